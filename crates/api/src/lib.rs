@@ -1,0 +1,1 @@
+//! JSON and HTTP wire shapes and the table of public error codes.

@@ -1,0 +1,1 @@
+//! Workloads: load, drive, measure, check the invariant.

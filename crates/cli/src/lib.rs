@@ -1,0 +1,1 @@
+//! The command line, with the entities it is given.

@@ -1,0 +1,1 @@
+//! The Rust client: call, query, send, batch, stream, with retries that run once.

@@ -1,0 +1,1 @@
+//! The deterministic heart: commands in, outcomes and effects out.

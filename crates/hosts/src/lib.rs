@@ -1,0 +1,1 @@
+//! Runs one method of one module: native methods compiled in.

@@ -1,0 +1,1 @@
+//! The driver: ingress, log, engine, replies, outbox, checkpoints, recovery.

@@ -1,0 +1,1 @@
+//! Entities, the embedded node and the test kit: what Rust applications add.

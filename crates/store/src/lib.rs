@@ -1,0 +1,1 @@
+//! Durable state: what checkpoints write and cold reads fetch.

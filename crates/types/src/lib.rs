@@ -1,0 +1,1 @@
+//! Ids, commands, outcomes, limits and the encoding of everything that is persisted.
