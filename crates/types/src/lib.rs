@@ -1,1 +1,35 @@
-//! Ids, commands, outcomes, limits and the encoding of everything that is persisted.
+//! The vocabulary of Ordain as types, and the encoding of everything that is persisted.
+//!
+//! ```text
+//!   id        names: entity types, keys, methods, fields, seqs, send ids
+//!   limits    every bound of the engine, in one place
+//!   outcome   how a command ends: value, rejection or fault
+//!   command   what the log holds: one entry each
+//!   batch     consecutive commands and the digests of earlier ones; one log record
+//!   granule   the ordered keys of durable state
+//!   request   a typed call, before it is a command
+//! ```
+//!
+//! This crate knows no I/O, no clock and no shape of the HTTP API. Every persisted thing has one
+//! file with its encoding, a round-trip test and golden bytes.
+
+pub mod batch;
+pub mod command;
+pub mod granule;
+pub mod id;
+pub mod limits;
+pub mod outcome;
+pub mod request;
+
+pub use batch::{Batch, BatchDigest};
+pub use command::{Call, Command, InForce};
+pub use granule::Granule;
+pub use id::{
+    BuildId, EntityId, EntityType, FieldKey, IdempotencyKey, Key, LogId, Method, NameError, SendId,
+    Seq, Timestamp,
+};
+pub use outcome::{Fault, FaultKind, Outcome, Rejection};
+pub use request::{MethodKind, Request};
+
+/// JSON text as bytes: arguments, results, states, details. Shared, never copied.
+pub type Json = bytes::Bytes;

@@ -1,0 +1,314 @@
+//! The ordered keys of durable state. A granule is the unit of storage and of conflict: an
+//! entity's root value, one of its fields, or one row of a system table.
+//!
+//! ```text
+//!   entity root   01 type 00 key 00
+//!   field         01 type 00 key 00 field
+//!   answered      02 caller 00 idempotency key
+//!   send          03 seq(8, big endian) index(4, big endian)
+//!   invocation    04 seq(8) index(4)
+//!   expiry        05 timestamp(8) seq(8) index(4)
+//!   meta          06 name
+//! ```
+//!
+//! Names and keys hold no control characters, so 00 sorts before everything they may hold: granules
+//! of one entity are neighbours, its root first, and order is the order of the parts.
+
+use std::fmt;
+
+use crate::{EntityId, EntityType, FieldKey, Key, SendId, Seq, Timestamp};
+
+const ENTITY: u8 = 1;
+const ANSWERED: u8 = 2;
+const SEND: u8 = 3;
+const INVOCATION: u8 = 4;
+const EXPIRY: u8 = 5;
+const META: u8 = 6;
+
+/// The key of one granule of durable state.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Granule(Box<[u8]>);
+
+/// What a granule's key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// An entity's root value.
+    Root(EntityId),
+    /// One field of an entity.
+    Field(EntityId, FieldKey),
+    /// An answered idempotency key of a caller.
+    Answered(String, String),
+    /// A pending send.
+    Send(SendId),
+    /// A delivered send's outcome.
+    Invocation(SendId),
+    /// A row of the expiry index.
+    Expiry(Timestamp, SendId),
+    /// A single value of the system.
+    Meta(String),
+}
+
+impl Granule {
+    /// An entity's root value.
+    pub fn root(entity: &EntityId) -> Self {
+        Self(Self::prefix(entity).into())
+    }
+
+    /// One field of an entity.
+    pub fn field(entity: &EntityId, field: &FieldKey) -> Self {
+        let mut bytes = Self::prefix(entity);
+        bytes.extend_from_slice(field.as_str().as_bytes());
+        Self(bytes.into())
+    }
+
+    /// The bytes that all granules of one entity begin with, and no others: also its root's key.
+    pub fn prefix(entity: &EntityId) -> Vec<u8> {
+        let mut bytes = Self::type_prefix(&entity.ty);
+        bytes.extend_from_slice(entity.key.as_str().as_bytes());
+        bytes.push(0);
+        bytes
+    }
+
+    /// The bytes that all granules of one entity type begin with, and no others.
+    pub fn type_prefix(ty: &EntityType) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.push(ENTITY);
+        bytes.extend_from_slice(ty.as_str().as_bytes());
+        bytes.push(0);
+        bytes
+    }
+
+    /// The answer to a caller's idempotency key.
+    pub fn answered(caller: &str, key: &str) -> Self {
+        let mut bytes = vec![ANSWERED];
+        bytes.extend_from_slice(caller.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(key.as_bytes());
+        Self(bytes.into())
+    }
+
+    /// A pending send.
+    pub fn send(id: SendId) -> Self {
+        Self::numbers(SEND, &[id.seq.0], id.index)
+    }
+
+    /// A delivered send's outcome.
+    pub fn invocation(id: SendId) -> Self {
+        Self::numbers(INVOCATION, &[id.seq.0], id.index)
+    }
+
+    /// A row of the expiry index: what is to be forgotten at `at`.
+    pub fn expiry(at: Timestamp, id: SendId) -> Self {
+        Self::numbers(EXPIRY, &[at.0, id.seq.0], id.index)
+    }
+
+    /// A single value of the system.
+    pub fn meta(name: &str) -> Self {
+        let mut bytes = vec![META];
+        bytes.extend_from_slice(name.as_bytes());
+        Self(bytes.into())
+    }
+
+    /// The prefix of all pending sends.
+    pub fn sends() -> &'static [u8] {
+        &[SEND]
+    }
+
+    /// The prefix of the expiry index.
+    pub fn expiries() -> &'static [u8] {
+        &[EXPIRY]
+    }
+
+    /// The prefix of all entities.
+    pub fn entities() -> &'static [u8] {
+        &[ENTITY]
+    }
+
+    fn numbers(table: u8, numbers: &[u64], index: u32) -> Self {
+        let mut bytes = Vec::with_capacity(21);
+        bytes.push(table);
+        for number in numbers {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(&index.to_be_bytes());
+        Self(bytes.into())
+    }
+
+    /// The key as stored.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Takes a key as stored. It is checked only by [`Granule::part`].
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// What the key says; none if it is no granule's key.
+    pub fn part(&self) -> Option<Part> {
+        let (table, rest) = self.0.split_first()?;
+        match *table {
+            ENTITY => entity_part(rest),
+            ANSWERED => {
+                let (caller, key) = split_zero(rest)?;
+                Some(Part::Answered(
+                    caller.to_owned(),
+                    std::str::from_utf8(key).ok()?.to_owned(),
+                ))
+            }
+            SEND => Some(Part::Send(send_id(rest)?)),
+            INVOCATION => Some(Part::Invocation(send_id(rest)?)),
+            EXPIRY => {
+                let (at, rest) = rest.split_first_chunk::<8>()?;
+                Some(Part::Expiry(
+                    Timestamp(u64::from_be_bytes(*at)),
+                    send_id(rest)?,
+                ))
+            }
+            META => Some(Part::Meta(std::str::from_utf8(rest).ok()?.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// The smallest byte string greater than all that begin with `prefix`; none if there is no such.
+pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+fn split_zero(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let zero = bytes.iter().position(|&byte| byte == 0)?;
+    Some((
+        std::str::from_utf8(&bytes[..zero]).ok()?,
+        &bytes[zero + 1..],
+    ))
+}
+
+fn entity_part(bytes: &[u8]) -> Option<Part> {
+    let (ty, rest) = split_zero(bytes)?;
+    let (key, field) = split_zero(rest)?;
+    let entity = EntityId {
+        ty: EntityType::new(ty).ok()?,
+        key: Key::new(key).ok()?,
+    };
+    match field.is_empty() {
+        true => Some(Part::Root(entity)),
+        false => Some(Part::Field(
+            entity,
+            FieldKey::new(std::str::from_utf8(field).ok()?).ok()?,
+        )),
+    }
+}
+
+fn send_id(bytes: &[u8]) -> Option<SendId> {
+    let (seq, index) = bytes.split_first_chunk::<8>()?;
+    let index: &[u8; 4] = index.try_into().ok()?;
+    Some(SendId {
+        seq: Seq(u64::from_be_bytes(*seq)),
+        index: u32::from_be_bytes(*index),
+    })
+}
+
+impl fmt::Debug for Granule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part() {
+            Some(part) => write!(f, "{part:?}"),
+            None => write!(f, "Granule({:02x?})", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entity(key: &str) -> EntityId {
+        EntityId::new("account", key).unwrap()
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let id = SendId {
+            seq: Seq(258),
+            index: 3,
+        };
+        let field = FieldKey::new("l/1").unwrap();
+        assert_eq!(
+            Granule::root(&entity("al")).as_bytes(),
+            b"\x01account\0al\0"
+        );
+        assert_eq!(
+            Granule::field(&entity("al"), &field).as_bytes(),
+            b"\x01account\0al\0l/1"
+        );
+        assert_eq!(Granule::answered("me", "k").as_bytes(), b"\x02me\0k");
+        assert_eq!(
+            Granule::send(id).as_bytes(),
+            b"\x03\0\0\0\0\0\0\x01\x02\0\0\0\x03"
+        );
+        assert_eq!(
+            Granule::invocation(id).as_bytes(),
+            b"\x04\0\0\0\0\0\0\x01\x02\0\0\0\x03"
+        );
+        assert_eq!(
+            Granule::expiry(Timestamp(1), id).as_bytes(),
+            b"\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x01\x02\0\0\0\x03"
+        );
+        assert_eq!(Granule::meta("log").as_bytes(), b"\x06log");
+    }
+
+    #[test]
+    fn parts_round_trip_and_garbage_is_none() {
+        let id = SendId {
+            seq: Seq(9),
+            index: 1,
+        };
+        let field = FieldKey::new("f").unwrap();
+        let all = [
+            (Granule::root(&entity("a")), Part::Root(entity("a"))),
+            (
+                Granule::field(&entity("a"), &field),
+                Part::Field(entity("a"), field),
+            ),
+            (
+                Granule::answered("", "k"),
+                Part::Answered(String::new(), "k".into()),
+            ),
+            (Granule::send(id), Part::Send(id)),
+            (Granule::invocation(id), Part::Invocation(id)),
+            (
+                Granule::expiry(Timestamp(7), id),
+                Part::Expiry(Timestamp(7), id),
+            ),
+            (Granule::meta("x"), Part::Meta("x".into())),
+        ];
+        for (granule, part) in all {
+            assert_eq!(granule.part(), Some(part));
+        }
+        for bad in [
+            &b""[..],
+            b"\x01",
+            b"\x01a\0",
+            b"\x01A\0k\0",
+            b"\x03123",
+            b"\x09",
+            b"\x01a\0\0",
+        ] {
+            assert_eq!(Granule::from_bytes(bad).part(), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_entity_and_its_fields_are_neighbours() {
+        let prefix = Granule::prefix(&entity("a"));
+        let end = prefix_end(&prefix).unwrap();
+        let field = Granule::field(&entity("a"), &FieldKey::new("\u{10ffff}").unwrap());
+        assert!(field.as_bytes() < &end[..]);
+        assert!(Granule::root(&entity("a!")).as_bytes() >= &end[..]);
+        assert_eq!(prefix_end(&[1, 255]), Some(vec![2]));
+        assert_eq!(prefix_end(&[255]), None);
+    }
+}

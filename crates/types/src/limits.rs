@@ -1,0 +1,54 @@
+//! Every bound of the engine, in one place, with the relations between them proved at compile time.
+//!
+//! Limits are part of the executor's meaning: a transaction that breaks one ends in a fault, and a
+//! replay must break it at the same place. Changing one is a change of [`EXECUTOR_VERSION`].
+
+/// The executor's semantic version: what a replay relies on beside the methods' own code.
+pub const EXECUTOR_VERSION: u32 = 1;
+
+/// Bytes of UTF-8 in an entity's key.
+pub const KEY_BYTES_MAX: usize = 512;
+/// Bytes in the name of an entity type or a method.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Bytes of UTF-8 in a field's key.
+pub const FIELD_KEY_BYTES_MAX: usize = 512;
+/// Bytes of UTF-8 in an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+
+/// Nested calls on the stack of one transaction.
+pub const CALL_DEPTH_MAX: usize = 64;
+/// Calls one transaction may make, the outermost included.
+pub const CALLS_MAX: usize = 10_000;
+/// Bytes one transaction may write: states and fields, each write counted.
+pub const WRITTEN_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one encoded state or field value, or of one result.
+pub const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one call's encoded arguments.
+pub const ARGUMENT_BYTES_MAX: usize = 1 << 20;
+/// Sends one transaction may ask for.
+pub const SENDS_MAX: usize = 1_000;
+/// Sends that may wait for their delivery, in the whole system.
+pub const SENDS_PENDING_MAX: usize = 1_000_000;
+/// Rows one scan of fields may return.
+pub const SCAN_ROWS_MAX: usize = 10_000;
+/// Bytes of a rejection's message; a longer one is cut at a character.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a rejection's code.
+pub const CODE_BYTES_MAX: usize = 64;
+/// How deep JSON may nest.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// The longest delay of a send, in milliseconds: ten years of 365 days.
+pub const SEND_DELAY_MS_MAX: u64 = 10 * 365 * 24 * 3_600_000;
+/// Expired answers removed by one command: keeps forgetting cheaper than remembering.
+pub const EXPIRIES_PER_COMMAND: usize = 4;
+
+/// Commands in one batch.
+pub const BATCH_COMMANDS_MAX: usize = 8_192;
+/// Bytes of commands after which a batch is full. One command more may pass it.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+
+const _: () = assert!(VALUE_BYTES_MAX <= WRITTEN_BYTES_MAX);
+const _: () = assert!(CALL_DEPTH_MAX <= CALLS_MAX);
+const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(SENDS_MAX <= SENDS_PENDING_MAX);
+const _: () = assert!(EXPIRIES_PER_COMMAND > 2);

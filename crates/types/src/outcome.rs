@@ -1,0 +1,152 @@
+//! How a command ends. The encoding here is what the deduplication table and invocation records
+//! hold, and what outcome digests are taken over.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Json;
+
+/// The end of one command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The method's value, as JSON.
+    Value(Json),
+    /// The method said no; all it did is undone.
+    Rejected(Box<Rejection>),
+    /// A limit was broken or the method crashed; all it did is undone.
+    Fault(Box<Fault>),
+}
+
+/// A business "no".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// Stable, for programs: `insufficient_funds`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Any JSON the method adds.
+    pub details: Option<Json>,
+}
+
+impl Rejection {
+    /// A rejection without details.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+            details: None,
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// A broken limit, trap, panic or host error: never a business answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What broke.
+    pub kind: FaultKind,
+    /// What was attempted and what to do, for people.
+    pub message: String,
+    /// Where: `account/alice.withdraw`, empty if no method ran.
+    pub at: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at.is_empty() {
+            true => write!(f, "{}: {}", self.kind.code(), self.message),
+            false => write!(f, "{} in {}: {}", self.kind.code(), self.at, self.message),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// What broke. New kinds are added at the end: the position is persisted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FaultKind {
+    /// The method panicked.
+    Panic,
+    /// More nested calls than [`crate::limits::CALL_DEPTH_MAX`].
+    CallDepth,
+    /// More calls than [`crate::limits::CALLS_MAX`].
+    Calls,
+    /// More bytes written than [`crate::limits::WRITTEN_BYTES_MAX`].
+    WrittenBytes,
+    /// A value larger than [`crate::limits::VALUE_BYTES_MAX`].
+    ValueBytes,
+    /// Arguments larger than [`crate::limits::ARGUMENT_BYTES_MAX`].
+    ArgumentBytes,
+    /// More sends than [`crate::limits::SENDS_MAX`], or too many waiting, or too long a delay.
+    Sends,
+    /// A scan asked for more rows than [`crate::limits::SCAN_ROWS_MAX`].
+    ScanRows,
+    /// A call came back to an entity whose state a method on the stack holds.
+    EntityHeld,
+    /// A query tried to write, or to call an update.
+    WriteInQuery,
+    /// A call to an entity type that is not there.
+    UnknownEntity,
+    /// A call to a method that is not there.
+    UnknownMethod,
+    /// Arguments that do not fit the method, in a call from inside.
+    Arguments,
+    /// A stored state or field that does not decode as its type.
+    StoredValue,
+    /// A state, field or result that cannot be encoded as JSON.
+    Encoding,
+    /// A key that is empty, too long or holds a control character.
+    BadKey,
+}
+
+impl FaultKind {
+    /// The stable code shown to users.
+    pub fn code(self) -> &'static str {
+        match self {
+            FaultKind::Panic => "panic",
+            FaultKind::CallDepth => "call_depth_exceeded",
+            FaultKind::Calls => "calls_exceeded",
+            FaultKind::WrittenBytes => "written_bytes_exceeded",
+            FaultKind::ValueBytes => "value_too_large",
+            FaultKind::ArgumentBytes => "arguments_too_large",
+            FaultKind::Sends => "sends_exceeded",
+            FaultKind::ScanRows => "scan_rows_exceeded",
+            FaultKind::EntityHeld => "entity_held",
+            FaultKind::WriteInQuery => "write_in_query",
+            FaultKind::UnknownEntity => "unknown_entity",
+            FaultKind::UnknownMethod => "unknown_method",
+            FaultKind::Arguments => "bad_arguments",
+            FaultKind::StoredValue => "stored_value_unreadable",
+            FaultKind::Encoding => "value_not_json",
+            FaultKind::BadKey => "bad_key",
+        }
+    }
+
+    /// Every kind, for tables in docs and tests.
+    pub const ALL: [FaultKind; 16] = [
+        FaultKind::Panic,
+        FaultKind::CallDepth,
+        FaultKind::Calls,
+        FaultKind::WrittenBytes,
+        FaultKind::ValueBytes,
+        FaultKind::ArgumentBytes,
+        FaultKind::Sends,
+        FaultKind::ScanRows,
+        FaultKind::EntityHeld,
+        FaultKind::WriteInQuery,
+        FaultKind::UnknownEntity,
+        FaultKind::UnknownMethod,
+        FaultKind::Arguments,
+        FaultKind::StoredValue,
+        FaultKind::Encoding,
+        FaultKind::BadKey,
+    ];
+}
