@@ -29,7 +29,7 @@ pub use id::{
     Seq, Timestamp,
 };
 pub use outcome::{Fault, FaultKind, Outcome, Rejection};
-pub use request::{MethodKind, Request};
+pub use request::{MethodKind, Request, RequestError, RequestParts};
 
 /// JSON text as bytes: arguments, results, states, details. Shared, never copied.
 pub type Json = bytes::Bytes;

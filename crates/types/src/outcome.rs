@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Json;
+use crate::{Json, limits};
 
 /// The end of one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,14 +30,43 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection without details.
+    /// A rejection without details. The code is for programs to compare: 1 to 64 of `a-z`, `0-9` and
+    /// `_`. What is not so is made so (see [`Rejection::bounded`]), for a refusal must not fail.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
             message: message.into(),
             details: None,
         }
+        .bounded()
     }
+
+    /// The same within its limits: in the code, capitals become small, any other character that is not
+    /// of `a-z`, `0-9` and `_` becomes `_`, what passes the limit is cut, and nothing becomes
+    /// `rejected`; a message past its limit is cut at a character.
+    pub fn bounded(mut self) -> Self {
+        if !code_is_good(&self.code) {
+            let good = |c: char| match c.to_ascii_lowercase() {
+                c @ ('a'..='z' | '0'..='9' | '_') => c,
+                _ => '_',
+            };
+            let chars = self.code.chars().take(limits::CODE_BYTES_MAX);
+            self.code = chars.map(good).collect();
+            if self.code.is_empty() {
+                self.code.push_str("rejected");
+            }
+        }
+        if self.message.len() > limits::MESSAGE_BYTES_MAX {
+            let end = self.message.floor_char_boundary(limits::MESSAGE_BYTES_MAX);
+            self.message.truncate(end);
+        }
+        self
+    }
+}
+
+fn code_is_good(code: &str) -> bool {
+    let good = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_');
+    (1..=limits::CODE_BYTES_MAX).contains(&code.len()) && code.bytes().all(good)
 }
 
 impl fmt::Display for Rejection {
@@ -149,4 +178,22 @@ impl FaultKind {
         FaultKind::Encoding,
         FaultKind::BadKey,
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_messages_stay_within_their_limits() {
+        let check =
+            |code: &str, expected: &str| assert_eq!(Rejection::new(code, "").code, expected);
+        check("insufficient_funds", "insufficient_funds");
+        check("", "rejected");
+        check("Sold-Out ü!", "sold_out___");
+        check(&"x".repeat(65), &"x".repeat(64));
+        let long = "a".repeat(limits::MESSAGE_BYTES_MAX - 1);
+        let cut = Rejection::new("no", format!("{long}üü")).message;
+        assert_eq!(cut, long, "cut before the character that passes the limit");
+    }
 }
