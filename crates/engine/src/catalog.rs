@@ -123,7 +123,10 @@ pub struct TypeDef {
 impl TypeDef {
     /// The method of this name.
     pub fn method(&self, name: &str) -> Option<(MethodIndex, &MethodDef)> {
-        let at = self.methods.iter().position(|method| method.name.as_str() == name)?;
+        let at = self
+            .methods
+            .iter()
+            .position(|method| method.name.as_str() == name)?;
         Some((MethodIndex(at as u16), &self.methods[at]))
     }
 }
@@ -139,7 +142,9 @@ pub struct Catalog {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {
     /// Two entity types of one name.
-    #[error("two entity types are named `{0}`; rename one, for instance with #[entity(name = \"…\")]")]
+    #[error(
+        "two entity types are named `{0}`; rename one, for instance with #[entity(name = \"…\")]"
+    )]
     Type(EntityType),
     /// Two methods of one name.
     #[error("two methods of the entity type `{0}` are named `{1}`")]
@@ -160,7 +165,8 @@ impl Catalog {
         if self.by_name.contains_key(&def.name) {
             return Err(CatalogError::Type(def.name));
         }
-        self.by_name.insert(def.name.clone(), TypeIndex(self.types.len() as u16));
+        self.by_name
+            .insert(def.name.clone(), TypeIndex(self.types.len() as u16));
         self.types.push(def);
         Ok(())
     }
@@ -173,12 +179,18 @@ impl Catalog {
     /// The entity type of this name.
     pub fn index(&self, name: &str) -> Option<TypeIndex> {
         // The few types of an application: comparing beats hashing.
-        self.types.iter().position(|def| def.name.as_str() == name).map(|at| TypeIndex(at as u16))
+        self.types
+            .iter()
+            .position(|def| def.name.as_str() == name)
+            .map(|at| TypeIndex(at as u16))
     }
 
     /// The native entity type whose root value is this Rust type.
     pub fn native(&self, ty: TypeId) -> Option<TypeIndex> {
-        self.types.iter().position(|def| def.native == Some(ty)).map(|at| TypeIndex(at as u16))
+        self.types
+            .iter()
+            .position(|def| def.native == Some(ty))
+            .map(|at| TypeIndex(at as u16))
     }
 
     /// The entity type at a place.

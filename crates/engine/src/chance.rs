@@ -42,7 +42,11 @@ mod tests {
         assert_eq!(first(1, 1), first(1, 1));
         assert_ne!(first(1, 1), first(1, 2));
         assert_ne!(first(1, 1), first(2, 1));
-        assert_eq!(Chance(0).next(), 0xe220_a839_7b1d_cdaf, "the published first number");
+        assert_eq!(
+            Chance(0).next(),
+            0xe220_a839_7b1d_cdaf,
+            "the published first number"
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod catalog;
 mod chance;
 mod checkpoint;
 mod cold;
+mod commands;
 mod digest;
 mod engine;
 mod expiry;
@@ -40,11 +41,11 @@ mod transaction;
 mod undo;
 
 pub use catalog::{
-    ArgumentError, Args, Catalog, CatalogError, Decoded, MethodDef, MethodIndex, Param, Run, State,
+    Args, ArgumentError, Catalog, CatalogError, Decoded, MethodDef, MethodIndex, Param, Run, State,
     StateType, TypeDef, TypeIndex,
 };
 pub use checkpoint::Changes;
 pub use cold::{Cold, ColdError, Empty};
-pub use engine::{Engine, Executed, Halt, Meta, Options};
+pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
 pub use sends::{Invocation, InvocationStatus};
 pub use transaction::Tx;

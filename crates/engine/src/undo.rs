@@ -2,34 +2,83 @@
 
 use ordain_types::{Granule, SendId, Timestamp};
 
-use crate::State;
 use crate::rows::Row;
 use crate::slots::SlotIndex;
+use crate::{State, Tx};
 
 /// What it takes to undo one write.
 pub(crate) enum Undo {
     /// A root value was about to be written.
-    State { slot: SlotIndex, before: Box<dyn State>, exists: bool, len: u32 },
+    State {
+        slot: SlotIndex,
+        before: Box<dyn State>,
+        exists: bool,
+        len: u32,
+    },
     /// A row was written; none: it was not in memory.
-    Row { granule: Granule, before: Option<Row> },
+    Row {
+        granule: Granule,
+        before: Option<Row>,
+    },
     /// A send came to wait.
     Pending { due: Timestamp, send: SendId },
     /// A send waits no more.
     Delivered { due: Timestamp, send: SendId },
-    /// What is in force, or the log's identity, changed.
-    Meta(Box<crate::Meta>),
 }
 
 impl Undo {
     /// Roughly what it keeps alive, in bytes.
     pub fn bytes(&self) -> usize {
-        match self {
-            Undo::State { len, .. } => 96 + *len as usize,
+        let held = match self {
+            Undo::State { len, .. } => *len as usize,
             Undo::Row { granule, before } => {
                 let value = before.as_ref().and_then(|row| row.value.as_ref());
-                96 + granule.as_bytes().len() + value.map_or(0, |value| value.len())
+                granule.as_bytes().len() + value.map_or(0, |value| value.len())
             }
-            _ => 96,
+            _ => 0,
+        };
+        std::mem::size_of::<Undo>() + held
+    }
+}
+
+impl Tx {
+    /// Undoes all writes after `mark`, newest first. What is put back counts as written, since a
+    /// checkpoint may have passed in between.
+    pub(crate) fn roll_back(&mut self, mark: usize) {
+        while self.undo.len() > mark {
+            match self.undo.pop().expect("more than the mark") {
+                Undo::State {
+                    slot: at,
+                    before,
+                    exists,
+                    len,
+                } => {
+                    self.slots.set_len(at, len);
+                    let slot = self.slots.get_mut(at);
+                    if slot.state.is_some() {
+                        self.capture.before_slot(at, slot, &self.catalog);
+                    }
+                    slot.state = Some(before);
+                    slot.exists = exists;
+                }
+                Undo::Row { granule, before } => self.restore_row(granule, before),
+                Undo::Pending { due, send } => self.pending.remove(due, send),
+                Undo::Delivered { due, send } => self.pending.insert(due, send),
+            }
         }
+    }
+
+    fn restore_row(&mut self, granule: Granule, before: Option<Row>) {
+        if let Some(row) = self.rows.get_mut(&granule) {
+            self.capture.before_row(&granule, row);
+        }
+        let before = before.map(|row| {
+            let mark = self.rows.get(&granule).map(|row| row.mark);
+            Row {
+                value: row.value,
+                mark: self.capture.dirty_row(&granule, mark),
+            }
+        });
+        self.rows.restore(granule, before);
     }
 }

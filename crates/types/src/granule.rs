@@ -212,6 +212,13 @@ fn send_id(bytes: &[u8]) -> Option<SendId> {
     })
 }
 
+/// Granules order as their bytes do, so a map of them can be ranged over by bytes.
+impl std::borrow::Borrow<[u8]> for Granule {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Granule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.part() {

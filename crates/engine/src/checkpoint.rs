@@ -1,0 +1,223 @@
+//! Checkpoints, taken while commands run: copy on write at the granularity of granules.
+//!
+//! A freeze names the seq and begins a new epoch; what was written in the epoch before and not
+//! captured yet is captured step by step between batches, or by whoever writes to it first. So the
+//! changes hold each granule as it was at the freeze, and no command waits for a whole checkpoint.
+
+use bytes::Bytes;
+use ordain_types::{Granule, Seq};
+
+use crate::catalog::Catalog;
+use crate::rows::{Row, Rows};
+use crate::slots::{Mark, Slot, SlotIndex, Slots};
+
+/// What one checkpoint writes: every granule changed since the one before, as of `seq`.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// What the state stands for once these are applied.
+    pub seq: Seq,
+    /// Granules and their values; none: delete.
+    pub granules: Vec<(Granule, Option<Bytes>)>,
+    /// What [`crate::Engine::applied`] is to be told.
+    pub epoch: u64,
+}
+
+/// The state of capturing. Epochs begin at 1: a granule read from cold has epoch 0 and is clean.
+pub(crate) struct Capture {
+    epoch: u64,
+    pub applied: u64,
+    slots: Vec<SlotIndex>,
+    rows: Vec<Granule>,
+    frozen: Option<Frozen>,
+}
+
+struct Frozen {
+    seq: Seq,
+    epoch: u64,
+    slots: Vec<SlotIndex>,
+    rows: Vec<Granule>,
+    slots_done: usize,
+    rows_done: usize,
+    changes: Vec<(Granule, Option<Bytes>)>,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            epoch: 1,
+            applied: 0,
+            slots: Vec::new(),
+            rows: Vec::new(),
+            frozen: None,
+        }
+    }
+}
+
+impl Capture {
+    /// To be called before a slot is written, or its old value put back.
+    pub fn before_slot(&mut self, at: SlotIndex, slot: &mut Slot, catalog: &Catalog) {
+        if slot.mark.dirty && slot.mark.epoch < self.epoch {
+            let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
+            frozen.changes.push(encode(slot, catalog));
+            slot.mark = Mark {
+                dirty: false,
+                epoch: frozen.epoch,
+            };
+        }
+        if !slot.mark.dirty {
+            slot.mark = Mark {
+                dirty: true,
+                epoch: self.epoch,
+            };
+            self.slots.push(at);
+        }
+    }
+
+    /// To be called before a row in memory is written or put back.
+    pub fn before_row(&mut self, granule: &Granule, row: &mut Row) {
+        if row.mark.dirty && row.mark.epoch < self.epoch {
+            let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
+            frozen.changes.push((granule.clone(), row.value.clone()));
+            row.mark = Mark {
+                dirty: false,
+                epoch: frozen.epoch,
+            };
+        }
+    }
+
+    /// The mark of a row that is written now, given the one it had.
+    pub fn dirty_row(&mut self, granule: &Granule, before: Option<Mark>) -> Mark {
+        let mark = Mark {
+            dirty: true,
+            epoch: self.epoch,
+        };
+        if before != Some(mark) {
+            self.rows.push(granule.clone());
+        }
+        mark
+    }
+
+    /// Granules written since the last freeze.
+    pub fn dirty(&self) -> usize {
+        self.slots.len() + self.rows.len()
+    }
+
+    /// Whether a checkpoint is being taken, from freeze to applied or abandoned.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// Begins a checkpoint as of `seq`, which must be the last executed.
+    pub fn freeze(&mut self, seq: Seq, meta: Bytes) {
+        assert!(self.frozen.is_none(), "one checkpoint at a time");
+        self.frozen = Some(Frozen {
+            seq,
+            epoch: self.epoch,
+            slots: std::mem::take(&mut self.slots),
+            rows: std::mem::take(&mut self.rows),
+            slots_done: 0,
+            rows_done: 0,
+            changes: vec![(Granule::meta("engine"), Some(meta))],
+        });
+        self.epoch += 1;
+    }
+
+    /// Captures at most `most` granules more. Gives the changes once all are.
+    pub fn step(
+        &mut self,
+        most: usize,
+        slots: &mut Slots,
+        rows: &mut Rows,
+        catalog: &Catalog,
+    ) -> Option<Changes> {
+        let frozen = self.frozen.as_mut()?;
+        let mut left = most;
+        while left > 0 && frozen.slots_done < frozen.slots.len() {
+            let slot = slots.get_mut(frozen.slots[frozen.slots_done]);
+            frozen.slots_done += 1;
+            left -= 1;
+            if slot.mark
+                == (Mark {
+                    dirty: true,
+                    epoch: frozen.epoch,
+                })
+            {
+                frozen.changes.push(encode(slot, catalog));
+                slot.mark.dirty = false;
+            }
+        }
+        while left > 0 && frozen.rows_done < frozen.rows.len() {
+            let granule = &frozen.rows[frozen.rows_done];
+            frozen.rows_done += 1;
+            left -= 1;
+            let Some(row) = rows.get_mut(granule) else {
+                continue;
+            };
+            if row.mark
+                == (Mark {
+                    dirty: true,
+                    epoch: frozen.epoch,
+                })
+            {
+                frozen.changes.push((granule.clone(), row.value.clone()));
+                row.mark.dirty = false;
+            }
+        }
+        let done = frozen.slots_done == frozen.slots.len() && frozen.rows_done == frozen.rows.len();
+        (done && !frozen.changes.is_empty()).then(|| Changes {
+            seq: frozen.seq,
+            epoch: frozen.epoch,
+            granules: std::mem::take(&mut frozen.changes),
+        })
+    }
+
+    /// The checkpoint of `epoch` is in cold.
+    pub fn applied(&mut self, epoch: u64) {
+        let frozen = self.frozen.take().expect("what is applied was frozen");
+        assert_eq!(frozen.epoch, epoch, "checkpoints are applied in order");
+        self.applied = epoch;
+    }
+
+    /// The checkpoint being taken will not be applied: all it held is dirty again.
+    pub fn abandon(&mut self, slots: &mut Slots, rows: &mut Rows) {
+        let Some(frozen) = self.frozen.take() else {
+            return;
+        };
+        let dirty = Mark {
+            dirty: true,
+            epoch: self.epoch,
+        };
+        for at in frozen.slots {
+            let slot = slots.get_mut(at);
+            if slot.mark != dirty {
+                slot.mark = dirty;
+                self.slots.push(at);
+            }
+        }
+        for granule in frozen.rows {
+            let Some(row) = rows.get_mut(&granule) else {
+                continue;
+            };
+            if row.mark != dirty {
+                row.mark = dirty;
+                self.rows.push(granule);
+            }
+        }
+    }
+}
+
+fn encode(slot: &Slot, catalog: &Catalog) -> (Granule, Option<Bytes>) {
+    let granule = slot.granule(&catalog.get(slot.ty).name);
+    if !slot.exists {
+        return (granule, None);
+    }
+    let mut json = Vec::with_capacity(slot.len as usize);
+    let state = slot
+        .state
+        .as_ref()
+        .expect("nothing is held when a granule is captured");
+    state
+        .encode(&mut json)
+        .expect("a value that was measured encodes");
+    (granule, Some(json.into()))
+}

@@ -1,0 +1,225 @@
+//! What each kind of command does, from its beginning to its answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ordain_types::{
+    Call, Fault, FaultKind, Granule, InForce, Json, LogId, Outcome, Rejection, SendId, Seq,
+    Timestamp, limits,
+};
+
+use crate::Tx;
+use crate::catalog::Args;
+use crate::chance::Chance;
+use crate::engine::{Answer, Halt};
+use crate::expiry::{Answered, request_hash};
+use crate::sends::{Delivered, NewSend, encode};
+
+impl Tx {
+    pub(crate) fn begin(&mut self, seq: Seq, now: Timestamp) {
+        let log_id = self.meta.log_id;
+        let running = &mut self.running;
+        running.frames.clear();
+        running.sends.clear();
+        running.caller.clear();
+        (running.seq, running.now) = (seq, now);
+        (running.calls, running.written) = (0, 0);
+        running.chance = Chance::new(log_id, seq);
+        running.fault = None;
+        running.query = false;
+    }
+
+    /// Runs what may find the durable state unreadable.
+    pub(crate) fn whole<R>(&mut self, run: impl FnOnce(&mut Tx) -> R) -> Result<R, Halt> {
+        match catch_unwind(AssertUnwindSafe(|| run(self))) {
+            Ok(result) if self.running.broken.is_none() => Ok(result),
+            Ok(_) => Err(Halt::Cold(self.running.broken.clone().expect("just seen"))),
+            Err(unwinding) => match &self.running.broken {
+                Some(error) => Err(Halt::Cold(error.clone())),
+                None => std::panic::resume_unwind(unwinding), // a broken invariant of our own
+            },
+        }
+    }
+
+    /// Runs a call from outside, or a delivered send, as a transaction.
+    pub(crate) fn outermost(&mut self, call: &Call, args: Option<Args>) -> Outcome {
+        self.running.caller.clone_from(&call.caller);
+        let mark = self.undo.len();
+        let run = AssertUnwindSafe(|| self.try_outermost(call, args));
+        let outcome = match catch_unwind(run) {
+            Ok(Ok(value)) if self.running.fault.is_none() => return Outcome::Value(value),
+            Ok(Err(rejection)) if self.running.fault.is_none() => self.rejected(rejection),
+            Ok(_) => self.fault_outcome(None),
+            Err(unwinding) => self.fault_outcome(Some(&*unwinding)),
+        };
+        self.running.frames.clear();
+        self.running.sends.clear();
+        self.roll_back(mark);
+        outcome
+    }
+
+    fn try_outermost(&mut self, call: &Call, args: Option<Args>) -> Result<Json, Rejection> {
+        let value = match args {
+            None => self.call_dynamic(&call.entity, &call.method, &call.args)?,
+            Some(args) => self.call_decoded(&call.entity, &call.method, args)?,
+        };
+        if value.len() > limits::VALUE_BYTES_MAX {
+            let (size, limit) = (value.len(), limits::VALUE_BYTES_MAX);
+            let message = format!("the method's value has {size} bytes, limit {limit}");
+            self.fault(FaultKind::ValueBytes, message);
+        }
+        Ok(value)
+    }
+
+    /// A rejection within its limits: a long message is cut, long details are a fault.
+    fn rejected(&self, mut rejection: Rejection) -> Outcome {
+        rejection
+            .message
+            .truncate(cut(&rejection.message, limits::MESSAGE_BYTES_MAX).len());
+        let size = rejection
+            .details
+            .as_ref()
+            .map_or(0, |details| details.len());
+        if size > limits::VALUE_BYTES_MAX {
+            let limit = limits::VALUE_BYTES_MAX;
+            let message = format!("a rejection's details have {size} bytes, limit {limit}");
+            let fault = Fault {
+                kind: FaultKind::ValueBytes,
+                message,
+                at: String::new(),
+            };
+            return Outcome::Fault(Box::new(fault));
+        }
+        Outcome::Rejected(Box::new(rejection))
+    }
+
+    fn fault_outcome(&mut self, unwinding: Option<&(dyn std::any::Any + Send)>) -> Outcome {
+        let at = self.place();
+        let fault = self.running.fault.take().unwrap_or_else(|| {
+            let text = unwinding
+                .and_then(panic_text)
+                .unwrap_or("the method panicked");
+            let message = cut(text, limits::MESSAGE_BYTES_MAX).to_owned();
+            Box::new(Fault {
+                kind: FaultKind::Panic,
+                message,
+                at,
+            })
+        });
+        Outcome::Fault(fault)
+    }
+
+    /// Runs a request unless its idempotency key was answered before, and remembers the answer.
+    pub(crate) fn once(
+        &mut self,
+        call: &Call,
+        delay_ms: Option<u64>,
+        run: impl FnOnce(&mut Tx) -> Outcome,
+    ) -> Answer {
+        let Some(key) = &call.idempotency_key else {
+            return Answer::Done(run(self));
+        };
+        let request = request_hash(call, delay_ms);
+        let granule = Granule::answered(&call.caller, key.as_str());
+        if let Some(Answered {
+            request: first_request,
+            seq,
+            outcome,
+        }) = self.decode_row(&granule)
+        {
+            return match first_request == request {
+                true => Answer::Repeated {
+                    first: seq,
+                    outcome,
+                },
+                false => Answer::KeyReused { first: seq },
+            };
+        }
+        let outcome = run(self);
+        if self.running.broken.is_none() {
+            self.remember_answer(call, request, &outcome);
+        }
+        Answer::Done(outcome)
+    }
+
+    pub(crate) fn genesis(&mut self, log_id: LogId) -> Answer {
+        self.meta.log_id = log_id;
+        Answer::Done(Outcome::Value(Json::from_static(b"null")))
+    }
+
+    pub(crate) fn in_force(&mut self, in_force: &InForce) -> Answer {
+        self.meta.in_force = in_force.clone();
+        Answer::Done(Outcome::Value(Json::from_static(b"null")))
+    }
+
+    /// Makes a request from outside wait as a send. Its value is the send's id.
+    pub(crate) fn accept_send(&mut self, call: &Call, delay_ms: u64) -> Outcome {
+        let id = SendId {
+            seq: self.running.seq,
+            index: 0,
+        };
+        let full = self.pending.len() >= limits::SENDS_PENDING_MAX;
+        if full || delay_ms > limits::SEND_DELAY_MS_MAX {
+            let message = match full {
+                true => format!("{} sends wait already", limits::SENDS_PENDING_MAX),
+                false => format!("a delay of {delay_ms} ms is too long"),
+            };
+            let fault = Fault {
+                kind: FaultKind::Sends,
+                message,
+                at: String::new(),
+            };
+            return Outcome::Fault(Box::new(fault));
+        }
+        let Call {
+            entity,
+            method,
+            args,
+            caller,
+            ..
+        } = call.clone();
+        self.running.sends.push(NewSend {
+            entity,
+            method,
+            args,
+            sender: caller,
+            delay_ms,
+        });
+        Outcome::Value(format!("\"{id}\"").into())
+    }
+
+    /// Calls a send that is due and records how it ended.
+    pub(crate) fn deliver(&mut self, send: SendId) -> Answer {
+        let Some(pending) = self.take_pending(send) else {
+            return Answer::Done(Outcome::Value(Json::from_static(b"null")));
+        };
+        let call = Call {
+            entity: pending.entity,
+            method: pending.method,
+            args: pending.args,
+            caller: pending.sender,
+            idempotency_key: None,
+        };
+        let outcome = self.outermost(&call, None);
+        if self.running.broken.is_none() {
+            let Call { entity, method, .. } = call;
+            let row = Delivered {
+                entity,
+                method,
+                at: self.running.seq,
+                outcome: outcome.clone(),
+            };
+            self.remember(Granule::invocation(send), encode(&row), u32::MAX);
+        }
+        Answer::Done(outcome)
+    }
+}
+
+fn panic_text(unwinding: &(dyn std::any::Any + Send)) -> Option<&str> {
+    let text = unwinding.downcast_ref::<&str>().copied();
+    text.or_else(|| unwinding.downcast_ref::<String>().map(String::as_str))
+}
+
+/// `text` cut to at most `limit` bytes at a character.
+fn cut(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}

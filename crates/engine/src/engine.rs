@@ -1,0 +1,416 @@
+//! The engine's door: batches of commands in, outcomes and digests out.
+
+use std::collections::VecDeque;
+
+use ordain_types::{
+    BatchDigest, BuildId, Call, Command, EntityId, FieldKey, Granule, InForce, Json, LogId,
+    Outcome, SendId, Seq, Timestamp, limits,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Args, Catalog};
+use crate::checkpoint::{Capture, Changes};
+use crate::cold::{Cold, ColdError};
+use crate::digest::Digest;
+use crate::rows::Rows;
+use crate::sends::{Invocation, PendingSends, encode};
+use crate::slots::Slots;
+use crate::transaction::{Running, Tx};
+use crate::undo::Undo;
+
+/// What the engine is told once. Nothing of it shows in outcomes or state.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Where entities fall in the hash table; unknown to those who choose keys.
+    pub hash_seed: u64,
+}
+
+/// What the state says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The log this state comes from.
+    pub log_id: LogId,
+    /// The code and settings in force.
+    pub in_force: InForce,
+    /// The last batch's.
+    pub timestamp: Timestamp,
+    /// The last command executed.
+    pub seq: Seq,
+}
+
+/// The engine cannot go on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Halt {
+    /// The durable state cannot be read.
+    #[error("the durable state cannot be read: {0}")]
+    Cold(#[from] ColdError),
+    /// What is to be taken back is not kept any more.
+    #[error("the state after seq {0} cannot be taken back: its before-images were given up")]
+    NotKept(Seq),
+}
+
+/// The answer to one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It ran, and this is its end.
+    Done(Outcome),
+    /// Its idempotency key was answered before: the first answer.
+    Repeated {
+        /// The command that ran.
+        first: Seq,
+        /// Its end.
+        outcome: Outcome,
+    },
+    /// Its idempotency key was answered before, for another request.
+    KeyReused {
+        /// The command that ran.
+        first: Seq,
+    },
+}
+
+/// One command, executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// Its seq.
+    pub seq: Seq,
+    /// Its answer.
+    pub answer: Answer,
+}
+
+/// Before-images of executed batches that are not durable yet are given up beyond this many bytes.
+const KEPT_BYTES_MAX: usize = 256 << 20;
+
+/// The serial executor and the state it runs on.
+pub struct Engine {
+    tx: Tx,
+    next: Seq,
+    batch: Option<Seq>,
+    digest: Digest,
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+}
+
+/// A batch that is executed and not durable yet.
+struct Kept {
+    first_seq: Seq,
+    before: Meta,
+    undo: Vec<Undo>,
+    bytes: usize,
+}
+
+impl Engine {
+    /// An engine over what the last checkpoint left in `cold`.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn open(catalog: Catalog, cold: Box<dyn Cold>, options: Options) -> Result<Self, Halt> {
+        let stored = cold.get(&Granule::meta("engine"))?;
+        let meta = match &stored {
+            None => Meta::before_genesis(),
+            Some(bytes) => postcard::from_bytes(bytes)
+                .map_err(|error| ColdError(format!("the engine's own row: {error}")))?,
+        };
+        let next = meta.seq.next();
+        let mut tx = Tx {
+            catalog,
+            cold,
+            cold_used: stored.is_some(),
+            slots: Slots::new(options.hash_seed),
+            rows: Rows::default(),
+            pending: PendingSends::default(),
+            undo: Vec::new(),
+            capture: Capture::default(),
+            meta,
+            next_expiry: Some(Timestamp::default()),
+            running: Running::default(),
+        };
+        tx.load_pending()?;
+        let (digest, kept) = (Digest::default(), VecDeque::new());
+        Ok(Self {
+            tx,
+            next,
+            batch: None,
+            digest,
+            kept,
+            kept_bytes: 0,
+        })
+    }
+
+    /// All that can be called.
+    pub fn catalog(&self) -> &Catalog {
+        &self.tx.catalog
+    }
+
+    /// What the state says of itself.
+    pub fn meta(&self) -> &Meta {
+        &self.tx.meta
+    }
+
+    /// The last command executed.
+    pub fn seq(&self) -> Seq {
+        Seq(self.next.0 - 1)
+    }
+
+    /// Begins a batch.
+    ///
+    /// # Panics
+    /// If it does not follow the last one in seq and time.
+    pub fn begin_batch(&mut self, first_seq: Seq, timestamp: Timestamp) {
+        assert!(self.batch.is_none(), "the batch before was ended");
+        assert_eq!(first_seq, self.next, "seqs have no gaps");
+        assert!(timestamp >= self.tx.meta.timestamp, "time does not go back");
+        assert!(
+            self.tx.undo.is_empty(),
+            "between batches nothing is half done"
+        );
+        self.batch = Some(first_seq);
+        self.kept.push_back(Kept {
+            first_seq,
+            before: self.tx.meta.clone(),
+            undo: Vec::new(),
+            bytes: 0,
+        });
+        self.tx.meta.timestamp = timestamp;
+    }
+
+    /// Runs the next command of the batch to its end. `args` are its decoded arguments, where
+    /// whoever made the command has them.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read; the engine is of no use then.
+    pub fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
+        assert!(self.batch.is_some(), "a command runs in a batch");
+        let seq = self.next;
+        self.next = seq.next();
+        self.tx.begin(seq, self.tx.meta.timestamp);
+        self.tx.meta.seq = seq;
+        let answer = self.tx.whole(|tx| {
+            tx.forget_expired();
+            match command {
+                Command::Genesis { log_id } => tx.genesis(*log_id),
+                Command::InForce(in_force) => tx.in_force(in_force),
+                Command::Call(call) => tx.once(call, None, |tx| tx.outermost(call, args)),
+                Command::Send { call, delay_ms } => {
+                    tx.once(call, Some(*delay_ms), |tx| tx.accept_send(call, *delay_ms))
+                }
+                Command::Deliver { send } => tx.deliver(*send),
+            }
+        })?;
+        self.digest.add(&answer, &self.tx.running.sends);
+        self.tx.whole(Tx::commit_sends)?;
+        Ok(Executed { seq, answer })
+    }
+
+    /// Ends the batch.
+    pub fn end_batch(&mut self) -> BatchDigest {
+        let first_seq = self.batch.take().expect("a batch was begun");
+        let kept = self.kept.back_mut().expect("pushed when it began");
+        kept.undo = std::mem::take(&mut self.tx.undo);
+        kept.bytes = kept.undo.iter().map(Undo::bytes).sum();
+        self.kept_bytes += kept.bytes;
+        while self.kept_bytes > KEPT_BYTES_MAX {
+            self.forget_oldest();
+        }
+        self.digest.take(first_seq)
+    }
+
+    /// Runs a query on the state as it is. `now` counts only if it is later than the last batch.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read; the engine is of no use then.
+    pub fn query(
+        &mut self,
+        call: &Call,
+        args: Option<Args>,
+        now: Timestamp,
+    ) -> Result<Outcome, Halt> {
+        let undone = self.tx.undo.len();
+        self.tx.begin(self.seq(), now.max(self.tx.meta.timestamp));
+        self.tx.running.query = true;
+        let outcome = self.tx.whole(|tx| tx.outermost(call, args));
+        assert_eq!(self.tx.undo.len(), undone, "a query writes nothing");
+        outcome
+    }
+
+    /// All commands up to `seq` are durable: they need not be taken back any more.
+    pub fn durable(&mut self, seq: Seq) {
+        while self
+            .kept
+            .get(1)
+            .is_some_and(|next| next.first_seq.0 <= seq.0 + 1)
+        {
+            self.forget_oldest();
+        }
+        if self.batch.is_none() && self.seq() <= seq && !self.kept.is_empty() {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(kept) = self.kept.pop_front() {
+            self.kept_bytes -= kept.bytes;
+        }
+    }
+
+    /// Takes back all commands after `seq`, which must be the last of a batch. A checkpoint that is
+    /// being taken is abandoned.
+    ///
+    /// # Errors
+    /// If their before-images were given up because they were too many.
+    pub fn roll_back_to(&mut self, seq: Seq) -> Result<(), Halt> {
+        assert!(self.batch.is_none(), "only whole batches are taken back");
+        if self.seq() > seq
+            && self
+                .kept
+                .front()
+                .is_none_or(|kept| kept.first_seq.0 > seq.0 + 1)
+        {
+            return Err(Halt::NotKept(seq));
+        }
+        while self.kept.back().is_some_and(|kept| kept.first_seq > seq) {
+            let kept = self.kept.pop_back().expect("just seen");
+            self.kept_bytes -= kept.bytes;
+            self.tx.undo = kept.undo;
+            self.tx.roll_back(0);
+            self.tx.meta = kept.before;
+            self.next = kept.first_seq;
+        }
+        assert_eq!(self.seq(), seq, "a batch is taken back whole");
+        self.tx.next_expiry = Some(Timestamp::default());
+        self.abandon_checkpoint();
+        Ok(())
+    }
+
+    /// When the next send is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.tx.pending.next_due()
+    }
+
+    /// The first `most` sends that are due, in the order they are to be delivered.
+    pub fn due(&self, now: Timestamp, most: usize) -> Vec<SendId> {
+        self.tx.pending.due(now, most)
+    }
+
+    /// Sends that wait.
+    pub fn sends_pending(&self) -> usize {
+        self.tx.pending.len()
+    }
+
+    /// What is known of a send; none: never asked for, undone, or forgotten after the retention.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read.
+    pub fn invocation(&mut self, send: SendId) -> Result<Option<Invocation>, Halt> {
+        self.tx.begin(self.seq(), self.tx.meta.timestamp);
+        self.tx.whole(|tx| tx.invocation(send))
+    }
+
+    /// An entity's root value as JSON (none before the first write) and its first `limit` fields
+    /// after `after`.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read.
+    #[expect(clippy::type_complexity, reason = "one pair, used once")]
+    pub fn inspect(
+        &mut self,
+        entity: &EntityId,
+        after: Option<&FieldKey>,
+        limit: usize,
+    ) -> Result<(Option<Json>, Vec<(FieldKey, Json)>), Halt> {
+        self.tx.begin(self.seq(), self.tx.meta.timestamp);
+        self.tx
+            .whole(|tx| (tx.root(entity), tx.fields_of(entity, after, limit)))
+    }
+
+    /// Granules changed since the last checkpoint was begun.
+    pub fn dirty(&self) -> usize {
+        self.tx.capture.dirty()
+    }
+
+    /// Whether a checkpoint is under way.
+    pub fn checkpointing(&self) -> bool {
+        self.tx.capture.is_frozen()
+    }
+
+    /// Begins a checkpoint of the state as it is.
+    pub fn begin_checkpoint(&mut self) {
+        assert!(
+            self.batch.is_none(),
+            "a checkpoint stands between two batches"
+        );
+        self.tx.capture.freeze(self.seq(), encode(&self.tx.meta));
+    }
+
+    /// Captures at most `most` granules of the checkpoint under way. Gives it once it is whole.
+    pub fn step_checkpoint(&mut self, most: usize) -> Option<Changes> {
+        assert!(
+            self.batch.is_none(),
+            "captured between batches, when nothing is held"
+        );
+        let Tx {
+            capture,
+            slots,
+            rows,
+            catalog,
+            ..
+        } = &mut self.tx;
+        capture.step(most, slots, rows, catalog)
+    }
+
+    /// The checkpoint of this epoch is in cold, and reads there show it.
+    pub fn applied(&mut self, epoch: u64) {
+        self.tx.capture.applied(epoch);
+        self.tx.cold_used = true;
+    }
+
+    /// The checkpoint under way, if any, will not be applied.
+    pub fn abandon_checkpoint(&mut self) {
+        let Tx {
+            capture,
+            slots,
+            rows,
+            ..
+        } = &mut self.tx;
+        capture.abandon(slots, rows);
+    }
+
+    /// Roughly the bytes of state in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.tx.slots.bytes() + self.tx.rows.bytes() + self.tx.pending.len() * 48
+    }
+
+    /// Entities in memory.
+    pub fn entities_in_memory(&self) -> usize {
+        self.tx.slots.len()
+    }
+
+    /// Forgets about `bytes` of what cold has and was not used lately, as far as there is so much.
+    pub fn evict(&mut self, bytes: usize) {
+        assert!(
+            self.batch.is_none(),
+            "within a batch entities stay where they are"
+        );
+        let applied = self.tx.capture.applied;
+        let before = self.memory_bytes();
+        self.tx.rows.evict(bytes, applied);
+        let freed = before - self.memory_bytes();
+        self.tx.slots.evict(bytes.saturating_sub(freed), applied);
+    }
+}
+
+impl Meta {
+    fn before_genesis() -> Self {
+        let in_force = InForce {
+            build: BuildId(String::new()),
+            build_name: String::new(),
+            executor_version: limits::EXECUTOR_VERSION,
+            retention_ms: 24 * 3_600_000,
+        };
+        Self {
+            log_id: LogId(0),
+            in_force,
+            timestamp: Timestamp(0),
+            seq: Seq::ZERO,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Root values in memory, live. One slot an entity, found by (type, key); slots never move while
+//! their entity is in memory, so undo and checkpoint name them by number.
+
+use compact_str::CompactString;
+use hashbrown::HashTable;
+use ordain_types::{EntityId, EntityType, Granule, Key};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{State, TypeIndex};
+
+/// A slot's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SlotIndex(pub u32);
+
+/// One entity's root value and what the checkpoint must know of it.
+pub(crate) struct Slot {
+    pub ty: TypeIndex,
+    pub key: Key,
+    /// None while a method on the stack holds it.
+    pub state: Option<Box<dyn State>>,
+    /// Whether it was ever written: what was not is not stored.
+    pub exists: bool,
+    /// Bytes of its encoding when last written or read.
+    pub len: u32,
+    pub mark: Mark,
+    /// Used since the clock hand last passed.
+    pub used: bool,
+}
+
+/// Where a granule stands towards checkpoints. An epoch lasts from one freeze to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Written and not captured since.
+    pub dirty: bool,
+    /// The epoch of the first such write if dirty, else of the last capture.
+    pub epoch: u64,
+}
+
+impl Mark {
+    /// Whether memory may forget the granule: [`crate::Cold`] has it.
+    pub fn is_cold(self, applied: u64) -> bool {
+        !self.dirty && self.epoch <= applied
+    }
+}
+
+/// What a slot costs beside its key and value, roughly: the slot, its table entry, its allocation.
+const SLOT_BYTES: usize = std::mem::size_of::<Slot>() + 48;
+
+#[derive(Default)]
+pub(crate) struct Slots {
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    table: HashTable<u32>,
+    seed: u64,
+    bytes: usize,
+    hand: usize,
+}
+
+impl Slots {
+    /// The seed hides where entities fall in the table from those who choose keys.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+
+    fn hash(&self, ty: TypeIndex, key: &str) -> u64 {
+        xxh3_64_with_seed(
+            key.as_bytes(),
+            self.seed ^ u64::from(ty.0).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        )
+    }
+
+    pub fn find(&self, ty: TypeIndex, key: &str) -> Option<SlotIndex> {
+        let hash = self.hash(ty, key);
+        let same = |&at: &u32| {
+            self.slots[at as usize]
+                .as_ref()
+                .is_some_and(|s| s.ty == ty && s.key.as_str() == key)
+        };
+        self.table.find(hash, same).map(|&at| SlotIndex(at))
+    }
+
+    pub fn insert(&mut self, slot: Slot) -> SlotIndex {
+        let hash = self.hash(slot.ty, slot.key.as_str());
+        self.bytes += cost(&slot);
+        let at = match self.free.pop() {
+            Some(at) => at,
+            None => {
+                self.slots.push(None);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.slots[at as usize] = Some(slot);
+        let (slots, seed) = (&self.slots, self.seed);
+        self.table.insert_unique(hash, at, |&at| {
+            let slot = slots[at as usize]
+                .as_ref()
+                .expect("a slot in the table is in use");
+            let salt = u64::from(slot.ty.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            xxh3_64_with_seed(slot.key.as_str().as_bytes(), seed ^ salt)
+        });
+        SlotIndex(at)
+    }
+
+    pub fn get(&self, at: SlotIndex) -> &Slot {
+        self.slots[at.0 as usize]
+            .as_ref()
+            .expect("a slot named is in use")
+    }
+
+    pub fn get_mut(&mut self, at: SlotIndex) -> &mut Slot {
+        self.slots[at.0 as usize]
+            .as_mut()
+            .expect("a slot named is in use")
+    }
+
+    /// Sets the length of a value, which memory is reckoned by.
+    pub fn set_len(&mut self, at: SlotIndex, len: u32) {
+        let slot = self.slots[at.0 as usize]
+            .as_mut()
+            .expect("a slot named is in use");
+        let (before, slot_len) = (cost(slot), &mut slot.len);
+        *slot_len = len;
+        self.bytes = self.bytes - before + cost(slot);
+    }
+
+    /// Roughly the bytes of all slots.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Entities in memory.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Forgets entities that [`crate::Cold`] has and that were not used since the hand last passed,
+    /// until `bytes` are freed or the hand has gone round twice.
+    pub fn evict(&mut self, bytes: usize, applied: u64) {
+        let goal = self.bytes.saturating_sub(bytes);
+        for _ in 0..2 * self.slots.len() {
+            if self.bytes <= goal {
+                return;
+            }
+            self.hand = if self.hand + 1 >= self.slots.len() {
+                0
+            } else {
+                self.hand + 1
+            };
+            let Some(slot) = &mut self.slots[self.hand] else {
+                continue;
+            };
+            if std::mem::take(&mut slot.used) || !slot.mark.is_cold(applied) {
+                continue;
+            }
+            self.remove(SlotIndex(self.hand as u32));
+        }
+    }
+
+    fn remove(&mut self, at: SlotIndex) {
+        let slot = self.slots[at.0 as usize]
+            .take()
+            .expect("a slot removed is in use");
+        let hash = self.hash(slot.ty, slot.key.as_str());
+        match self.table.find_entry(hash, |&other| other == at.0) {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => unreachable!("a slot in use is in the table"),
+        }
+        self.bytes -= cost(&slot);
+        self.free.push(at.0);
+    }
+}
+
+impl Slot {
+    /// The key of its root granule.
+    pub fn granule(&self, name: &EntityType) -> Granule {
+        Granule::root(&EntityId {
+            ty: name.clone(),
+            key: self.key.clone(),
+        })
+    }
+}
+
+fn cost(slot: &Slot) -> usize {
+    let heap = slot
+        .key
+        .as_str()
+        .len()
+        .saturating_sub(std::mem::size_of::<CompactString>());
+    SLOT_BYTES + heap + slot.len as usize
+}

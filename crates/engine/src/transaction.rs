@@ -1,0 +1,513 @@
+//! The running transaction, as methods see it, and the state it runs on.
+//!
+//! Calls are plain nested function calls between [`Tx::call`] brackets. A bracket notes where the undo
+//! list stands; a rejection that leaves it rolls back to there. A fault unwinds the whole stack: it is
+//! kept in the transaction, so that even a method that catches the unwinding cannot answer.
+
+use std::panic::resume_unwind;
+
+use bytes::Bytes;
+use ordain_types::{
+    EntityId, Fault, FaultKind, Granule, Json, Key, Method, MethodKind, Rejection, Seq, Timestamp,
+    limits,
+};
+
+use crate::catalog::{Args, Catalog, Decoded, MethodIndex, State, TypeIndex};
+use crate::chance::Chance;
+use crate::checkpoint::Capture;
+use crate::cold::{Cold, ColdError};
+use crate::engine::Meta;
+use crate::rows::{Row, Rows};
+use crate::sends::{NewSend, PendingSends};
+use crate::slots::{Mark, Slot, SlotIndex, Slots};
+use crate::undo::Undo;
+
+/// The running transaction and the state it runs on.
+pub struct Tx {
+    pub(crate) catalog: Catalog,
+    pub(crate) cold: Box<dyn Cold>,
+    /// Whether `cold` may have anything: spares look-ups while it cannot.
+    pub(crate) cold_used: bool,
+    pub(crate) slots: Slots,
+    pub(crate) rows: Rows,
+    pub(crate) pending: PendingSends,
+    pub(crate) undo: Vec<Undo>,
+    pub(crate) capture: Capture,
+    pub(crate) meta: Meta,
+    /// No expiry is earlier; none: there is none.
+    pub(crate) next_expiry: Option<Timestamp>,
+    pub(crate) running: Running,
+}
+
+/// What belongs to one transaction alone.
+#[derive(Default)]
+pub(crate) struct Running {
+    pub seq: Seq,
+    pub now: Timestamp,
+    pub caller: String,
+    pub frames: Vec<Frame>,
+    pub calls: usize,
+    pub written: usize,
+    pub sends: Vec<NewSend>,
+    pub chance: Chance,
+    /// Reads only, whatever is called.
+    pub query: bool,
+    /// Set once: nothing after it counts.
+    pub fault: Option<Box<Fault>>,
+    /// Set once: the engine stops, for the durable state cannot be read.
+    pub broken: Option<ColdError>,
+}
+
+/// One call on the stack.
+pub(crate) struct Frame {
+    slot: SlotIndex,
+    ty: TypeIndex,
+    method: MethodIndex,
+    kind: MethodKind,
+    undo: usize,
+    sends: usize,
+    written: bool,
+}
+
+/// What unwinding carries: the reason is in the transaction.
+struct Ended;
+
+impl Tx {
+    /// All that can be called.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Runs one call of `method` of the entity `key` of type `ty`: everything `run` does belongs to
+    /// it. If it is rejected, exactly that is undone.
+    ///
+    /// # Errors
+    /// The method's rejection.
+    pub fn call<R>(
+        &mut self,
+        ty: TypeIndex,
+        key: Key,
+        method: MethodIndex,
+        run: impl FnOnce(&mut Tx) -> Result<R, Rejection>,
+    ) -> Result<R, Rejection> {
+        self.enter(ty, key, method);
+        let result = run(self);
+        if self.running.fault.is_some() || self.running.broken.is_some() {
+            self.end(); // someone caught the unwinding of a fault: it goes on
+        }
+        match &result {
+            Ok(_) => self.settle(),
+            Err(_) => self.undo_frame(),
+        }
+        self.running.frames.pop();
+        result
+    }
+
+    /// The same with names, for callers that know no Rust types.
+    ///
+    /// # Errors
+    /// The method's rejection.
+    pub fn call_dynamic(
+        &mut self,
+        entity: &EntityId,
+        method: &Method,
+        args: &[u8],
+    ) -> Result<Json, Rejection> {
+        let args = self.decode(entity, method, args).args;
+        self.call_decoded(entity, method, args)
+    }
+
+    /// The same with arguments that [`crate::Run::decode`] of that method gave.
+    pub(crate) fn call_decoded(
+        &mut self,
+        entity: &EntityId,
+        method: &Method,
+        args: Args,
+    ) -> Result<Json, Rejection> {
+        let (ty, at) = self.find(entity, method);
+        let run = self.catalog.get(ty).methods[at.0 as usize].run.clone();
+        self.call(ty, entity.key.clone(), at, |tx| run.run(tx, args))
+    }
+
+    /// Arguments in their method's own spelling, checked.
+    pub(crate) fn canonical(&mut self, entity: &EntityId, method: &Method, args: &[u8]) -> Json {
+        self.decode(entity, method, args).canonical
+    }
+
+    fn decode(&mut self, entity: &EntityId, method: &Method, args: &[u8]) -> Decoded {
+        let (ty, at) = self.find(entity, method);
+        if args.len() > limits::ARGUMENT_BYTES_MAX {
+            let (size, limit) = (args.len(), limits::ARGUMENT_BYTES_MAX);
+            let message = format!("{size} bytes of arguments for {entity}.{method}, limit {limit}");
+            self.fault(FaultKind::ArgumentBytes, message);
+        }
+        match self.catalog.get(ty).methods[at.0 as usize].run.decode(args) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                let message = format!("arguments of {entity}.{method}: {error}");
+                self.fault(FaultKind::Arguments, message)
+            }
+        }
+    }
+
+    fn find(&mut self, entity: &EntityId, method: &Method) -> (TypeIndex, MethodIndex) {
+        let Some(ty) = self.catalog.index(entity.ty.as_str()) else {
+            self.fault(
+                FaultKind::UnknownEntity,
+                format!("no entity type is named `{}`", entity.ty),
+            )
+        };
+        let found = self
+            .catalog
+            .get(ty)
+            .method(method.as_str())
+            .map(|(at, _)| at);
+        let Some(at) = found else {
+            let message = format!("the entity type `{}` has no method `{method}`", entity.ty);
+            self.fault(FaultKind::UnknownMethod, message)
+        };
+        (ty, at)
+    }
+
+    fn enter(&mut self, ty: TypeIndex, key: Key, method: MethodIndex) {
+        if self.running.fault.is_some() || self.running.broken.is_some() {
+            self.end();
+        }
+        let kind = self.catalog.get(ty).methods[method.0 as usize].kind;
+        if self.running.frames.len() >= limits::CALL_DEPTH_MAX {
+            let limit = limits::CALL_DEPTH_MAX;
+            self.fault(
+                FaultKind::CallDepth,
+                format!("calls nest deeper than {limit}"),
+            );
+        }
+        self.running.calls += 1;
+        if self.running.calls > limits::CALLS_MAX {
+            let limit = limits::CALLS_MAX;
+            self.fault(
+                FaultKind::Calls,
+                format!("more than {limit} calls in one transaction"),
+            );
+        }
+        if kind == MethodKind::Update && self.in_query() {
+            let name = &self.catalog.get(ty).methods[method.0 as usize].name;
+            let message = format!("a query called the update `{name}`; make the caller an update");
+            self.fault(FaultKind::WriteInQuery, message);
+        }
+        let slot = self.slot(ty, key);
+        let (undo, sends) = (self.undo.len(), self.running.sends.len());
+        self.running.frames.push(Frame {
+            slot,
+            ty,
+            method,
+            kind,
+            undo,
+            sends,
+            written: false,
+        });
+    }
+
+    /// The slot of an entity, read from cold if need be.
+    fn slot(&mut self, ty: TypeIndex, key: Key) -> SlotIndex {
+        if let Some(at) = self.slots.find(ty, key.as_str()) {
+            self.slots.get_mut(at).used = true;
+            return at;
+        }
+        let def = self.catalog.get(ty);
+        let (state_type, name) = (def.state.clone(), def.name.clone());
+        let entity = EntityId { ty: name, key };
+        let stored = self.read_cold(&Granule::root(&entity));
+        let state = match &stored {
+            None => Ok(state_type.initial()),
+            Some(json) => state_type.decode(json),
+        };
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => {
+                let message = format!("the stored state of {entity} does not decode: {error}");
+                self.fault(FaultKind::StoredValue, message)
+            }
+        };
+        self.slots.insert(Slot {
+            ty,
+            key: entity.key,
+            state: Some(state),
+            exists: stored.is_some(),
+            len: stored.map_or(0, |json| json.len() as u32),
+            mark: Mark::default(),
+            used: true,
+        })
+    }
+
+    /// An entity's root value as JSON; none if it was never written.
+    pub(crate) fn root(&mut self, entity: &EntityId) -> Option<Json> {
+        let in_memory = self.catalog.index(entity.ty.as_str());
+        let slot = in_memory.and_then(|ty| self.slots.find(ty, entity.key.as_str()));
+        let Some(at) = slot else {
+            return self.read_cold(&Granule::root(entity));
+        };
+        let slot = self.slots.get(at);
+        let state = slot.state.as_ref().filter(|_| slot.exists)?;
+        let mut json = Vec::with_capacity(slot.len as usize);
+        state
+            .encode(&mut json)
+            .expect("a value that was measured encodes");
+        Some(json.into())
+    }
+
+    fn read_cold(&mut self, granule: &Granule) -> Option<Bytes> {
+        if !self.cold_used {
+            return None;
+        }
+        match self.cold.get(granule) {
+            Ok(value) => value,
+            Err(error) => self.stop(error),
+        }
+    }
+
+    /// The value of a row, from memory or cold.
+    pub(crate) fn read_row(&mut self, granule: &Granule) -> Option<Bytes> {
+        match self.rows.get(granule) {
+            Some(row) => row.value.clone(),
+            None => self.read_cold(granule),
+        }
+    }
+
+    /// Writes a row, with its undo.
+    pub(crate) fn write_row(&mut self, granule: Granule, value: Option<Bytes>) {
+        if let Some(row) = self.rows.get_mut(&granule) {
+            self.capture.before_row(&granule, row);
+        }
+        let mark = self
+            .capture
+            .dirty_row(&granule, self.rows.get(&granule).map(|row| row.mark));
+        let before = self.rows.put(granule.clone(), Row { value, mark });
+        self.undo.push(Undo::Row { granule, before });
+    }
+
+    /// The root value of the entity whose method runs.
+    pub fn state(&mut self) -> &dyn State {
+        let at = self.frame().slot;
+        if self.slots.get(at).state.is_none() {
+            self.held();
+        }
+        self.slots.get(at).state.as_deref().expect("just seen")
+    }
+
+    /// The same, to be written.
+    pub fn state_mut(&mut self) -> &mut dyn State {
+        self.before_write();
+        let at = self.frame().slot;
+        self.slots
+            .get_mut(at)
+            .state
+            .as_deref_mut()
+            .expect("seen before the write")
+    }
+
+    /// Takes the root value out of its slot, to be read across calls. Until it is put back, a call
+    /// that comes back to the entity is a fault.
+    pub fn hold(&mut self) -> Box<dyn State> {
+        let at = self.frame().slot;
+        match self.slots.get_mut(at).state.take() {
+            Some(state) => state,
+            None => self.held(),
+        }
+    }
+
+    /// The same, to be written.
+    pub fn hold_mut(&mut self) -> Box<dyn State> {
+        self.before_write();
+        self.hold()
+    }
+
+    /// Puts back what [`Tx::hold`] or [`Tx::hold_mut`] gave in the same call.
+    pub fn put_back(&mut self, state: Box<dyn State>) {
+        let at = self.frame().slot;
+        let slot = self.slots.get_mut(at);
+        assert!(slot.state.is_none(), "only what was held is put back");
+        slot.state = Some(state);
+    }
+
+    fn held(&mut self) -> ! {
+        let entity = self.entity();
+        self.fault(
+            FaultKind::EntityHeld,
+            format!(
+                "a call came back to {entity} while a method of it that takes `self` and a context \
+                 is on the stack and holds its state; let that method take `cx: &mut \
+                 Context<Self>` instead of `self` and use `cx.state()` and `cx.state_mut()`"
+            ),
+        )
+    }
+
+    /// Keeps the before-image of the root value, once a call, and marks it for the checkpoint.
+    fn before_write(&mut self) {
+        let frame = self.frame();
+        let (at, kind, written) = (frame.slot, frame.kind, frame.written);
+        if self.slots.get(at).state.is_none() {
+            self.held();
+        }
+        if written {
+            return;
+        }
+        if kind == MethodKind::Query {
+            self.fault(
+                FaultKind::WriteInQuery,
+                "a query tried to write its entity's state",
+            );
+        }
+        self.frame_mut().written = true;
+        let slot = self.slots.get_mut(at);
+        self.capture.before_slot(at, slot, &self.catalog);
+        let before = slot.state.as_ref().expect("seen above").snapshot();
+        self.undo.push(Undo::State {
+            slot: at,
+            before,
+            exists: slot.exists,
+            len: slot.len,
+        });
+        slot.exists = true;
+    }
+
+    /// Ends a call that came to its value: measures what it wrote.
+    fn settle(&mut self) {
+        let Frame {
+            slot: at,
+            written: true,
+            ..
+        } = *self.frame()
+        else {
+            return;
+        };
+        let Some(state) = &self.slots.get(at).state else {
+            return;
+        };
+        let len = match state.encoded_len() {
+            Ok(len) => len,
+            Err(error) => {
+                let message = format!("the state of {} is not JSON: {error}", self.entity());
+                self.fault(FaultKind::Encoding, message)
+            }
+        };
+        self.count_written(len, "state");
+        self.slots.set_len(at, len as u32);
+    }
+
+    /// Counts a value that was written against the limits.
+    pub(crate) fn count_written(&mut self, len: usize, what: &str) {
+        if len > limits::VALUE_BYTES_MAX {
+            let limit = limits::VALUE_BYTES_MAX;
+            let entity = self.entity();
+            let message = format!(
+                "the {what} of {entity} has {len} bytes, more than the limit of {limit}; keep parts \
+                 of it in fields"
+            );
+            self.fault(FaultKind::ValueBytes, message);
+        }
+        self.running.written += len;
+        if self.running.written > limits::WRITTEN_BYTES_MAX {
+            let limit = limits::WRITTEN_BYTES_MAX;
+            let message = format!("more than {limit} bytes written in one transaction");
+            self.fault(FaultKind::WrittenBytes, message);
+        }
+    }
+
+    /// Ends a call that was rejected: undoes exactly it.
+    fn undo_frame(&mut self) {
+        let Frame { undo, sends, .. } = *self.frame();
+        self.roll_back(undo);
+        self.running.sends.truncate(sends);
+    }
+
+    /// Whether the running transaction may only read.
+    pub(crate) fn in_query(&self) -> bool {
+        let frame = self.running.frames.last();
+        self.running.query || frame.is_some_and(|frame| frame.kind == MethodKind::Query)
+    }
+
+    /// Ends the transaction with a fault. It unwinds the stack; no method can catch it.
+    pub fn fault(&mut self, kind: FaultKind, message: impl Into<String>) -> ! {
+        if self.running.fault.is_none() {
+            let at = self.place();
+            self.running.fault = Some(Box::new(Fault {
+                kind,
+                message: message.into(),
+                at,
+            }));
+        }
+        self.end()
+    }
+
+    /// Ends everything: the durable state cannot be read.
+    pub(crate) fn stop(&mut self, error: ColdError) -> ! {
+        self.running.broken.get_or_insert(error);
+        self.end()
+    }
+
+    fn end(&mut self) -> ! {
+        resume_unwind(Box::new(Ended))
+    }
+
+    /// Where the transaction is: `account/alice.withdraw`.
+    pub(crate) fn place(&self) -> String {
+        let Some(frame) = self.running.frames.last() else {
+            return String::new();
+        };
+        let def = self.catalog.get(frame.ty);
+        let key = &self.slots.get(frame.slot).key;
+        format!(
+            "{}/{key}.{}",
+            def.name, def.methods[frame.method.0 as usize].name
+        )
+    }
+
+    fn frame(&self) -> &Frame {
+        self.running
+            .frames
+            .last()
+            .expect("a method runs within a call")
+    }
+
+    fn frame_mut(&mut self) -> &mut Frame {
+        self.running
+            .frames
+            .last_mut()
+            .expect("a method runs within a call")
+    }
+
+    /// The timestamp of the batch: never less than that of any earlier command.
+    pub fn now(&self) -> Timestamp {
+        self.running.now
+    }
+
+    /// The transaction's seq; in a query, that of the last command it sees.
+    pub fn seq(&self) -> Seq {
+        self.running.seq
+    }
+
+    /// Who asked for the transaction: the name of a token, or the entity that sent it.
+    pub fn caller(&self) -> &str {
+        &self.running.caller
+    }
+
+    /// A number from a stream that the seq determines.
+    pub fn random(&mut self) -> u64 {
+        self.running.chance.next()
+    }
+
+    /// A version 7 UUID from the same stream.
+    pub fn uuid(&mut self) -> u128 {
+        let now = self.running.now;
+        self.running.chance.uuid(now)
+    }
+
+    /// The entity whose method runs.
+    pub fn entity(&self) -> EntityId {
+        let slot = self.slots.get(self.frame().slot);
+        EntityId {
+            ty: self.catalog.get(slot.ty).name.clone(),
+            key: slot.key.clone(),
+        }
+    }
+}
