@@ -1,0 +1,126 @@
+//! The thread that merges what checkpoints leave side by side.
+//!
+//! One thread: merging is never urgent, and the cores are for the executor. It does not know what
+//! a checkpoint is; it merges while the tree finds something worth it, then sleeps until told.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::tree::Tree;
+use crate::Error;
+
+/// Unmerged checkpoints at which the next one waits: reads look into each, and the tree's manifest
+/// counts them in a byte.
+const UNMERGED_MAX: usize = 64;
+const _: () = assert!(UNMERGED_MAX < u8::MAX as usize);
+
+/// The thread's handle. Dropped, it ends the thread after the merge it is in.
+pub(super) struct Compactor {
+    tree: Arc<Tree>,
+    signals: Arc<Signals>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Signals {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    asked: bool,
+    stop: bool,
+    failed: Option<Arc<Error>>,
+}
+
+impl Signals {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits to be asked; false to stop.
+    fn wait(&self) -> bool {
+        let asleep = |state: &mut State| !state.asked && !state.stop;
+        let mut state = self
+            .changed
+            .wait_while(self.lock(), asleep)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.asked = false;
+        !state.stop
+    }
+}
+
+impl Compactor {
+    /// Starts the thread, which begins with what an earlier process left to merge.
+    pub(super) fn start(tree: Arc<Tree>) -> io::Result<Self> {
+        let signals = Arc::new(Signals::default());
+        signals.lock().asked = true;
+        let (of_thread, theirs) = (tree.clone(), signals.clone());
+        let thread = std::thread::Builder::new()
+            .name("ordain-compact".into())
+            .spawn(move || run(&of_thread, &theirs))?;
+        Ok(Self {
+            tree,
+            signals,
+            thread: Some(thread),
+        })
+    }
+
+    /// Why it gave up; none while it works.
+    pub(super) fn failure(&self) -> Option<Arc<Error>> {
+        self.signals.lock().failed.clone()
+    }
+
+    /// Tells it that there is something new.
+    pub(super) fn ask(&self) {
+        self.signals.lock().asked = true;
+        self.signals.changed.notify_all();
+    }
+
+    /// Waits until it has caught up far enough for one more checkpoint, or has given up.
+    pub(super) fn make_room(&self) {
+        let crowded = |state: &mut State| {
+            state.failed.is_none() && !state.stop && self.tree.unmerged() >= UNMERGED_MAX
+        };
+        drop(
+            self.signals
+                .changed
+                .wait_while(self.signals.lock(), crowded),
+        );
+    }
+}
+
+impl Drop for Compactor {
+    fn drop(&mut self) {
+        self.signals.lock().stop = true;
+        self.signals.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It catches the tree's panics and has none of its own.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(tree: &Tree, signals: &Signals) {
+    while signals.wait() {
+        loop {
+            let merged = tree.compact();
+            let mut state = signals.lock();
+            let go_on = match merged {
+                Ok(merged) => merged && !state.stop,
+                Err(error) => {
+                    state.failed = Some(Arc::new(error));
+                    state.stop = true;
+                    false
+                }
+            };
+            drop(state);
+            signals.changed.notify_all();
+            if !go_on {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The LSM tree as the store uses it: atomic checkpoints by ingestion, reads, pinned snapshots.
+//!
+//! A checkpoint is written straight to new tables, which one replacement of the manifest puts in
+//! force: sorted, checked and synced once, with memory for a few blocks however large it is. There
+//! is no journal and nothing in memory to lose. The seq lies in the tree under the store's own key,
+//! so it comes into force with the entries. This file does not know directories, locks or failures.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use lsm_tree::compaction::Leveled;
+use lsm_tree::{AbstractTree, AnyIngestion, AnyTree, Cache, Config, Guard, SeqNo, Slice};
+use lsm_tree::{KvPair, SequenceNumberCounter};
+use ordain_types::Seq;
+
+use crate::{Entry, Error, KeyRange, Snapshot, check_key, is_empty_range};
+
+/// The store's own key: smaller than any other.
+const SEQ_KEY: &[u8] = b"\0seq";
+/// Small enough for a merge of a few to be short, large enough for few files.
+const TABLE_BYTES: u64 = 32 << 20;
+/// How many tables of level 0, each from another checkpoint, are worth a merge.
+const MERGE_AFTER: u8 = 8;
+
+/// The tree, opened.
+pub(super) struct Tree {
+    path: PathBuf,
+    tree: AnyTree,
+    /// The number after the newest the tree's readers may see; it numbers writes, not commands.
+    visible: SequenceNumberCounter,
+    /// How many snapshots are held at which number.
+    pins: Mutex<BTreeMap<SeqNo, usize>>,
+    strategy: Arc<Leveled>,
+}
+
+impl Tree {
+    /// Opens the tree in a directory, or makes one.
+    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, Error> {
+        let (next, visible) = <(SequenceNumberCounter, SequenceNumberCounter)>::default();
+        let tree = guard("open", path, || {
+            Config::new(path, next.clone(), visible.clone())
+                .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
+                .open()
+        })?;
+        let used = tree.get_highest_seqno().map_or(0, |highest| highest + 1);
+        next.set(used);
+        visible.set(used);
+        Ok(Self {
+            path: path.into(),
+            tree,
+            visible,
+            pins: Mutex::default(),
+            strategy: Arc::new(
+                Leveled::default()
+                    .with_table_target_size(TABLE_BYTES)
+                    .with_l0_threshold(MERGE_AFTER),
+            ),
+        })
+    }
+
+    /// The seq of the contents.
+    pub(super) fn seq(&self) -> Result<Seq, Error> {
+        self.seq_at(SeqNo::MAX)
+    }
+
+    fn seq_at(&self, number: SeqNo) -> Result<Seq, Error> {
+        let value = guard("read", &self.path, || self.tree.get(SEQ_KEY, number))?;
+        match value.as_deref().map(<[u8; 8]>::try_from) {
+            None => Ok(Seq::ZERO),
+            Some(Ok(bytes)) => Ok(Seq(u64::from_le_bytes(bytes))),
+            Some(Err(_)) => Err(damaged(&self.path, "its seq has not eight bytes")),
+        }
+    }
+
+    /// The newest value of a key, which is not empty.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let value = guard("read", &self.path, || self.tree.get(key, SeqNo::MAX))?;
+        // Copied: a slice would keep its whole block in memory.
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    pub(super) fn scan(
+        &self,
+        range: KeyRange<'_>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        if is_empty_range(range) || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let range = above_own_key(range);
+        if is_empty_range(range) {
+            return Ok(Vec::new());
+        }
+        guard("read", &self.path, || {
+            let mut found = self.tree.range::<&[u8], _>(range, SeqNo::MAX, None);
+            let mut entries = Vec::new();
+            while entries.len() < limit {
+                let next = match reverse {
+                    false => found.next(),
+                    true => found.next_back(),
+                };
+                let Some(next) = next else { break };
+                entries.push(entry(next.into_inner()?));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// Takes in changes in strictly rising key order and the seq, all or nothing, durably.
+    pub(super) fn ingest(
+        &self,
+        seq: Seq,
+        changes: impl Iterator<Item = Result<(Box<[u8]>, Option<Bytes>), Error>>,
+    ) -> Result<(), Error> {
+        let mut writer = guard("write", &self.path, || self.tree.ingestion())?;
+        guard("write", &self.path, || {
+            writer.write(SEQ_KEY, seq.0.to_le_bytes())
+        })?;
+        for change in changes {
+            let (key, value) = change?;
+            guard("write", &self.path, || write(&mut writer, &key, value))?;
+        }
+        guard("sync", &self.path, || writer.finish())
+    }
+
+    /// Does one merge if one is worth it. Tells whether it did.
+    pub(super) fn compact(&self) -> Result<bool, Error> {
+        let oldest = {
+            let pins = self.pins();
+            let first = pins.first_key_value().map(|(&number, _)| number);
+            first.unwrap_or_else(|| self.visible.get())
+        };
+        guard("compact", &self.path, || {
+            let before = self.tree.current_version().id();
+            self.tree
+                .compact(self.strategy.clone(), oldest.saturating_sub(1))?;
+            Ok(self.tree.current_version().id() != before)
+        })
+    }
+
+    /// How many checkpoints lie beside each other, unmerged: each is one more place to look in.
+    pub(super) fn unmerged(&self) -> usize {
+        self.tree.l0_run_count()
+    }
+
+    pub(super) fn bytes_on_disk(&self) -> u64 {
+        self.tree.disk_space()
+    }
+
+    pub(super) fn keys_approx(&self) -> u64 {
+        // Less the store's own.
+        (self.tree.approximate_len() as u64).saturating_sub(1)
+    }
+
+    pub(super) fn is_pinned(&self) -> bool {
+        !self.pins().is_empty()
+    }
+
+    fn pins(&self) -> MutexGuard<'_, BTreeMap<SeqNo, usize>> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Holds what the tree showed at one number.
+pub(super) struct Pinned {
+    tree: Arc<Tree>,
+    number: SeqNo,
+    seq: Seq,
+}
+
+impl Pinned {
+    /// Pins the present.
+    pub(super) fn new(tree: Arc<Tree>) -> Result<Self, Error> {
+        let number = {
+            let mut pins = tree.pins();
+            let number = tree.visible.get();
+            *pins.entry(number).or_default() += 1;
+            number
+        };
+        let mut pinned = Self {
+            tree,
+            number,
+            seq: Seq::ZERO,
+        };
+        pinned.seq = pinned.tree.seq_at(number)?;
+        Ok(pinned)
+    }
+}
+
+impl Snapshot for Pinned {
+    fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    fn entries(&self) -> Box<dyn Iterator<Item = Result<Entry, Error>> + Send + '_> {
+        let path = &self.tree.path;
+        let all = above_own_key((Bound::Unbounded, Bound::Unbounded));
+        let opened = guard("read", path, || {
+            Ok(self.tree.tree.range::<&[u8], _>(all, self.number, None))
+        });
+        let mut found = match opened {
+            Ok(found) => Some(found),
+            Err(error) => return Box::new(std::iter::once(Err(error))),
+        };
+        Box::new(std::iter::from_fn(move || {
+            let iterator = found.as_mut()?;
+            let next = guard("read", path, || {
+                iterator.next().map(|next| next.into_inner()).transpose()
+            });
+            if !matches!(next, Ok(Some(_))) {
+                found = None;
+            }
+            next.map(|pair| pair.map(entry)).transpose()
+        }))
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let mut pins = self.tree.pins();
+        if let Some(count) = pins.get_mut(&self.number) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.number);
+            }
+        }
+    }
+}
+
+fn write(
+    writer: &mut AnyIngestion<'_>,
+    key: &[u8],
+    value: Option<Bytes>,
+) -> Result<(), lsm_tree::Error> {
+    match value {
+        Some(value) => writer.write(key, Slice::from(&value[..])),
+        None => writer.write_tombstone(key),
+    }
+}
+
+fn entry((key, value): KvPair) -> Entry {
+    (key[..].into(), Bytes::copy_from_slice(&value))
+}
+
+/// The part of a range that is the user's.
+fn above_own_key(range: KeyRange<'_>) -> KeyRange<'_> {
+    match range.0 {
+        Bound::Included(start) | Bound::Excluded(start) if check_key(start).is_ok() => range,
+        _ => (Bound::Included(&[1]), range.1),
+    }
+}
+
+/// Runs something of the tree's; what it panics about is an error of ours. What it keeps may be in
+/// any state after, but it holds no answers: those it reads anew, and checks, from the disk.
+fn guard<T>(
+    attempt: &'static str,
+    path: &Path,
+    run: impl FnOnce() -> Result<T, lsm_tree::Error>,
+) -> Result<T, Error> {
+    let result = catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let what = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no reason given");
+        damaged(path, &format!("to {attempt} it failed: {what}"))
+    })?;
+    result.map_err(|error| {
+        use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+        match error {
+            lsm_tree::Error::Io(error)
+                if matches!(error.kind(), NotFound | UnexpectedEof | InvalidData) =>
+            {
+                damaged(path, &format!("cannot {attempt} it: {error}"))
+            }
+            lsm_tree::Error::Io(source) => Error::Io {
+                attempt,
+                path: path.into(),
+                source,
+            },
+            other => damaged(path, &format!("cannot {attempt} it: {other:?}")),
+        }
+    })
+}
+
+fn damaged(path: &Path, what: &str) -> Error {
+    Error::Damaged {
+        path: path.into(),
+        what: what.into(),
+    }
+}
