@@ -61,10 +61,10 @@ impl Store for MemoryStore {
         }
         let contents = self.read();
         let entries = contents.map.range::<[u8], _>(range);
-        let copy = |(key, value): (&Box<[u8]>, &Bytes)| (key.clone(), value.clone());
+        let entries = entries.map(|(key, value)| (key.clone(), value.clone()));
         Ok(match reverse {
-            false => entries.take(limit).map(copy).collect(),
-            true => entries.rev().take(limit).map(copy).collect(),
+            false => entries.take(limit).collect(),
+            true => entries.rev().take(limit).collect(),
         })
     }
 
@@ -132,7 +132,7 @@ impl Snapshot for Contents {
     }
 
     fn entries(&self) -> Box<dyn Iterator<Item = Result<Entry, Error>> + Send + '_> {
-        let copy = |(key, value): (&Box<[u8]>, &Bytes)| Ok((key.clone(), value.clone()));
-        Box::new(self.map.iter().map(copy))
+        let entries = self.map.iter();
+        Box::new(entries.map(|(key, value)| Ok((key.clone(), value.clone()))))
     }
 }

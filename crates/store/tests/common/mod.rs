@@ -55,7 +55,8 @@ pub fn step(seq: u64, changes: u64) -> Checkpoint {
     let change = |index: u64| {
         let random = (seq * 1_000_003 + index).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
         let key = format!("key/{:05}", random % 5_000);
-        let value = (random % 7 != 0).then(|| Bytes::from(format!("{seq}/{index}/{random:x}")));
+        let value =
+            (!random.is_multiple_of(7)).then(|| Bytes::from(format!("{seq}/{index}/{random:x}")));
         (key.into_bytes().into(), value)
     };
     Checkpoint {
