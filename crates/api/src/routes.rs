@@ -1,0 +1,59 @@
+//! The fixed names of the HTTP API: paths, headers, query parameters, media types. Server,
+//! clients and the OpenAPI document take them from here.
+
+/// POST: call a method. Followed by `/{entity}/{key}/{method}`; [`crate::path`] writes and reads it.
+pub const CALL: &str = "/v1/call";
+/// GET or POST: run a query. Followed by `/{entity}/{key}/{method}`.
+pub const QUERY: &str = "/v1/query";
+/// POST: ask for a call later. Followed by `/{entity}/{key}/{method}`.
+pub const SEND: &str = "/v1/send";
+/// GET: how a send ended. Followed by `/{id}`.
+pub const INVOCATIONS: &str = "/v1/invocations";
+/// GET: the entity types; followed by `/{type}/{key}`: one entity's state.
+pub const ENTITIES: &str = "/v1/entities";
+/// POST: many calls as lines of JSON.
+pub const BATCH: &str = "/v1/batch";
+/// GET, WebSocket: many calls in flight.
+pub const STREAM: &str = "/v1/stream";
+/// GET: a hash over the whole state.
+pub const STATE_HASH: &str = "/v1/admin/state-hash";
+/// POST: a consistent copy of the data directory while running.
+pub const BACKUP: &str = "/v1/admin/backup";
+/// GET: the process is alive.
+pub const HEALTH: &str = "/healthz";
+/// GET: calls are answered.
+pub const READY: &str = "/readyz";
+/// GET: Prometheus metrics.
+pub const METRICS: &str = "/metrics";
+/// GET: the OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+
+/// Request header: by which a retry of a call or send is known.
+pub const HEADER_IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Reply header: the seq of an update; of a query, the last seq it saw.
+pub const HEADER_SEQ: &str = "ordain-seq";
+
+/// Query parameter of a query: the seq it must see at least.
+pub const PARAM_MIN_SEQ: &str = "min_seq";
+/// Query parameter of a `GET` query: the arguments, one JSON object.
+pub const PARAM_ARGS: &str = "args";
+/// Query parameter of a send: how long to wait, in milliseconds.
+pub const PARAM_DELAY_MS: &str = "delay_ms";
+/// Query parameter of an entity's state: only fields after this one.
+pub const PARAM_AFTER: &str = "after";
+/// Query parameter of an entity's state: how many fields at most.
+pub const PARAM_LIMIT: &str = "limit";
+
+/// JSON.
+pub const MEDIA_JSON: &str = "application/json";
+/// Lines of JSON.
+pub const MEDIA_NDJSON: &str = "application/x-ndjson";
+/// What Prometheus reads.
+pub const MEDIA_METRICS: &str = "application/openmetrics-text";
+
+/// Scope: call, query and send.
+pub const SCOPE_CALL: &str = "call";
+/// Scope: query, read states and invocations.
+pub const SCOPE_READ: &str = "read";
+/// Scope: hashes, backups.
+pub const SCOPE_ADMIN: &str = "admin";
