@@ -1,0 +1,149 @@
+//! Walks the records of one segment from one to the next, through a window of the file. It says
+//! where the intact records end, and refuses to judge why.
+
+use std::io;
+
+use ordain_types::Seq;
+
+use crate::disk::{File, read_exact_at};
+use crate::error::Flaw;
+use crate::format::{
+    HEADER_BYTES, Place, RECORD_HEADER_BYTES, RecordHeader, SegmentHeader, is_zero,
+};
+
+const WINDOW_BYTES: u64 = 256 << 10;
+
+pub(crate) struct Cursor {
+    file: Box<dyn File>,
+    segment: SegmentHeader,
+    offset: u64,
+    expected: Seq,
+    window: Vec<u8>,
+    window_at: u64,
+}
+
+/// What lies at the cursor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ahead {
+    /// An intact record.
+    Record(RecordHeader),
+    /// No record: zeros, or the end of the segment.
+    End,
+    /// Something that is not an intact record.
+    Bad(Flaw),
+}
+
+/// An intact record the cursor went over.
+pub(crate) struct Passed<'a> {
+    pub header: RecordHeader,
+    pub offset: u64,
+    pub payload: &'a [u8],
+}
+
+impl Cursor {
+    /// Stands before the first record, which should begin with `expected`. The file must be as long
+    /// as its header says.
+    pub fn new(file: Box<dyn File>, segment: SegmentHeader, expected: Seq) -> Cursor {
+        Cursor {
+            file,
+            segment,
+            offset: HEADER_BYTES,
+            expected,
+            window: Vec::new(),
+            window_at: HEADER_BYTES,
+        }
+    }
+
+    pub fn file(&self) -> &dyn File {
+        &*self.file
+    }
+
+    pub fn segment(&self) -> SegmentHeader {
+        self.segment
+    }
+
+    /// Where the next record begins.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The seq that should come next.
+    pub fn expected(&self) -> Seq {
+        self.expected
+    }
+
+    /// Forgets what was read ahead, since somebody may have written there.
+    pub fn refresh(&mut self) {
+        self.window.clear();
+    }
+
+    /// Goes over the record ahead; `None` if there is no intact one, and the cursor stays.
+    pub fn step(&mut self) -> io::Result<Option<Passed<'_>>> {
+        let Ahead::Record(header) = self.ahead()? else {
+            return Ok(None);
+        };
+        let offset = self.offset;
+        let bytes = header.record_bytes();
+        self.offset += bytes;
+        self.expected = header.last_seq().next();
+        let start = (offset - self.window_at) as usize;
+        let payload = header.payload(&self.window[start..start + bytes as usize]);
+        Ok(Some(Passed {
+            header,
+            offset,
+            payload,
+        }))
+    }
+
+    /// What lies ahead; if it is a record, the window holds all of it.
+    pub fn ahead(&mut self) -> io::Result<Ahead> {
+        let (offset, room) = (self.offset, self.segment.bytes.saturating_sub(self.offset));
+        if room < RECORD_HEADER_BYTES as u64 {
+            return Ok(Ahead::End);
+        }
+        let place = Place {
+            ordinal: self.segment.ordinal,
+            offset,
+        };
+        let bytes = self.look(RECORD_HEADER_BYTES)?;
+        let Some(header) = RecordHeader::decode(bytes, place) else {
+            let zero = is_zero(bytes);
+            return Ok(if zero {
+                Ahead::End
+            } else {
+                Ahead::Bad(Flaw::Header)
+            });
+        };
+        if header.first_seq != self.expected {
+            return Ok(Ahead::Bad(Flaw::Gap {
+                found: header.first_seq,
+            }));
+        }
+        let bytes = header.record_bytes();
+        if bytes > room {
+            return Ok(Ahead::Bad(Flaw::Length { bytes, room }));
+        }
+        if !header.matches(self.look(bytes as usize)?) {
+            return Ok(Ahead::Bad(Flaw::Checksum));
+        }
+        Ok(Ahead::Record(header))
+    }
+
+    /// The next `length` bytes, which the caller knows to be within the segment.
+    pub fn look(&mut self, length: usize) -> io::Result<&[u8]> {
+        let end = self.offset + length as u64;
+        if end > self.window_at + self.window.len() as u64 || self.offset < self.window_at {
+            let room = self.segment.bytes - self.offset;
+            let window_bytes = WINDOW_BYTES.max(length as u64).min(room);
+            self.window.clear();
+            self.window.resize(window_bytes as usize, 0);
+            self.window_at = self.offset;
+            if let Err(error) = read_exact_at(&*self.file, &mut self.window, self.offset) {
+                self.window.clear();
+                return Err(error);
+            }
+        }
+        let start = (self.offset - self.window_at) as usize;
+        Ok(&self.window[start..start + length])
+    }
+}

@@ -1,0 +1,130 @@
+//! One segment file: its name, how it is made ready for use, how its header is read. It knows
+//! nothing of the records in it.
+
+use std::io::{self, ErrorKind};
+
+use ordain_types::Seq;
+
+use crate::AppendError;
+use crate::disk::{Disk, File, Mode, read_exact_at, write_whole_at};
+use crate::format::{HEADER_BYTES, HeaderFlaw, SegmentHeader, is_zero};
+
+const SUFFIX: &str = ".segment";
+const CHUNK_BYTES: u64 = 1 << 20;
+
+pub(crate) fn file_name(ordinal: u64) -> String {
+    format!("{ordinal:010}{SUFFIX}")
+}
+
+/// The number of the segment with this name; `None` if it is no segment's name.
+pub(crate) fn ordinal_of(name: &str) -> Option<u64> {
+    let ordinal = name.strip_suffix(SUFFIX)?.parse().ok()?;
+    (file_name(ordinal) == name).then_some(ordinal)
+}
+
+/// The numbers of all segments on the disk, ascending.
+pub(crate) fn ordinals(disk: &dyn Disk) -> io::Result<Vec<u64>> {
+    let mut ordinals: Vec<u64> = disk
+        .list()?
+        .iter()
+        .filter_map(|name| ordinal_of(name))
+        .collect();
+    ordinals.sort_unstable();
+    Ok(ordinals)
+}
+
+/// A segment that is ready to take records.
+pub(crate) struct Ready {
+    pub header: SegmentHeader,
+    pub file: Box<dyn File>,
+}
+
+/// Makes a segment ready: zeros to its end, header, both synced, directory synced. One that is
+/// already there must hold no record; it is made again, and bigger if `bytes` asks for it. A
+/// crash at any point leaves either a segment or what [`is_unfinished`] recognises.
+pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready, AppendError> {
+    let name = file_name(header.ordinal);
+    let file = disk
+        .open(&name, Mode::Create)
+        .map_err(|error| AppendError::from_write("make", &name, &error))?;
+    let zeros = vec![0; CHUNK_BYTES.min(header.bytes) as usize];
+    let mut offset = HEADER_BYTES;
+    while offset < header.bytes {
+        let length = zeros.len().min((header.bytes - offset) as usize);
+        write_whole_at(&*file, &zeros[..length], offset)
+            .map_err(|error| AppendError::from_write("preallocate", &name, &error))?;
+        offset += length as u64;
+    }
+    let sync = || {
+        file.sync()
+            .map_err(|error| AppendError::from_sync("sync", &name, &error))
+    };
+    sync()?;
+    write_whole_at(&*file, &header.encode(), 0)
+        .map_err(|error| AppendError::from_write("write the header of", &name, &error))?;
+    sync()?;
+    disk.sync_dir()
+        .map_err(|error| AppendError::from_sync("sync the directory of", &name, &error))?;
+    Ok(Ready { header, file })
+}
+
+/// What the beginning of a segment file says.
+pub(crate) enum Beginning {
+    Header(SegmentHeader),
+    Flawed(HeaderFlaw),
+}
+
+pub(crate) fn read_header(file: &dyn File) -> io::Result<Beginning> {
+    let mut bytes = [0; HEADER_BYTES as usize];
+    match read_exact_at(file, &mut bytes, 0) {
+        Ok(()) => Ok(match SegmentHeader::decode(&bytes) {
+            Ok(header) => Beginning::Header(header),
+            Err(flaw) => Beginning::Flawed(flaw),
+        }),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            // The header is written after the file has its length, so a short file has none yet.
+            let zero = nonzero_end(file, 0, file.bytes()?)?.is_none();
+            let flaw = if zero {
+                HeaderFlaw::Unfinished
+            } else {
+                HeaderFlaw::Damaged
+            };
+            Ok(Beginning::Flawed(flaw))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file without a whole header is a segment whose making was interrupted: then nothing
+/// was ever written behind the header.
+pub(crate) fn is_unfinished(file: &dyn File, flaw: HeaderFlaw) -> io::Result<bool> {
+    Ok(flaw == HeaderFlaw::Unfinished && nonzero_end(file, HEADER_BYTES, file.bytes()?)?.is_none())
+}
+
+/// Where the last byte that is not zero ends between `from` and `to`; `None` if all are zero.
+pub(crate) fn nonzero_end(file: &dyn File, from: u64, to: u64) -> io::Result<Option<u64>> {
+    let mut buffer = vec![0; CHUNK_BYTES.min(to.saturating_sub(from)) as usize];
+    let mut end = None;
+    let mut offset = from;
+    while offset < to {
+        let length = buffer.len().min((to - offset) as usize);
+        let chunk = &mut buffer[..length];
+        read_exact_at(file, chunk, offset)?;
+        if !is_zero(chunk) {
+            let last = chunk.iter().rposition(|byte| *byte != 0);
+            end = last.map(|last| offset + last as u64 + 1);
+        }
+        offset += length as u64;
+    }
+    Ok(end)
+}
+
+/// The header of a segment to come.
+pub(crate) fn header_for(ordinal: u64, base_seq: Seq, bytes: u64) -> SegmentHeader {
+    let bytes = bytes.max(2 * HEADER_BYTES).next_multiple_of(HEADER_BYTES);
+    SegmentHeader {
+        ordinal,
+        base_seq,
+        bytes,
+    }
+}
