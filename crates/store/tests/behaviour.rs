@@ -253,6 +253,20 @@ fn equal_contents_have_equal_hashes_whatever_their_history() {
     assert_ne!(hash(&*memory), hash(&*disk));
 }
 
+#[test]
+fn many_small_checkpoints_are_merged_as_they_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    for seq in 1..=150 {
+        store.apply(step(seq, 3)).unwrap();
+    }
+    let held = std::fs::read_dir(dir.path().join("tree/tables"))
+        .unwrap()
+        .count();
+    assert!(held < 150 / 2, "{held} tables");
+    assert_holds(&store, &common::model_after(150, 3));
+}
+
 #[derive(Debug, Clone)]
 enum Action {
     Apply(Vec<(u8, Option<Vec<u8>>)>),

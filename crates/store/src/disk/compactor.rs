@@ -13,7 +13,7 @@ use crate::Error;
 /// Unmerged checkpoints at which the next one waits: reads look into each, and the tree's manifest
 /// counts them in a byte.
 const UNMERGED_MAX: usize = 64;
-const _: () = assert!(UNMERGED_MAX < u8::MAX as usize);
+const _: () = assert!(UNMERGED_MAX < u8::MAX as usize / 2);
 
 /// The thread's handle. Dropped, it ends the thread after the merge it is in.
 pub(super) struct Compactor {
@@ -31,6 +31,7 @@ struct Signals {
 #[derive(Default)]
 struct State {
     asked: bool,
+    idle: bool,
     stop: bool,
     failed: Option<Arc<Error>>,
 }
@@ -42,12 +43,15 @@ impl Signals {
 
     /// Waits to be asked; false to stop.
     fn wait(&self) -> bool {
+        let mut state = self.lock();
+        state.idle = true;
+        self.changed.notify_all();
         let asleep = |state: &mut State| !state.asked && !state.stop;
-        let mut state = self
+        state = self
             .changed
-            .wait_while(self.lock(), asleep)
+            .wait_while(state, asleep)
             .unwrap_or_else(PoisonError::into_inner);
-        state.asked = false;
+        (state.asked, state.idle) = (false, false);
         !state.stop
     }
 }
@@ -79,16 +83,15 @@ impl Compactor {
         self.signals.changed.notify_all();
     }
 
-    /// Waits until it has caught up far enough for one more checkpoint, or has given up.
-    pub(super) fn make_room(&self) {
-        let crowded = |state: &mut State| {
-            state.failed.is_none() && !state.stop && self.tree.unmerged() >= UNMERGED_MAX
-        };
-        drop(
-            self.signals
-                .changed
-                .wait_while(self.signals.lock(), crowded),
-        );
+    /// Waits until it has caught up far enough for one more checkpoint.
+    pub(super) fn make_room(&self) -> Result<(), Error> {
+        let crowded = || self.tree.unmerged() >= UNMERGED_MAX;
+        let busy = |state: &mut State| (state.asked || !state.idle) && !state.stop && crowded();
+        drop(self.signals.changed.wait_while(self.signals.lock(), busy));
+        match crowded() && self.failure().is_none() {
+            false => Ok(()),
+            true => Err(self.tree.damaged("it cannot be compacted")),
+        }
     }
 }
 

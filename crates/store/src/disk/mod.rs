@@ -13,6 +13,7 @@ mod format;
 mod manifest;
 mod tree;
 
+use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -168,6 +169,15 @@ impl DiskStore {
     }
 }
 
+impl fmt::Debug for DiskStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskStore")
+            .field("dir", &self.dir)
+            .field("seq", &self.seq())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Opened {
     fn new(dir: &Path, options: &Options) -> Result<Self, Error> {
         let path = dir.join(TREE);
@@ -219,7 +229,7 @@ impl Store for DiskStore {
         changes.sort_by(|(left, _), (right, _)| left.cmp(right));
         let write = |opened: &Opened| {
             check_seq(self.seq(), seq)?;
-            opened.compactor.make_room();
+            opened.compactor.make_room()?;
             opened.tree.ingest(seq, last_of_each(changes).map(Ok))?;
             self.set_seq(seq);
             opened.compactor.ask();

@@ -72,7 +72,7 @@ impl Tree {
         match value.as_deref().map(<[u8; 8]>::try_from) {
             None => Ok(Seq::ZERO),
             Some(Ok(bytes)) => Ok(Seq(u64::from_le_bytes(bytes))),
-            Some(Err(_)) => Err(damaged(&self.path, "its seq has not eight bytes")),
+            Some(Err(_)) => Err(self.damaged("its seq has not eight bytes")),
         }
     }
 
@@ -159,6 +159,10 @@ impl Tree {
 
     pub(super) fn is_pinned(&self) -> bool {
         !self.pins().is_empty()
+    }
+
+    pub(super) fn damaged(&self, what: &str) -> Error {
+        damaged(&self.path, what)
     }
 
     fn pins(&self) -> MutexGuard<'_, BTreeMap<SeqNo, usize>> {
