@@ -1,0 +1,99 @@
+//! What the `#[entity]` macro implements for a type, and the list of entities a program brings.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use ordain_engine::{Catalog, CatalogError, MethodDef, TypeDef};
+use ordain_types::EntityType;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::link::{Address, Link};
+use super::state::NativeType;
+
+/// An entity type written in Rust: the type of its root value, with its methods. Implemented by
+/// `#[entity]`, never by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an entity type",
+    note = "an entity type has `#[entity]` on the `impl` block with its methods",
+    note = "a method that uses its own entity through the context takes `cx: &mut Context<Self>`, or \
+            `cx: &mut QueryContext<Self>` in a query"
+)]
+pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The entity type's name, as in `account/alice`.
+    const TYPE: &'static str;
+
+    /// Calls every method of one entity, inside a transaction.
+    type Handle<'a>;
+    /// Calls the queries of one entity, inside a transaction.
+    type QueryHandle<'a>;
+    /// Makes requests to one entity, from outside or to be sent.
+    type Requests;
+
+    /// What the engine needs to know.
+    fn define() -> TypeDef;
+
+    #[doc(hidden)]
+    fn __copy(&self) -> Self;
+    #[doc(hidden)]
+    fn __handle(link: Link<'_>) -> Self::Handle<'_>;
+    #[doc(hidden)]
+    fn __query_handle(link: Link<'_>) -> Self::QueryHandle<'_>;
+    #[doc(hidden)]
+    fn __requests(address: Address) -> Self::Requests;
+}
+
+/// The definition of `E` with these methods.
+///
+/// # Panics
+/// If the entity type's name is none: the macro checks it when it compiles.
+pub fn define<E: Entity>(methods: Vec<MethodDef>) -> TypeDef {
+    TypeDef {
+        name: EntityType::new(E::TYPE).expect("the macro checked the name"),
+        state: Arc::new(NativeType::<E>::default()),
+        methods,
+        native: Some(TypeId::of::<E>()),
+    }
+}
+
+/// The entity types a program brings.
+#[derive(Clone, Default)]
+#[must_use = "a list of entity types does nothing until a node is opened with it"]
+pub struct Entities {
+    catalog: Catalog,
+    error: Option<CatalogError>,
+}
+
+impl Entities {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// And `E`. What is wrong with it is said by [`Entities::build`].
+    pub fn with<E: Entity>(mut self) -> Self {
+        if self.error.is_none() {
+            self.error = self.catalog.add(E::define()).err();
+        }
+        self
+    }
+
+    /// All of them as the engine wants them.
+    ///
+    /// # Errors
+    /// If two entity types, or two methods of one, have the same name.
+    pub fn build(self) -> Result<Catalog, CatalogError> {
+        match self.error {
+            None => Ok(self.catalog),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+impl TryFrom<Entities> for Catalog {
+    type Error = CatalogError;
+
+    fn try_from(entities: Entities) -> Result<Self, CatalogError> {
+        entities.build()
+    }
+}

@@ -1,0 +1,130 @@
+//! Live root values of native entities: made, copied before a write, encoded for a checkpoint, lent
+//! to the method that runs.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use ordain_engine::{State, StateType, Tx};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::entity::Entity;
+use super::json::{append_json, from_json, to_json};
+use super::measure::encoded_len;
+
+/// A live root value.
+#[derive(Debug, Default)]
+pub struct NativeState<E>(pub E);
+
+impl<E: Entity> State for NativeState<E> {
+    fn snapshot(&self) -> Box<dyn State> {
+        Box::new(Self(self.0.__copy()))
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
+        append_json(&self.0, out).map_err(|error| error.to_string())
+    }
+
+    fn encoded_len(&self) -> Result<usize, String> {
+        encoded_len(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// Makes live root values of `E`.
+#[derive(Debug)]
+pub struct NativeType<E>(PhantomData<fn() -> E>);
+
+impl<E> Default for NativeType<E> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<E: Entity> StateType for NativeType<E> {
+    fn initial(&self) -> Box<dyn State> {
+        Box::new(NativeState(E::default()))
+    }
+
+    fn decode(&self, json: &[u8]) -> Result<Box<dyn State>, String> {
+        Ok(Box::new(NativeState(from_json::<E>(json)?)))
+    }
+}
+
+/// Copies a value whose type the macro knows: by `Clone` where it has it, else through JSON, which
+/// takes many times as long. Method lookup tries [`CopyByClone`] first, since it needs one reference
+/// less.
+pub struct Copied<'a, T>(pub &'a T);
+
+/// The copy of a value that is `Clone`.
+pub trait CopyByClone<T> {
+    /// The copy.
+    fn copied(&self) -> T;
+}
+
+/// The copy of any state.
+pub trait CopyByJson<T> {
+    /// The copy.
+    ///
+    /// # Panics
+    /// If the value cannot be read back from JSON. In a method that is a fault.
+    fn copied(&self) -> T;
+}
+
+impl<T: Clone> CopyByClone<T> for Copied<'_, T> {
+    fn copied(&self) -> T {
+        self.0.clone()
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> CopyByJson<T> for &Copied<'_, T> {
+    fn copied(&self) -> T {
+        let json = to_json(self.0).unwrap_or_else(|error| panic!("the state is not JSON: {error}"));
+        from_json(&json).unwrap_or_else(|error| {
+            panic!("the state does not decode from its own encoding: {error}")
+        })
+    }
+}
+
+const ITS_OWN: &str = "a native entity's state is a value of its Rust type";
+
+/// The state of the entity of the running call, for a method that takes `&self`.
+#[inline]
+pub fn state<E: Entity>(tx: &mut Tx) -> &E {
+    let state: &dyn Any = tx.state();
+    &state.downcast_ref::<NativeState<E>>().expect(ITS_OWN).0
+}
+
+/// The state of the entity of the running call, for a method that takes `&mut self`.
+#[inline]
+pub fn state_mut<E: Entity>(tx: &mut Tx) -> &mut E {
+    let state: &mut dyn Any = tx.state_mut();
+    &mut state.downcast_mut::<NativeState<E>>().expect(ITS_OWN).0
+}
+
+/// Runs a method that takes `&self` and a context. It holds its state: a call that comes back to the
+/// entity is refused, since it would see the state while someone else may write it.
+pub fn held<E: Entity, R>(tx: &mut Tx, run: impl FnOnce(&E, &mut Tx) -> R) -> R {
+    let held = tx.hold();
+    with_held(tx, held, |state, tx| run(state, tx))
+}
+
+/// Runs a method that takes `&mut self` and a context. It holds its state: a call that comes back to
+/// the entity is refused, since what it wrote would be overwritten.
+pub fn held_mut<E: Entity, R>(tx: &mut Tx, run: impl FnOnce(&mut E, &mut Tx) -> R) -> R {
+    let held = tx.hold_mut();
+    with_held(tx, held, run)
+}
+
+/// Gives the state back however the method ends: a fault undoes writes, but it does not make values.
+fn with_held<E: Entity, R>(
+    tx: &mut Tx,
+    mut held: Box<dyn State>,
+    run: impl FnOnce(&mut E, &mut Tx) -> R,
+) -> R {
+    let state: &mut dyn Any = &mut *held;
+    let state = &mut state.downcast_mut::<NativeState<E>>().expect(ITS_OWN).0;
+    let ended = catch_unwind(AssertUnwindSafe(|| run(state, tx)));
+    tx.put_back(held);
+    ended.unwrap_or_else(|unwinding| resume_unwind(unwinding))
+}

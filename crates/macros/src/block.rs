@@ -1,0 +1,177 @@
+//! The `impl` block under `#[entity]`, checked: an entity type and its methods.
+
+use proc_macro2::{Ident, TokenStream};
+use syn::parse::Parser;
+use syn::spanned::Spanned;
+use syn::{Error, ImplItem, Item, ItemImpl, LitStr, Result, Type};
+
+use crate::method::Method;
+
+/// An entity type and its methods.
+pub struct Block {
+    /// The type as written.
+    pub ty: Type,
+    /// Its last segment.
+    pub ident: Ident,
+    /// The entity type's name.
+    pub name: String,
+    pub methods: Vec<Method>,
+}
+
+/// The `impl` block that an attribute was put on.
+pub fn parse(item: TokenStream) -> Result<ItemImpl> {
+    let wrong = "#[entity] goes on the `impl` block that holds the methods: write `#[entity] impl \
+                 Account { … }`";
+    match syn::parse2::<Item>(item)? {
+        Item::Impl(block) => Ok(block),
+        other => Err(Error::new(other.span(), wrong)),
+    }
+}
+
+/// Reads the block and takes the attributes off it that are the macro's own.
+pub fn read(options: TokenStream, block: &mut ItemImpl) -> Result<Block> {
+    let mut errors = Errors::default();
+    errors.note(check_header(block));
+    let ident = type_ident(&block.self_ty)?;
+    let name = errors
+        .note(entity_name(options, &ident))
+        .unwrap_or_default();
+    let mut methods = Vec::new();
+    for item in &mut block.items {
+        if let ImplItem::Fn(function) = item {
+            methods.extend(errors.note(Method::read(&block.self_ty, function)));
+        }
+    }
+    errors.end(Block {
+        ty: (*block.self_ty).clone(),
+        ident,
+        name,
+        methods,
+    })
+}
+
+fn check_header(block: &ItemImpl) -> Result<()> {
+    if let Some((_, path, _)) = &block.trait_ {
+        let message = "#[entity] goes on a plain `impl` block: the methods of a trait cannot be called \
+                       from outside";
+        return Err(Error::new(path.span(), message));
+    }
+    if !block.generics.params.is_empty() {
+        let message = "an entity type cannot be generic: its name stands for one type of state; write \
+                       one entity type for each";
+        return Err(Error::new(block.generics.span(), message));
+    }
+    Ok(())
+}
+
+fn type_ident(ty: &Type) -> Result<Ident> {
+    let message =
+        "an entity type is a struct or an enum of yours, named as in `impl Account { … }`";
+    match ty {
+        Type::Path(path) if path.qself.is_none() => Ok(path
+            .path
+            .segments
+            .last()
+            .expect("a path has a segment")
+            .ident
+            .clone()),
+        other => Err(Error::new(other.span(), message)),
+    }
+}
+
+fn entity_name(options: TokenStream, ident: &Ident) -> Result<String> {
+    let mut given: Option<LitStr> = None;
+    let parser = syn::meta::parser(|meta| match meta.path.is_ident("name") {
+        true => {
+            given = Some(meta.value()?.parse()?);
+            Ok(())
+        }
+        false => Err(meta.error("the one option is `name`: write `#[entity(name = \"account\")]`")),
+    });
+    parser.parse2(options)?;
+    match given {
+        None => check_name(
+            snake_case(&ident.to_string()),
+            ident,
+            "an entity type's name",
+        ),
+        Some(name) => check_name(name.value(), name, "an entity type's name"),
+    }
+}
+
+/// The rule of `ordain_types::EntityType` and `ordain_types::Method`.
+pub fn check_name(name: String, place: impl Spanned, what: &str) -> Result<String> {
+    let good = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_');
+    let begins = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
+    match begins && name.len() <= 64 && name.bytes().all(good) {
+        true => Ok(name),
+        false => {
+            let message = format!(
+                "{what} holds only a-z, 0-9 and _, begins with a letter and has at most 64 bytes; \
+                 `{name}` does not"
+            );
+            Err(Error::new(place.span(), message))
+        }
+    }
+}
+
+/// `HTTPServer` is `http_server`, `OrderLine2` is `order_line2`.
+fn snake_case(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    let mut snake = String::new();
+    for (at, &c) in chars.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| chars[at]);
+        let after = chars.get(at + 1).copied();
+        let begins_word = c.is_uppercase()
+            && before.is_some_and(|before| {
+                before.is_lowercase()
+                    || before.is_ascii_digit()
+                    || (before.is_uppercase() && after.is_some_and(char::is_lowercase))
+            });
+        if begins_word {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
+
+/// All that is wrong, to be said at once.
+#[derive(Default)]
+pub struct Errors(Option<Error>);
+
+impl Errors {
+    pub fn push(&mut self, error: Error) {
+        match &mut self.0 {
+            None => self.0 = Some(error),
+            Some(first) => first.combine(error),
+        }
+    }
+
+    pub fn note<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    pub fn end<T>(self, value: T) -> Result<T> {
+        match self.0 {
+            None => Ok(value),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::snake_case;
+
+    #[test]
+    fn names_in_snake_case() {
+        let check = |name: &str, expected: &str| assert_eq!(snake_case(name), expected);
+        check("Account", "account");
+        check("OrderLine", "order_line");
+        check("HTTPServer", "http_server");
+        check("OrderLine2", "order_line2");
+        check("Level3Cache", "level3_cache");
+        check("already_snake", "already_snake");
+    }
+}
