@@ -1,5 +1,6 @@
 //! What each kind of command does, from its beginning to its answer.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_types::{
@@ -92,18 +93,12 @@ impl Tx {
         Outcome::Rejected(Box::new(rejection))
     }
 
-    fn fault_outcome(&mut self, unwinding: Option<&(dyn std::any::Any + Send)>) -> Outcome {
-        let at = self.place();
-        let fault = self.running.fault.take().unwrap_or_else(|| {
-            let text = unwinding
-                .and_then(panic_text)
-                .unwrap_or("the method panicked");
-            let message = cut(text, limits::MESSAGE_BYTES_MAX).to_owned();
-            Box::new(Fault {
-                kind: FaultKind::Panic,
-                message,
-                at,
-            })
+    fn fault_outcome(&mut self, unwinding: Option<&(dyn Any + Send)>) -> Outcome {
+        let noted = self.running.fault.take();
+        // Only what unwinds outside of any call, as in reading arguments, was not noted.
+        let fault = noted.unwrap_or_else(|| {
+            let unwinding = unwinding.expect("a transaction without a fault unwinds or ends");
+            Box::new(panic_fault(unwinding, String::new()))
         });
         Outcome::Fault(fault)
     }
@@ -211,6 +206,17 @@ impl Tx {
             self.remember(Granule::invocation(send), encode(&row), u32::MAX);
         }
         Answer::Done(outcome)
+    }
+}
+
+/// The fault that a panic is.
+pub(crate) fn panic_fault(unwinding: &(dyn Any + Send), at: String) -> Fault {
+    let text = panic_text(unwinding).unwrap_or("the method panicked");
+    let message = cut(text, limits::MESSAGE_BYTES_MAX).to_owned();
+    Fault {
+        kind: FaultKind::Panic,
+        message,
+        at,
     }
 }
 

@@ -4,7 +4,8 @@
 //! list stands; a rejection that leaves it rolls back to there. A fault unwinds the whole stack: it is
 //! kept in the transaction, so that even a method that catches the unwinding cannot answer.
 
-use std::panic::resume_unwind;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::Bytes;
 use ordain_types::{
@@ -16,6 +17,7 @@ use crate::catalog::{Args, Catalog, Decoded, MethodIndex, State, TypeIndex};
 use crate::chance::Chance;
 use crate::checkpoint::Capture;
 use crate::cold::{Cold, ColdError};
+use crate::commands::panic_fault;
 use crate::engine::Meta;
 use crate::rows::{Row, Rows};
 use crate::sends::{NewSend, PendingSends};
@@ -91,16 +93,35 @@ impl Tx {
         run: impl FnOnce(&mut Tx) -> Result<R, Rejection>,
     ) -> Result<R, Rejection> {
         self.enter(ty, key, method);
-        let result = run(self);
-        if self.running.fault.is_some() || self.running.broken.is_some() {
-            self.end(); // someone caught the unwinding of a fault: it goes on
-        }
-        match &result {
-            Ok(_) => self.settle(),
-            Err(_) => self.undo_frame(),
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            let result = run(self);
+            self.go_on(); // unless a method caught the unwinding of a fault
+            match &result {
+                Ok(_) => self.settle(),
+                Err(_) => self.undo_frame(),
+            }
+            result
+        }));
+        if let Err(unwinding) = &ended {
+            self.note_panic(&**unwinding);
         }
         self.running.frames.pop();
-        result
+        ended.unwrap_or_else(|unwinding| resume_unwind(unwinding))
+    }
+
+    /// Goes on unwinding if the transaction has ended already.
+    fn go_on(&mut self) {
+        if self.running.fault.is_some() || self.running.broken.is_some() {
+            self.end();
+        }
+    }
+
+    /// A panic is a fault from where it leaves its call: a method that catches it later cannot answer.
+    fn note_panic(&mut self, unwinding: &(dyn Any + Send)) {
+        if self.running.fault.is_none() && self.running.broken.is_none() {
+            let fault = panic_fault(unwinding, self.place());
+            self.running.fault = Some(Box::new(fault));
+        }
     }
 
     /// The same with names, for callers that know no Rust types.
@@ -170,9 +191,7 @@ impl Tx {
     }
 
     fn enter(&mut self, ty: TypeIndex, key: Key, method: MethodIndex) {
-        if self.running.fault.is_some() || self.running.broken.is_some() {
-            self.end();
-        }
+        self.go_on();
         let kind = self.catalog.get(ty).methods[method.0 as usize].kind;
         if self.running.frames.len() >= limits::CALL_DEPTH_MAX {
             let limit = limits::CALL_DEPTH_MAX;
