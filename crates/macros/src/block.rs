@@ -28,26 +28,29 @@ pub fn parse(item: TokenStream) -> Result<ItemImpl> {
     }
 }
 
-/// Reads the block and takes the attributes off it that are the macro's own.
-pub fn read(options: TokenStream, block: &mut ItemImpl) -> Result<Block> {
-    let mut errors = Errors::default();
-    errors.note(check_header(block));
+/// Reads the block and takes the attributes off it that are the macro's own. What is wrong with a
+/// method comes beside the others, so that not all that uses the entity is an error too.
+pub fn read(options: TokenStream, block: &mut ItemImpl) -> Result<(Block, Option<Error>)> {
+    check_header(block)?;
     let ident = type_ident(&block.self_ty)?;
-    let name = errors
-        .note(entity_name(options, &ident))
-        .unwrap_or_default();
+    let mut errors = Errors::default();
+    let name = errors.note(entity_name(options, &ident));
+    let name = name.unwrap_or_else(|| snake_case(&ident.to_string()));
     let mut methods = Vec::new();
     for item in &mut block.items {
         if let ImplItem::Fn(function) = item {
             methods.extend(errors.note(Method::read(&block.self_ty, function)));
         }
     }
-    errors.end(Block {
-        ty: (*block.self_ty).clone(),
-        ident,
-        name,
-        methods,
-    })
+    Ok((
+        Block {
+            ty: (*block.self_ty).clone(),
+            ident,
+            name,
+            methods,
+        },
+        errors.0,
+    ))
 }
 
 fn check_header(block: &ItemImpl) -> Result<()> {

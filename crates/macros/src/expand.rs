@@ -17,7 +17,8 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
         Err(error) => return with_errors(&item, &error),
     };
     match block::read(options, &mut impl_block) {
-        Ok(block) => glue(&block, &impl_block),
+        Ok((block, None)) => glue(&block, &impl_block),
+        Ok((block, Some(error))) => with_errors(&glue(&block, &impl_block), &error),
         Err(error) => with_errors(&impl_block, &error),
     }
 }
@@ -49,6 +50,7 @@ fn glue(block: &Block, impl_block: &ItemImpl) -> TokenStream {
             missing_docs,
             private_interfaces,
             unreachable_pub,
+            unused_imports,
             unused_qualifications,
             clippy::all,
             clippy::pedantic
