@@ -7,15 +7,15 @@ use ordain_types::Seq;
 
 use crate::disk::{File, read_exact_at};
 use crate::error::Flaw;
-use crate::format::{
-    HEADER_BYTES, Place, RECORD_HEADER_BYTES, RecordHeader, SegmentHeader, is_zero,
-};
+use crate::format::{HEADER_BYTES, Place, RECORD_HEADER_BYTES, RecordHeader, is_zero};
 
 const WINDOW_BYTES: u64 = 256 << 10;
 
 pub(crate) struct Cursor {
     file: Box<dyn File>,
-    segment: SegmentHeader,
+    ordinal: u64,
+    /// How long the segment is.
+    bytes: u64,
     offset: u64,
     expected: Seq,
     window: Vec<u8>,
@@ -41,25 +41,34 @@ pub(crate) struct Passed<'a> {
 }
 
 impl Cursor {
-    /// Stands before the first record, which should begin with `expected`. The file must be as long
-    /// as its header says.
-    pub fn new(file: Box<dyn File>, segment: SegmentHeader, expected: Seq) -> Cursor {
-        Cursor {
+    /// Stands before the first record, which should begin with `expected`.
+    pub fn new(file: Box<dyn File>, ordinal: u64, expected: Seq) -> io::Result<Cursor> {
+        Ok(Cursor {
+            bytes: file.bytes()?,
             file,
-            segment,
+            ordinal,
             offset: HEADER_BYTES,
             expected,
             window: Vec::new(),
             window_at: HEADER_BYTES,
-        }
+        })
     }
 
     pub fn file(&self) -> &dyn File {
         &*self.file
     }
 
-    pub fn segment(&self) -> SegmentHeader {
-        self.segment
+    /// Where a record that lies ahead would be.
+    pub fn place(&self) -> Place {
+        Place {
+            ordinal: self.ordinal,
+            offset: self.offset,
+        }
+    }
+
+    /// Where the segment ends.
+    pub fn end(&self) -> u64 {
+        self.bytes
     }
 
     /// Where the next record begins.
@@ -73,8 +82,10 @@ impl Cursor {
     }
 
     /// Forgets what was read ahead, since somebody may have written there.
-    pub fn refresh(&mut self) {
+    pub fn refresh(&mut self) -> io::Result<()> {
         self.window.clear();
+        self.bytes = self.file.bytes()?;
+        Ok(())
     }
 
     /// Goes over the record ahead; `None` if there is no intact one, and the cursor stays.
@@ -97,14 +108,10 @@ impl Cursor {
 
     /// What lies ahead; if it is a record, the window holds all of it.
     pub fn ahead(&mut self) -> io::Result<Ahead> {
-        let (offset, room) = (self.offset, self.segment.bytes.saturating_sub(self.offset));
+        let (place, room) = (self.place(), self.bytes.saturating_sub(self.offset));
         if room < RECORD_HEADER_BYTES as u64 {
             return Ok(Ahead::End);
         }
-        let place = Place {
-            ordinal: self.segment.ordinal,
-            offset,
-        };
         let bytes = self.look(RECORD_HEADER_BYTES)?;
         let Some(header) = RecordHeader::decode(bytes, place) else {
             let zero = is_zero(bytes);
@@ -133,7 +140,7 @@ impl Cursor {
     pub fn look(&mut self, length: usize) -> io::Result<&[u8]> {
         let end = self.offset + length as u64;
         if end > self.window_at + self.window.len() as u64 || self.offset < self.window_at {
-            let room = self.segment.bytes - self.offset;
+            let room = self.bytes - self.offset;
             let window_bytes = WINDOW_BYTES.max(length as u64).min(room);
             self.window.clear();
             self.window.resize(window_bytes as usize, 0);

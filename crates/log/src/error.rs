@@ -169,7 +169,7 @@ pub enum Flaw {
         found: Seq,
     },
     /// The segment's records end too early.
-    #[error("there is no record, but the next segment begins with seq {next}")]
+    #[error("there is no intact record, but the next segment begins with seq {next}")]
     EndsEarly {
         /// What the next segment begins with.
         next: Seq,

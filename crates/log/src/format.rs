@@ -12,7 +12,7 @@
 //!         16 count u32   20 zero sectors u32              24 CRC-32C of 32..end
 //!         28 CRC-32C of 0..28, ordinal, offset            32 payload, zeros, end mark
 //!
-//! acked    0 "ORDACKED"   8 version u32    12 zero u32     16 seq u64       24 CRC-32C of 0..24
+//! acked    0 "ORDACKED"   8 version u32    12 settled u32  16 seq u64       24 CRC-32C of 0..24
 //! ```
 //!
 //! Records begin at multiples of 32, so a record's header lies in one sector. The end mark is
@@ -54,7 +54,7 @@ pub(crate) struct SegmentHeader {
     pub ordinal: u64,
     /// No seq before this one is in the segment. Exact for a log's very first segment.
     pub base_seq: Seq,
-    /// How long the file is, zeros included.
+    /// How long the file was made, zeros included. It may have grown since, for a large record.
     pub bytes: u64,
 }
 
@@ -233,20 +233,33 @@ fn is_beginning(bytes: &[u8], whole: &[u8]) -> bool {
     is_zero(&bytes[landed..])
 }
 
-pub(crate) fn encode_acked(seq: Seq) -> [u8; ACKED_BYTES] {
+/// What the file `acked` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AckedNote {
+    /// Everything up to here is durable.
+    pub seq: Seq,
+    /// No write or sync has failed since: what a reader sees of the log is what the disk holds.
+    pub settled: bool,
+}
+
+pub(crate) fn encode_acked(note: AckedNote) -> [u8; ACKED_BYTES] {
     let mut bytes = [0; ACKED_BYTES];
     bytes[..8].copy_from_slice(ACKED_MAGIC);
     bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-    bytes[16..24].copy_from_slice(&seq.0.to_le_bytes());
+    bytes[12..16].copy_from_slice(&u32::from(note.settled).to_le_bytes());
+    bytes[16..24].copy_from_slice(&note.seq.0.to_le_bytes());
     let crc = crc32c::crc32c(&bytes[..24]);
     bytes[24..].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 
 /// `None` for anything but an intact one: it proves nothing then, as if it were lost.
-pub(crate) fn decode_acked(bytes: &[u8; ACKED_BYTES]) -> Option<Seq> {
-    let seq = Seq(u64_at(bytes, 16));
-    (encode_acked(seq) == *bytes).then_some(seq)
+pub(crate) fn decode_acked(bytes: &[u8; ACKED_BYTES]) -> Option<AckedNote> {
+    let note = AckedNote {
+        seq: Seq(u64_at(bytes, 16)),
+        settled: u32_at(bytes, 12) == 1,
+    };
+    (encode_acked(note) == *bytes).then_some(note)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

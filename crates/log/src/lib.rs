@@ -32,9 +32,9 @@
 //! 5. **Only an unfinished record is cut**, at the very end of the log, when `acked` does not
 //!    claim it and nothing follows it ([`Recovered::cut`] says so). Everything else that
 //!    cannot be read stops the open with file, offset, seq and what to do.
-//! 6. **What was recovered is made durable again before it is served**: the last record is
-//!    rewritten and synced at open, since after a failed sync the page cache may show what the disk
-//!    never got.
+//! 6. **What was recovered is made durable again before it is served**: after a failed sync the
+//!    system may show bytes the disk never got. Unless `acked` says that nothing of the kind
+//!    happened, an open rewrites and syncs the last record and the zeros behind it.
 //! 7. **A failed sync is final.** It is never retried; every further append answers
 //!    [`AppendError::Failed`]. A full disk or a short write ([`AppendError::Full`]) is not: the tail
 //!    is zeroed and the log goes on at the same seq.
@@ -82,5 +82,6 @@ pub use format::{FORMAT_VERSION, PAYLOAD_BYTES_MAX};
 pub use log::{Log, Options, SegmentInfo};
 pub use next::Preparer;
 pub use read::{Reader, Record, read_from};
-pub use recover::{Cut, Recovered};
+pub use recover::Recovered;
+pub use tail::Cut;
 pub use verify::{Progress, Report, verify};

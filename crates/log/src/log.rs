@@ -12,8 +12,8 @@ use crate::disk::{Disk, write_whole_at};
 use crate::error::{AppendError, OpenError, RemoveError};
 use crate::format::{HEADER_BYTES, PAYLOAD_BYTES_MAX, Place, encode_record, record_bytes};
 use crate::next::Preparer;
-use crate::recover::{self, Opened, Recovered, zero};
-use crate::segment::{Ready, file_name, header_for, make_ready, ordinals};
+use crate::recover::{self, Opened, Recovered};
+use crate::segment::{Ready, file_name, ordinals, zero};
 
 /// The buffer for a record is not kept any larger than this between appends.
 const RECORD_BUFFER_BYTES_MAX: usize = 8 << 20;
@@ -92,7 +92,7 @@ impl Log {
         let segments = segments.iter().map(|found| Segment {
             ordinal: found.header.ordinal,
             first_seq: found.first_seq,
-            bytes: found.header.bytes,
+            bytes: found.bytes,
         });
         Log {
             segments: segments.collect(),
@@ -149,15 +149,15 @@ impl Log {
             payload.len() <= PAYLOAD_BYTES_MAX,
             "the payload is too large for the log"
         );
-        self.next.check()?;
         self.reset_tail()?;
-        self.make_room(record_bytes(payload.len()))?;
+        self.make_room(record_bytes(payload.len()))
+            .map_err(|error| self.doubt(error))?;
         let place = Place {
             ordinal: self.current.header.ordinal,
             offset: self.offset,
         };
         encode_record(&mut self.record, place, first_seq, count, payload);
-        self.write_record()?;
+        self.write_record().map_err(|error| self.doubt(error))?;
 
         let segment = self.segments.last_mut().expect("a log has a segment");
         if segment.first_seq.is_none() {
@@ -166,7 +166,7 @@ impl Log {
         }
         self.offset += self.record.len() as u64;
         self.last_seq = Seq(first_seq.0 + u64::from(count) - 1);
-        self.acked.note(self.last_seq);
+        self.acked.settle(self.last_seq);
         self.record.clear();
         self.record.shrink_to(RECORD_BUFFER_BYTES_MAX);
         Ok(())
@@ -184,6 +184,7 @@ impl Log {
             .map_err(|error| self.write_error("clear the end of", &error))?;
         file.sync().map_err(|error| self.sync_error(&error))?;
         self.unclean_bytes = 0;
+        self.acked.settle(self.last_seq);
         Ok(())
     }
 
@@ -196,7 +197,7 @@ impl Log {
     /// Whether it is time to prepare the next segment: the current one is half full, and the next
     /// neither ready nor being made.
     pub fn needs_next(&self) -> bool {
-        self.offset > self.current.header.bytes / 2 && !self.next.is_prepared()
+        self.offset > self.current.bytes / 2 && !self.next.is_prepared()
     }
 
     /// For preparing the next segment on another thread.
@@ -259,27 +260,24 @@ impl Log {
 
     /// Sees to it that `bytes` fit behind the last record, rolling to the next segment if need be.
     fn make_room(&mut self, bytes: u64) -> Result<(), AppendError> {
-        if self.current.header.bytes - self.offset >= bytes {
+        if self.current.bytes - self.offset >= bytes {
             return Ok(());
         }
         if self.offset > HEADER_BYTES {
             self.current = self.next.take(HEADER_BYTES + bytes)?;
+            self.offset = HEADER_BYTES;
         } else {
             // An empty segment must not be followed by one with records: it is made larger.
-            let header = self.current.header;
-            let header = header_for(header.ordinal, header.base_seq, HEADER_BYTES + bytes);
-            let ready = make_ready(&*self.disk, header);
-            self.current = ready.map_err(|error| self.next.note(error))?;
+            let grown = self.current.grow(HEADER_BYTES + bytes);
+            grown.map_err(|error| self.next.note(error))?;
             self.segments.pop();
         }
-        self.offset = HEADER_BYTES;
-        let header = self.current.header;
-        let segment = Segment {
-            ordinal: header.ordinal,
+        let (ordinal, bytes) = (self.current.header.ordinal, self.current.bytes);
+        self.segments.push(Segment {
+            ordinal,
             first_seq: None,
-            bytes: header.bytes,
-        };
-        self.segments.push(segment);
+            bytes,
+        });
         Ok(())
     }
 
@@ -291,6 +289,12 @@ impl Log {
         file.sync().map_err(|error| self.sync_error(&error))?;
         self.unclean_bytes = 0;
         Ok(())
+    }
+
+    /// Notes that the disk and what it shows may differ from now on.
+    fn doubt(&self, error: AppendError) -> AppendError {
+        self.acked.unsettle(self.last_seq);
+        error
     }
 
     fn write_error(&self, attempted: &'static str, error: &io::Error) -> AppendError {

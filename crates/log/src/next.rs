@@ -101,25 +101,21 @@ impl Preparer {
     }
 
     fn fill(&self, slot: &mut Slot, bytes: u64) -> Result<(), AppendError> {
-        if slot
-            .ready
-            .as_ref()
-            .is_some_and(|ready| ready.header.bytes >= bytes)
-        {
-            return Ok(());
-        }
-        slot.ready = None;
-        let header = header_for(slot.ordinal, slot.base_seq, bytes);
-        match make_ready(&*self.next.disk, header) {
+        let made = match slot.ready.take() {
+            Some(mut ready) => ready.grow(bytes).map(|()| ready),
+            None => {
+                let header = header_for(slot.ordinal, slot.base_seq, bytes);
+                make_ready(&*self.next.disk, header)
+            }
+        };
+        match made {
             Ok(ready) => {
                 slot.ready = Some(ready);
                 Ok(())
             }
             Err(error) => {
-                if matches!(error, AppendError::Full { .. }) {
-                    // No record was ever in it. If it stays after all, the next attempt uses it.
-                    let _ = self.next.disk.remove(&file_name(slot.ordinal));
-                }
+                // No record was ever in it, and what it takes may be what is missing.
+                let _ = self.next.disk.remove(&file_name(slot.ordinal));
                 Err(self.note(error))
             }
         }

@@ -10,9 +10,8 @@ use ordain_types::Seq;
 use crate::cursor::{Ahead, Cursor};
 use crate::disk::Disk;
 use crate::error::{Damage, Flaw, OpenError, ReadError, io_error};
-use crate::recover::Cut;
 use crate::survey::{Found, begin, survey};
-use crate::tail::{Evidence, Tail, judge};
+use crate::tail::{Cut, judge_end};
 
 /// One record, as it was appended, and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +136,7 @@ impl Reader {
             // Somebody may have appended here and rolled since. Whether there is a next segment
             // is looked up first: once there is, nothing is appended here any more.
             let next = self.next_begun()?;
-            self.cursor.refresh();
+            self.refresh()?;
             match (self.ahead()?, next) {
                 (Ahead::Record(_), _) => {}
                 (Ahead::Bad(flaw), Some(_)) => return Err(self.damage(flaw)),
@@ -163,6 +162,10 @@ impl Reader {
         }))
     }
 
+    fn refresh(&mut self) -> Result<(), OpenError> {
+        self.cursor.refresh().map_err(io_error("read", &self.file))
+    }
+
     fn ahead(&mut self) -> Result<Ahead, OpenError> {
         self.cursor.ahead().map_err(io_error("read", &self.file))
     }
@@ -171,7 +174,7 @@ impl Reader {
     fn next_begun(&mut self) -> Result<Option<Found>, OpenError> {
         let begun = |found: &&Found| found.first_seq.is_some();
         if self.later.front().filter(begun).is_none() {
-            let ordinal = self.cursor.segment().ordinal;
+            let ordinal = self.cursor.place().ordinal;
             let all = survey(&*self.disk)?.segments;
             self.later = all
                 .into_iter()
@@ -184,7 +187,7 @@ impl Reader {
     /// Goes on in the next segment; the cursor stands where this one's records end.
     fn enter(&mut self, next: Found) -> Result<(), ReadError> {
         let (begins, expected) = (next.begins(), self.cursor.expected());
-        if next.header.ordinal != self.cursor.segment().ordinal + 1 {
+        if next.header.ordinal != self.cursor.place().ordinal + 1 {
             // The history window overtook this reader.
             return Err(ReadError::Removed {
                 asked: expected,
@@ -203,25 +206,21 @@ impl Reader {
     /// Nothing intact follows and no later segment was begun: is this the end? `false` if a record
     /// has come meanwhile.
     fn is_end(&mut self) -> Result<bool, ReadError> {
-        let evidence = Evidence {
-            acked: self.acked,
-            later_segment: false,
-        };
-        let tail = judge(&mut self.cursor, evidence).map_err(io_error("read", &self.file))?;
+        let later: Vec<Found> = self.later.iter().cloned().collect();
+        let judged = judge_end(
+            &*self.disk,
+            &mut self.cursor,
+            &self.file,
+            &later,
+            self.acked,
+        );
         // What was judged may have been a record in the making, which is complete by now.
-        self.cursor.refresh();
-        if let Ahead::Record(_) = self.ahead()? {
+        self.refresh()?;
+        let grown = matches!(self.ahead()?, Ahead::Record(_));
+        if grown || (judged.is_err() && self.next_begun()?.is_some()) {
             return Ok(false);
         }
-        self.unfinished = match tail {
-            Tail::Empty => None,
-            Tail::Torn { bytes } => Some(Cut {
-                file: self.file.clone(),
-                offset: self.cursor.offset(),
-                bytes,
-            }),
-            Tail::Damaged(flaw) => return Err(self.damage(flaw)),
-        };
+        self.unfinished = judged?;
         Ok(true)
     }
 

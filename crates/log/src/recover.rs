@@ -1,18 +1,16 @@
 //! Opening a log: find its end, decide whether what follows may be cut, and only then change
 //! anything. It knows the laws of the crate's page and nothing of what the payloads mean.
 
-use std::io;
-
 use ordain_types::Seq;
 
 use crate::acked::{self, Acked};
 use crate::cursor::Cursor;
-use crate::disk::{Disk, File, Mode, read_exact_at, write_whole_at};
+use crate::disk::{Disk, Mode, read_exact_at, write_whole_at};
 use crate::error::{OpenError, io_error};
 use crate::format::HEADER_BYTES;
-use crate::segment::{Ready, file_name, header_for, make_ready};
-use crate::survey::{Found, Survey, begin, damage, survey};
-use crate::tail::{Evidence, Tail, judge};
+use crate::segment::{Ready, file_name, header_for, make_ready, zero};
+use crate::survey::{Found, Survey, begin, survey};
+use crate::tail::{Cut, judge_end};
 
 /// What an open found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +21,6 @@ pub struct Recovered {
     pub last_seq: Seq,
     /// The unfinished write at the end that was cut, if there was one.
     pub cut: Option<Cut>,
-}
-
-/// An unfinished write, never acknowledged, at the end of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
-    /// The segment's file.
-    pub file: String,
-    /// Where the write began.
-    pub offset: u64,
-    /// How far it reached.
-    pub bytes: u64,
 }
 
 /// All the appending side needs to go on.
@@ -56,10 +43,12 @@ pub(crate) fn create(
     let current = make_ready(disk, header_for(1, base_seq, segment_bytes))?;
     let last_seq = Seq(base_seq.0 - 1);
     let acked = Acked::create(disk)?;
-    acked.note(last_seq);
+    acked.settle(last_seq);
+    let (header, bytes) = (current.header, current.bytes);
     let first = Found {
         name: file_name(1),
-        header: current.header,
+        header,
+        bytes,
         first_seq: None,
     };
     Ok(Opened {
@@ -77,34 +66,41 @@ pub(crate) fn create(
 
 /// Opens the log, or makes a new one where there is none.
 pub(crate) fn open(disk: &dyn Disk, segment_bytes: u64) -> Result<Opened, OpenError> {
-    let acked = acked::read(disk)?;
+    let known = acked::read(disk)?;
     let Survey {
         mut segments,
         unfinished,
     } = survey(disk)?;
     if segments.is_empty() {
-        refuse_if_acknowledged(acked, &file_name(1), 0, Seq::ZERO)?;
+        refuse_if_acknowledged(known.seq, &file_name(1), 0, Seq::ZERO)?;
         remove_unused(disk, unfinished)?;
         return create(disk, Seq(1), segment_bytes);
     }
-    let end = find_end(disk, &segments, acked)?;
+    let end = find_end(disk, &segments, known.seq)?;
+    let last_seq = end.last_seq();
 
     // Nothing was changed up to here. Each step below may be interrupted and done again.
+    let acked = Acked::create(disk)?;
+    let settled = known.settled && known.seq == last_seq && end.cut.is_none();
+    if !settled {
+        acked.unsettle(known.seq);
+    }
     let unused = segments
         .split_off(end.index + 1)
         .into_iter()
         .map(|found| found.name);
     remove_unused(disk, unused.chain(unfinished).rev())?;
     let last = &mut segments[end.index];
-    let current = settle(disk, last, &end, segment_bytes)?;
+    let current = if settled {
+        reuse(disk, last)?
+    } else {
+        settle(disk, last, &end)?
+    };
     disk.sync_dir()
         .map_err(io_error("sync the directory of", &last.name))?;
-    last.header = current.header;
-    last.first_seq = last.first_seq.filter(|_| end.last_record.is_some());
+    acked.settle(last_seq);
 
-    let last_seq = end.last_seq();
-    let acked = Acked::create(disk)?;
-    acked.note(last_seq);
+    last.first_seq = last.first_seq.filter(|_| end.last_record.is_some());
     let first_seq = segments[0].first_seq.unwrap_or(last_seq.next());
     let recovered = Recovered {
         first_seq,
@@ -161,12 +157,9 @@ fn find_end(disk: &dyn Disk, segments: &[Found], acked: Seq) -> Result<End, Open
         index -= 1;
         (cursor, last_record) = walk(disk, &segments[index])?;
     }
-    let mut cut = None;
-    for found in segments[index + 1..].iter().rev() {
-        let mut cursor = begin(disk, found, cursor.expected())?;
-        cut = judge_segment(&mut cursor, found, acked, cut)?;
-    }
-    cut = judge_segment(&mut cursor, &segments[index], acked, cut)?;
+    let found = &segments[index];
+    let later = &segments[index + 1..];
+    let cut = judge_end(disk, &mut cursor, &found.name, later, acked)?;
     let end = End {
         index,
         cursor,
@@ -192,28 +185,6 @@ fn walk(disk: &dyn Disk, found: &Found) -> Result<(Cursor, Option<u64>), OpenErr
     Ok((cursor, last_record))
 }
 
-fn judge_segment(
-    cursor: &mut Cursor,
-    found: &Found,
-    acked: Seq,
-    later: Option<Cut>,
-) -> Result<Option<Cut>, OpenError> {
-    let evidence = Evidence {
-        acked,
-        later_segment: later.is_some(),
-    };
-    let (offset, file) = (cursor.offset(), found.name.clone());
-    match judge(cursor, evidence).map_err(io_error("read", &file))? {
-        Tail::Empty => Ok(later),
-        Tail::Torn { bytes } => Ok(Some(Cut {
-            file,
-            offset,
-            bytes,
-        })),
-        Tail::Damaged(flaw) => Err(damage(&file, offset, cursor.expected(), flaw)),
-    }
-}
-
 fn refuse_if_acknowledged(
     acked: Seq,
     file: &str,
@@ -231,46 +202,33 @@ fn refuse_if_acknowledged(
     })
 }
 
-/// Makes the end of the log durable and ready to go on.
-fn settle(
-    disk: &dyn Disk,
-    found: &Found,
-    end: &End,
-    segment_bytes: u64,
-) -> Result<Ready, OpenError> {
-    let header = found.header;
-    let Some(last_record) = end.last_record else {
-        // No record at all. Made again, since nobody knows whether its making was ever synced.
-        let bytes = segment_bytes.max(header.bytes);
-        return Ok(make_ready(
-            disk,
-            header_for(header.ordinal, header.base_seq, bytes),
-        )?);
-    };
+fn reuse(disk: &dyn Disk, found: &Found) -> Result<Ready, OpenError> {
     let file = disk
         .open(&found.name, Mode::Write)
         .map_err(io_error("open", &found.name))?;
-    if let Some(cut) = end.cut.as_ref().filter(|cut| cut.file == found.name) {
-        zero(&*file, cut.offset, cut.bytes).map_err(io_error("cut the end of", &found.name))?;
-    }
-    let rewrite = || {
-        let mut record = vec![0; (end.cursor.offset() - last_record) as usize];
-        read_exact_at(&*file, &mut record, last_record)?;
-        write_whole_at(&*file, &record, last_record)?;
-        file.sync()
-    };
-    rewrite().map_err(io_error("make durable the last record of", &found.name))?;
-    Ok(Ready { header, file })
+    Ok(Ready {
+        header: found.header,
+        file,
+        bytes: found.bytes,
+    })
 }
 
-/// Writes zeros over a part of a file; the caller syncs.
-pub(crate) fn zero(file: &dyn File, offset: u64, bytes: u64) -> io::Result<()> {
-    let zeros = vec![0; bytes.min(HEADER_BYTES << 8) as usize];
-    let mut done = 0;
-    while done < bytes {
-        let length = (bytes - done).min(zeros.len() as u64);
-        write_whole_at(file, &zeros[..length as usize], offset + done)?;
-        done += length;
-    }
-    Ok(())
+/// Makes the end of the log durable as it was read: after a failed sync, neither the last record nor
+/// the zeros behind it need be what the disk holds.
+fn settle(disk: &dyn Disk, found: &Found, end: &End) -> Result<Ready, OpenError> {
+    let Some(last_record) = end.last_record else {
+        return Ok(make_ready(disk, found.header)?);
+    };
+    let ready = reuse(disk, found)?;
+    let rewrite = || {
+        let file = &*ready.file;
+        let offset = end.cursor.offset();
+        zero(file, offset, ready.bytes - offset)?;
+        let mut record = vec![0; (offset - last_record) as usize];
+        read_exact_at(file, &mut record, last_record)?;
+        write_whole_at(file, &record, last_record)?;
+        file.sync()
+    };
+    rewrite().map_err(io_error("write again the end of", &found.name))?;
+    Ok(ready)
 }

@@ -37,24 +37,42 @@ pub(crate) fn ordinals(disk: &dyn Disk) -> io::Result<Vec<u64>> {
 pub(crate) struct Ready {
     pub header: SegmentHeader,
     pub file: Box<dyn File>,
+    /// How long the file is.
+    pub bytes: u64,
+}
+
+impl Ready {
+    /// Lengthens a segment that holds no record yet. Its header stays as it is, so that a crash at
+    /// any point leaves a segment.
+    pub fn grow(&mut self, bytes: u64) -> Result<(), AppendError> {
+        let bytes = bytes.next_multiple_of(HEADER_BYTES);
+        if bytes > self.bytes {
+            let name = file_name(self.header.ordinal);
+            zero(&*self.file, self.bytes, bytes - self.bytes)
+                .map_err(|error| AppendError::from_write("lengthen", &name, &error))?;
+            let synced = self.file.sync();
+            synced.map_err(|error| AppendError::from_sync("sync", &name, &error))?;
+            self.bytes = bytes;
+        }
+        Ok(())
+    }
 }
 
 /// Makes a segment ready: zeros to its end, header, both synced, directory synced. One that is
-/// already there must hold no record; it is made again, and bigger if `bytes` asks for it. A
-/// crash at any point leaves either a segment or what [`is_unfinished`] recognises.
+/// already there must hold no record and have the same header or none; it is made again. A crash at
+/// any point leaves either a segment or what [`is_unfinished`] recognises.
 pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready, AppendError> {
     let name = file_name(header.ordinal);
     let file = disk
         .open(&name, Mode::Create)
         .map_err(|error| AppendError::from_write("make", &name, &error))?;
-    let zeros = vec![0; CHUNK_BYTES.min(header.bytes) as usize];
-    let mut offset = HEADER_BYTES;
-    while offset < header.bytes {
-        let length = zeros.len().min((header.bytes - offset) as usize);
-        write_whole_at(&*file, &zeros[..length], offset)
-            .map_err(|error| AppendError::from_write("preallocate", &name, &error))?;
-        offset += length as u64;
-    }
+    let preallocate = || {
+        let bytes = file.bytes()?.max(header.bytes);
+        zero(&*file, HEADER_BYTES, bytes - HEADER_BYTES)?;
+        Ok(bytes)
+    };
+    let bytes =
+        preallocate().map_err(|error| AppendError::from_write("preallocate", &name, &error))?;
     let sync = || {
         file.sync()
             .map_err(|error| AppendError::from_sync("sync", &name, &error))
@@ -65,7 +83,23 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     sync()?;
     disk.sync_dir()
         .map_err(|error| AppendError::from_sync("sync the directory of", &name, &error))?;
-    Ok(Ready { header, file })
+    Ok(Ready {
+        header,
+        file,
+        bytes,
+    })
+}
+
+/// Writes zeros over a part of a file; the caller syncs.
+pub(crate) fn zero(file: &dyn File, offset: u64, bytes: u64) -> io::Result<()> {
+    let zeros = vec![0; CHUNK_BYTES.min(bytes) as usize];
+    let mut done = 0;
+    while done < bytes {
+        let length = (bytes - done).min(zeros.len() as u64);
+        write_whole_at(file, &zeros[..length as usize], offset + done)?;
+        done += length;
+    }
+    Ok(())
 }
 
 /// What the beginning of a segment file says.

@@ -18,6 +18,8 @@ use crate::segment::{Beginning, file_name, is_unfinished, ordinals, read_header}
 pub(crate) struct Found {
     pub name: String,
     pub header: SegmentHeader,
+    /// How long the file is.
+    pub bytes: u64,
     /// The seq its first record begins with, if at least the header of that record landed.
     pub first_seq: Option<Seq>,
 }
@@ -109,6 +111,7 @@ fn examine(
     Ok(Some(Found {
         name: name.to_string(),
         header,
+        bytes,
         first_seq,
     }))
 }
@@ -175,7 +178,7 @@ pub(crate) fn begin(disk: &dyn Disk, found: &Found, expected: Seq) -> Result<Cur
     let file = disk
         .open(&found.name, Mode::Read)
         .map_err(io_error("open", &found.name))?;
-    Ok(Cursor::new(file, found.header, expected))
+    Cursor::new(file, found.header.ordinal, expected).map_err(io_error("read", &found.name))
 }
 
 /// A cursor behind the last intact record of a segment.

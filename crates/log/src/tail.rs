@@ -6,14 +6,26 @@ use std::io;
 use ordain_types::Seq;
 
 use crate::cursor::{Ahead, Cursor};
-use crate::disk::read_exact_at;
-use crate::error::Flaw;
+use crate::disk::{Disk, read_exact_at};
+use crate::error::{Flaw, OpenError, io_error};
 use crate::format::{Place, RECORD_ALIGN, RECORD_HEADER_BYTES, RecordHeader};
 use crate::segment::nonzero_end;
+use crate::survey::{Found, begin, damage};
+
+/// An unfinished write, never acknowledged, at the end of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The segment's file.
+    pub file: String,
+    /// Where the write began.
+    pub offset: u64,
+    /// How far it reached.
+    pub bytes: u64,
+}
 
 /// What follows the last intact record of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tail {
+enum Tail {
     /// Zeros to the segment's end.
     Empty,
     /// A write that never finished, so that it cannot have been acknowledged.
@@ -27,20 +39,70 @@ pub(crate) enum Tail {
 
 /// What else is known of the log when a tail is judged.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Evidence {
+struct Evidence {
     /// Everything up to here was durable.
-    pub acked: Seq,
+    acked: Seq,
     /// Something was written to a later segment.
-    pub later_segment: bool,
+    later_segment: bool,
+}
+
+/// Judges the end of a log: what lies at the cursor, behind the last intact record, and in the
+/// segments after it, which hold no whole record. Answers what may be cut, if anything.
+pub(crate) fn judge_end(
+    disk: &dyn Disk,
+    cursor: &mut Cursor,
+    file: &str,
+    later: &[Found],
+    acked: Seq,
+) -> Result<Option<Cut>, OpenError> {
+    let expected = cursor.expected();
+    if let Some(next) = later
+        .iter()
+        .find_map(|found| found.first_seq)
+        .filter(|it| *it != expected)
+    {
+        return Err(damage(
+            file,
+            cursor.offset(),
+            expected,
+            Flaw::EndsEarly { next },
+        ));
+    }
+    let mut cut = None;
+    for found in later.iter().rev() {
+        let mut cursor = begin(disk, found, expected)?;
+        cut = judge_segment(&mut cursor, &found.name, acked, cut)?;
+    }
+    judge_segment(cursor, file, acked, cut)
+}
+
+fn judge_segment(
+    cursor: &mut Cursor,
+    file: &str,
+    acked: Seq,
+    later: Option<Cut>,
+) -> Result<Option<Cut>, OpenError> {
+    let evidence = Evidence {
+        acked,
+        later_segment: later.is_some(),
+    };
+    match judge(cursor, evidence).map_err(io_error("read", file))? {
+        Tail::Empty => Ok(later),
+        Tail::Torn { bytes } => Ok(Some(Cut {
+            file: file.to_string(),
+            offset: cursor.offset(),
+            bytes,
+        })),
+        Tail::Damaged(flaw) => Err(damage(file, cursor.offset(), cursor.expected(), flaw)),
+    }
 }
 
 /// Judges what lies at the cursor, which must have stopped there.
-pub(crate) fn judge(cursor: &mut Cursor, evidence: Evidence) -> io::Result<Tail> {
-    let segment = cursor.segment();
-    let Some(end) = nonzero_end(cursor.file(), cursor.offset(), segment.bytes)? else {
+fn judge(cursor: &mut Cursor, evidence: Evidence) -> io::Result<Tail> {
+    cursor.refresh()?;
+    let Some(end) = nonzero_end(cursor.file(), cursor.offset(), cursor.end())? else {
         return Ok(Tail::Empty);
     };
-    cursor.refresh();
     let flaw = match cursor.ahead()? {
         Ahead::Record(_) => return Ok(Tail::Empty), // Appended since; only a reader sees this.
         Ahead::Bad(flaw @ (Flaw::Gap { .. } | Flaw::Length { .. })) => {
@@ -93,10 +155,7 @@ fn judge_record(cursor: &mut Cursor, end: u64) -> io::Result<Result<(), Flaw>> {
 }
 
 fn header_at(cursor: &mut Cursor) -> io::Result<Option<RecordHeader>> {
-    let place = Place {
-        ordinal: cursor.segment().ordinal,
-        offset: cursor.offset(),
-    };
+    let place = cursor.place();
     Ok(RecordHeader::decode(
         cursor.look(RECORD_HEADER_BYTES)?,
         place,
@@ -107,13 +166,13 @@ fn header_at(cursor: &mut Cursor) -> io::Result<Option<RecordHeader>> {
 /// checksum holds its place, and it was written only after everything before it was synced.
 fn later_record(cursor: &mut Cursor, end: u64) -> io::Result<Option<Flaw>> {
     const CHUNK_BYTES: usize = 256 << 10;
-    let ordinal = cursor.segment().ordinal;
+    let Place { ordinal, .. } = cursor.place();
     // The inside of a record whose header is intact holds only its payload.
     let known = header_at(cursor)?.map(|header| header.record_bytes());
     let mut offset = cursor.offset() + known.unwrap_or(RECORD_ALIGN);
     let mut chunk = Vec::new();
     while offset < end {
-        let room = cursor.segment().bytes - offset;
+        let room = cursor.end() - offset;
         chunk.resize(CHUNK_BYTES.min(room as usize), 0);
         read_exact_at(cursor.file(), &mut chunk, offset)?;
         for bytes in chunk.chunks_exact(RECORD_HEADER_BYTES) {

@@ -9,8 +9,8 @@ use crate::acked;
 use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
 use crate::read::Reader;
-use crate::recover::Cut;
 use crate::survey::survey;
+use crate::tail::Cut;
 
 /// How often progress is told, in bytes read.
 const PROGRESS_BYTES: u64 = 1 << 20;
@@ -50,9 +50,9 @@ pub fn verify(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, ReadError> {
     // Read first, since the log may be growing: what is acknowledged now is there later.
-    let acked = acked::read(&*disk)?;
+    let acked = acked::read(&*disk)?.seq;
     let segments = survey(&*disk)?.segments;
-    let bytes_total = segments.iter().map(|found| found.header.bytes).sum();
+    let bytes_total = segments.iter().map(|found| found.bytes).sum();
     let mut reader = Reader::start(disk, None)?.acknowledged(acked);
     let first_seq = reader.next_seq();
     let (mut records, mut bytes, mut told) = (0, 0, 0);

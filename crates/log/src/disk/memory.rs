@@ -27,8 +27,8 @@ pub enum Fault {
         /// How many bytes land.
         landed: usize,
     },
-    /// A sync fails. As on Linux, what it should have made durable stays readable but counts as
-    /// written: no later sync makes it durable.
+    /// A sync fails. As on Linux, what it should have made durable stays readable and counts as
+    /// written: some of it may have landed, and no later sync sees to the rest.
     Sync {
         /// What the sync answers.
         kind: ErrorKind,
@@ -232,10 +232,11 @@ impl World {
         let alive = self.change();
         let (landed, answer) = match self.fault(true) {
             None => (bytes.len(), Ok(bytes.len())),
-            Some(Fault::ShortWrite { landed }) => (landed, Ok(landed)),
+            Some(Fault::ShortWrite { landed }) => (landed, Ok(landed.min(bytes.len()))),
             Some(Fault::Write { landed, kind }) => (landed, Err(kind.into())),
             Some(Fault::Sync { .. }) => unreachable!("a sync fault is not looked up by a write"),
         };
+        let landed = landed.min(bytes.len());
         self.check_space(id, offset + landed as u64)?;
         if let Some(inode) = self.inodes.get_mut(&id) {
             inode.write(&bytes[..landed], offset);
@@ -268,7 +269,7 @@ impl World {
         };
         match fault {
             Some(Fault::Sync { kind }) => {
-                inode.forget_unsynced();
+                inode.fail_sync();
                 Err(kind.into())
             }
             _ => {

@@ -16,6 +16,8 @@ pub(super) struct Inode {
     durable: BTreeMap<u64, Box<[u8; SECTOR]>>,
     /// The versions of a sector written since the last sync, oldest first.
     unsynced: BTreeMap<u64, Vec<Sector>>,
+    /// The versions a failed sync left in doubt: they may have landed, and no sync sees to it any more.
+    doubtful: BTreeMap<u64, Vec<Sector>>,
 }
 
 impl Inode {
@@ -46,8 +48,10 @@ impl Inode {
     }
 
     fn write_sector(&mut self, sector: u64, new: Sector) {
-        let unchanged = self.durable.get(&sector) == new.as_ref();
-        if !unchanged || self.unsynced.contains_key(&sector) {
+        let unchanged = self.durable.get(&sector) == new.as_ref()
+            && !self.unsynced.contains_key(&sector)
+            && !self.doubtful.contains_key(&sector);
+        if !unchanged {
             self.unsynced.entry(sector).or_default().push(new.clone());
         }
         put(&mut self.seen, sector, new);
@@ -55,17 +59,21 @@ impl Inode {
 
     pub(super) fn sync(&mut self) {
         for (sector, mut versions) in std::mem::take(&mut self.unsynced) {
+            self.doubtful.remove(&sector);
             put(&mut self.durable, sector, versions.pop().flatten());
         }
         self.bytes_durable = self.bytes;
     }
 
-    pub(super) fn forget_unsynced(&mut self) {
-        self.unsynced.clear();
+    pub(super) fn fail_sync(&mut self) {
+        for (sector, versions) in std::mem::take(&mut self.unsynced) {
+            self.doubtful.entry(sector).or_default().extend(versions);
+        }
     }
 
     pub(super) fn lose_power(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
-        for (sector, mut versions) in std::mem::take(&mut self.unsynced) {
+        self.fail_sync();
+        for (sector, mut versions) in std::mem::take(&mut self.doubtful) {
             match choose(versions.len() + 1) {
                 0 => {}
                 landed => put(&mut self.durable, sector, versions.swap_remove(landed - 1)),

@@ -1,0 +1,221 @@
+//! A disk that fills or fails: nothing is acknowledged that is not durable, a full disk is got over,
+//! a failed sync is final.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use ordain_log::disk::{Fault, MemoryDisk};
+use ordain_log::{AppendError, Log, OpenError};
+use ordain_types::Seq;
+
+mod common;
+use common::{append, log_of, open, payload, read_all, reopen, segment};
+
+fn attempt(log: &mut Log, bytes: usize) -> Result<(), AppendError> {
+    let seq = log.last_seq().next();
+    log.append(seq, 1, &payload(seq, bytes))
+}
+
+fn sizes(disk: &MemoryDisk) -> Vec<usize> {
+    let records = read_all(disk).expect("it reads");
+    records.iter().map(|record| record.payload.len()).collect()
+}
+
+#[test]
+fn a_full_disk_is_got_over_with_a_shorter_batch() {
+    let faults = [
+        Fault::Write {
+            landed: 0,
+            kind: ErrorKind::StorageFull,
+        },
+        Fault::Write {
+            landed: 700,
+            kind: ErrorKind::QuotaExceeded,
+        },
+        Fault::Write {
+            landed: 1440,
+            kind: ErrorKind::StorageFull,
+        },
+        Fault::ShortWrite { landed: 1000 },
+        Fault::ShortWrite { landed: 10 },
+    ];
+    for fault in faults {
+        for reset in [false, true] {
+            let disk = log_of(1, 1000);
+            let mut log = reopen(&disk);
+            disk.inject(0, fault);
+            let error = attempt(&mut log, 1400).expect_err("the disk is full");
+            assert!(matches!(error, AppendError::Full { .. }), "{error}");
+            assert_eq!(log.last_seq(), Seq(1));
+            if reset {
+                log.reset_tail().expect("there is space");
+            }
+            append(&mut log, 1, 40);
+            append(&mut log, 1, 50);
+            drop(log);
+            disk.lose_power(&mut |_| 0);
+            assert_eq!(reopen(&disk).last_seq(), Seq(3));
+            assert_eq!(sizes(&disk), [1000, 40, 50]);
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_shows_when_the_next_segment_is_made() {
+    let disk = log_of(2, 1400);
+    let mut log = reopen(&disk);
+    disk.limit_bytes(Some(8192 + 6000));
+    let error = log.prepare_next().expect_err("the disk is full");
+    assert_eq!(
+        error.to_string(),
+        "the disk is full: could not preallocate 0000000002.segment: no storage space. Nothing of it \
+         was acknowledged; free space on this disk and the log goes on by itself"
+    );
+    assert_eq!(
+        disk.contents(&segment(2)),
+        None,
+        "what it took is given back"
+    );
+    assert!(log.needs_next());
+    append(&mut log, 1, 900);
+    let error = attempt(&mut log, 900).expect_err("the segment is full, and the disk");
+    assert!(matches!(error, AppendError::Full { .. }), "{error}");
+    disk.limit_bytes(None);
+    log.prepare_next().expect("there is space");
+    append(&mut log, 1, 900);
+    drop(log);
+    assert_eq!(reopen(&disk).last_seq(), Seq(4));
+}
+
+#[test]
+fn a_failed_sync_is_final() {
+    let disk = log_of(1, 1000);
+    let mut log = reopen(&disk);
+    disk.inject(
+        0,
+        Fault::Sync {
+            kind: ErrorKind::StorageFull,
+        },
+    );
+    let first = attempt(&mut log, 100).expect_err("the sync fails");
+    assert_eq!(
+        first.to_string(),
+        "the disk failed: could not sync 0000000001.segment: no storage space. What reached the disk \
+         is unknown, so nothing more is acknowledged; check the disk, then restart"
+    );
+    let before = disk.counts();
+    assert_eq!(attempt(&mut log, 1), Err(first.clone()));
+    assert_eq!(log.reset_tail(), Err(first.clone()));
+    assert_eq!(log.prepare_next(), Err(first.clone()));
+    assert_eq!(log.preparer().prepare(), Err(first));
+    assert_eq!(disk.counts(), before, "the disk is left alone");
+    assert_eq!(log.last_seq(), Seq(1));
+}
+
+#[test]
+fn a_failed_preparation_stops_the_log() {
+    let disk = log_of(1, 1000);
+    let mut log = reopen(&disk);
+    disk.inject(
+        1,
+        Fault::Sync {
+            kind: ErrorKind::Other,
+        },
+    );
+    let failed = log.preparer().prepare().expect_err("the sync fails");
+    assert_eq!(attempt(&mut log, 1), Err(failed));
+}
+
+#[test]
+fn a_broken_write_is_final() {
+    let disk = log_of(1, 1000);
+    let mut log = reopen(&disk);
+    disk.inject(
+        0,
+        Fault::Write {
+            landed: 500,
+            kind: ErrorKind::Other,
+        },
+    );
+    let first = attempt(&mut log, 1400).expect_err("the write fails");
+    assert!(matches!(first, AppendError::Failed { .. }));
+    assert_eq!(attempt(&mut log, 1), Err(first));
+    disk.kill();
+    let (_, recovered) = open(&disk).expect("it opens");
+    assert_eq!(
+        (recovered.last_seq, recovered.cut.is_some()),
+        (Seq(1), true)
+    );
+}
+
+/// After a failed sync the record can be read for as long as the machine runs. A log that serves it
+/// after a restart must have made it durable first.
+#[test]
+fn what_only_the_page_cache_holds_is_written_again_before_it_is_served() {
+    let disk = log_of(1, 1000);
+    let mut log = reopen(&disk);
+    disk.inject(
+        0,
+        Fault::Sync {
+            kind: ErrorKind::Other,
+        },
+    );
+    attempt(&mut log, 1400).expect_err("the sync fails");
+    disk.kill();
+    assert_eq!(reopen(&disk).last_seq(), Seq(2));
+    disk.lose_power(&mut |_| 0);
+    assert_eq!(reopen(&disk).last_seq(), Seq(2));
+    assert_eq!(sizes(&disk), [1000, 1400]);
+}
+
+/// The same for zeros: what a cut or a reset cleared must not come back behind later records.
+#[test]
+fn what_was_cleared_does_not_come_back() {
+    let disk = log_of(1, 1000);
+    let mut log = reopen(&disk);
+    disk.inject(0, Fault::ShortWrite { landed: 1200 });
+    attempt(&mut log, 1400).expect_err("the write is short");
+    disk.inject(
+        0,
+        Fault::Sync {
+            kind: ErrorKind::Other,
+        },
+    );
+    log.reset_tail().expect_err("the sync fails");
+    disk.kill();
+    let mut log = reopen(&disk);
+    append(&mut log, 1, 10);
+    // All that may have landed did: the short write, not the zeros over it.
+    disk.lose_power(&mut |versions| usize::from(versions > 1));
+    assert_eq!(reopen(&disk).last_seq(), Seq(2));
+}
+
+#[test]
+fn a_settled_log_is_opened_without_a_write_to_it() {
+    let disk = log_of(2, 1400);
+    let before = disk.counts();
+    reopen(&disk);
+    let after = disk.counts();
+    assert_eq!(
+        (after.writes - before.writes, after.syncs - before.syncs),
+        (1, 0)
+    );
+}
+
+#[test]
+fn an_open_on_a_full_or_absent_disk_says_so() {
+    let disk = MemoryDisk::new();
+    disk.limit_bytes(Some(100));
+    let error = open(&disk).expect_err("no space");
+    assert!(
+        matches!(error, OpenError::Prepare(AppendError::Full { .. })),
+        "{error}"
+    );
+    disk.limit_bytes(None);
+    reopen(&disk);
+    let nothing = ordain_log::read_from(Arc::new(MemoryDisk::new()), Seq(1));
+    assert_eq!(
+        nothing.expect_err("no log").to_string(),
+        "there is no log here: the directory holds no segment. Check the path"
+    );
+}
