@@ -1,0 +1,153 @@
+//! Why there is no value, and what is known about the call then. Messages say what was attempted
+//! and what to do; the problems' own messages come from the server.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use ordain_api::{Kind, Problem};
+use ordain_types::{RequestError, Seq};
+
+/// An answer that is not a value.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What the server said.
+    pub problem: Problem,
+    /// The seq of an update that ran and was undone; none if nothing ran.
+    pub seq: Option<Seq>,
+}
+
+impl Deref for Answer {
+    type Target = Problem;
+    fn deref(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+/// Why there is no value.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The method said no. The call ran and all it did is undone.
+    #[error("rejected: {0}")]
+    Rejected(Answer),
+    /// The call broke a limit or crashed, and all it did is undone.
+    #[error("fault: {0}")]
+    Fault(Answer),
+    /// The server did not accept the request; nothing ran, and the same request will fare no better.
+    #[error("refused: {0}")]
+    Refused(Answer),
+    /// The server could not answer now, also after the retries.
+    #[error("unavailable: {0}")]
+    Unavailable(Answer),
+    /// The request names nothing that could be called; it was not sent.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The server's address is none.
+    #[error("`{url}` is no address of a server: {reason}; give one like http://127.0.0.1:4433")]
+    Url {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting of the client is unusable.
+    #[error("{what} cannot be used: {reason}")]
+    Setting {
+        /// Which.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// No connection; nothing was sent.
+    #[error(
+        "cannot connect to {url}: {reason}; is the server running there? `ordain dev` starts one"
+    )]
+    Connect {
+        /// Where to.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The connection broke before the answer came. Whether the call ran is not known; with the
+    /// same idempotency key it can be asked again safely.
+    #[error(
+        "the connection to {url} broke before the answer came ({reason}); whether the call ran is \
+         not known: ask again with the same idempotency key"
+    )]
+    Lost {
+        /// Where to.
+        url: String,
+        /// How it broke.
+        reason: String,
+    },
+    /// No answer in time. Whether the call ran is not known.
+    #[error(
+        "no answer from {url} within {after:?}; whether the call ran is not known: ask again with \
+         the same idempotency key, or allow more time"
+    )]
+    Timeout {
+        /// Where to.
+        url: String,
+        /// The time that was allowed.
+        after: Duration,
+    },
+    /// An answer that no Ordain server gives.
+    #[error("{url} does not answer like an Ordain server: {reason}")]
+    Protocol {
+        /// Where to.
+        url: String,
+        /// What it answered.
+        reason: String,
+    },
+    /// The call ran; its value is not of the type asked for.
+    #[error("the value does not decode as the type asked for: {0}")]
+    Value(String),
+    /// As many calls are in flight on the stream as it allows.
+    #[error("the stream has {max} calls in flight, as many as it allows; wait for replies")]
+    Full {
+        /// The limit.
+        max: usize,
+    },
+    /// The stream was closed before the call was made.
+    #[error("the stream is closed")]
+    Closed,
+    /// Writing what the server sent failed here.
+    #[error("cannot write what the server sent: {0}")]
+    Write(String),
+}
+
+impl Error {
+    /// A problem, by its kind.
+    pub(crate) fn answer(problem: Problem, seq: Option<Seq>) -> Self {
+        let kind = problem.kind;
+        let answer = Answer { problem, seq };
+        match kind {
+            Kind::Rejection => Error::Rejected(answer),
+            Kind::Fault => Error::Fault(answer),
+            Kind::Refused => Error::Refused(answer),
+            Kind::Unavailable => Error::Unavailable(answer),
+        }
+    }
+
+    /// The server's answer, if it gave one.
+    pub fn as_answer(&self) -> Option<&Answer> {
+        match self {
+            Error::Rejected(answer)
+            | Error::Fault(answer)
+            | Error::Refused(answer)
+            | Error::Unavailable(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// The problem document, if the server gave one.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.as_answer().map(|answer| &answer.problem)
+    }
+}

@@ -1,0 +1,203 @@
+//! Single requests and batches against a server that answers as told: retries, keys, errors.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{reply, serve};
+use ordain_api::{Code, Problem};
+use ordain_client::{Call, Client, Error, json_request};
+use ordain_types::{IdempotencyKey, Rejection, Request, Seq};
+use serde_json::value::RawValue;
+
+fn deposit() -> Request<Box<RawValue>> {
+    json_request("account/a b", "deposit", r#"{"amount":5}"#)
+}
+
+fn problem(problem: &Problem) -> Option<http::Response<http_body_util::Full<bytes::Bytes>>> {
+    Some(reply(problem.status, None, problem.to_json()))
+}
+
+#[tokio::test]
+async fn all_attempts_of_a_call_carry_one_key_and_each_call_its_own() {
+    let (url, log) = serve(|number, _| match number {
+        0 => problem(&Problem::overloaded(0)),
+        1 => None,
+        2 => problem(&Problem::starting(None)).map(|_| {
+            let mut starting = Problem::starting(None);
+            starting.retry_after_ms = Some(1);
+            reply(503, None, starting.to_json())
+        }),
+        _ => Some(reply(200, Some(7), "15")),
+    })
+    .await;
+    let client = Client::builder(&url).token("s3").build().unwrap();
+    let first = client.call(deposit()).await.unwrap();
+    assert_eq!((first.seq, first.value.get()), (Some(Seq(7)), "15"));
+    client.call(deposit()).await.unwrap();
+
+    let log = log.lock().unwrap();
+    let keys: Vec<_> = log.iter().map(|seen| seen.key.clone().unwrap()).collect();
+    assert_eq!(keys.len(), 5);
+    assert!(keys[..4].iter().all(|key| *key == keys[0]));
+    assert_ne!(keys[4], keys[0]);
+    assert_eq!(log[0].line, "POST /v1/call/account/a%20b/deposit");
+    assert_eq!(log[0].body, r#"{"amount":5}"#);
+    assert_eq!(log[0].authorization.as_deref(), Some("Bearer s3"));
+}
+
+#[tokio::test]
+async fn final_answers_are_not_asked_for_again() {
+    let rejection = Problem::from(&Rejection::new("insufficient_funds", "balance is 5"));
+    let answers = [
+        rejection,
+        Problem::new(Code::BadKey, "no"),
+        Problem::internal("oops"),
+    ];
+    for answer in answers {
+        let sent = answer.clone();
+        let (url, log) = serve(move |_, _| Some(reply(sent.status, Some(9), sent.to_json()))).await;
+        let error = Client::new(&url)
+            .unwrap()
+            .call(deposit())
+            .await
+            .unwrap_err();
+        assert_eq!(error.problem().unwrap().code, answer.code);
+        assert_eq!(error.as_answer().unwrap().seq, Some(Seq(9)));
+        assert_eq!(log.lock().unwrap().len(), 1, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_given_key_a_delay_and_a_min_seq_reach_the_server() {
+    let (url, log) = serve(|_, seen| {
+        let send = seen.line.contains("/send/");
+        Some(reply(
+            if send { 202 } else { 200 },
+            Some(3),
+            if send { r#"{"id":"3.0"}"# } else { "1" },
+        ))
+    })
+    .await;
+    let client = Client::new(&url).unwrap();
+    let key = IdempotencyKey::new("mine").unwrap();
+    let sent = client.send_with(deposit(), Duration::from_millis(1500), key);
+    assert_eq!(sent.await.unwrap().value.to_string(), "3.0");
+    client.query_from(deposit(), Seq(3)).await.unwrap();
+    let log = log.lock().unwrap();
+    assert_eq!(
+        log[0].line,
+        "POST /v1/send/account/a%20b/deposit?delay_ms=1500"
+    );
+    assert_eq!(log[0].key.as_deref(), Some("mine"));
+    assert_eq!(
+        log[1].line,
+        "POST /v1/query/account/a%20b/deposit?min_seq=3"
+    );
+    assert_eq!(log[1].key, None, "a query needs none");
+}
+
+#[tokio::test]
+async fn retries_end_and_the_error_says_what_to_do() {
+    let (url, log) = serve(|_, _| None).await;
+    let client = Client::builder(&url).retries(2).build().unwrap();
+    let error = client.call(deposit()).await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("same idempotency key"),
+        "{error}"
+    );
+    assert_eq!(log.lock().unwrap().len(), 3);
+
+    // Nobody listens on port 1.
+    let gone = "http://127.0.0.1:1".to_owned();
+    let client = Client::builder(&gone).retries(0).build().unwrap();
+    let error = client.query(deposit()).await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout_and_strangers_are_told_apart() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let builder = Client::builder(&url).timeout(Duration::from_millis(30));
+    let client = builder.retries(1).build().unwrap();
+    let error = client.call(deposit()).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+
+    let (url, _) = serve(|_, _| Some(reply(404, None, "<html>"))).await;
+    let error = Client::new(&url)
+        .unwrap()
+        .call(deposit())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    let error = Client::new(&url).unwrap().entities().await.unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn requests_that_name_nothing_are_not_sent() {
+    let (url, log) = serve(|_, _| Some(reply(200, None, "1"))).await;
+    let client = Client::new(&url).unwrap();
+    for (entity, method) in [
+        ("account", "deposit"),
+        ("account/", "deposit"),
+        ("account/a", ""),
+    ] {
+        let error = client
+            .call(json_request(entity, method, "{}"))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, Error::Request(_)), "{error:?}");
+    }
+    assert!(log.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_gives_its_replies_in_order() {
+    let (url, log) = serve(|_, seen| {
+        let count = seen.body.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let mut out = Vec::new();
+        for at in 1..=count {
+            let seq = Some(Seq(at));
+            match at % 5 {
+                0 => ordain_api::batch::write_problem(&mut out, None, seq, &Problem::overloaded(1)),
+                _ => ordain_api::batch::write_value(&mut out, None, seq, at.to_string().as_bytes()),
+            }
+        }
+        Some(reply(200, None, out))
+    })
+    .await;
+    let client = Client::new(&url).unwrap();
+    let calls = (0..5_000).map(|_| Call::call(deposit()).unwrap());
+    let mut batch = client.batch(calls).await.unwrap();
+    let mut count = 0;
+    while let Some(completion) = batch.next().await.unwrap() {
+        count += 1;
+        match completion {
+            Ok(reply) => assert_eq!(reply.value, count.to_string()),
+            Err(error) => assert!(count % 5 == 0 && error.problem().is_some()),
+        }
+    }
+    assert_eq!(count, 5_000);
+    assert_eq!(log.lock().unwrap()[0].line, "POST /v1/batch");
+}
+
+#[tokio::test]
+async fn a_batch_that_is_cut_off_says_so() {
+    let (url, _) =
+        serve(|_, _| Some(reply(200, None, "{\"seq\":1,\"value\":1}\n{\"seq\":2,"))).await;
+    let client = Client::new(&url).unwrap();
+    let mut batch = client
+        .batch([Call::call(deposit()).unwrap()])
+        .await
+        .unwrap();
+    assert_eq!(batch.next().await.unwrap().unwrap().unwrap().value, "1");
+    let error = batch.next().await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+
+    let (url, _) = serve(|_, _| problem(&Problem::stopping())).await;
+    let refused = Client::new(&url).unwrap().batch([]).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))));
+}
