@@ -47,32 +47,32 @@ impl Call {
     ///
     /// # Errors
     /// If the request names nothing that could be called.
-    pub fn call<R>(request: Request<R>) -> Result<Self, RequestError> {
-        Self::new(Op::Call, request)
+    pub fn new<R>(request: Request<R>) -> Result<Self, RequestError> {
+        Self::of(Op::Call, request)
     }
 
     /// A call of a query.
     ///
     /// # Errors
-    /// As [`Call::call`].
+    /// As [`Call::new`].
     pub fn query<R>(request: Request<R>) -> Result<Self, RequestError> {
-        Self::new(Op::Query, request)
+        Self::of(Op::Query, request)
     }
 
     /// A call later, in a transaction of its own. Its value is the send's id, to ask
     /// [`crate::Client::invocation`] for.
     ///
     /// # Errors
-    /// As [`Call::call`].
+    /// As [`Call::new`].
     pub fn send<R>(request: Request<R>, delay: Duration) -> Result<Self, RequestError> {
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         Ok(Self {
             delay_ms: (delay_ms > 0).then_some(delay_ms),
-            ..Self::new(Op::Send, request)?
+            ..Self::of(Op::Send, request)?
         })
     }
 
-    fn new<R>(op: Op, request: Request<R>) -> Result<Self, RequestError> {
+    fn of<R>(op: Op, request: Request<R>) -> Result<Self, RequestError> {
         Ok(Self {
             op,
             parts: request.into_parts()?,

@@ -170,7 +170,7 @@ async fn a_batch_gives_its_replies_in_order() {
     })
     .await;
     let client = Client::new(&url).unwrap();
-    let calls = (0..5_000).map(|_| Call::call(deposit()).unwrap());
+    let calls = (0..5_000).map(|_| Call::new(deposit()).unwrap());
     let mut batch = client.batch(calls).await.unwrap();
     let mut count = 0;
     while let Some(completion) = batch.next().await.unwrap() {
@@ -189,10 +189,7 @@ async fn a_batch_that_is_cut_off_says_so() {
     let (url, _) =
         serve(|_, _| Some(reply(200, None, "{\"seq\":1,\"value\":1}\n{\"seq\":2,"))).await;
     let client = Client::new(&url).unwrap();
-    let mut batch = client
-        .batch([Call::call(deposit()).unwrap()])
-        .await
-        .unwrap();
+    let mut batch = client.batch([Call::new(deposit()).unwrap()]).await.unwrap();
     assert_eq!(batch.next().await.unwrap().unwrap().unwrap().value, "1");
     let error = batch.next().await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error:?}");

@@ -20,7 +20,7 @@ async fn open(options: StreamOptions) -> (Streams, Stream, Peer) {
 
 fn call(key: usize) -> Call {
     let request = json_request(&format!("account/{key}"), "deposit", "{}");
-    Call::call(request).unwrap()
+    Call::new(request).unwrap()
 }
 
 /// Keeps what is delivered; rings when `expected` are there.

@@ -93,7 +93,7 @@ impl Stream {
     /// # Errors
     /// The rejection, the fault, or why there was no answer.
     pub async fn call<R: DeserializeOwned>(&self, request: Request<R>) -> Result<Reply<R>, Error> {
-        self.start(Call::call(request)?).await?.await
+        self.start(Call::new(request)?).await?.await
     }
 
     /// Calls a query, otherwise like [`Stream::call`].

@@ -159,11 +159,9 @@ impl Peer {
 
     /// Waits for the client to close the stream.
     pub async fn closed(mut self) {
-        loop {
-            match self.socket.next().await {
-                None | Some(Err(_) | Ok(Message::Close(_))) => return,
-                Some(Ok(other)) => panic!("{other:?} instead of a close"),
-            }
+        match self.socket.next().await {
+            None | Some(Err(_) | Ok(Message::Close(_))) => {}
+            Some(Ok(other)) => panic!("{other:?} instead of a close"),
         }
     }
 }
