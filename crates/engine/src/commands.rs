@@ -48,7 +48,7 @@ impl Tx {
         let run = AssertUnwindSafe(|| self.try_outermost(call, args));
         let outcome = match catch_unwind(run) {
             Ok(Ok(value)) if self.running.fault.is_none() => return Outcome::Value(value),
-            Ok(Err(rejection)) if self.running.fault.is_none() => self.rejected(rejection),
+            Ok(Err(rejection)) if self.running.fault.is_none() => rejected(call, rejection),
             Ok(_) => self.fault_outcome(None),
             Err(unwinding) => self.fault_outcome(Some(&*unwinding)),
         };
@@ -59,38 +59,10 @@ impl Tx {
     }
 
     fn try_outermost(&mut self, call: &Call, args: Option<Args>) -> Result<Json, Rejection> {
-        let value = match args {
-            None => self.call_dynamic(&call.entity, &call.method, &call.args)?,
-            Some(args) => self.call_decoded(&call.entity, &call.method, args)?,
-        };
-        if value.len() > limits::VALUE_BYTES_MAX {
-            let (size, limit) = (value.len(), limits::VALUE_BYTES_MAX);
-            let message = format!("the method's value has {size} bytes, limit {limit}");
-            self.fault(FaultKind::ValueBytes, message);
+        match args {
+            None => self.call_dynamic(&call.entity, &call.method, &call.args),
+            Some(args) => self.call_decoded(&call.entity, &call.method, args),
         }
-        Ok(value)
-    }
-
-    /// A rejection within its limits: a long message is cut, long details are a fault.
-    fn rejected(&self, mut rejection: Rejection) -> Outcome {
-        rejection
-            .message
-            .truncate(cut(&rejection.message, limits::MESSAGE_BYTES_MAX).len());
-        let size = rejection
-            .details
-            .as_ref()
-            .map_or(0, |details| details.len());
-        if size > limits::VALUE_BYTES_MAX {
-            let limit = limits::VALUE_BYTES_MAX;
-            let message = format!("a rejection's details have {size} bytes, limit {limit}");
-            let fault = Fault {
-                kind: FaultKind::ValueBytes,
-                message,
-                at: String::new(),
-            };
-            return Outcome::Fault(Box::new(fault));
-        }
-        Outcome::Rejected(Box::new(rejection))
     }
 
     fn fault_outcome(&mut self, unwinding: Option<&(dyn Any + Send)>) -> Outcome {
@@ -207,6 +179,22 @@ impl Tx {
         }
         Answer::Done(outcome)
     }
+}
+
+/// A rejection within its limits: a long message is cut, long details are a fault.
+fn rejected(call: &Call, mut rejection: Rejection) -> Outcome {
+    let size = rejection.details.as_ref().map_or(0, Json::len);
+    if size > limits::VALUE_BYTES_MAX {
+        let limit = limits::VALUE_BYTES_MAX;
+        return Outcome::Fault(Box::new(Fault {
+            kind: FaultKind::ValueBytes,
+            message: format!("a rejection's details have {size} bytes, limit {limit}"),
+            at: format!("{}.{}", call.entity, call.method),
+        }));
+    }
+    let length = cut(&rejection.message, limits::MESSAGE_BYTES_MAX).len();
+    rejection.message.truncate(length);
+    Outcome::Rejected(Box::new(rejection))
 }
 
 /// The fault that a panic is.

@@ -33,7 +33,8 @@ impl Tx {
             );
         }
         let len = value.as_ref().map_or(0, |value| value.len());
-        self.count_written(len + field.as_str().len(), "field");
+        self.check_value(len, "a field");
+        self.count_written(len + field.as_str().len());
         let granule = Granule::field(&self.entity(), field);
         self.write_row(granule, value);
     }

@@ -147,7 +147,11 @@ impl Tx {
     ) -> Result<Json, Rejection> {
         let (ty, at) = self.find(entity, method);
         let run = self.catalog.get(ty).methods[at.0 as usize].run.clone();
-        self.call(ty, entity.key.clone(), at, |tx| run.run(tx, args))
+        self.call(ty, entity.key.clone(), at, |tx| {
+            let value = run.run(tx, args)?;
+            tx.check_value(value.len(), "the value of a method");
+            Ok(value)
+        })
     }
 
     /// Arguments in their method's own spelling, checked.
@@ -409,21 +413,26 @@ impl Tx {
                 self.fault(FaultKind::Encoding, message)
             }
         };
-        self.count_written(len, "state");
+        self.check_value(len, "the state");
+        self.count_written(len);
         self.slots.set_len(at, len as u32);
     }
 
-    /// Counts a value that was written against the limits.
-    pub(crate) fn count_written(&mut self, len: usize, what: &str) {
+    /// Faults if a value is too large.
+    pub(crate) fn check_value(&mut self, len: usize, what: &str) {
         if len > limits::VALUE_BYTES_MAX {
             let limit = limits::VALUE_BYTES_MAX;
             let entity = self.entity();
             let message = format!(
-                "the {what} of {entity} has {len} bytes, more than the limit of {limit}; keep parts \
-                 of it in fields"
+                "{what} of {entity} has {len} bytes, more than the limit of {limit}; divide it, \
+                 for instance into fields"
             );
             self.fault(FaultKind::ValueBytes, message);
         }
+    }
+
+    /// Counts what was written against the limit.
+    pub(crate) fn count_written(&mut self, len: usize) {
         self.running.written += len;
         if self.running.written > limits::WRITTEN_BYTES_MAX {
             let limit = limits::WRITTEN_BYTES_MAX;
