@@ -1,0 +1,81 @@
+//! What checkpoints wrote, in memory, with reads that fail when told to.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use ordain_engine::{Changes, Cold, ColdError};
+use ordain_types::Granule;
+
+/// One durable state, shared by the engine that reads it and the run that writes it.
+#[derive(Debug, Clone, Default)]
+pub struct Durable(Arc<Mutex<Contents>>);
+
+#[derive(Debug, Default)]
+struct Contents {
+    granules: BTreeMap<Granule, Bytes>,
+    /// Reads that succeed before one fails; none: all succeed.
+    good_reads: Option<u64>,
+}
+
+impl Durable {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a checkpoint.
+    pub fn apply(&self, changes: &Changes) {
+        let granules = &mut self.contents().granules;
+        for (granule, value) in &changes.granules {
+            match value {
+                Some(value) => granules.insert(granule.clone(), value.clone()),
+                None => granules.remove(granule),
+            };
+        }
+    }
+
+    /// All granules in order.
+    pub fn granules(&self) -> BTreeMap<Granule, Bytes> {
+        self.contents().granules.clone()
+    }
+
+    /// Lets `reads` reads succeed and fails those after; none: all succeed.
+    pub fn fail_after(&self, reads: Option<u64>) {
+        self.contents().good_reads = reads;
+    }
+
+    fn read(&self) -> Result<MutexGuard<'_, Contents>, ColdError> {
+        let mut contents = self.contents();
+        match &mut contents.good_reads {
+            None => Ok(contents),
+            Some(0) => Err(ColdError("this read was told to fail".to_owned())),
+            Some(left) => {
+                *left -= 1;
+                Ok(contents)
+            }
+        }
+    }
+}
+
+impl Cold for Durable {
+    fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
+        Ok(self.read()?.granules.get(granule).cloned())
+    }
+
+    fn scan(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
+        let contents = self.read()?;
+        let rows = contents.granules.range::<[u8], _>((from, to));
+        let rows = rows.map(|(granule, value)| (granule.clone(), value.clone()));
+        Ok(match reverse {
+            false => rows.take(limit).collect(),
+            true => rows.rev().take(limit).collect(),
+        })
+    }
+}

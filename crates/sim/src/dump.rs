@@ -1,0 +1,149 @@
+//! Whole states in a form in which the engine's and the oracle's can be compared: every granule, in
+//! order, as text. The engine's system rows are decoded here from what their documentation says they
+//! are; only the hash of an answered request and the prose of faults are left out.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ordain_types::granule::Part;
+use ordain_types::{
+    EntityId, FaultKind, FieldKey, Granule, InForce, LogId, Method, Outcome, SendId, Seq, Timestamp,
+};
+use serde::de::DeserializeOwned;
+
+use crate::oracle::{Oracle, Remembered};
+
+/// A whole state: granules and what they say.
+pub type Dump = BTreeMap<Granule, String>;
+
+/// What an outcome says, but for the prose of a fault; of a panic, the text is the program's.
+pub fn plain(mut outcome: Outcome) -> Outcome {
+    if let Outcome::Fault(fault) = &mut outcome
+        && fault.kind != FaultKind::Panic
+    {
+        fault.message.clear();
+    }
+    outcome
+}
+
+/// The state in durable granules.
+pub fn of_granules(granules: &BTreeMap<Granule, Bytes>) -> Dump {
+    let says = |(granule, bytes): (&Granule, &Bytes)| (granule.clone(), says(granule, bytes));
+    granules.iter().map(says).collect()
+}
+
+fn says(granule: &Granule, bytes: &Bytes) -> String {
+    match granule.part() {
+        None => "no granule's key".to_owned(),
+        Some(Part::Root(_) | Part::Field(..)) => String::from_utf8_lossy(bytes).into_owned(),
+        Some(Part::Answered(..)) => row(bytes, |(_, seq, outcome): (u128, Seq, Outcome)| {
+            answered(seq, &plain(outcome))
+        }),
+        Some(Part::Send(_)) => row(bytes, waiting),
+        Some(Part::Invocation(_)) => row(
+            bytes,
+            |(entity, method, seq, outcome): (EntityId, Method, Seq, Outcome)| {
+                delivered(&entity, &method, seq, &plain(outcome))
+            },
+        ),
+        Some(Part::Expiry(..)) => format!("{:?}", Granule::from_bytes(bytes)),
+        Some(Part::Meta(_)) => row(bytes, meta),
+    }
+}
+
+fn row<T: DeserializeOwned>(bytes: &[u8], says: impl Fn(T) -> String) -> String {
+    match postcard::take_from_bytes(bytes) {
+        Ok((row, [])) => says(row),
+        Ok((_, rest)) => format!("{} bytes too many", rest.len()),
+        Err(error) => format!("does not decode: {error}"),
+    }
+}
+
+fn answered(seq: Seq, outcome: &Outcome) -> String {
+    format!("{seq}: {outcome:?}")
+}
+
+fn waiting(row: (Timestamp, EntityId, Method, Bytes, String)) -> String {
+    format!("{row:?}")
+}
+
+fn delivered(entity: &EntityId, method: &Method, seq: Seq, outcome: &Outcome) -> String {
+    format!("{entity}.{method} at {seq}: {outcome:?}")
+}
+
+fn meta(row: (LogId, InForce, Timestamp, Seq)) -> String {
+    format!("{row:?}")
+}
+
+/// The oracle's state.
+pub fn of_oracle(oracle: &Oracle) -> Dump {
+    let mut dump = Dump::new();
+    for (id, entity) in &oracle.entities {
+        if let Some(root) = &entity.root {
+            dump.insert(Granule::root(id), root.json());
+        }
+        for (key, value) in &entity.fields {
+            let key = FieldKey::new(key).expect("programs name sound fields");
+            let value = String::from_utf8_lossy(value).into_owned();
+            dump.insert(Granule::field(id, &key), value);
+        }
+    }
+    for (id, send) in &oracle.waiting {
+        let send = send.clone();
+        let row = (send.due, send.entity, send.method, send.args, send.sender);
+        dump.insert(Granule::send(*id), waiting(row));
+    }
+    for (id, done) in &oracle.delivered {
+        let says = delivered(&done.entity, &done.method, done.seq, &done.outcome);
+        dump.insert(Granule::invocation(*id), says);
+    }
+    for ((caller, key), answer) in &oracle.answered {
+        let says = answered(answer.seq, &answer.outcome);
+        dump.insert(Granule::answered(caller, key), says);
+    }
+    for ((at, id), what) in &oracle.expiries {
+        dump.insert(Granule::expiry(*at, *id), format!("{:?}", remembered(what)));
+    }
+    let row = (
+        oracle.log_id,
+        oracle.in_force.clone(),
+        oracle.now,
+        oracle.seq,
+    );
+    dump.insert(Granule::meta("engine"), meta(row));
+    dump
+}
+
+fn remembered(what: &Remembered) -> Granule {
+    match what {
+        Remembered::Answer(caller, key) => Granule::answered(caller, key),
+        Remembered::Delivery(SendId { seq, index }) => Granule::invocation(SendId {
+            seq: *seq,
+            index: *index,
+        }),
+    }
+}
+
+/// The first granule in which two states differ, and what each has there.
+pub fn first_difference(engine: &Dump, oracle: &Dump) -> Option<(String, String)> {
+    let says = |dump: &Dump, granule: &Granule| match dump.get(granule) {
+        Some(value) => format!("{granule:?} = {}", short(value)),
+        None => format!("{granule:?} is not there"),
+    };
+    let mut all = engine.keys().chain(oracle.keys());
+    let granule = all.find(|&granule| engine.get(granule) != oracle.get(granule))?;
+    Some((says(engine, granule), says(oracle, granule)))
+}
+
+/// A text for people: long ones are cut.
+pub fn short(text: &str) -> String {
+    const LONG: usize = 600;
+    match text.len() <= LONG {
+        true => text.to_owned(),
+        false => format!(
+            "{}… ({} bytes)",
+            &text[..text.floor_char_boundary(LONG)],
+            text.len()
+        ),
+    }
+}

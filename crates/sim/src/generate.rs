@@ -1,0 +1,240 @@
+//! Random programs, calls and commands. The worlds are small, so that everything meets everything:
+//! a few entities, a few fields, a few callers and idempotency keys.
+
+use ordain_types::{Call, EntityId, IdempotencyKey, Method, limits};
+
+use crate::chance::Chance;
+use crate::program::{Edge, Invoke, Op, Or, Program, Source, With};
+
+const KEYS: [&str; 4] = ["a", "b", "a/b", "ü"];
+const FIELDS: [&str; 9] = [
+    "a", "b", "b/1", "b/2", "line/1", "line/2", "line/3", "ü", "fill/0",
+];
+const EDGES: [&str; 7] = ["", "a", "b", "b/", "line/2", "m", "\u{10ffff}"];
+const CALLERS: [&str; 3] = ["", "ann", "bob"];
+
+/// How deep programs nest in programs.
+const NESTED: u32 = 3;
+
+/// A call from outside, perhaps one that is bound to fail.
+pub fn call(chance: &mut Chance) -> Call {
+    let invoke = invoke(chance, NESTED, 4);
+    let keyed = chance.one_in(3);
+    let name = format!("k{}", chance.below(6));
+    let with = match invoke.with {
+        With::TooMuch => With::Nonsense,
+        with => with,
+    };
+    Call {
+        entity: invoke.entity,
+        method: invoke.method,
+        args: with.bytes().into(),
+        caller: chance.pick(&CALLERS).to_owned(),
+        idempotency_key: keyed.then(|| IdempotencyKey::new(&name).expect("a sound key")),
+    }
+}
+
+/// A query from outside.
+pub fn query(chance: &mut Chance) -> Call {
+    let mut call = call(chance);
+    call.idempotency_key = None;
+    if !chance.one_in(8) {
+        call.method = method("look");
+        let ops = program(chance, 1, true);
+        call.args = ops.json().into();
+    }
+    call
+}
+
+/// One of the entities.
+pub fn entity(chance: &mut Chance) -> EntityId {
+    let ty = if chance.one_in(3) { "beta" } else { "alpha" };
+    EntityId::new(ty, chance.pick::<&str>(&KEYS)).expect("a sound entity")
+}
+
+fn method(name: &str) -> Method {
+    Method::new(name).expect("a method's name")
+}
+
+/// `updates`: how many calls in five are to updates.
+fn invoke(chance: &mut Chance, nested: u32, updates: u64) -> Invoke {
+    let mut invoke = Invoke {
+        entity: entity(chance),
+        method: method(if chance.below(5) < updates {
+            "run"
+        } else {
+            "look"
+        }),
+        with: With::Nonsense,
+    };
+    let reads = invoke.method.as_str() == "look";
+    invoke.with = With::Program(program(chance, nested, reads));
+    match chance.below(300) {
+        0 => invoke.entity = EntityId::new("gamma", "a").expect("a sound entity"),
+        1 => invoke.method = method("jump"),
+        2 => invoke.with = With::Nonsense,
+        3 => invoke.with = With::TooMuch,
+        _ => {}
+    }
+    invoke
+}
+
+fn program(chance: &mut Chance, nested: u32, reads: bool) -> Program {
+    let ops = (0..1 + chance.below(6))
+        .map(|_| op(chance, nested, reads))
+        .collect();
+    Program { ops }
+}
+
+fn op(chance: &mut Chance, nested: u32, reads: bool) -> Op {
+    if reads && !chance.one_in(40) {
+        return read_op(chance, nested);
+    }
+    if chance.one_in(400) {
+        return extreme_op(chance);
+    }
+    let calls = if nested > 0 { 6 } else { 0 };
+    match chance.weighted(&[8, 5, 2, 6, 3, 8, calls, 3, calls / 2, 3, 1]) {
+        0 => Op::Add(chance.below(100) as i64 - 20),
+        1 => read_op(chance, nested),
+        2 => Op::Pad(chance.below(40) as u32),
+        3 => Op::Put(field(chance), chance.below(20) as u32),
+        4 => Op::Delete(field(chance)),
+        5 => Op::Note {
+            source: source(chance),
+            keep: true,
+        },
+        6 => call_op(chance, nested),
+        7 => send_op(chance, nested),
+        8 => {
+            let (write, reads) = (!chance.one_in(3), chance.one_in(3));
+            let ops = program(chance, nested - 1, reads).ops;
+            Op::Hold { write, ops }
+        }
+        9 => reject_op(chance),
+        _ => match chance.below(3) {
+            0 => Op::Spoil,
+            1 => Op::Panic("nobody expected this: ü".repeat(1 + chance.below(300) as usize)),
+            _ => Op::Dive {
+                levels: chance.below(6) as u32,
+                ops: program(chance, 0, false).ops,
+            },
+        },
+    }
+}
+
+fn read_op(chance: &mut Chance, nested: u32) -> Op {
+    let calls = if nested > 0 { 2 } else { 0 };
+    match chance.weighted(&[4, 4, 5, 3, calls]) {
+        0 => Op::Read,
+        1 => Op::Get(field(chance)),
+        2 => Op::Scan {
+            from: edge(chance),
+            to: edge(chance),
+            reverse: chance.one_in(2),
+            limit: chance.below(8) as usize,
+        },
+        3 => Op::Note {
+            source: source(chance),
+            keep: false,
+        },
+        _ => Op::Call {
+            call: invoke(chance, nested - 1, 0),
+            or: or(chance),
+        },
+    }
+}
+
+fn call_op(chance: &mut Chance, nested: u32) -> Op {
+    Op::Call {
+        call: invoke(chance, nested - 1, 4),
+        or: or(chance),
+    }
+}
+
+fn or(chance: &mut Chance) -> Or {
+    chance.pick(&[Or::Pass, Or::Catch, Or::Catch, Or::Shield])
+}
+
+fn send_op(chance: &mut Chance, nested: u32) -> Op {
+    Op::Send {
+        call: invoke(chance, nested.min(1), 4),
+        delay_ms: chance.pick(&[0, 0, 0, 5, 50, 2_000]),
+        times: 1 + chance.below(2) as u32,
+    }
+}
+
+fn reject_op(chance: &mut Chance) -> Op {
+    Op::Reject {
+        code: chance.pick(&["no", "sold_out"]).to_owned(),
+        message: chance.pick(&[0, 3, 3, 2_047, 2_048, 2_049]),
+        details: chance.pick(&[None, None, Some(7)]),
+    }
+}
+
+/// What comes close to a limit or breaks it.
+fn extreme_op(chance: &mut Chance) -> Op {
+    let small = || With::Program(Program::default());
+    let to = Invoke {
+        entity: entity(chance),
+        method: method(if chance.one_in(2) { "run" } else { "look" }),
+        with: small(),
+    };
+    let edge = |limit: usize, chance: &mut Chance| (limit + chance.below(3) as usize - 1) as u32;
+    match chance.weighted(&[12, 1, 6, 6, 6, 6, 12, 12, 6, 2]) {
+        0 => Op::Dive {
+            levels: edge(limits::CALL_DEPTH_MAX - 2, chance),
+            ops: program(chance, 0, false).ops,
+        },
+        1 => Op::CallMany {
+            times: edge(limits::CALLS_MAX - 2, chance),
+            call: to,
+        },
+        2 => Op::Pad(edge(limits::VALUE_BYTES_MAX - 100, chance) + 70 * chance.below(2) as u32),
+        3 => Op::Put(field(chance), edge(limits::VALUE_BYTES_MAX - 2, chance)),
+        4 => Op::Say(edge(limits::VALUE_BYTES_MAX - 4, chance)),
+        5 => Op::Reject {
+            code: "long".to_owned(),
+            message: 5,
+            details: Some(edge(limits::VALUE_BYTES_MAX - 2, chance)),
+        },
+        6 => Op::Scan {
+            from: Edge::Open,
+            to: Edge::Open,
+            reverse: false,
+            limit: edge(limits::SCAN_ROWS_MAX, chance) as usize,
+        },
+        7 => Op::Send {
+            call: to,
+            delay_ms: limits::SEND_DELAY_MS_MAX + chance.below(2),
+            times: 1,
+        },
+        8 => Op::Send {
+            call: to,
+            delay_ms: 1_000_000_000,
+            times: edge(limits::SENDS_MAX, chance),
+        },
+        _ => Op::Fill {
+            fields: 15 + chance.below(3) as u32,
+            bytes: (limits::VALUE_BYTES_MAX - 10) as u32,
+        },
+    }
+}
+
+fn field(chance: &mut Chance) -> String {
+    chance.pick(&FIELDS).to_owned()
+}
+
+fn edge(chance: &mut Chance) -> Edge {
+    let key = chance.pick(&EDGES).to_owned();
+    match chance.below(3) {
+        0 => Edge::Open,
+        1 => Edge::At(key),
+        _ => Edge::Past(key),
+    }
+}
+
+fn source(chance: &mut Chance) -> Source {
+    use Source::{Caller, Entity, Now, Random, Seq, Uuid};
+    chance.pick(&[Now, Random, Uuid, Seq, Caller, Entity])
+}

@@ -1,0 +1,324 @@
+//! Programs through the engine's seams: entity types whose methods run the program they are given,
+//! every operation by way of [`Tx`].
+
+use std::any::Any;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use ordain_engine::{
+    Args, ArgumentError, Catalog, Decoded, MethodDef, Run, State, StateType, Tx, TypeDef,
+};
+use ordain_types::{EntityType, FieldKey, Json, Method, MethodKind, Rejection};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::program::{Edge, Invoke, Op, Or, Program, Source, field_value, message};
+
+/// The entity types of every simulated world.
+pub const TYPES: [&str; 2] = ["alpha", "beta"];
+
+/// What can be called: each type with the update `run` and the query `look`.
+pub fn catalog() -> Catalog {
+    let mut catalog = Catalog::default();
+    for name in TYPES {
+        let method = |name: &str, kind| MethodDef {
+            name: Method::new(name).expect("a method's name"),
+            kind,
+            params: Vec::new(),
+            result: "{}".to_owned(),
+            run: Arc::new(Interpreter),
+        };
+        let def = TypeDef {
+            name: EntityType::new(name).expect("a type's name"),
+            state: Arc::new(Roots),
+            methods: vec![
+                method("run", MethodKind::Update),
+                method("look", MethodKind::Query),
+            ],
+            native: None,
+        };
+        catalog.add(def).expect("names differ");
+    }
+    catalog
+}
+
+/// The live root value.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Root {
+    number: i64,
+    notes: u64,
+    pad: u32,
+    #[serde(skip)]
+    spoilt: bool,
+}
+
+impl State for Root {
+    fn snapshot(&self) -> Box<dyn State> {
+        Box::new(self.clone())
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
+        if self.spoilt {
+            return Err("it is spoilt".to_owned());
+        }
+        serde_json::to_writer(&mut *out, &(self, " ".repeat(self.pad as usize)))
+            .map_err(|error| error.to_string())
+    }
+
+    fn encoded_len(&self) -> Result<usize, String> {
+        let mut json = Vec::new();
+        self.encode(&mut json)?;
+        Ok(json.len())
+    }
+}
+
+struct Roots;
+
+impl StateType for Roots {
+    fn initial(&self) -> Box<dyn State> {
+        Box::new(Root::default())
+    }
+
+    fn decode(&self, json: &[u8]) -> Result<Box<dyn State>, String> {
+        let (root, _): (Root, String) =
+            serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        Ok(Box::new(root))
+    }
+}
+
+struct Interpreter;
+
+impl Run for Interpreter {
+    fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        match serde_json::from_slice::<Program>(json) {
+            Ok(program) => Ok(Decoded {
+                canonical: program.json().into(),
+                args: Box::new(program),
+            }),
+            Err(error) => Err(ArgumentError {
+                field: Some("ops".to_owned()),
+                message: error.to_string(),
+            }),
+        }
+    }
+
+    fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
+        let program = args.downcast::<Program>().expect("decoded above");
+        let mut seen = Vec::new();
+        run_ops(tx, None, &program.ops, &mut seen)?;
+        Ok(serde_json::to_vec(&seen).expect("values are JSON").into())
+    }
+}
+
+/// The root value while the method holds it.
+struct Held<'a> {
+    root: &'a mut Root,
+    write: bool,
+}
+
+fn run_ops(
+    tx: &mut Tx,
+    mut held: Option<&mut Held<'_>>,
+    ops: &[Op],
+    seen: &mut Vec<Value>,
+) -> Result<(), Rejection> {
+    for op in ops {
+        run_op(tx, held.as_deref_mut(), op, seen)?;
+    }
+    Ok(())
+}
+
+fn run_op(
+    tx: &mut Tx,
+    held: Option<&mut Held<'_>>,
+    op: &Op,
+    seen: &mut Vec<Value>,
+) -> Result<(), Rejection> {
+    match op {
+        Op::Read => {
+            let Root {
+                number, notes, pad, ..
+            } = read(tx, held);
+            seen.push(json!([number, notes, pad]));
+        }
+        Op::Add(more) => {
+            let root = write(tx, held);
+            root.number = root.number.wrapping_add(*more);
+        }
+        Op::Pad(length) => write(tx, held).pad = *length,
+        Op::Spoil => {
+            let root = write(tx, held);
+            root.spoilt = !root.spoilt;
+        }
+        Op::Note { source, keep } => note(tx, held, *source, *keep, seen),
+        Op::Get(field) => {
+            let value = tx.field_get(&key(field));
+            seen.push(value.map_or(Value::Null, |value| text(&value)));
+        }
+        Op::Put(field, length) => tx.field_put(&key(field), field_value(*length).into()),
+        Op::Delete(field) => tx.field_delete(&key(field)),
+        Op::Fill { fields, bytes } => {
+            let value = Json::from(field_value(*bytes));
+            for at in 0..*fields {
+                tx.field_put(&key(&format!("fill/{at}")), value.clone());
+            }
+        }
+        Op::Scan {
+            from,
+            to,
+            reverse,
+            limit,
+        } => {
+            let rows = tx.field_scan(bound(from), bound(to), *reverse, *limit);
+            let rows = rows
+                .iter()
+                .map(|(field, value)| json!([field.as_str(), text(value)]));
+            seen.push(rows.collect());
+        }
+        Op::Call { call, or } => match or {
+            Or::Pass => seen.push(value(&invoke(tx, call)?)),
+            Or::Catch => catch(invoke(tx, call), seen),
+            Or::Shield => match catch_unwind(AssertUnwindSafe(|| invoke(tx, call))) {
+                Ok(result) => catch(result, seen),
+                Err(_) => seen.push(json!("nothing happened")),
+            },
+        },
+        Op::CallMany { times, call } => {
+            for _ in 0..*times {
+                invoke(tx, call)?;
+            }
+        }
+        Op::Dive { levels, ops } => {
+            let call = Invoke {
+                entity: tx.entity(),
+                method: Method::new("run").expect("a method's name"),
+                with: crate::program::With::Program(Program::dive(*levels, ops)),
+            };
+            seen.push(value(&invoke(tx, &call)?));
+        }
+        Op::Send {
+            call,
+            delay_ms,
+            times,
+        } => {
+            for _ in 0..*times {
+                let Invoke {
+                    entity,
+                    method,
+                    with,
+                } = call.clone();
+                let id = tx.send(entity, method, &with.bytes(), *delay_ms);
+                seen.push(json!(id.to_string()));
+            }
+        }
+        Op::Hold { write, ops } => hold(tx, *write, ops, seen)?,
+        Op::Reject {
+            code,
+            message: length,
+            details,
+        } => {
+            return Err(Rejection {
+                code: code.clone(),
+                message: message(*length),
+                details: details.map(|length| field_value(length).into()),
+            });
+        }
+        // Unwinds as a panic does, without the hook that would print it.
+        Op::Panic(text) => resume_unwind(Box::new(text.clone())),
+        Op::Say(length) => seen.push(json!("s".repeat(*length as usize))),
+    }
+    Ok(())
+}
+
+fn read<'a>(tx: &'a mut Tx, held: Option<&'a mut Held<'_>>) -> &'a Root {
+    match held {
+        Some(held) => held.root,
+        None => {
+            let state: &dyn Any = tx.state();
+            state.downcast_ref().expect("all roots are alike")
+        }
+    }
+}
+
+fn write<'a>(tx: &'a mut Tx, held: Option<&'a mut Held<'_>>) -> &'a mut Root {
+    match held {
+        Some(Held { root, write: true }) => root,
+        _ => {
+            let state: &mut dyn Any = tx.state_mut();
+            state.downcast_mut().expect("all roots are alike")
+        }
+    }
+}
+
+fn hold(tx: &mut Tx, write: bool, ops: &[Op], seen: &mut Vec<Value>) -> Result<(), Rejection> {
+    let mut state = match write {
+        true => tx.hold_mut(),
+        false => tx.hold(),
+    };
+    let root: &mut dyn Any = &mut *state;
+    let root = root.downcast_mut().expect("all roots are alike");
+    let held = &mut Held { root, write };
+    let ended = catch_unwind(AssertUnwindSafe(|| run_ops(tx, Some(held), ops, seen)));
+    tx.put_back(state);
+    ended.unwrap_or_else(|unwinding| resume_unwind(unwinding))
+}
+
+fn note(
+    tx: &mut Tx,
+    held: Option<&mut Held<'_>>,
+    source: Source,
+    keep: bool,
+    seen: &mut Vec<Value>,
+) {
+    let fact = match source {
+        Source::Now => tx.now().0.to_string(),
+        Source::Random => tx.random().to_string(),
+        Source::Uuid => format!("{:032x}", tx.uuid()),
+        Source::Seq => tx.seq().to_string(),
+        Source::Caller => tx.caller().to_owned(),
+        Source::Entity => tx.entity().to_string(),
+    };
+    if keep {
+        let root = write(tx, held);
+        for byte in fact.bytes() {
+            root.notes = root.notes.wrapping_mul(31).wrapping_add(u64::from(byte));
+        }
+    }
+    seen.push(json!(fact));
+}
+
+fn invoke(tx: &mut Tx, call: &Invoke) -> Result<Json, Rejection> {
+    tx.call_dynamic(&call.entity, &call.method, &call.with.bytes())
+}
+
+fn catch(result: Result<Json, Rejection>, seen: &mut Vec<Value>) {
+    seen.push(match result {
+        Ok(json) => value(&json),
+        Err(rejection) => json!({
+            "code": rejection.code,
+            "message": rejection.message.len(),
+            "details": rejection.details.map(|details| details.len()),
+        }),
+    });
+}
+
+fn bound(edge: &Edge) -> Bound<&str> {
+    match edge {
+        Edge::Open => Bound::Unbounded,
+        Edge::At(key) => Bound::Included(key),
+        Edge::Past(key) => Bound::Excluded(key),
+    }
+}
+
+fn key(field: &str) -> FieldKey {
+    FieldKey::new(field).expect("programs name sound fields")
+}
+
+fn text(json: &Json) -> Value {
+    json!(String::from_utf8_lossy(json))
+}
+
+fn value(json: &Json) -> Value {
+    serde_json::from_slice(json).expect("values are JSON")
+}

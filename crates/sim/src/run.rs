@@ -1,0 +1,404 @@
+//! A simulated life of one engine: batches of commands, queries between them, checkpoints taken piece by
+//! piece, durability that lags, roll-backs, crashes with and without loss of the tail, reads that fail,
+//! and in the end a replay of the whole log. After every step the engine is held against the oracle.
+
+use std::fmt;
+
+use ordain_engine::{Answer, Changes, Empty, Engine, Executed, Halt, InvocationStatus, Options};
+use ordain_types::{BatchDigest, Call, Command, Seq, Timestamp};
+
+use crate::chance::Chance;
+use crate::cold::Durable;
+use crate::dump::{self, Dump, first_difference, plain, short};
+use crate::generate;
+use crate::host;
+use crate::oracle::{Defect, Expected, Oracle};
+
+mod commands;
+mod durability;
+
+/// What to run beside the seed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scope {
+    /// A mistake for the oracle to make.
+    pub defect: Option<Defect>,
+    /// Whether the report tells every step.
+    pub trace: bool,
+}
+
+/// A seed on which engine and oracle agreed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Commands executed, replays not counted.
+    pub commands: u64,
+    /// What happened, a line a step; empty unless asked for.
+    pub trace: Vec<String>,
+    /// The digests of all batches of the log in the end.
+    pub digests: Vec<BatchDigest>,
+}
+
+/// A seed on which they did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// The step of its run.
+    pub step: u64,
+    /// What was compared.
+    pub what: String,
+    /// What the engine said.
+    pub engine: String,
+    /// What it was to say.
+    pub oracle: String,
+    /// What happened before, if it was asked for.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "seed {} step {}: {}", self.seed, self.step, self.what)?;
+        writeln!(f, "  engine: {}", self.engine)?;
+        write!(f, "  oracle: {}", self.oracle)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Runs one seed.
+///
+/// # Errors
+/// The first difference between engine and oracle.
+pub fn run(seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
+    let mut world = World::new(seed, scope);
+    let lived = world.live();
+    let World {
+        step, trace, log, ..
+    } = world;
+    match lived {
+        Ok(()) => Ok(Report {
+            commands: world.commands,
+            trace,
+            digests: log.into_iter().filter_map(|entry| entry.digest).collect(),
+        }),
+        Err(Difference {
+            what,
+            engine,
+            oracle,
+        }) => Err(Box::new(Failure {
+            seed,
+            step,
+            what,
+            engine,
+            oracle,
+            trace,
+        })),
+    }
+}
+
+/// Where engine and oracle part.
+struct Difference {
+    what: String,
+    engine: String,
+    oracle: String,
+}
+
+type Same = Result<(), Difference>;
+
+/// One batch of the log and what it is to come to.
+struct Entry {
+    first_seq: Seq,
+    timestamp: Timestamp,
+    commands: Vec<Command>,
+    expected: Vec<Expected>,
+    /// Of its first execution.
+    digest: Option<BatchDigest>,
+    /// The oracle before it.
+    before: Oracle,
+}
+
+/// A checkpoint under way.
+struct Checkpoint {
+    seq: Seq,
+    state: Dump,
+    /// Once it is whole.
+    changes: Option<Changes>,
+}
+
+struct World {
+    scope: Scope,
+    chance: Chance,
+    step: u64,
+    commands: u64,
+    trace: Vec<String>,
+    now: Timestamp,
+    oracle: Oracle,
+    engine: Engine,
+    cold: Durable,
+    log: Vec<Entry>,
+    durable: Seq,
+    checkpoint: Option<Checkpoint>,
+    /// What was asked for, for retries.
+    asked: Vec<(Call, Option<u64>)>,
+}
+
+impl World {
+    fn new(seed: u64, scope: Scope) -> Self {
+        let mut chance = Chance::new(seed);
+        let cold = Durable::default();
+        let engine = open(&mut chance, &cold);
+        Self {
+            scope,
+            chance,
+            step: 0,
+            commands: 0,
+            trace: Vec::new(),
+            now: Timestamp(1_000),
+            oracle: Oracle::new(scope.defect),
+            engine,
+            cold,
+            log: Vec::new(),
+            durable: Seq::ZERO,
+            checkpoint: None,
+            asked: Vec::new(),
+        }
+    }
+
+    fn live(&mut self) -> Same {
+        for step in 0..8 + self.chance.below(60) {
+            self.step = step;
+            match self.chance.weighted(&[20, 8, 5, 3, 6, 4, 2, 2, 1]) {
+                0 => self.batch()?,
+                1 => self.checkpoint()?,
+                2 => self.sync(),
+                3 => self.evict(),
+                4 => self.ask()?,
+                5 => self.look_inside()?,
+                6 => self.roll_back()?,
+                7 => self.crash()?,
+                _ => self.fail_reads(),
+            }
+            self.check_sends()?;
+        }
+        self.step += 1;
+        self.finish()
+    }
+
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        if self.scope.trace {
+            self.trace
+                .push(format!("{:4} {}", self.step, short(&line())));
+        }
+    }
+
+    /// Runs a batch, with queries between its commands.
+    fn batch(&mut self) -> Same {
+        self.now = self.now.plus_ms(self.jump());
+        let commands = self.new_commands();
+        let (first_seq, timestamp) = (self.oracle.seq.next(), self.now);
+        let mut entry = Entry {
+            first_seq,
+            timestamp,
+            commands,
+            expected: Vec::new(),
+            digest: None,
+            before: self.oracle.clone(),
+        };
+        self.tell(|| format!("batch of {} at {timestamp:?}", entry.commands.len()));
+        self.engine.begin_batch(first_seq, timestamp);
+        let mut halted = false;
+        for command in &entry.commands {
+            let expected = self.oracle.execute(command, timestamp);
+            self.commands += 1;
+            self.tell(|| format!("  {command:?} -> {expected:?}"));
+            entry.expected.push(expected);
+            if halted {
+                continue;
+            }
+            let decoded = self.chance.one_in(2);
+            match execute(&mut self.engine, command, decoded) {
+                Ok(executed) => check(&entry, self.oracle.seq, &executed)?,
+                Err(_) => halted = true,
+            }
+            if !halted && self.chance.one_in(12) {
+                halted = self.query()?;
+            }
+        }
+        if !halted {
+            entry.digest = Some(self.engine.end_batch());
+        }
+        self.log.push(entry);
+        match halted {
+            true => self.restart(),
+            false => Ok(()),
+        }
+    }
+
+    fn jump(&mut self) -> u64 {
+        let far = self.chance.below(200_000);
+        self.chance.pick(&[0, 0, 1, 3, 40, 100, 1_500, far])
+    }
+
+    fn ask(&mut self) -> Same {
+        match self.query()? {
+            true => self.restart(),
+            false => Ok(()),
+        }
+    }
+
+    /// Asks the same of both. True: the engine halted.
+    fn query(&mut self) -> Result<bool, Difference> {
+        let call = generate::query(&mut self.chance);
+        let now = Timestamp(
+            self.now
+                .0
+                .saturating_add(self.chance.below(50))
+                .saturating_sub(20),
+        );
+        let decoded = self.chance.one_in(2);
+        let args = decoded.then(|| decode(&self.engine, &call)).flatten();
+        let Ok(outcome) = self.engine.query(&call, args, now) else {
+            return Ok(true);
+        };
+        let expected = self.oracle.query(&call, now);
+        self.tell(|| format!("query {call:?} -> {expected:?}"));
+        same(|| format!("query {call:?}"), &plain(outcome), &expected)?;
+        Ok(false)
+    }
+
+    /// Compares an entity and a send as they are in memory over cold.
+    fn look_inside(&mut self) -> Same {
+        let id = generate::entity(&mut self.chance);
+        let send = self.some_send();
+        let Ok((root, fields)) = self.engine.inspect(&id, None, 1_000) else {
+            return self.restart();
+        };
+        let entity = self.oracle.entities.get(&id).cloned().unwrap_or_default();
+        let root = root.map(|json| String::from_utf8_lossy(&json).into_owned());
+        let expected = entity.root.map(|root| root.json());
+        same(|| format!("root of {id}"), &root, &expected)?;
+        let fields: Vec<_> = fields
+            .into_iter()
+            .map(|(key, value)| (key.as_str().to_owned(), value))
+            .collect();
+        let expected: Vec<_> = entity.fields.into_iter().collect();
+        same(|| format!("fields of {id}"), &fields, &expected)?;
+        let Ok(found) = self.engine.invocation(send) else {
+            return self.restart();
+        };
+        let found = found.map(|invocation| match invocation.status {
+            InvocationStatus::Pending { due } => (invocation.entity, Err(due)),
+            InvocationStatus::Done { seq, outcome } => {
+                (invocation.entity, Ok((seq, plain(outcome))))
+            }
+        });
+        let waits = self.oracle.waiting.get(&send);
+        let done = self.oracle.delivered.get(&send);
+        let expected = waits
+            .map(|waits| (waits.entity.clone(), Err(waits.due)))
+            .or_else(|| {
+                done.map(|done| (done.entity.clone(), Ok((done.seq, done.outcome.clone()))))
+            });
+        same(|| format!("invocation {send}"), &found, &expected)
+    }
+
+    fn check_sends(&mut self) -> Same {
+        let most = self.chance.below(6) as usize;
+        let mut expected = self.oracle.due(self.now);
+        expected.truncate(most);
+        same(
+            || "sends that are due".to_owned(),
+            &self.engine.due(self.now, most),
+            &expected,
+        )?;
+        let next = self.oracle.waiting.values().map(|send| send.due).min();
+        same(|| "the next due".to_owned(), &self.engine.next_due(), &next)?;
+        let waiting = self.oracle.waiting.len();
+        same(
+            || "sends that wait".to_owned(),
+            &self.engine.sends_pending(),
+            &waiting,
+        )?;
+        same(
+            || "the seq".to_owned(),
+            &self.engine.seq(),
+            &self.oracle.seq,
+        )
+    }
+
+    /// Checkpoints all of it, and replays the whole log on an empty engine.
+    fn finish(&mut self) -> Same {
+        self.cold.fail_after(None);
+        self.durable = self.oracle.seq;
+        self.engine.durable(self.durable);
+        while self.checkpoint.is_some() {
+            self.checkpoint_further(usize::MAX)?;
+        }
+        self.begin_checkpoint();
+        while self.checkpoint.is_some() {
+            self.checkpoint_further(usize::MAX)?;
+        }
+        self.replay_all()
+    }
+}
+
+fn open(chance: &mut Chance, cold: &Durable) -> Engine {
+    let options = Options {
+        hash_seed: chance.number(),
+    };
+    Engine::open(host::catalog(), Box::new(cold.clone()), options)
+        .expect("what was checkpointed can be read")
+}
+
+/// Decodes arguments ahead, as a node does, where they can be.
+fn decode(engine: &Engine, call: &Call) -> Option<ordain_engine::Args> {
+    let catalog = engine.catalog();
+    let (ty, method) = catalog.find(call.entity.ty.as_str(), call.method.as_str())?;
+    let run = &catalog.get(ty).methods[method.0 as usize].run;
+    Some(run.decode(&call.args).ok()?.args)
+}
+
+fn execute(engine: &mut Engine, command: &Command, decoded: bool) -> Result<Executed, Halt> {
+    let args = match command {
+        Command::Call(call) if decoded => decode(engine, call),
+        _ => None,
+    };
+    engine.execute(command, args)
+}
+
+/// Holds an answer against what it is to be.
+fn check(entry: &Entry, seq: Seq, executed: &Executed) -> Same {
+    let at = (seq.0 - entry.first_seq.0) as usize;
+    let answer = match executed.answer.clone() {
+        Answer::Done(outcome) => Expected::Done(plain(outcome)),
+        Answer::Repeated { first, outcome } => Expected::Repeated(first, plain(outcome)),
+        Answer::KeyReused { first } => Expected::KeyReused(first),
+    };
+    let what = || format!("answer to command {seq}, {:?}", entry.commands[at]);
+    same(what, &executed.seq, &seq)?;
+    same(what, &answer, &entry.expected[at])
+}
+
+fn same<T: PartialEq + fmt::Debug>(what: impl FnOnce() -> String, engine: &T, oracle: &T) -> Same {
+    match engine == oracle {
+        true => Ok(()),
+        false => Err(Difference {
+            what: short(&what()),
+            engine: short(&format!("{engine:?}")),
+            oracle: short(&format!("{oracle:?}")),
+        }),
+    }
+}
+
+fn same_state(what: &str, engine: &Dump, oracle: &Dump) -> Same {
+    match first_difference(engine, oracle) {
+        None => Ok(()),
+        Some((engine, oracle)) => Err(Difference {
+            what: what.to_owned(),
+            engine,
+            oracle,
+        }),
+    }
+}
