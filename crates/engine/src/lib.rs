@@ -45,7 +45,7 @@ pub use catalog::{
     StateType, TypeDef, TypeIndex,
 };
 pub use checkpoint::Changes;
-pub use cold::{Cold, ColdError, Empty};
+pub use cold::{Cold, ColdError, ColdRows, Empty};
 pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
 pub use sends::{Invocation, InvocationStatus};
 pub use transaction::Tx;

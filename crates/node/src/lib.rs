@@ -1,1 +1,59 @@
-//! The driver: ingress, log, engine, replies, outbox, checkpoints, recovery.
+//! The driver: from a request to a durable answer.
+//!
+//! ```text
+//!   submit ──► ingress (bounded) ──► executor thread ──────────────► committer thread ──► replies
+//!   door checks                       forms a batch, hands its        one write, one sync,
+//!   the request                       record to the committer,        then answers whatever is
+//!                                     runs it meanwhile               durable and executed
+//!                                          │ changes
+//!                                          ▼
+//!                                     checkpointer thread ──► store
+//! ```
+//!
+//! What always holds:
+//!
+//! - **A reply leaves only when its command is executed and durable**, and a query's when all it could
+//!   have seen is durable ([`committer`](self)).
+//! - **The executor thread takes whole batches and gives whole batches.** It never waits for a disk
+//!   but to read a cold granule, and wakes no one but the committer, once a batch.
+//! - **At most [`BATCHES_IN_FLIGHT_MAX`] batches are executed and not durable.** If the log fails they
+//!   are taken back: what is read afterwards is what is durable, and their callers hear that
+//!   their outcome is unknown.
+//! - **The store holds the state as of one seq, never later than the log is durable.**
+//! - **Recovery is that state and the commands after it**, held against the digests in the log.
+//!
+//! The node knows no HTTP, no SQL and no command line. It installs nothing global: two nodes live in
+//! one process.
+
+mod backup;
+mod call;
+mod checkpointer;
+mod clock;
+mod cold;
+mod committer;
+mod door;
+mod executor;
+mod identity;
+mod ingress;
+mod lock;
+mod node;
+mod options;
+mod recovery;
+mod reply;
+mod status;
+
+pub use backup::{BackupError, restore};
+pub use call::{CallError, CallOptions, Pipeline, Received};
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use door::{Accepted, Refused};
+pub use identity::build_of_this_program;
+pub use lock::{DataDir, DirError};
+pub use node::{Node, Op};
+pub use options::{Options, OptionsError};
+pub use recovery::{Difference, OpenError, Progress, Recovered};
+pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
+pub use status::{Counters, Health};
+
+/// Batches that may be executed and not durable: one in the making, one being synced, and room for
+/// their paces to differ.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 4;

@@ -1,0 +1,87 @@
+//! Backups: one file with the whole state as of one seq, taken while the node runs, and data
+//! directories made from them.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use ordain_log::Log;
+use ordain_log::disk::Dir;
+use ordain_store::snapshot::{self, Progress, Summary};
+use ordain_store::{DiskStore, Store};
+
+use crate::lock::{DataDir, DirError};
+use crate::node::Node;
+use crate::reply::Unavailable;
+
+/// Why a backup could not be written or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// No checkpoint could be taken.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The state could not be read, or the file not written or read.
+    #[error(transparent)]
+    Store(#[from] ordain_store::Error),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    /// The directory holds a node's data already.
+    #[error("{0} holds data already; restore into an empty directory")]
+    NotEmpty(String),
+    /// The log cannot be made.
+    #[error(transparent)]
+    Log(#[from] ordain_log::OpenError),
+    /// The log's directory cannot be used.
+    #[error("{path}: {error}")]
+    Io {
+        /// Where.
+        path: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl Node {
+    /// Writes the whole state, as of a checkpoint taken now, while the node goes on. Syncing `out` is
+    /// the caller's.
+    ///
+    /// # Errors
+    /// If no checkpoint can be taken or `out` cannot be written.
+    pub fn backup(
+        &self,
+        out: impl Write,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Summary, BackupError> {
+        self.checkpoint()?;
+        let snapshot = self.store().snapshot()?;
+        Ok(snapshot::write(&*snapshot, out, progress)?)
+    }
+}
+
+/// Makes a data directory from a backup. `dir` must be empty or not exist. The log goes on after the
+/// seq of the backup.
+///
+/// # Errors
+/// If the backup is damaged or the directory cannot be used; a directory whose restore did not end
+/// is refused when it is opened.
+pub fn restore(
+    input: impl Read,
+    dir: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary, BackupError> {
+    let dir = DataDir::open(dir)?;
+    if dir.log().exists() || dir.store().exists() {
+        return Err(BackupError::NotEmpty(dir.path().display().to_string()));
+    }
+    let store = DiskStore::open(dir.store(), ordain_store::Options::default())?;
+    let summary = snapshot::read(input, &store, progress)?;
+    let path = dir.log();
+    let io = |error| BackupError::Io {
+        path: path.display().to_string(),
+        error,
+    };
+    let disk = Arc::new(Dir::open(&path).map_err(io)?);
+    Log::create(disk, ordain_log::Options::default(), store.seq().next())?;
+    Ok(summary)
+}

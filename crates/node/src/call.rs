@@ -1,0 +1,337 @@
+//! Typed calls in process: blocking, awaited, and many in flight.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use ordain_types::{
+    Fault, IdempotencyKey, Json, MethodKind, Outcome, Rejection, Request, SendId, Seq,
+};
+use serde::de::DeserializeOwned;
+
+use crate::door::Refused;
+use crate::node::{Node, Op};
+use crate::reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
+
+/// Why a call has no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The method said no.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// The method broke a limit or crashed.
+    #[error(transparent)]
+    Fault(Fault),
+    /// It was refused at the door; nothing ran.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Its idempotency key was used before, for another request.
+    #[error("the idempotency key was used by seq {first} for another request")]
+    KeyReused {
+        /// The command that used it.
+        first: Seq,
+    },
+    /// It asked to see a seq that is not there yet.
+    #[error("the seq asked for is not reached; the last is {last}")]
+    SeqNotReached {
+        /// The last there is.
+        last: Seq,
+    },
+    /// Nothing ran, or no one knows whether the command will survive: try again with the same
+    /// idempotency key.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The value is not of the type asked for.
+    #[error("the method's value does not decode: {0}")]
+    Value(String),
+}
+
+/// What may be said of a call beside what to call.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// A name by which a retry is known.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// What the method sees as its caller.
+    pub caller: String,
+    /// Queries only: refuse to answer from before this command.
+    pub at_least: Option<Seq>,
+}
+
+impl Node {
+    /// Calls a method and blocks until its value is durable.
+    ///
+    /// # Errors
+    /// The rejection, the fault, or why nothing ran.
+    pub fn call<R: DeserializeOwned>(&self, request: Request<R>) -> Result<R, CallError> {
+        value(self.start(request, CallOptions::default())?.wait())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Node::call`].
+    pub fn call_with<R: DeserializeOwned>(
+        &self,
+        request: Request<R>,
+        options: CallOptions,
+    ) -> Result<R, CallError> {
+        value(self.start(request, options)?.wait())
+    }
+
+    /// The same, awaited: on any async runtime, or none.
+    ///
+    /// # Errors
+    /// As [`Node::call`].
+    pub async fn call_async<R: DeserializeOwned>(
+        &self,
+        request: Request<R>,
+        options: CallOptions,
+    ) -> Result<R, CallError> {
+        value(self.start(request, options)?.await)
+    }
+
+    /// Calls a query and blocks until all it saw is durable.
+    ///
+    /// # Errors
+    /// As [`Node::call`]; an update is refused.
+    pub fn query<R: DeserializeOwned>(&self, request: Request<R>) -> Result<R, CallError> {
+        value(self.ask(self.query_op(request)?)?.wait())
+    }
+
+    /// The same, awaited.
+    ///
+    /// # Errors
+    /// As [`Node::query`].
+    pub async fn query_async<R: DeserializeOwned>(
+        &self,
+        request: Request<R>,
+    ) -> Result<R, CallError> {
+        value(self.ask(self.query_op(request)?)?.await)
+    }
+
+    fn query_op<R>(&self, request: Request<R>) -> Result<Op, CallError> {
+        let parts = request.into_parts().map_err(Refused::from)?;
+        let accepted = self.accept(parts.entity, parts.method.as_str(), &parts.args, "", None)?;
+        Ok(Op::Query {
+            accepted,
+            at_least: None,
+        })
+    }
+
+    /// Asks for a call later, in a transaction of its own; blocks until that is durable.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub fn send<R>(&self, request: Request<R>, delay_ms: u64) -> Result<SendId, CallError> {
+        let parts = request.into_parts().map_err(Refused::from)?;
+        let accepted = self.accept(parts.entity, parts.method.as_str(), &parts.args, "", None)?;
+        let id: String = value(self.ask(Op::Send { accepted, delay_ms })?.wait())?;
+        id.parse()
+            .map_err(|error: ordain_types::NameError| CallError::Value(error.to_string()))
+    }
+
+    fn start<R>(&self, request: Request<R>, options: CallOptions) -> Result<Pending, CallError> {
+        Ok(self.ask(self.op(request, options)?)?)
+    }
+
+    pub(crate) fn op<R>(&self, request: Request<R>, options: CallOptions) -> Result<Op, CallError> {
+        let parts = request.into_parts().map_err(Refused::from)?;
+        let CallOptions {
+            idempotency_key,
+            caller,
+            at_least,
+        } = options;
+        let method = parts.method.as_str();
+        let accepted = self.accept(parts.entity, method, &parts.args, &caller, idempotency_key)?;
+        Ok(match accepted.kind {
+            MethodKind::Update => Op::Call(accepted),
+            MethodKind::Query => Op::Query { accepted, at_least },
+        })
+    }
+
+    /// Many calls in flight from one thread: see [`Pipeline`].
+    pub fn pipeline(&self) -> Pipeline {
+        Pipeline {
+            node: self.clone(),
+            inbox: Arc::default(),
+            sent: 0,
+            received: 0,
+        }
+    }
+}
+
+/// Many calls in flight from one thread. Replies come as they become durable, in the order of the
+/// calls.
+///
+/// ```
+/// # fn run(node: &ordain_node::Node, request: impl Fn(u32) -> ordain_types::Request<i64>) {
+/// let mut pipeline = node.pipeline();
+/// for n in 0..100 {
+///     pipeline.submit(request(n)).expect("accepted");
+/// }
+/// while let Some(received) = pipeline.receive() {
+///     println!("{}: {:?}", received.number, received.value::<i64>());
+/// }
+/// # }
+/// ```
+pub struct Pipeline {
+    node: Node,
+    inbox: Arc<Inbox>,
+    sent: u64,
+    received: u64,
+}
+
+#[derive(Default)]
+struct Inbox {
+    replies: Mutex<VecDeque<(u64, Reply)>>,
+    came: Condvar,
+}
+
+impl Sink for Inbox {
+    fn deliver(&self, replies: &mut dyn Iterator<Item = (u64, Reply)>) {
+        self.replies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(replies);
+        self.came.notify_one();
+    }
+}
+
+/// The reply to one call of a [`Pipeline`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Which call: the number [`Pipeline::submit`] gave.
+    pub number: u64,
+    /// Its reply.
+    pub reply: Reply,
+}
+
+impl Received {
+    /// The method's value.
+    ///
+    /// # Errors
+    /// As [`Node::call`].
+    pub fn value<R: DeserializeOwned>(self) -> Result<R, CallError> {
+        value(self.reply)
+    }
+}
+
+impl Pipeline {
+    /// Sends a call on its way and gives its number, from 0.
+    ///
+    /// # Errors
+    /// Why it was refused; overload among it: receive first.
+    pub fn submit<R>(&mut self, request: Request<R>) -> Result<u64, CallError> {
+        self.submit_with(request, CallOptions::default())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`Pipeline::submit`].
+    pub fn submit_with<R>(
+        &mut self,
+        request: Request<R>,
+        options: CallOptions,
+    ) -> Result<u64, CallError> {
+        let op = self.node.op(request, options)?;
+        let number = self.sent;
+        self.node
+            .submit(op, ReplyTo::Sink(self.inbox.clone(), number))?;
+        self.sent += 1;
+        Ok(number)
+    }
+
+    /// Sends many calls at once, which costs less than one by one. Those that are refused have no
+    /// number; they come back with why.
+    pub fn submit_many<R>(
+        &mut self,
+        requests: impl IntoIterator<Item = Request<R>>,
+    ) -> Vec<CallError> {
+        let (mut ops, mut refused) = (Vec::new(), Vec::new());
+        for request in requests {
+            match self.node.op(request, CallOptions::default()) {
+                Ok(op) => {
+                    ops.push((op, ReplyTo::Sink(self.inbox.clone(), self.sent)));
+                    self.sent += 1;
+                }
+                Err(error) => refused.push(error),
+            }
+        }
+        for (_, why) in self.node.submit_many(ops) {
+            self.sent -= 1;
+            refused.push(why.into());
+        }
+        refused
+    }
+
+    /// Calls whose reply was not received yet.
+    pub fn in_flight(&self) -> u64 {
+        self.sent - self.received
+    }
+
+    /// Blocks for the next reply; none when nothing is in flight.
+    pub fn receive(&mut self) -> Option<Received> {
+        self.in_flight().checked_sub(1)?;
+        let mut replies = self
+            .inbox
+            .replies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some((number, reply)) = replies.pop_front() {
+                self.received += 1;
+                return Some(Received { number, reply });
+            }
+            replies = self
+                .inbox
+                .came
+                .wait(replies)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Blocks for replies and takes all that are there; empty when nothing is in flight.
+    pub fn receive_many(&mut self, into: &mut Vec<Received>) {
+        let Some(first) = self.receive() else { return };
+        into.push(first);
+        let mut replies = self
+            .inbox
+            .replies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.received += replies.len() as u64;
+        into.extend(
+            replies
+                .drain(..)
+                .map(|(number, reply)| Received { number, reply }),
+        );
+    }
+}
+
+/// The value in a reply.
+pub(crate) fn value<R: DeserializeOwned>(reply: Reply) -> Result<R, CallError> {
+    match reply.body {
+        Body::Outcome {
+            outcome: Outcome::Value(json),
+            ..
+        } => decode(&json),
+        Body::Outcome {
+            outcome: Outcome::Rejected(rejection),
+            ..
+        } => Err(CallError::Rejected(*rejection)),
+        Body::Outcome {
+            outcome: Outcome::Fault(fault),
+            ..
+        } => Err(CallError::Fault(*fault)),
+        Body::KeyReused { first } => Err(CallError::KeyReused { first }),
+        Body::SeqNotReached => Err(CallError::SeqNotReached { last: reply.seq }),
+        Body::Unavailable(why) => Err(why.into()),
+        body @ (Body::Invocation(_) | Body::Entity { .. } | Body::Checkpoint) => {
+            Err(CallError::Value(format!("{body:?} is no method's value")))
+        }
+    }
+}
+
+fn decode<R: DeserializeOwned>(json: &Json) -> Result<R, CallError> {
+    serde_json::from_slice(json).map_err(|error| CallError::Value(error.to_string()))
+}

@@ -1,0 +1,288 @@
+//! The thread that applies checkpoints to the store, and the executor's side of it.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ordain_engine::{Changes, Engine};
+use ordain_store::{Checkpoint, Store};
+use ordain_types::Seq;
+
+use crate::committer::{Commit, Standing};
+use crate::ingress::Ingress;
+use crate::reply::{self, Body, Reply, ReplyTo, Unavailable};
+use crate::status::Counters;
+
+/// Granules captured between two batches: short enough that no batch waits for it.
+const CAPTURE_STEP: usize = 512;
+
+/// How far a checkpoint is.
+enum Phase {
+    Idle,
+    /// Frozen; being captured step by step.
+    Capturing,
+    /// Captured; the log is not durable up to its seq yet.
+    Ready(Changes),
+    /// With the checkpointer.
+    Applying {
+        epoch: u64,
+        seq: Seq,
+    },
+}
+
+type Done = Arc<Mutex<Option<Result<(), String>>>>;
+
+/// The executor's side.
+pub(crate) struct Checkpoints {
+    phase: Phase,
+    began: Instant,
+    log_bytes: u64,
+    interval: Duration,
+    log_bytes_max: u64,
+    to_thread: Sender<Changes>,
+    done: Done,
+    store: Arc<dyn Store>,
+    commit: Arc<Commit>,
+    counters: Arc<Counters>,
+    /// Who waits for a checkpoint as of at least a seq.
+    waiters: Vec<(ReplyTo, Seq)>,
+    /// Take one as soon as possible.
+    wanted: bool,
+}
+
+/// The checkpointer thread's side.
+pub(crate) struct Checkpointer {
+    changes: Receiver<Changes>,
+    done: Done,
+    store: Arc<dyn Store>,
+    ingress: Arc<Ingress>,
+}
+
+/// Both sides.
+pub(crate) fn new(
+    store: Arc<dyn Store>,
+    ingress: Arc<Ingress>,
+    commit: Arc<Commit>,
+    counters: Arc<Counters>,
+    interval: Duration,
+    log_bytes_max: u64,
+) -> (Checkpoints, Checkpointer) {
+    let (to_thread, changes) = channel();
+    let done = Done::default();
+    let checkpointer = Checkpointer {
+        changes,
+        done: done.clone(),
+        store: store.clone(),
+        ingress,
+    };
+    let checkpoints = Checkpoints {
+        phase: Phase::Idle,
+        began: Instant::now(),
+        log_bytes: 0,
+        interval,
+        log_bytes_max,
+        to_thread,
+        done,
+        store,
+        commit,
+        counters,
+        waiters: Vec::new(),
+        wanted: false,
+    };
+    (checkpoints, checkpointer)
+}
+
+impl Checkpointer {
+    pub fn run(self) {
+        for changes in &self.changes {
+            let result = self.apply(changes);
+            *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            self.ingress.nudge();
+        }
+    }
+
+    fn apply(&self, changes: Changes) -> Result<(), String> {
+        if self.store.stats().failure.is_some() {
+            self.store.reopen().map_err(|error| error.to_string())?;
+        }
+        if self.store.seq() >= changes.seq {
+            return Ok(()); // an earlier try of the same one was durable after all
+        }
+        let Changes { seq, granules, .. } = changes;
+        let keyed = granules
+            .into_iter()
+            .map(|(granule, value)| (granule.into_bytes(), value));
+        let checkpoint = Checkpoint {
+            seq,
+            changes: keyed.collect(),
+        };
+        self.store
+            .apply(checkpoint)
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Checkpoints {
+    /// Counts log written since the last checkpoint.
+    pub fn logged(&mut self, bytes: usize) {
+        self.log_bytes += bytes as u64;
+    }
+
+    /// Takes a checkpoint soon.
+    pub fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether none is under way.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+    }
+
+    /// Whether there is capturing to be done now.
+    pub fn has_work(&self) -> bool {
+        matches!(self.phase, Phase::Capturing)
+    }
+
+    /// Whether one is with the checkpointer, who nudges when it is applied.
+    pub fn is_applying(&self) -> bool {
+        matches!(self.phase, Phase::Applying { .. })
+    }
+
+    /// Whether one waits for the log.
+    pub fn awaits_log(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_))
+    }
+
+    /// When to look again, if nothing else happens; none: there is nothing to checkpoint.
+    pub fn patience(&self, engine: &Engine) -> Option<Duration> {
+        let due = self.is_idle() && engine.seq() > self.store.seq();
+        due.then(|| self.interval.saturating_sub(self.began.elapsed()))
+    }
+
+    /// Answers `reply` when a checkpoint as of the state now, or later, is applied.
+    pub fn wait_for(&mut self, reply: ReplyTo, engine: &Engine) {
+        if self.store.seq() >= engine.seq() {
+            let seq = self.store.seq();
+            return reply::deliver(vec![(
+                reply,
+                Reply {
+                    seq,
+                    body: Body::Checkpoint,
+                },
+            )]);
+        }
+        self.waiters.push((reply, engine.seq()));
+        self.wanted = true;
+    }
+
+    /// Does what can be done now, between two batches. Says whether a checkpoint was applied.
+    pub fn step(&mut self, engine: &mut Engine, standing: &Standing) -> bool {
+        self.begin_if_due(engine, standing);
+        if self.has_work()
+            && let Some(changes) = engine.step_checkpoint(CAPTURE_STEP)
+        {
+            self.phase = Phase::Ready(changes);
+        }
+        if let Phase::Ready(changes) = &self.phase
+            && standing.durable >= changes.seq
+        {
+            self.hand_over();
+        }
+        self.take_result(engine)
+    }
+
+    fn begin_if_due(&mut self, engine: &mut Engine, standing: &Standing) {
+        let due = self.wanted
+            || self.log_bytes >= self.log_bytes_max
+            || self.began.elapsed() >= self.interval;
+        let sound = standing.failure.is_none();
+        if !(self.is_idle() && due && sound && engine.seq() > self.store.seq()) {
+            return;
+        }
+        self.wanted = false;
+        self.began = Instant::now();
+        self.log_bytes = 0;
+        engine.begin_checkpoint();
+        self.phase = Phase::Capturing;
+    }
+
+    fn hand_over(&mut self) {
+        let Phase::Ready(changes) = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            unreachable!("seen by the caller")
+        };
+        self.phase = Phase::Applying {
+            epoch: changes.epoch,
+            seq: changes.seq,
+        };
+        self.to_thread
+            .send(changes)
+            .expect("the checkpointer lives as long as the executor");
+    }
+
+    fn take_result(&mut self, engine: &mut Engine) -> bool {
+        let Phase::Applying { epoch, seq } = self.phase else {
+            return false;
+        };
+        let result = self
+            .done
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match result {
+            None => false,
+            Some(Ok(())) => {
+                self.phase = Phase::Idle;
+                engine.applied(epoch);
+                self.commit.keep_from(seq.next());
+                Counters::add(&self.counters.checkpoints, 1);
+                Counters::set(&self.counters.checkpoint_seq, seq.0);
+                self.answer_waiters(seq);
+                true
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a checkpoint could not be written; it is tried again");
+                Counters::add(&self.counters.checkpoint_failures, 1);
+                self.phase = Phase::Idle;
+                engine.abandon_checkpoint();
+                self.fail_waiters(&Unavailable::Halted(format!("no checkpoint: {error}")));
+                false
+            }
+        }
+    }
+
+    /// The engine took back what was not durable, and with it a checkpoint that was not applied yet.
+    pub fn taken_back(&mut self) {
+        if !matches!(self.phase, Phase::Applying { .. }) {
+            self.phase = Phase::Idle;
+        }
+    }
+
+    fn answer_waiters(&mut self, applied: Seq) {
+        let (ready, rest) = std::mem::take(&mut self.waiters)
+            .into_iter()
+            .partition(|(_, seq)| *seq <= applied);
+        self.waiters = rest;
+        self.wanted |= !self.waiters.is_empty();
+        let reply = Reply {
+            seq: applied,
+            body: Body::Checkpoint,
+        };
+        let ready: Vec<(ReplyTo, Seq)> = ready;
+        reply::deliver(
+            ready
+                .into_iter()
+                .map(|(to, _)| (to, reply.clone()))
+                .collect(),
+        );
+    }
+
+    /// No checkpoint will come for those who wait.
+    pub fn fail_waiters(&mut self, why: &Unavailable) {
+        let reply = Reply {
+            seq: Seq::ZERO,
+            body: Body::Unavailable(why.clone()),
+        };
+        let waiters = std::mem::take(&mut self.waiters).into_iter();
+        reply::deliver(waiters.map(|(to, _)| (to, reply.clone())).collect());
+    }
+}

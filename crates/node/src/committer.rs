@@ -1,0 +1,327 @@
+//! The thread that makes batches durable and answers what is both durable and executed.
+//!
+//! One batch is one append: one write, one sync. If an append fails nothing after it is tried: the
+//! executor is told, takes back what is not durable, and (when the disk was merely full) lets the
+//! committer try again to make room.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ordain_log::{AppendError, Log};
+use ordain_types::Seq;
+
+use crate::ingress::Ingress;
+use crate::reply::{self, Reply, ReplyTo, Unavailable};
+use crate::status::Counters;
+
+/// A batch on its way into the log.
+pub(crate) struct Record {
+    pub first_seq: Seq,
+    pub count: u32,
+    pub payload: Vec<u8>,
+}
+
+/// Replies of an executed batch; they wait until all up to `seen` is durable.
+pub(crate) struct Executed {
+    pub seen: Seq,
+    pub replies: Vec<(ReplyTo, Reply)>,
+}
+
+/// Between executor and committer.
+pub(crate) struct Commit {
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    records: VecDeque<Record>,
+    executed: VecDeque<Executed>,
+    durable: Seq,
+    /// Handed over and not durable, the one being written included.
+    in_flight: usize,
+    failure: Option<Unavailable>,
+    /// The executor has taken back what was not durable.
+    taken_back: bool,
+    /// The executor waits for the next batch to be durable.
+    awaited: bool,
+    /// Segments that hold only commands before this may go.
+    keep_from: Seq,
+    stop: bool,
+}
+
+/// How the log stands, as the executor sees it.
+pub(crate) struct Standing {
+    pub durable: Seq,
+    pub in_flight: usize,
+    pub failure: Option<Unavailable>,
+    /// The executor has answered to the failure.
+    pub taken_back: bool,
+}
+
+/// How long to wait before trying again for room on a full disk.
+const FULL_RETRY: Duration = Duration::from_millis(500);
+
+impl Commit {
+    pub fn new(durable: Seq, keep_from: Seq) -> Self {
+        let state = State {
+            durable,
+            keep_from,
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
+            news: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn standing(&self) -> Standing {
+        let state = self.lock();
+        let State {
+            durable,
+            in_flight,
+            taken_back,
+            ..
+        } = *state;
+        Standing {
+            durable,
+            in_flight,
+            taken_back,
+            failure: state.failure.clone(),
+        }
+    }
+
+    /// Nudges the executor when a batch more is durable, if any is in flight.
+    pub fn await_durable(&self) -> bool {
+        let mut state = self.lock();
+        state.awaited = state.in_flight > 0;
+        state.awaited
+    }
+
+    /// Hands over a batch to be made durable.
+    pub fn append(&self, record: Record) {
+        let mut state = self.lock();
+        state.in_flight += 1;
+        state.records.push_back(record);
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// Hands over the replies of an executed batch.
+    pub fn answer(&self, executed: Executed) {
+        let mut state = self.lock();
+        state.executed.push_back(executed);
+        // While a batch is in flight the committer comes by anyway.
+        let idle = state.in_flight == 0;
+        drop(state);
+        if idle {
+            self.news.notify_one();
+        }
+    }
+
+    /// After a failure: gives the executor what will not be answered, once it has taken back all
+    /// that is not durable.
+    pub fn take_back(&self) -> Vec<(ReplyTo, Reply)> {
+        let mut state = self.lock();
+        state.taken_back = true;
+        state.records.clear();
+        state.in_flight = 0;
+        let durable = state.durable;
+        let mut lost = Vec::new();
+        state.executed.retain_mut(|executed| {
+            let survives = executed.seen <= durable;
+            if !survives {
+                lost.append(&mut executed.replies);
+            }
+            survives
+        });
+        drop(state);
+        self.news.notify_one();
+        lost
+    }
+
+    /// History before `seq` may go.
+    pub fn keep_from(&self, seq: Seq) {
+        self.lock().keep_from = seq;
+    }
+
+    /// Ends the committer once all it was given is done.
+    pub fn stop(&self) {
+        self.lock().stop = true;
+        self.news.notify_one();
+    }
+}
+
+/// The committer's own side.
+pub(crate) struct Committer {
+    pub log: Log,
+    pub commit: Arc<Commit>,
+    pub ingress: Arc<Ingress>,
+    pub counters: Arc<Counters>,
+    pub history_bytes: u64,
+}
+
+/// What the committer does next.
+enum Next {
+    Append(Record),
+    Answer(Vec<Executed>),
+    Recover,
+    Stop,
+}
+
+impl Committer {
+    pub fn run(mut self) {
+        loop {
+            match self.next() {
+                Next::Append(record) => self.append(&record),
+                Next::Answer(batches) => {
+                    batches
+                        .into_iter()
+                        .for_each(|batch| reply::deliver(batch.replies));
+                }
+                Next::Recover => self.make_room(),
+                Next::Stop => return,
+            }
+            self.ahead_of_need();
+        }
+    }
+
+    fn next(&self) -> Next {
+        let mut state = self.commit.lock();
+        loop {
+            let ready = state
+                .executed
+                .iter()
+                .take_while(|batch| batch.seen <= state.durable);
+            let ready = ready.count();
+            if ready > 0 {
+                return Next::Answer(state.executed.drain(..ready).collect());
+            }
+            match &state.failure {
+                None => {
+                    if let Some(record) = state.records.pop_front() {
+                        return Next::Append(record);
+                    }
+                }
+                Some(Unavailable::DiskFull(_)) if state.taken_back => {
+                    let waited = self.commit.news.wait_timeout(state, FULL_RETRY);
+                    let (after, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                    if !after.stop {
+                        return Next::Recover;
+                    }
+                    state = after;
+                }
+                Some(_) => {}
+            }
+            if state.stop {
+                return Next::Stop;
+            }
+            state = self
+                .commit
+                .news
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn append(&mut self, record: &Record) {
+        let began = Instant::now();
+        let result = self
+            .log
+            .append(record.first_seq, record.count, &record.payload);
+        let took = began.elapsed().as_micros() as u64;
+        Counters::add(&self.counters.syncs, 1);
+        Counters::add(&self.counters.sync_us, took);
+        match result {
+            Ok(()) => {
+                let durable = Seq(record.first_seq.0 + u64::from(record.count) - 1);
+                Counters::set(&self.counters.durable_seq, durable.0);
+                Counters::add(&self.counters.log_bytes, record.payload.len() as u64);
+                let mut state = self.commit.lock();
+                state.durable = durable;
+                state.in_flight -= 1;
+                let awaited = std::mem::take(&mut state.awaited);
+                drop(state);
+                if awaited {
+                    self.ingress.nudge();
+                }
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&self, error: &AppendError) {
+        let why = match error {
+            AppendError::Full { .. } => Unavailable::DiskFull(error.to_string()),
+            _ => Unavailable::DiskFailed(error.to_string()),
+        };
+        tracing::error!(%error, "the log cannot be written; no update is taken");
+        self.ingress.refuse(Some(why.clone()));
+        let mut state = self.commit.lock();
+        state.failure = Some(why);
+        state.taken_back = false;
+        drop(state);
+        self.ingress.nudge();
+    }
+
+    /// The disk was full: takes up the log again if there is room.
+    fn make_room(&mut self) {
+        let made = self.log.reset_tail().and_then(|()| self.log.prepare_next());
+        match made {
+            Ok(()) => {
+                tracing::info!("there is space again; updates go on");
+                self.commit.lock().failure = None;
+                self.ingress.refuse(None);
+                self.ingress.nudge();
+            }
+            Err(AppendError::Full { .. }) => {}
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Makes the next segment before it is needed, so that a full disk is noticed before a batch
+    /// is accepted; lets old history go.
+    fn ahead_of_need(&mut self) {
+        let (failed, keep_from) = {
+            let state = self.commit.lock();
+            (state.failure.is_some(), state.keep_from)
+        };
+        if failed {
+            return;
+        }
+        if self.log.needs_next()
+            && let Err(error) = self.log.prepare_next()
+        {
+            self.fail(&error);
+        }
+        self.drop_history(keep_from);
+    }
+
+    fn drop_history(&mut self, keep_from: Seq) {
+        let excess = self.log.bytes().saturating_sub(self.history_bytes);
+        if excess == 0 {
+            return;
+        }
+        // The newest seq such that what is before it makes up for the excess, but no checkpoint
+        // does without it.
+        let mut gone = 0;
+        let mut upto = self.log.first_seq();
+        for segment in self.log.segments() {
+            match segment.first_seq {
+                Some(first) if first <= keep_from && gone < excess => upto = first,
+                _ => break,
+            }
+            gone += segment.bytes;
+        }
+        if upto > self.log.first_seq()
+            && let Err(error) = self.log.remove_before(upto)
+        {
+            tracing::warn!(%error, "an old log segment could not be removed; it is tried again");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The door: everything that can be said of a request before it is queued is said here, on the
+//! caller's thread, so that what is refused costs the executor nothing and leaves no trace.
+
+use ordain_engine::{Args, ArgumentError, Catalog, MethodDef};
+use ordain_types::{
+    Call, Command, EntityId, IdempotencyKey, MethodKind, NameError, RequestError, limits,
+};
+
+use crate::reply::Unavailable;
+
+/// Why a request was refused. Nothing ran.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A key or name that is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// No such entity type.
+    #[error("no entity type is named `{name}`{}", near_text(near))]
+    UnknownEntity {
+        /// As asked for.
+        name: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// No such method.
+    #[error("the entity type `{entity}` has no method `{name}`{}", near_text(near))]
+    UnknownMethod {
+        /// The entity type.
+        entity: String,
+        /// As asked for.
+        name: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// A query was asked to run an update.
+    #[error("`{entity}.{method}` is an update; call it instead of querying it")]
+    NotAQuery {
+        /// The entity type.
+        entity: String,
+        /// The method.
+        method: String,
+    },
+    /// Arguments that do not fit.
+    #[error("{0}")]
+    Argument(ArgumentError),
+    /// Too many bytes of arguments.
+    #[error("the arguments have {bytes} bytes, more than the limit of {limit}")]
+    ArgumentBytes {
+        /// As given.
+        bytes: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// A delay longer than sends may have.
+    #[error(
+        "a delay of {delay_ms} ms is more than the limit of {} ms",
+        limits::SEND_DELAY_MS_MAX
+    )]
+    Delay {
+        /// As given.
+        delay_ms: u64,
+    },
+    /// The queue is full.
+    #[error("overloaded: {waiting} requests wait already; try again in {retry_after_ms} ms")]
+    Overloaded {
+        /// Requests that wait.
+        waiting: usize,
+        /// When it may be worth trying again.
+        retry_after_ms: u64,
+    },
+    /// Nothing runs, or no updates do.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+fn near_text(near: &[String]) -> String {
+    match near {
+        [] => String::new(),
+        near => format!("; did you mean {}?", near.join(", ")),
+    }
+}
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Name(error) => Refused::Name(error),
+            RequestError::Args { .. } => Refused::Argument(ArgumentError {
+                field: None,
+                message: error.to_string(),
+            }),
+        }
+    }
+}
+
+/// A call that passed the door.
+pub struct Accepted {
+    /// With arguments in the method's own spelling.
+    pub call: Call,
+    /// Decoded.
+    pub args: Args,
+    /// Whether the method may write.
+    pub kind: MethodKind,
+}
+
+/// Checks a call: the type and method exist, the arguments fit.
+///
+/// # Errors
+/// What does not.
+pub fn accept(
+    catalog: &Catalog,
+    entity: EntityId,
+    method: &str,
+    args: &[u8],
+    caller: &str,
+    idempotency_key: Option<IdempotencyKey>,
+) -> Result<Accepted, Refused> {
+    let def = find(catalog, entity.ty.as_str(), method)?;
+    if args.len() > limits::ARGUMENT_BYTES_MAX {
+        let limit = limits::ARGUMENT_BYTES_MAX;
+        return Err(Refused::ArgumentBytes {
+            bytes: args.len(),
+            limit,
+        });
+    }
+    let decoded = def.run.decode(args).map_err(Refused::Argument)?;
+    let call = Call {
+        entity,
+        method: def.name.clone(),
+        args: decoded.canonical,
+        caller: caller.to_owned(),
+        idempotency_key,
+    };
+    Ok(Accepted {
+        call,
+        args: decoded.args,
+        kind: def.kind,
+    })
+}
+
+fn find<'a>(catalog: &'a Catalog, ty: &str, method: &str) -> Result<&'a MethodDef, Refused> {
+    let Some(index) = catalog.index(ty) else {
+        let names = catalog.types().iter().map(|def| def.name.as_str());
+        return Err(Refused::UnknownEntity {
+            name: ty.to_owned(),
+            near: near(ty, names),
+        });
+    };
+    let def = catalog.get(index);
+    def.method(method).map(|(_, method)| method).ok_or_else(|| {
+        let names = def.methods.iter().map(|method| method.name.as_str());
+        let near = near(method, names);
+        Refused::UnknownMethod {
+            entity: ty.to_owned(),
+            name: method.to_owned(),
+            near,
+        }
+    })
+}
+
+/// The names nearest to `name`: all, if they are few.
+fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<_> = names.map(|other| (distance(name, other), other)).collect();
+    names.sort();
+    let close = names
+        .iter()
+        .filter(|(far, _)| *far <= 2 + name.len() / 4)
+        .count();
+    names.truncate(if close > 0 { close.min(5) } else { 5 });
+    names.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Levenshtein's distance, by bytes. Names are short.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (
+        &a.as_bytes()[..a.len().min(limits::NAME_BYTES_MAX)],
+        b.as_bytes(),
+    );
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The command's encoding, made on the caller's thread: the executor only joins encodings.
+pub(crate) fn encode(command: &Command) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(128);
+    command.encode_into(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_near() {
+        let names = ["deposit", "withdraw", "balance"];
+        assert_eq!(near("depsit", names.into_iter()), ["deposit"]);
+        assert_eq!(
+            near("zzz", names.into_iter()).len(),
+            3,
+            "few: all are shown"
+        );
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

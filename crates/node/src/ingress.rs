@@ -1,0 +1,195 @@
+//! The bounded queue between callers and the executor. Callers push one by one or many at once; the
+//! executor takes all that waits.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ordain_engine::Args;
+use ordain_types::Command;
+
+use crate::door::Refused;
+use crate::node::Op;
+use crate::reply::{ReplyTo, Unavailable};
+
+/// One request in the queue.
+pub(crate) struct Item {
+    pub work: Work,
+    pub reply: ReplyTo,
+}
+
+/// What is to be done.
+pub(crate) enum Work {
+    /// A command for the log, encoded already.
+    Update {
+        command: Command,
+        encoded: Vec<u8>,
+        args: Option<Args>,
+    },
+    /// Something that only reads.
+    Read(Op),
+    /// Take a checkpoint as of now and answer when it is applied.
+    Checkpoint,
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match &self.work {
+            Work::Update { encoded, .. } => encoded.len(),
+            Work::Read(..) | Work::Checkpoint => 64,
+        }
+    }
+}
+
+pub(crate) struct Ingress {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    commands_max: usize,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    items: Vec<Item>,
+    bytes: usize,
+    /// Someone has news for the executor: a batch became durable, the clock moved, …
+    nudged: bool,
+    sleeping: bool,
+    closed: bool,
+    /// Why updates are refused, if they are.
+    refusing: Option<Unavailable>,
+}
+
+/// What the executor takes.
+pub(crate) struct Taken {
+    pub items: Vec<Item>,
+    pub closed: bool,
+}
+
+impl Ingress {
+    pub fn new(commands_max: usize, bytes_max: usize) -> Self {
+        Self {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            commands_max,
+            bytes_max,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues what fits, in order; the first that does not is refused, with all after it.
+    pub fn push(&self, items: &mut Vec<Item>) -> Result<(), Refused> {
+        let mut queue = self.lock();
+        let before = queue.items.len();
+        let result = queue.fill(items, self.commands_max, self.bytes_max);
+        if queue.sleeping && queue.items.len() > before {
+            queue.sleeping = false;
+            drop(queue);
+            self.wake.notify_one();
+        }
+        result
+    }
+
+    /// Makes the executor look around.
+    pub fn nudge(&self) {
+        let mut queue = self.lock();
+        queue.nudged = true;
+        if std::mem::take(&mut queue.sleeping) {
+            drop(queue);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Nothing more is accepted; what waits is finished.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.nudge();
+    }
+
+    /// Refuses updates from now on, or none of them any more.
+    pub fn refuse(&self, why: Option<Unavailable>) {
+        self.lock().refusing = why;
+    }
+
+    /// Waits for a nudge or for `patience`, and takes nothing.
+    pub fn rest(&self, patience: Option<Duration>) {
+        let mut queue = self.lock();
+        while !queue.nudged {
+            queue.sleeping = true;
+            queue = match patience {
+                None => self
+                    .wake
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(patience) => {
+                    let waited = self.wake.wait_timeout(queue, patience);
+                    queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    break;
+                }
+            };
+        }
+        queue.sleeping = false;
+        queue.nudged = false;
+    }
+
+    /// Requests that wait.
+    pub fn len(&self) -> usize {
+        self.lock().items.len()
+    }
+
+    /// Takes all that waits; if nothing does, waits for it, for a nudge or for `patience`.
+    /// `closing`: that the queue was closed is no news.
+    pub fn take(&self, patience: Option<Duration>, closing: bool) -> Taken {
+        let mut queue = self.lock();
+        if queue.items.is_empty() && !queue.nudged && (closing || !queue.closed) {
+            queue.sleeping = true;
+            queue = match patience {
+                None => self
+                    .wake
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(patience) => {
+                    let waited = self.wake.wait_timeout(queue, patience);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            queue.sleeping = false;
+        }
+        queue.nudged = false;
+        queue.bytes = 0;
+        let items = std::mem::take(&mut queue.items);
+        Taken {
+            items,
+            closed: queue.closed,
+        }
+    }
+}
+
+impl Queue {
+    fn fill(&mut self, items: &mut Vec<Item>, most: usize, bytes: usize) -> Result<(), Refused> {
+        if self.closed {
+            return Err(Unavailable::Stopping.into());
+        }
+        let mut refused = None;
+        let taken = items.iter().take_while(|item| {
+            let update = matches!(item.work, Work::Update { .. });
+            refused = match &self.refusing {
+                Some(why) if update => Some(why.clone().into()),
+                _ if self.items.len() >= most || self.bytes + item.bytes() > bytes => {
+                    Some(Refused::Overloaded {
+                        waiting: self.items.len(),
+                        retry_after_ms: 1_000,
+                    })
+                }
+                _ => None,
+            };
+            self.bytes += if refused.is_none() { item.bytes() } else { 0 };
+            refused.is_none()
+        });
+        let taken = taken.count();
+        self.items.extend(items.drain(..taken));
+        refused.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,351 @@
+//! A node: entities, a log and a store, running.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use ordain_engine::Catalog;
+use ordain_log::disk::Disk;
+use ordain_store::{StateHash, Store};
+use ordain_types::{
+    Command, EntityId, FieldKey, IdempotencyKey, InForce, MethodKind, SendId, Seq, limits,
+};
+
+use crate::committer::Commit;
+use crate::door::{self, Accepted, Refused};
+use crate::ingress::{Ingress, Item, Work};
+use crate::lock::DataDir;
+use crate::options::Options;
+use crate::recovery::{self, OpenError, Progress, Recovered};
+use crate::reply::{Body, Pending, Reply, ReplyTo, Unavailable};
+use crate::status::{Counters, Health};
+
+/// What can be asked of a node.
+pub enum Op {
+    /// Call an update. One transaction.
+    Call(Accepted),
+    /// Call an update later, in a transaction of its own.
+    Send {
+        /// What to call.
+        accepted: Accepted,
+        /// How long to wait before.
+        delay_ms: u64,
+    },
+    /// Call a query.
+    Query {
+        /// What to call.
+        accepted: Accepted,
+        /// Refuse to answer from before this command.
+        at_least: Option<Seq>,
+    },
+    /// What is known of a send.
+    Invocation(SendId),
+    /// An entity's state.
+    Inspect {
+        /// Whose.
+        entity: EntityId,
+        /// Fields after this one.
+        after: Option<FieldKey>,
+        /// At most so many fields.
+        limit: usize,
+    },
+}
+
+/// A running node. Clones are handles to the same one; when the last is dropped it stops as by
+/// [`Node::stop`].
+#[derive(Clone)]
+pub struct Node(Arc<Running>);
+
+/// What a node's handles share.
+pub(crate) struct Running {
+    pub catalog: Catalog,
+    pub ingress: Arc<Ingress>,
+    pub commit: Arc<Commit>,
+    pub counters: Arc<Counters>,
+    pub store: Arc<dyn Store>,
+    /// Why the executor ended, if it did not by being stopped.
+    pub halted: Arc<Mutex<Option<String>>>,
+    pub threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Released when the threads have ended.
+    pub dir: Mutex<Option<DataDir>>,
+}
+
+impl Node {
+    /// Opens or creates a node in a directory, with default settings. Returns when what the log holds
+    /// is replayed.
+    ///
+    /// # Errors
+    /// What is wrong with the directory, and what to do.
+    pub fn open(dir: impl AsRef<Path>, catalog: impl Into<Catalog>) -> Result<Self, OpenError> {
+        Self::open_with(dir, catalog, Options::default(), &mut |_| {}).map(|(node, _)| node)
+    }
+
+    /// The same with settings. `progress` hears of the replay; [`Recovered`] says what was found.
+    ///
+    /// # Errors
+    /// What is wrong with the directory or the settings, and what to do.
+    pub fn open_with(
+        dir: impl AsRef<Path>,
+        catalog: impl Into<Catalog>,
+        options: Options,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Self, Recovered), OpenError> {
+        recovery::open_dir(dir.as_ref(), catalog.into(), options, progress)
+    }
+
+    /// The same on any disk and store: in memory for tests, simulated.
+    ///
+    /// # Errors
+    /// As [`Node::open_with`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        store: Arc<dyn Store>,
+        catalog: impl Into<Catalog>,
+        options: Options,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Self, Recovered), OpenError> {
+        recovery::open_on(disk, store, None, catalog.into(), options, progress)
+    }
+
+    pub(crate) fn of(running: Running) -> Self {
+        Self(Arc::new(running))
+    }
+
+    /// All that can be called.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Checks a call: the entity type and the method exist and the arguments fit.
+    ///
+    /// # Errors
+    /// What does not.
+    pub fn accept(
+        &self,
+        entity: EntityId,
+        method: &str,
+        args: &[u8],
+        caller: &str,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        door::accept(
+            &self.0.catalog,
+            entity,
+            method,
+            args,
+            caller,
+            idempotency_key,
+        )
+    }
+
+    /// Queues one request.
+    ///
+    /// # Errors
+    /// Why it was refused; then nothing runs and `reply` is dropped.
+    pub fn submit(&self, op: Op, reply: ReplyTo) -> Result<(), Refused> {
+        self.push(&mut vec![Item {
+            work: work(op)?,
+            reply,
+        }])
+    }
+
+    /// Queues one request and gives its reply to come.
+    ///
+    /// # Errors
+    /// Why it was refused; then nothing runs.
+    pub fn ask(&self, op: Op) -> Result<Pending, Refused> {
+        let (pending, reply) = Pending::new();
+        self.submit(op, reply)?;
+        Ok(pending)
+    }
+
+    /// Queues many requests at once, in order, which costs less than one by one. Those that are
+    /// refused come back with why; the others are on their way.
+    pub fn submit_many(
+        &self,
+        ops: impl IntoIterator<Item = (Op, ReplyTo)>,
+    ) -> Vec<(ReplyTo, Refused)> {
+        let (mut items, mut refused) = (Vec::new(), Vec::new());
+        for (op, reply) in ops {
+            match work(op) {
+                Ok(work) => items.push(Item { work, reply }),
+                Err(why) => refused.push((reply, why)),
+            }
+        }
+        // Whatever does not fit is refused by itself: a read may go where an update may not.
+        while let Err(why) = self.push(&mut items) {
+            let item = items.remove(0);
+            refused.push((item.reply, why));
+        }
+        refused
+    }
+
+    pub(crate) fn push(&self, items: &mut Vec<Item>) -> Result<(), Refused> {
+        let result = self.0.ingress.push(items);
+        match &result {
+            Err(Refused::Overloaded { .. }) => Counters::add(&self.0.counters.overloads, 1),
+            Err(Refused::Unavailable(Unavailable::Stopping)) => {
+                if let Some(reason) = self.halted() {
+                    return Err(Unavailable::Halted(reason).into());
+                }
+            }
+            _ => {}
+        }
+        result
+    }
+
+    fn halted(&self) -> Option<String> {
+        self.0
+            .halted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether updates are taken.
+    pub fn health(&self) -> Health {
+        match (self.halted(), self.0.commit.standing().failure) {
+            (Some(reason), _) => Health::Unavailable(Unavailable::Halted(reason)),
+            (None, Some(failure)) => Health::Unavailable(failure),
+            (None, None) => Health::Ready,
+        }
+    }
+
+    /// Counters and gauges.
+    pub fn counters(&self) -> &Counters {
+        Counters::set(&self.0.counters.queue_commands, self.0.ingress.len() as u64);
+        &self.0.counters
+    }
+
+    /// The last durable command.
+    pub fn durable_seq(&self) -> Seq {
+        self.0.commit.standing().durable
+    }
+
+    /// The store, for metrics.
+    pub fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    /// Makes the node look at its clock again: for clocks that are moved by hand.
+    pub fn nudge(&self) {
+        self.0.ingress.nudge();
+    }
+
+    /// Takes a checkpoint that holds at least everything answered so far; blocks until it is in the
+    /// store. Gives the seq it stands for.
+    ///
+    /// # Errors
+    /// Why none could be taken.
+    pub fn checkpoint(&self) -> Result<Seq, Unavailable> {
+        let (pending, reply) = Pending::new();
+        match self.push(&mut vec![Item {
+            work: Work::Checkpoint,
+            reply,
+        }]) {
+            Err(Refused::Unavailable(why)) => return Err(why),
+            Err(refused) => return Err(Unavailable::Halted(refused.to_string())),
+            Ok(()) => {}
+        }
+        match pending.wait() {
+            Reply {
+                body: Body::Unavailable(why),
+                ..
+            } => Err(why),
+            Reply { seq, .. } => Ok(seq),
+        }
+    }
+
+    /// A hash of the whole state as of a checkpoint taken now. Two nodes that executed the same log
+    /// up to the same seq have the same.
+    ///
+    /// # Errors
+    /// If no checkpoint can be taken or the store cannot be read.
+    pub fn state_hash(&self) -> Result<(Seq, StateHash), Unavailable> {
+        self.checkpoint()?;
+        let failed = |error: ordain_store::Error| Unavailable::Halted(error.to_string());
+        let snapshot = self.0.store.snapshot().map_err(failed)?;
+        let hash = ordain_store::state_hash(&*snapshot).map_err(failed)?;
+        Ok((snapshot.seq(), hash))
+    }
+
+    /// Stops: accepts nothing more, finishes what was accepted, takes a last checkpoint, releases
+    /// the directory.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Running {
+    fn stop(&self) {
+        self.ingress.close();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+                tracing::error!("a thread of the node panicked");
+            }
+        }
+        self.dir
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn work(op: Op) -> Result<Work, Refused> {
+    let (command, args) = match op {
+        Op::Call(Accepted {
+            call,
+            args,
+            kind: MethodKind::Update,
+        }) => (Command::Call(Box::new(call)), Some(args)),
+        // A query called like an update needs no place in the log.
+        Op::Call(accepted) => {
+            return Ok(Work::Read(Op::Query {
+                accepted,
+                at_least: None,
+            }));
+        }
+        Op::Send { delay_ms, .. } if delay_ms > limits::SEND_DELAY_MS_MAX => {
+            return Err(Refused::Delay { delay_ms });
+        }
+        Op::Send { accepted, delay_ms } => (
+            Command::Send {
+                call: Box::new(accepted.call),
+                delay_ms,
+            },
+            None,
+        ),
+        Op::Query { accepted, .. } if accepted.kind == MethodKind::Update => {
+            let entity = accepted.call.entity.ty.to_string();
+            return Err(Refused::NotAQuery {
+                entity,
+                method: accepted.call.method.to_string(),
+            });
+        }
+        read => return Ok(Work::Read(read)),
+    };
+    let encoded = door::encode(&command);
+    Ok(Work::Update {
+        command,
+        encoded,
+        args,
+    })
+}
+
+/// What this node puts in force, if it is not yet.
+pub(crate) fn in_force(options: &Options, build: String) -> InForce {
+    InForce {
+        build: ordain_types::BuildId(build),
+        build_name: options.build_name.clone(),
+        executor_version: limits::EXECUTOR_VERSION,
+        retention_ms: options.retention.as_millis() as u64,
+    }
+}

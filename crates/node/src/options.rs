@@ -1,0 +1,131 @@
+//! What a node is told when it is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+
+/// Settings of a node. Every one has a default that suits a laptop.
+#[derive(Clone)]
+pub struct Options {
+    /// Bytes of one log segment.
+    pub segment_bytes: u64,
+    /// Requests that may wait; beyond it they are refused as overload.
+    pub queue_commands_max: usize,
+    /// Bytes of requests that may wait.
+    pub queue_bytes_max: usize,
+    /// Bytes of entities kept in memory; what was not used lately leaves beyond it.
+    pub memory_budget_bytes: usize,
+    /// Bytes of the store's block cache.
+    pub store_cache_bytes: u64,
+    /// The longest time between two checkpoints, while anything changes.
+    pub checkpoint_interval: Duration,
+    /// Bytes of log after which a checkpoint is taken.
+    pub checkpoint_log_bytes: u64,
+    /// Bytes of log kept for history beyond what recovery needs.
+    pub history_bytes: u64,
+    /// How long answers to idempotency keys and invocations are kept.
+    pub retention: Duration,
+    /// What the log records as the code in force; none: the hash of the running program.
+    pub build: Option<String>,
+    /// A name of the build for people.
+    pub build_name: String,
+    /// Replay what another build left behind, and report what comes out differently.
+    pub replay_other_build: bool,
+    /// Where timestamps come from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            queue_commands_max: 65_536,
+            queue_bytes_max: 64 << 20,
+            memory_budget_bytes: 2 << 30,
+            store_cache_bytes: 64 << 20,
+            checkpoint_interval: Duration::from_secs(5),
+            checkpoint_log_bytes: 64 << 20,
+            history_bytes: 1 << 30,
+            retention: Duration::from_secs(24 * 3_600),
+            build: None,
+            build_name: String::new(),
+            replay_other_build: false,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// A setting out of its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the setting {name} is {value}, but must be {bounds}")]
+pub struct OptionsError {
+    /// Which.
+    pub name: &'static str,
+    /// As given.
+    pub value: String,
+    /// What it may be.
+    pub bounds: &'static str,
+}
+
+impl Options {
+    /// Checks every setting against its bounds.
+    ///
+    /// # Errors
+    /// The first that is out of them.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        let least = |name, value: u64, least: u64, bounds| match value >= least {
+            true => Ok(()),
+            false => Err(OptionsError {
+                name,
+                value: value.to_string(),
+                bounds,
+            }),
+        };
+        least(
+            "segment_bytes",
+            self.segment_bytes,
+            64 << 10,
+            "at least 65536 bytes",
+        )?;
+        least(
+            "queue_commands_max",
+            self.queue_commands_max as u64,
+            1,
+            "at least 1",
+        )?;
+        least(
+            "queue_bytes_max",
+            self.queue_bytes_max as u64,
+            2 << 20,
+            "at least 2097152 bytes",
+        )?;
+        let budget = self.memory_budget_bytes as u64;
+        least(
+            "memory_budget_bytes",
+            budget,
+            1 << 20,
+            "at least 1048576 bytes",
+        )?;
+        least(
+            "store_cache_bytes",
+            self.store_cache_bytes,
+            1 << 20,
+            "at least 1048576 bytes",
+        )?;
+        let interval = self.checkpoint_interval.as_millis() as u64;
+        least("checkpoint_interval", interval, 1, "at least 1 ms")?;
+        least(
+            "checkpoint_log_bytes",
+            self.checkpoint_log_bytes,
+            1,
+            "at least 1 byte",
+        )?;
+        least(
+            "retention",
+            self.retention.as_millis() as u64,
+            1,
+            "at least 1 ms",
+        )
+    }
+}

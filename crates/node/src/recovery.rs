@@ -1,0 +1,489 @@
+//! Opening: the state of the last checkpoint, then the commands after it, each held against what the
+//! log says came of it; then, and only then, the threads.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use ordain_engine::{Answer, Catalog, Engine, Halt, Meta};
+use ordain_log::disk::{Dir, Disk};
+use ordain_log::{Cut, Log};
+use ordain_store::{DiskStore, Store};
+use ordain_types::{Batch, BatchDigest, Command, InForce, LogId, Outcome, Seq};
+
+use crate::checkpointer;
+use crate::cold::StoreCold;
+use crate::committer::{Commit, Committer};
+use crate::executor::Executor;
+use crate::identity::build_of_this_program;
+use crate::ingress::{Ingress, Item, Work};
+use crate::lock::{DataDir, DirError};
+use crate::node::{Node, Running, in_force};
+use crate::options::{Options, OptionsError};
+use crate::reply::Pending;
+use crate::status::Counters;
+
+/// How far a replay is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The last command replayed.
+    pub at: Seq,
+    /// The first command that is replayed.
+    pub first: Seq,
+    /// The last command of the log.
+    pub last: Seq,
+}
+
+/// What opening found and did.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// What the last checkpoint stood for.
+    pub checkpoint: Seq,
+    /// The last command of the log.
+    pub seq: Seq,
+    /// Commands replayed.
+    pub replayed: u64,
+    /// An unfinished write at the end of the log that was cut; nothing of it was acknowledged.
+    pub cut: Option<Cut>,
+    /// What came out differently from what the log says, under
+    /// [`Options::replay_other_build`].
+    pub differences: Vec<Difference>,
+}
+
+/// A command whose replay came out differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which.
+    pub seq: Seq,
+    /// What it called.
+    pub method: String,
+    /// How it ended now.
+    pub now: String,
+}
+
+/// Why a node could not be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    /// A setting is out of bounds.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] ordain_log::OpenError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ordain_log::ReadError),
+    /// The log's directory cannot be used.
+    #[error("{path}: {error}")]
+    Io {
+        /// Where.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] ordain_store::Error),
+    /// The state in the store cannot be read.
+    #[error(transparent)]
+    Engine(#[from] Halt),
+    /// A record passes its checksum and is no batch.
+    #[error(
+        "{file}, offset {offset}: {error}; the log was written by another version of Ordain or is damaged: use a matching version, or restore a backup"
+    )]
+    Batch {
+        /// The segment.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong.
+        error: ordain_types::batch::BatchError,
+    },
+    /// The log ends before what the store stands for, or begins after it.
+    #[error(
+        "the store stands for seq {store}, but the log holds {first} to {last}: parts of the data directory are missing or from different times; restore a backup"
+    )]
+    Apart {
+        /// The store's seq.
+        store: Seq,
+        /// The log's first.
+        first: Seq,
+        /// The log's last.
+        last: Seq,
+    },
+    /// The tail of the log was written by another build.
+    #[error(
+        "the log holds commands after the last checkpoint (from seq {from}) that build {needed} ran; this is build {this}. Start that build once and stop it cleanly, then start this one; or replay with this build (--replay-other-build), which reports every outcome that comes out differently"
+    )]
+    OtherBuild {
+        /// The first of them.
+        from: Seq,
+        /// The build that ran them, with its name.
+        needed: String,
+        /// This program's.
+        this: String,
+    },
+    /// The replay came to other outcomes than the log says.
+    #[error(
+        "the replay of the batch of seq {first} to {last} came out differently from when it ran: {}. A method is not deterministic, or the state is damaged. Fix the method and replay with --replay-other-build, which reports every difference; or restore a backup",
+        list(differences)
+    )]
+    Diverged {
+        /// The batch's first command.
+        first: Seq,
+        /// Its last.
+        last: Seq,
+        /// What came out differently; if nothing did by itself, all commands of the batch.
+        differences: Vec<Difference>,
+    },
+}
+
+fn list(differences: &[Difference]) -> String {
+    let shown = differences.iter().take(10);
+    let mut text: Vec<_> = shown
+        .map(|d| format!("seq {} {} (now: {})", d.seq, d.method, d.now))
+        .collect();
+    if differences.len() > 10 {
+        text.push(format!("and {} more", differences.len() - 10));
+    }
+    text.join(", ")
+}
+
+/// Opens a node on a directory.
+pub(crate) fn open_dir(
+    path: &Path,
+    catalog: Catalog,
+    options: Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Node, Recovered), OpenError> {
+    options.check()?;
+    let dir = DataDir::open(path)?;
+    let io = |error| OpenError::Io {
+        path: dir.log().display().to_string(),
+        error,
+    };
+    let disk: Arc<dyn Disk> = Arc::new(Dir::open(dir.log()).map_err(io)?);
+    let store_options = ordain_store::Options {
+        cache_bytes: options.store_cache_bytes,
+    };
+    let store: Arc<dyn Store> = Arc::new(DiskStore::open(dir.store(), store_options)?);
+    open_on(disk, store, Some(dir), catalog, options, progress)
+}
+
+/// Opens a node on any disk and store.
+pub(crate) fn open_on(
+    disk: Arc<dyn Disk>,
+    store: Arc<dyn Store>,
+    dir: Option<DataDir>,
+    catalog: Catalog,
+    options: Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Node, Recovered), OpenError> {
+    options.check()?;
+    let build = match &options.build {
+        Some(build) => build.clone(),
+        None => build_of_this_program().map_err(|error| OpenError::Io {
+            path: "this program's file".to_owned(),
+            error,
+        })?,
+    };
+    let in_force = in_force(&options, build);
+    let log_options = ordain_log::Options {
+        segment_bytes: options.segment_bytes,
+    };
+    let (log, found) = Log::open(disk.clone(), log_options)?;
+    let cold = Box::new(StoreCold::new(store.clone()));
+    let hash_seed = RandomState::new().hash_one(0);
+    let mut engine = Engine::open(catalog, cold, ordain_engine::Options { hash_seed })?;
+    let checkpoint = engine.seq();
+    if checkpoint > found.last_seq || found.first_seq > checkpoint.next() {
+        let (first, last) = (found.first_seq, found.last_seq);
+        return Err(OpenError::Apart {
+            store: checkpoint,
+            first,
+            last,
+        });
+    }
+    let mut replay = Replay {
+        engine: &mut engine,
+        in_force: &in_force,
+        force: options.replay_other_build,
+        executed: BTreeMap::new(),
+        differences: Vec::new(),
+    };
+    replay.run(disk, found.last_seq, progress)?;
+    let (executed, differences) = (replay.executed, replay.differences);
+    let recovered = Recovered {
+        checkpoint,
+        seq: found.last_seq,
+        replayed: found.last_seq.0 - checkpoint.0,
+        cut: found.cut,
+        differences,
+    };
+    let digests = executed
+        .into_values()
+        .map(|executed| executed.digest)
+        .collect();
+    let news = news(engine.meta(), in_force);
+    let node = start(engine, log, store, dir, options, digests);
+    for command in news {
+        let (_, reply) = Pending::new();
+        let encoded = crate::door::encode(&command);
+        let work = Work::Update {
+            command,
+            encoded,
+            args: None,
+        };
+        node.push(&mut vec![Item { work, reply }])
+            .expect("a queue just made has room");
+    }
+    Ok((node, recovered))
+}
+
+/// What a replayed batch came to, until the log says what it should have.
+struct ReplayedBatch {
+    digest: BatchDigest,
+    /// What was called and how it ended, by command.
+    commands: Vec<(String, String)>,
+}
+
+struct Replay<'a> {
+    engine: &'a mut Engine,
+    in_force: &'a InForce,
+    force: bool,
+    executed: BTreeMap<Seq, ReplayedBatch>,
+    differences: Vec<Difference>,
+}
+
+impl Replay<'_> {
+    fn run(
+        &mut self,
+        disk: Arc<dyn Disk>,
+        last: Seq,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), OpenError> {
+        let first = self.engine.seq().next();
+        if first > last {
+            return Ok(());
+        }
+        for record in ordain_log::read_from(disk, first)?.until(last) {
+            let record = record?;
+            let batch = Batch::decode(&record.payload).map_err(|error| {
+                let (file, offset) = (record.file.clone(), record.offset);
+                OpenError::Batch {
+                    file,
+                    offset,
+                    error,
+                }
+            })?;
+            self.batch(&batch)?;
+            progress(Progress {
+                at: self.engine.seq(),
+                first,
+                last,
+            });
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &Batch) -> Result<(), OpenError> {
+        for digest in &batch.digests {
+            self.compare(digest)?;
+        }
+        self.engine.begin_batch(batch.first_seq, batch.timestamp);
+        let mut commands = Vec::with_capacity(batch.commands.len());
+        for command in &batch.commands {
+            self.check_build(command)?;
+            let executed = self.engine.execute(command, None)?;
+            commands.push((called(command), ended(&executed.answer)));
+        }
+        let digest = self.engine.end_batch();
+        self.engine.durable(self.engine.seq());
+        self.executed
+            .insert(batch.first_seq, ReplayedBatch { digest, commands });
+        Ok(())
+    }
+
+    /// What another build ran, this one must not run.
+    fn check_build(&self, command: &Command) -> Result<(), OpenError> {
+        let ran_by = &self.engine.meta().in_force;
+        let own = matches!(command, Command::Genesis { .. } | Command::InForce(_));
+        let same = ran_by.build == self.in_force.build
+            && ran_by.executor_version == self.in_force.executor_version;
+        if own || same || self.force {
+            return Ok(());
+        }
+        let name = |in_force: &InForce| format!("{} ({})", in_force.build, in_force.build_name);
+        Err(OpenError::OtherBuild {
+            from: self.engine.seq().next(),
+            needed: name(ran_by),
+            this: name(self.in_force),
+        })
+    }
+
+    /// Holds what a batch came to against what the log says of it.
+    fn compare(&mut self, logged: &BatchDigest) -> Result<(), OpenError> {
+        // A batch before the checkpoint was not replayed.
+        let Some(ours) = self.executed.remove(&logged.first_seq) else {
+            return Ok(());
+        };
+        if ours.digest == *logged {
+            return Ok(());
+        }
+        let first = logged.first_seq;
+        let pairs = ours
+            .digest
+            .outcomes
+            .iter()
+            .zip(&logged.outcomes)
+            .map(|(a, b)| a != b);
+        let mut differ: Vec<bool> = pairs.collect();
+        if !differ.contains(&true) {
+            differ = vec![true; ours.commands.len()];
+        }
+        let last = Seq(first.0 + ours.commands.len() as u64 - 1);
+        let commands = ours.commands.into_iter().enumerate().zip(differ);
+        let differences: Vec<_> = commands
+            .filter(|(_, differs)| *differs)
+            .map(|((at, (method, now)), _)| Difference {
+                seq: first.plus(at as u64),
+                method,
+                now,
+            })
+            .collect();
+        if !self.force {
+            return Err(OpenError::Diverged {
+                first,
+                last,
+                differences,
+            });
+        }
+        self.differences.extend(differences);
+        Ok(())
+    }
+}
+
+fn called(command: &Command) -> String {
+    match command {
+        Command::Genesis { .. } => "genesis".to_owned(),
+        Command::InForce(_) => "in force".to_owned(),
+        Command::Call(call) => format!("{}.{}", call.entity, call.method),
+        Command::Send { call, .. } => format!("send {}.{}", call.entity, call.method),
+        Command::Deliver { send } => format!("deliver {send}"),
+    }
+}
+
+fn ended(answer: &Answer) -> String {
+    let outcome = match answer {
+        Answer::Done(outcome) | Answer::Repeated { outcome, .. } => outcome,
+        Answer::KeyReused { first } => return format!("key reused from seq {first}"),
+    };
+    let text = match outcome {
+        Outcome::Value(value) => format!("value {}", String::from_utf8_lossy(value)),
+        Outcome::Rejected(rejection) => format!("rejected, {rejection}"),
+        Outcome::Fault(fault) => format!("fault, {fault}"),
+    };
+    text[..text.floor_char_boundary(200)].to_owned()
+}
+
+/// Starts the threads.
+fn start(
+    engine: Engine,
+    log: Log,
+    store: Arc<dyn Store>,
+    dir: Option<DataDir>,
+    options: Options,
+    digests: Vec<BatchDigest>,
+) -> Node {
+    let durable = engine.seq();
+    let catalog = engine.catalog().clone();
+    let counters = Arc::new(Counters::default());
+    Counters::set(&counters.seq, durable.0);
+    Counters::set(&counters.durable_seq, durable.0);
+    Counters::set(&counters.checkpoint_seq, store.seq().0);
+    let ingress = Arc::new(Ingress::new(
+        options.queue_commands_max,
+        options.queue_bytes_max,
+    ));
+    let commit = Arc::new(Commit::new(durable, store.seq().next()));
+    let halted = Arc::new(Mutex::new(None));
+    let (checkpoints, checkpointer) = checkpointer::new(
+        store.clone(),
+        ingress.clone(),
+        commit.clone(),
+        counters.clone(),
+        options.checkpoint_interval,
+        options.checkpoint_log_bytes,
+    );
+    let committer = Committer {
+        log,
+        commit: commit.clone(),
+        ingress: ingress.clone(),
+        counters: counters.clone(),
+        history_bytes: options.history_bytes,
+    };
+    let executor = Executor {
+        engine,
+        ingress: ingress.clone(),
+        commit: commit.clone(),
+        counters: counters.clone(),
+        clock: options.clock,
+        checkpoints,
+        memory_budget: options.memory_budget_bytes,
+        halted: halted.clone(),
+        digests,
+        backlog: VecDeque::new(),
+        evict_at: options.memory_budget_bytes,
+        closing: false,
+    };
+    let threads = vec![
+        spawn("ordain-executor", move || executor.run()),
+        spawn("ordain-committer", move || committer.run()),
+        spawn("ordain-checkpointer", move || checkpointer.run()),
+    ];
+    let threads = Mutex::new(threads);
+    Node::of(Running {
+        catalog,
+        ingress,
+        commit,
+        counters,
+        store,
+        halted,
+        threads,
+        dir: Mutex::new(dir),
+    })
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .expect("the system gives a thread")
+}
+
+/// What the log must hold before anything else: what tells it from others, if it is new, and what is
+/// in force, if that changed.
+fn news(meta: &Meta, in_force: InForce) -> Vec<Command> {
+    let mut news = Vec::new();
+    if meta.seq == Seq::ZERO {
+        news.push(Command::Genesis {
+            log_id: new_log_id(),
+        });
+    }
+    if meta.in_force != in_force {
+        news.push(Command::InForce(Box::new(in_force)));
+    }
+    news
+}
+
+/// 128 bits of the standard library's randomness, which the system seeds.
+fn new_log_id() -> LogId {
+    let half = |n: u64| u128::from(RandomState::new().hash_one(n));
+    LogId(half(0) << 64 | half(1))
+}

@@ -1,0 +1,234 @@
+//! Replies, and how they reach whoever waits: one at a time ([`Pending`]) or batch by batch ([`Sink`]).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use ordain_engine::Invocation;
+use ordain_types::{FieldKey, Json, Outcome, Seq};
+
+/// The end of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// An update's own position; for what only reads, that of the last command it saw.
+    pub seq: Seq,
+    /// What came of it.
+    pub body: Body,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// It ran, now or (by its idempotency key) before.
+    Outcome {
+        /// How it ended. A send's value is its id, as a JSON string.
+        outcome: Outcome,
+        /// Whether this is the first answer to an earlier request of the same key.
+        repeated: bool,
+    },
+    /// Its idempotency key was used before for another request.
+    KeyReused {
+        /// The command that used it.
+        first: Seq,
+    },
+    /// What is known of a send.
+    Invocation(Option<Box<Invocation>>),
+    /// An entity's state.
+    Entity {
+        /// Its root value; none before the first write.
+        root: Option<Json>,
+        /// A page of its fields.
+        fields: Vec<(FieldKey, Json)>,
+    },
+    /// A checkpoint was taken; the reply's seq is what it stands for.
+    Checkpoint,
+    /// It asked to see a seq that is not there yet.
+    SeqNotReached,
+    /// It did not run, or no one knows whether its command will survive.
+    Unavailable(Unavailable),
+}
+
+/// Why nothing runs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// The node is being stopped.
+    #[error("the node is stopping")]
+    Stopping,
+    /// The log cannot grow. Goes by itself when there is space.
+    #[error("the disk is full: {0}; updates go on by themselves when there is space")]
+    DiskFull(String),
+    /// A write or a sync of the log failed. Goes by a restart on a sound disk.
+    #[error("the disk failed: {0}; no update is taken until a restart on a sound disk")]
+    DiskFailed(String),
+    /// The node cannot go on at all.
+    #[error("the node has stopped: {0}")]
+    Halted(String),
+}
+
+/// Takes replies as they come, many at once.
+pub trait Sink: Send + Sync {
+    /// Called on the node's own thread: must not block. `tokens` are those given with the requests.
+    fn deliver(&self, replies: &mut dyn Iterator<Item = (u64, Reply)>);
+}
+
+/// Who waits for a reply.
+pub enum ReplyTo {
+    /// One waiter.
+    Once(Once),
+    /// One of many requests of a sink, by its token.
+    Sink(Arc<dyn Sink>, u64),
+}
+
+/// A reply to come: block on it with [`Pending::wait`], or await it.
+#[derive(Debug)]
+pub struct Pending(Arc<Cell>);
+
+/// The other end of a [`Pending`].
+#[derive(Debug)]
+pub struct Once(Arc<Cell>);
+
+#[derive(Debug, Default)]
+struct Cell {
+    state: Mutex<State>,
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Empty,
+    Awaited(Waker),
+    Blocked,
+    Here(Reply),
+    Gone,
+}
+
+impl Pending {
+    /// A reply to come and where to put it.
+    pub fn new() -> (Pending, ReplyTo) {
+        let cell = Arc::new(Cell::default());
+        (Pending(cell.clone()), ReplyTo::Once(Once(cell)))
+    }
+
+    /// Blocks until the reply is there.
+    pub fn wait(self) -> Reply {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match std::mem::replace(&mut *state, State::Blocked) {
+                State::Here(reply) => return reply,
+                State::Gone => return halted(),
+                _ => {
+                    state = self
+                        .0
+                        .came
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
+            }
+        }
+    }
+}
+
+impl Future for Pending {
+    type Output = Reply;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut *state) {
+            State::Here(reply) => Poll::Ready(reply),
+            State::Gone => Poll::Ready(halted()),
+            _ => {
+                *state = State::Awaited(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Once {
+    fn put(&self, last: State) {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Here(_)) {
+            return;
+        }
+        let before = std::mem::replace(&mut *state, last);
+        drop(state);
+        match before {
+            State::Awaited(waker) => waker.wake(),
+            State::Blocked => self.0.came.notify_one(),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Once {
+    fn drop(&mut self) {
+        self.put(State::Gone);
+    }
+}
+
+fn halted() -> Reply {
+    let reason = "it ended before the request did".to_owned();
+    Reply {
+        seq: Seq::ZERO,
+        body: Body::Unavailable(Unavailable::Halted(reason)),
+    }
+}
+
+/// Delivers replies in order; neighbours for one sink go together.
+pub(crate) fn deliver(replies: Vec<(ReplyTo, Reply)>) {
+    let mut replies = replies.into_iter().peekable();
+    while let Some((to, reply)) = replies.next() {
+        match to {
+            ReplyTo::Once(once) => once.put(State::Here(reply)),
+            ReplyTo::Sink(sink, token) => {
+                let mut run = vec![(token, reply)];
+                while let Some((_, reply)) =
+                    replies.next_if(|(to, _)| is_for(to, &sink)).map(token_of)
+                {
+                    run.push(reply);
+                }
+                sink.deliver(&mut run.into_iter());
+            }
+        }
+    }
+}
+
+fn is_for(to: &ReplyTo, sink: &Arc<dyn Sink>) -> bool {
+    matches!(to, ReplyTo::Sink(other, _) if Arc::ptr_eq(other, sink))
+}
+
+fn token_of((to, reply): (ReplyTo, Reply)) -> ((), (u64, Reply)) {
+    match to {
+        ReplyTo::Sink(_, token) => ((), (token, reply)),
+        ReplyTo::Once(_) => unreachable!("asked for a sink's"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_given_up_wakes_its_waiter() {
+        let (pending, to) = Pending::new();
+        drop(to);
+        assert!(matches!(
+            pending.wait().body,
+            Body::Unavailable(Unavailable::Halted(_))
+        ));
+    }
+
+    #[test]
+    fn a_blocked_waiter_gets_its_reply() {
+        let (pending, to) = Pending::new();
+        let waiter = std::thread::spawn(move || pending.wait());
+        let reply = Reply {
+            seq: Seq(3),
+            body: Body::SeqNotReached,
+        };
+        deliver(vec![(to, reply.clone())]);
+        assert_eq!(waiter.join().unwrap(), reply);
+    }
+}

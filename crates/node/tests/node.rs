@@ -1,0 +1,323 @@
+//! The node through its public door: calls, restarts, sends, faults of the disk.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{catalog, catalog_with, request};
+use ordain_log::disk::{Disk, MemoryDisk};
+use ordain_node::{CallError, CallOptions, Node, OpenError, Options, Recovered, VirtualClock};
+use ordain_store::{MemoryStore, Store};
+use ordain_types::{IdempotencyKey, Rejection};
+use serde_json::json;
+
+/// A node in memory that can be opened again.
+struct World {
+    disk: Arc<MemoryDisk>,
+    store: Arc<MemoryStore>,
+    clock: Arc<VirtualClock>,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(VirtualClock::new(common::start()));
+        Self {
+            disk: Arc::new(MemoryDisk::new()),
+            store: Arc::new(MemoryStore::default()),
+            clock,
+        }
+    }
+
+    fn options(&self) -> Options {
+        let clock = self.clock.clone();
+        Options {
+            build: Some("b1".into()),
+            clock,
+            ..Options::default()
+        }
+    }
+
+    fn open_with(
+        &self,
+        catalog: ordain_engine::Catalog,
+        options: Options,
+    ) -> Result<(Node, Recovered), OpenError> {
+        let (disk, store): (Arc<dyn Disk>, Arc<dyn Store>) =
+            (self.disk.clone(), self.store.clone());
+        Node::open_on(disk, store, catalog, options, &mut |_| {})
+    }
+
+    fn open(&self) -> Node {
+        self.open_with(catalog(), self.options())
+            .expect("it opens")
+            .0
+    }
+
+    /// As a kill would leave it: nothing is checkpointed.
+    fn crash(&self) -> World {
+        let clock = self.clock.clone();
+        let disk = Arc::new(self.disk.fork());
+        World {
+            disk,
+            store: Arc::new(MemoryStore::default()),
+            clock,
+        }
+    }
+}
+
+fn add(node: &Node, key: &str, n: i64) -> Result<i64, CallError> {
+    node.call(request(key, "add", json!({ "n": n })))
+}
+
+fn look(node: &Node, key: &str) -> i64 {
+    node.query(request(key, "look", json!({})))
+        .expect("a query")
+}
+
+#[test]
+fn calls_reject_and_fault() {
+    let world = World::new();
+    let node = world.open();
+    assert_eq!(add(&node, "a", 5), Ok(5));
+    let rejection = Rejection::new("negative", "it would be -1");
+    assert_eq!(add(&node, "a", -6), Err(CallError::Rejected(rejection)));
+    assert_eq!(look(&node, "a"), 5);
+    let fault = node.call::<i64>(request("a", "boom", json!({})));
+    assert!(matches!(fault, Err(CallError::Fault(fault)) if fault.message == "boom"));
+    node.stop();
+    assert!(matches!(add(&node, "a", 1), Err(CallError::Refused(_))));
+}
+
+#[test]
+fn a_crash_replays_and_a_clean_stop_does_not() {
+    let world = World::new();
+    let node = world.open();
+    for n in 0..100 {
+        add(&node, &format!("k{}", n % 7), n).expect("a call");
+    }
+    let hash = node.state_hash().expect("a hash");
+    let crashed = world.crash();
+    let (replayed, recovered) = crashed
+        .open_with(catalog(), world.options())
+        .expect("a replay");
+    assert_eq!(
+        recovered.replayed, 102,
+        "with the two that come first in every log"
+    );
+    assert_eq!(replayed.state_hash().expect("a hash"), hash);
+    node.stop();
+    let (_, recovered) = world
+        .open_with(catalog(), world.options())
+        .expect("it opens again");
+    assert_eq!(recovered.replayed, 0);
+}
+
+#[test]
+fn idempotency_keys_answer_once() {
+    let world = World::new();
+    let node = world.open();
+    let key = Some(IdempotencyKey::new("k").expect("a key"));
+    let once = || CallOptions {
+        idempotency_key: key.clone(),
+        ..CallOptions::default()
+    };
+    assert_eq!(
+        node.call_with(request("a", "add", json!({"n": 2})), once()),
+        Ok(2)
+    );
+    assert_eq!(
+        node.call_with(request("a", "add", json!({"n": 2})), once()),
+        Ok(2)
+    );
+    let other = node.call_with::<i64>(request("a", "add", json!({"n": 3})), once());
+    assert!(matches!(other, Err(CallError::KeyReused { .. })));
+    assert_eq!(look(&node, "a"), 2);
+}
+
+#[test]
+fn sends_arrive_once_and_delays_survive_a_crash() {
+    let world = World::new();
+    let node = world.open();
+    let send =
+        |delay| request::<String>("a", "send", json!({"to": "b", "n": 3, "delay_ms": delay}));
+    node.call(send(0)).expect("a send");
+    node.call(send(60_000)).expect("a send");
+    while look(&node, "b") != 3 {}
+    let crashed = world.crash();
+    drop(node);
+    let node = crashed.open();
+    assert_eq!(look(&node, "b"), 3);
+    crashed.clock.advance(Duration::from_secs(61));
+    node.nudge();
+    while look(&node, "b") != 6 {}
+}
+
+#[test]
+fn many_calls_in_flight_come_back_in_order() {
+    let world = World::new();
+    let node = world.open();
+    let mut pipeline = node.pipeline();
+    for _ in 0..1_000 {
+        pipeline
+            .submit(request::<i64>("a", "add", json!({})))
+            .expect("room");
+    }
+    for expected in 1..=1_000 {
+        let received = pipeline.receive().expect("in flight");
+        assert_eq!(received.number as i64 + 1, expected);
+        assert_eq!(received.value::<i64>(), Ok(expected));
+    }
+    assert!(pipeline.receive().is_none());
+}
+
+#[test]
+fn another_build_does_not_replay_unless_told_to() {
+    let world = World::new();
+    let node = world.open();
+    for n in 0..3 {
+        add(&node, "a", n).expect("a call");
+    }
+    let crashed = world.crash();
+    drop(node);
+    let changed = || {
+        catalog_with(|tx, args| {
+            *common::counter(tx) += 2 * args["n"].as_i64().unwrap_or(1);
+            Ok(json!(*common::counter(tx)))
+        })
+    };
+    let options = Options {
+        build: Some("b2".into()),
+        ..world.options()
+    };
+    let refused = crashed
+        .open_with(changed(), options.clone())
+        .err()
+        .expect("refused")
+        .to_string();
+    assert!(
+        refused.contains("b1") && refused.contains("b2"),
+        "{refused}"
+    );
+    let forced = Options {
+        replay_other_build: true,
+        ..options
+    };
+    let (node, recovered) = crashed.open_with(changed(), forced).expect("an override");
+    let differ: Vec<_> = recovered
+        .differences
+        .iter()
+        .map(|d| (d.seq.0, d.now.as_str()))
+        .collect();
+    // The digest of the last batch is not in the log yet when it crashes.
+    assert_eq!(differ, [(4, "value 2")]);
+    assert_eq!(look(&node, "a"), 6);
+}
+
+#[test]
+fn a_method_that_is_not_deterministic_is_found() {
+    let world = World::new();
+    let node = world.open();
+    for _ in 0..3 {
+        node.call::<i64>(request("a", "chance", json!({})))
+            .expect("a call");
+    }
+    let crashed = world.crash();
+    drop(node);
+    let error = crashed
+        .open_with(catalog(), world.options())
+        .err()
+        .expect("it diverges");
+    let text = error.to_string();
+    assert!(matches!(error, OpenError::Diverged { .. }), "{text}");
+    assert!(
+        text.contains("seq 3") && text.contains("counter/a.chance"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_directory_is_locked_and_restored_from_a_backup() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, restored) = (dir.path().join("data"), dir.path().join("restored"));
+    let node = Node::open(&data, catalog()).expect("it opens");
+    add(&node, "a", 7).expect("a call");
+    let twice = Node::open(&data, catalog())
+        .err()
+        .expect("locked")
+        .to_string();
+    assert!(twice.contains("in use"), "{twice}");
+    let mut backup = Vec::new();
+    node.backup(&mut backup, &mut |_| {}).expect("a backup");
+    let hash = node.state_hash().expect("a hash");
+    add(&node, "a", 1).expect("a call after the backup");
+    ordain_node::restore(&backup[..], &restored, &mut |_| {}).expect("a restore");
+    let copy = Node::open(&restored, catalog()).expect("it opens");
+    assert_eq!(look(&copy, "a"), 7);
+    assert_eq!(copy.state_hash().expect("a hash"), hash);
+    assert_eq!(add(&copy, "a", 1), Ok(8));
+    let again = ordain_node::restore(&backup[..], &restored, &mut |_| {});
+    assert!(again.is_err(), "a directory in use is not overwritten");
+}
+
+#[test]
+fn a_full_disk_refuses_updates_serves_reads_and_resumes() {
+    let world = World::new();
+    let options = Options {
+        segment_bytes: 64 << 10,
+        ..world.options()
+    };
+    let (node, _) = world.open_with(catalog(), options).expect("it opens");
+    add(&node, "a", 1).expect("a call");
+    let used = 3 * (64 << 10);
+    world.disk.limit_bytes(Some(used));
+    let filler = "x".repeat(1_000);
+    let mut sum = 1;
+    let why = loop {
+        let args = json!({"n": 1, "filler": filler});
+        match node.call::<i64>(request("a", "add", args)) {
+            Ok(n) => sum = n,
+            Err(why) => break why.to_string(),
+        }
+        assert!(sum < 10_000, "the limit bites");
+    };
+    assert!(why.contains("disk is full"), "{why}");
+    assert!(matches!(node.health(), ordain_node::Health::Unavailable(_)));
+    assert_eq!(
+        look(&node, "a"),
+        sum,
+        "reads go on, and show what was acknowledged"
+    );
+    world.disk.limit_bytes(None);
+    let resumed = loop {
+        match add(&node, "a", 1) {
+            Ok(n) => break n,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    assert_eq!(resumed, sum + 1);
+    let crashed = world.crash();
+    let node = crashed.open();
+    assert_eq!(look(&node, "a"), sum + 1);
+}
+
+#[test]
+fn a_failed_sync_is_never_acknowledged_and_reads_show_what_is_durable() {
+    let world = World::new();
+    let node = world.open();
+    add(&node, "a", 1).expect("a call");
+    world.disk.inject(
+        0,
+        ordain_log::disk::Fault::Sync {
+            kind: std::io::ErrorKind::Other,
+        },
+    );
+    let why = add(&node, "a", 1).expect_err("its sync fails").to_string();
+    assert!(why.contains("disk failed"), "{why}");
+    assert_eq!(look(&node, "a"), 1);
+    assert!(
+        add(&node, "a", 1).is_err(),
+        "and nothing more until a restart"
+    );
+    assert_eq!(look(&node, "a"), 1);
+}
