@@ -32,5 +32,5 @@ pub use link::{Address, Link};
 pub use measure::encoded_len;
 pub use method::{MethodResult, method, param};
 pub use state::{
-    Copied, CopyByClone, CopyByJson, NativeState, NativeType, held, held_mut, state, state_mut,
+    ByClone, Cloned, NativeState, NativeType, NotByClone, held, held_mut, state, state_mut,
 };

@@ -1,8 +1,8 @@
 //! The `impl` block under `#[entity]`, checked: an entity type and its methods.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
 use syn::parse::Parser;
-use syn::spanned::Spanned;
 use syn::{Error, ImplItem, Item, ItemImpl, LitStr, Result, Type};
 
 use crate::method::Method;
@@ -24,7 +24,7 @@ pub fn parse(item: TokenStream) -> Result<ItemImpl> {
                  Account { … }`";
     match syn::parse2::<Item>(item)? {
         Item::Impl(block) => Ok(block),
-        other => Err(Error::new(other.span(), wrong)),
+        other => Err(Error::new_spanned(other, wrong)),
     }
 }
 
@@ -57,12 +57,12 @@ fn check_header(block: &ItemImpl) -> Result<()> {
     if let Some((_, path, _)) = &block.trait_ {
         let message = "#[entity] goes on a plain `impl` block: the methods of a trait cannot be called \
                        from outside";
-        return Err(Error::new(path.span(), message));
+        return Err(Error::new_spanned(path, message));
     }
     if !block.generics.params.is_empty() {
         let message = "an entity type cannot be generic: its name stands for one type of state; write \
                        one entity type for each";
-        return Err(Error::new(block.generics.span(), message));
+        return Err(Error::new_spanned(&block.generics, message));
     }
     Ok(())
 }
@@ -78,7 +78,7 @@ fn type_ident(ty: &Type) -> Result<Ident> {
             .expect("a path has a segment")
             .ident
             .clone()),
-        other => Err(Error::new(other.span(), message)),
+        other => Err(Error::new_spanned(other, message)),
     }
 }
 
@@ -103,7 +103,7 @@ fn entity_name(options: TokenStream, ident: &Ident) -> Result<String> {
 }
 
 /// The rule of `ordain_types::EntityType` and `ordain_types::Method`.
-pub fn check_name(name: String, place: impl Spanned, what: &str) -> Result<String> {
+pub fn check_name(name: String, place: impl ToTokens, what: &str) -> Result<String> {
     let good = |b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_');
     let begins = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
     match begins && name.len() <= 64 && name.bytes().all(good) {
@@ -113,7 +113,7 @@ pub fn check_name(name: String, place: impl Spanned, what: &str) -> Result<Strin
                 "{what} holds only a-z, 0-9 and _, begins with a letter and has at most 64 bytes; \
                  `{name}` does not"
             );
-            Err(Error::new(place.span(), message))
+            Err(Error::new_spanned(place, message))
         }
     }
 }

@@ -36,7 +36,7 @@ fn glue(block: &Block, impl_block: &ItemImpl) -> TokenStream {
     let runners = block.methods.iter().map(|method| runner(block, method));
     let handles = handles(block, &names);
     let implementation = implementation(block, &names);
-    let requests = &names.requests;
+    let (requests, name) = (&names.requests, &block.name);
     let at = format!(
         "Requests to the `{}` of that key, from outside or to be sent.",
         block.name
@@ -72,7 +72,7 @@ fn glue(block: &Block, impl_block: &ItemImpl) -> TokenStream {
             impl #ty {
                 #[doc = #at]
                 pub fn at(key: impl __ordain::IntoKey) -> #requests {
-                    <#ty as __ordain::Entity>::__requests(__ordain::Address::new::<#ty>(key))
+                    #requests(__ordain::Address::new(#name, key))
                 }
             }
         };
@@ -100,18 +100,19 @@ fn args_ident(index: usize) -> Ident {
     format_ident!("__Args{index}")
 }
 
-/// One struct a method: its parameters as an object.
+/// One struct a method: its parameters as an object. Generic, so that an argument that is no serde type
+/// is an error at its method rather than all over the derives.
 fn arguments(block: &Block) -> TokenStream {
     let structs = block.methods.iter().enumerate().map(|(index, method)| {
         let ident = args_ident(index);
-        let fields = method.params.iter().map(|param| {
-            let (ident, ty) = (&param.ident, &param.ty);
-            quote! { #ident: #ty }
-        });
+        let types: Vec<_> = (0..method.params.len())
+            .map(|at| format_ident!("T{at}"))
+            .collect();
+        let fields = method.params.iter().map(|param| &param.ident);
         quote! {
             #[derive(__ordain::serde::Serialize, __ordain::serde::Deserialize)]
             #[serde(crate = "::ordain::__private::serde", deny_unknown_fields)]
-            struct #ident { #(#fields,)* }
+            struct #ident<#(#types),*> { #(#fields: #types,)* }
         }
     });
     quote! { #(#structs)* }
@@ -219,15 +220,14 @@ fn implementation(block: &Block, names: &Names) -> TokenStream {
             const TYPE: &'static str = #name;
             type Handle<'a> = #handle<'a>;
             type QueryHandle<'a> = #query_handle<'a>;
-            type Requests = #requests;
 
             fn define() -> __ordain::TypeDef {
                 __ordain::define::<#ty>(::std::vec![#(#definitions),*])
             }
 
-            fn __copy(&self) -> Self {
-                use __ordain::{CopyByClone as _, CopyByJson as _};
-                (&__ordain::Copied(self)).copied()
+            fn __clone(&self) -> ::core::option::Option<Self> {
+                use __ordain::{ByClone as _, NotByClone as _};
+                (&__ordain::Cloned(self)).cloned()
             }
 
             fn __handle(link: __ordain::Link<'_>) -> #handle<'_> {
@@ -236,10 +236,6 @@ fn implementation(block: &Block, names: &Names) -> TokenStream {
 
             fn __query_handle(link: __ordain::Link<'_>) -> #query_handle<'_> {
                 #query_handle(link)
-            }
-
-            fn __requests(address: __ordain::Address) -> #requests {
-                #requests(address)
             }
         }
 
@@ -265,14 +261,16 @@ fn definition(at: usize, method: &Method) -> TokenStream {
         quote! { __ordain::param(#name, #schema, #required) }
     });
     let result = types::result_schema(&method.output);
+    let types = method.params.iter().map(|param| &param.ty);
     let fields = method.params.iter().map(|param| &param.ident);
-    quote! {
+    let params = quote! { ::std::vec![#(#params),*] };
+    quote_spanned! { ident.span() =>
         __ordain::method(
             #name,
             #kind,
-            ::std::vec![#(#params),*],
+            #params,
             #result,
-            |tx, __args: #args| __Run::#ident(tx, #(__args.#fields),*),
+            |tx, __args: #args<#(#types),*>| __Run::#ident(tx, #(__args.#fields),*),
         )
     }
 }
@@ -284,10 +282,11 @@ fn request(at: usize, method: &Method) -> TokenStream {
     let value = quote_spanned! { output.span() =>
         <#output as __ordain::MethodResult>::Value
     };
+    let request = quote_spanned! { ident.span() =>
+        self.0.request(#name, #kind, &#args { #passed })
+    };
     quote! {
         #(#docs)*
-        pub fn #ident(&self, #declared) -> __ordain::Request<#value> {
-            self.0.request(#name, #kind, &#args { #passed })
-        }
+        pub fn #ident(&self, #declared) -> __ordain::Request<#value> { #request }
     }
 }

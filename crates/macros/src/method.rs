@@ -57,12 +57,8 @@ impl Method {
         let name = sig.ident.unraw().to_string();
         let name = errors.note(check_name(name, &sig.ident, "a method's name"));
         let takes = errors.note(read_takes(self_ty, sig, query));
-        let skipped = match takes {
-            Some(Takes::StateAndContext) => 2,
-            _ => 1,
-        };
         let mut params = Vec::new();
-        for input in sig.inputs.iter().skip(skipped) {
+        for input in sig.inputs.iter().skip(leading(sig)) {
             params.extend(errors.note(read_parameter(self_ty, input)));
         }
         let output = errors.note(read_output(self_ty, sig));
@@ -95,10 +91,7 @@ fn take_query(attrs: &mut Vec<Attribute>) -> Result<bool> {
     attrs.retain(|attr| !is_query(attr));
     if let Some(attr) = &found {
         attr.meta.require_path_only().map_err(|_| {
-            Error::new(
-                attr.span(),
-                "`#[query]` has no options: write `#[query]` alone",
-            )
+            Error::new_spanned(attr, "`#[query]` has no options: write `#[query]` alone")
         })?;
     }
     Ok(found.is_some())
@@ -110,8 +103,8 @@ fn check_attributes(attrs: &[Attribute]) -> Result<()> {
         .find(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
     {
         None => Ok(()),
-        Some(attr) => Err(Error::new(
-            attr.span(),
+        Some(attr) => Err(Error::new_spanned(
+            attr,
             "a method cannot depend on `cfg`, for all builds of an entity must answer alike: put what \
              differs into a function of a second, plain `impl` block",
         )),
@@ -128,24 +121,24 @@ fn check_signature(sig: &Signature) -> Result<()> {
         let message = "a method runs to its end within one transaction, so it cannot be `async`: \
                        remove `async`; calls to other entities need no `.await`, and what shall happen \
                        later is sent with `cx.send(…)`";
-        return Err(Error::new(token.span(), message));
+        return Err(Error::new_spanned(token, message));
     }
     if let Some(token) = &sig.unsafety {
-        return Err(Error::new(
-            token.span(),
+        return Err(Error::new_spanned(
+            token,
             "a method is called from outside: remove `unsafe`",
         ));
     }
     if let Some(token) = &sig.abi {
-        return Err(Error::new(
-            token.span(),
+        return Err(Error::new_spanned(
+            token,
             "a method is called by name: remove `extern`",
         ));
     }
     if let Some(param) = sig.generics.params.first() {
         let message = "a method is called by name with JSON, so it cannot be generic: write the types \
                        (and `Context<Self>` without a lifetime)";
-        return Err(Error::new(param.span(), message));
+        return Err(Error::new_spanned(param, message));
     }
     Ok(())
 }
@@ -175,6 +168,20 @@ fn read_takes(self_ty: &Type, sig: &Signature, query: bool) -> Result<Takes> {
         },
         None => Err(no_method(self_ty, sig)),
     }
+}
+
+/// How many of the first inputs are no parameters: `self`, a context.
+fn leading(sig: &Signature) -> usize {
+    let receiver = sig
+        .inputs
+        .first()
+        .is_some_and(|first| matches!(first, FnArg::Receiver(_)));
+    let next = usize::from(receiver);
+    next + usize::from(
+        sig.inputs
+            .get(next)
+            .is_some_and(|input| context_of(input).is_some()),
+    )
 }
 
 fn no_method(self_ty: &Type, sig: &Signature) -> Error {
@@ -207,7 +214,7 @@ fn check_receiver(receiver: &Receiver, query: bool) -> Result<()> {
              query"
         }
     };
-    Err(Error::new(receiver.span(), message))
+    Err(Error::new_spanned(receiver, message))
 }
 
 /// A parameter that is spelled like a context.
@@ -266,15 +273,15 @@ impl ContextParam<'_> {
                                     it"
             .to_owned(),
         };
-        Err(Error::new(self.ty.span(), message))
+        Err(Error::new_spanned(self.ty, message))
     }
 
     fn check_with_self(&self, query: bool) -> Result<()> {
         let name = if query { "QueryContext" } else { "Context" };
         match self.state {
             None => Ok(()),
-            Some(state) => Err(Error::new(
-                state.span(),
+            Some(state) => Err(Error::new_spanned(
+                state,
                 format!(
                     "the state is `self` here: write `cx: &mut {name}`; or remove `self` and reach the \
                      state through `cx: &mut {name}<Self>`, which lets calls come back to this entity"
@@ -286,8 +293,8 @@ impl ContextParam<'_> {
     fn check_state(&self, self_ty: &Type, query: bool) -> Result<()> {
         let name = if query { "QueryContext" } else { "Context" };
         match self.state {
-            Some(state) if types::with_self(self_ty, state) != *self_ty => Err(Error::new(
-                state.span(),
+            Some(state) if types::with_self(self_ty, state) != *self_ty => Err(Error::new_spanned(
+                state,
                 format!(
                     "a method reaches the state of its own entity: write `cx: &mut {name}<Self>`"
                 ),
@@ -302,14 +309,14 @@ fn read_parameter(self_ty: &Type, input: &FnArg) -> Result<Parameter> {
         return Err(Error::new(input.span(), "`self` comes first"));
     };
     if let Some(attr) = attrs.first() {
-        return Err(Error::new(
-            attr.span(),
+        return Err(Error::new_spanned(
+            attr,
             "a parameter has no attributes: remove it",
         ));
     }
     if context_of(input).is_some() {
-        return Err(Error::new(
-            ty.span(),
+        return Err(Error::new_spanned(
+            ty,
             "the context comes first, after `self` if there is one",
         ));
     }
@@ -318,7 +325,7 @@ fn read_parameter(self_ty: &Type, input: &FnArg) -> Result<Parameter> {
         other => {
             let message = "a parameter needs a name, for it is the name of the argument: write `name: \
                            Type` and take it apart in the body";
-            return Err(Error::new(other.span(), message));
+            return Err(Error::new_spanned(other, message));
         }
     };
     types::check_crosses(ty, "a parameter")?;
@@ -348,7 +355,7 @@ fn read_output(self_ty: &Type, sig: &Signature) -> Result<Type> {
             "a method returns a `Result`, for it may be refused: write `-> Result<{spelled}>` and end \
              with `Ok(…)`"
         );
-        return Err(Error::new(ty.span(), message));
+        return Err(Error::new_spanned(ty, message));
     }
     types::check_crosses(ty, "a result")?;
     Ok(types::with_self(self_ty, ty))

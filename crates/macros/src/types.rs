@@ -3,7 +3,6 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, GenericArgument, Lit, PathArguments, Result, Type};
 
 /// The type as a person would write it.
@@ -48,14 +47,11 @@ pub fn check_crosses(ty: &Type, what: &str) -> Result<()> {
     match find(ty.to_token_stream()) {
         None => Ok(()),
         Some(Found::Reference(span)) => {
-            let instead = owned(ty).unwrap_or_else(|| "a type that owns its data".to_owned());
-            let message = format!("{what} comes from JSON and owns its data: write `{instead}`");
-            let span = if matches!(ty, Type::Reference(_)) {
-                ty.span()
-            } else {
-                span
-            };
-            Err(Error::new(span, message))
+            let owns = format!("{what} crosses from or to JSON, so it owns its data");
+            Err(match owned(ty) {
+                Some(instead) => Error::new_spanned(ty, format!("{owns}: write `{instead}`")),
+                None => Error::new(span, format!("{owns}: write `String`, `Vec<…>`, `Box<…>`")),
+            })
         }
         Some(Found::Impl(span)) => {
             let message =

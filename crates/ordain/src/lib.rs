@@ -107,8 +107,8 @@ pub type Result<T, E = Rejection> = std::result::Result<T, E>;
 pub mod __private {
     pub use ordain_engine::{Tx, TypeDef};
     pub use ordain_hosts::native::{
-        Address, Copied, CopyByClone, CopyByJson, Entity, IntoKey, Link, MethodResult, define,
-        held, held_mut, method, param, state, state_mut,
+        Address, ByClone, Cloned, Entity, IntoKey, Link, MethodResult, NotByClone, define, held,
+        held_mut, method, param, state, state_mut,
     };
     pub use ordain_types::{MethodKind, Request};
     pub use serde;

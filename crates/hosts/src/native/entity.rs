@@ -8,7 +8,8 @@ use ordain_types::EntityType;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::link::{Address, Link};
+use super::json::{from_json, to_json};
+use super::link::Link;
 use super::state::NativeType;
 
 /// An entity type written in Rust: the type of its root value, with its methods. Implemented by
@@ -27,20 +28,30 @@ pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static
     type Handle<'a>;
     /// Calls the queries of one entity, inside a transaction.
     type QueryHandle<'a>;
-    /// Makes requests to one entity, from outside or to be sent.
-    type Requests;
 
     /// What the engine needs to know.
     fn define() -> TypeDef;
 
+    /// The copy of a state that is `Clone`.
     #[doc(hidden)]
-    fn __copy(&self) -> Self;
+    fn __clone(&self) -> Option<Self>;
     #[doc(hidden)]
     fn __handle(link: Link<'_>) -> Self::Handle<'_>;
     #[doc(hidden)]
     fn __query_handle(link: Link<'_>) -> Self::QueryHandle<'_>;
-    #[doc(hidden)]
-    fn __requests(address: Address) -> Self::Requests;
+}
+
+/// A copy of a state: by `Clone` where it has it, else through JSON, which takes many times as long.
+///
+/// # Panics
+/// If it has no `Clone` and cannot be read back from JSON. In a method that is a fault.
+pub(super) fn copy<E: Entity>(state: &E) -> E {
+    state.__clone().unwrap_or_else(|| {
+        let json = to_json(state).unwrap_or_else(|error| panic!("the state is not JSON: {error}"));
+        from_json(&json).unwrap_or_else(|error| {
+            panic!("the state does not decode from its own encoding: {error}")
+        })
+    })
 }
 
 /// The definition of `E` with these methods.

@@ -62,11 +62,11 @@ impl<'a> Link<'a> {
 pub struct Address(Result<EntityId, NameError>);
 
 impl Address {
-    /// The address of the `E` of that key.
-    pub fn new<E: Entity>(key: impl IntoKey) -> Self {
+    /// The address of the entity of that type and key.
+    pub fn new(ty: &str, key: impl IntoKey) -> Self {
         let address = || {
             Ok(EntityId {
-                ty: EntityType::new(E::TYPE)?,
+                ty: EntityType::new(ty)?,
                 key: key.into_key()?,
             })
         };

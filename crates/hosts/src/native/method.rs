@@ -14,8 +14,8 @@ use super::json::to_json;
 /// What a method returns.
 #[diagnostic::on_unimplemented(
     message = "a method returns `ordain::Result<T>`, not `{Self}`",
-    label = "write `Result<{Self}>`",
-    note = "the error of a method is `ordain::Rejection`: turn other errors into one, as in \
+    label = "the error of this `Result` is not `ordain::Rejection`",
+    note = "turn other errors into a rejection, as in \
             `.map_err(|error| Rejection::new(\"bad_date\", error.to_string()))`"
 )]
 pub trait MethodResult {

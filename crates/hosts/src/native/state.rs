@@ -6,11 +6,9 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use ordain_engine::{State, StateType, Tx};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::entity::Entity;
-use super::json::{append_json, from_json, to_json};
+use super::entity::{Entity, copy};
+use super::json::{append_json, from_json};
 use super::measure::encoded_len;
 
 /// A live root value.
@@ -19,7 +17,7 @@ pub struct NativeState<E>(pub E);
 
 impl<E: Entity> State for NativeState<E> {
     fn snapshot(&self) -> Box<dyn State> {
-        Box::new(Self(self.0.__copy()))
+        Box::new(Self(copy(&self.0)))
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
@@ -51,38 +49,31 @@ impl<E: Entity> StateType for NativeType<E> {
     }
 }
 
-/// Copies a value whose type the macro knows: by `Clone` where it has it, else through JSON, which
-/// takes many times as long. Method lookup tries [`CopyByClone`] first, since it needs one reference
-/// less.
-pub struct Copied<'a, T>(pub &'a T);
+/// Asks whether the type of a value is `Clone`, where the macro knows the type: method lookup tries
+/// [`ByClone`] first, since it needs one reference less than [`NotByClone`].
+pub struct Cloned<'a, T>(pub &'a T);
 
-/// The copy of a value that is `Clone`.
-pub trait CopyByClone<T> {
+/// The answer for a type that is `Clone`.
+pub trait ByClone<T> {
     /// The copy.
-    fn copied(&self) -> T;
+    fn cloned(&self) -> Option<T>;
 }
 
-/// The copy of any state.
-pub trait CopyByJson<T> {
-    /// The copy.
-    ///
-    /// # Panics
-    /// If the value cannot be read back from JSON. In a method that is a fault.
-    fn copied(&self) -> T;
+/// The answer for any other.
+pub trait NotByClone<T> {
+    /// None.
+    fn cloned(&self) -> Option<T>;
 }
 
-impl<T: Clone> CopyByClone<T> for Copied<'_, T> {
-    fn copied(&self) -> T {
-        self.0.clone()
+impl<T: Clone> ByClone<T> for Cloned<'_, T> {
+    fn cloned(&self) -> Option<T> {
+        Some(self.0.clone())
     }
 }
 
-impl<T: Serialize + DeserializeOwned> CopyByJson<T> for &Copied<'_, T> {
-    fn copied(&self) -> T {
-        let json = to_json(self.0).unwrap_or_else(|error| panic!("the state is not JSON: {error}"));
-        from_json(&json).unwrap_or_else(|error| {
-            panic!("the state does not decode from its own encoding: {error}")
-        })
+impl<T> NotByClone<T> for &Cloned<'_, T> {
+    fn cloned(&self) -> Option<T> {
+        None
     }
 }
 

@@ -61,12 +61,7 @@ mod shop {
             })
         }
 
-        fn replace(
-            &mut self,
-            with: Self,
-            tx: u8,
-            args: u8,
-        ) -> std::result::Result<u8, Rejection> {
+        fn replace(&mut self, with: Self, tx: u8, args: u8) -> std::result::Result<u8, Rejection> {
             *self = with;
             Ok(tx + args)
         }

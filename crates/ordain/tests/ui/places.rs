@@ -1,0 +1,34 @@
+#![allow(unused)]
+
+use ordain::prelude::*;
+
+#[entity]
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct Account;
+
+#[entity]
+impl<T> Wrapper<T> {}
+
+#[derive(Default)]
+struct Wrapper<T>(T);
+
+#[entity]
+impl Clone for Wrapper<u8> {
+    fn clone(&self) -> Self {
+        Wrapper(self.0)
+    }
+}
+
+#[entity(name = "Big Name")]
+impl Named {}
+
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct Named;
+
+#[entity(title = "other")]
+impl Titled {}
+
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct Titled;
+
+fn main() {}
