@@ -183,6 +183,24 @@ fn a_complete_record_that_does_not_match_is_damage() {
     );
 }
 
+/// Sectors that are zero by right are no sign of an unfinished write.
+#[test]
+fn damage_in_a_record_of_zeros_is_damage() {
+    let disk = MemoryDisk::new();
+    let mut log = reopen(&disk);
+    log.append(Seq(1), 1, &[0; 3000]).expect("it is appended");
+    drop(log);
+    take_away(&disk, "acked");
+    edit(&disk, &segment(1), |bytes| bytes[5000] ^= 1);
+    refused(
+        &disk,
+        &format!(
+            "0000000001.segment is damaged at offset 4096, where seq 1 should begin: the record is \
+             complete, but does not match its checksum. {ADVICE}"
+        ),
+    );
+}
+
 #[test]
 fn an_acknowledged_record_is_not_cut() {
     let disk = log_of(2, 1400);

@@ -190,6 +190,60 @@ fn what_was_cleared_does_not_come_back() {
     assert_eq!(reopen(&disk).last_seq(), Seq(2));
 }
 
+/// And when it was an open that cleared it, whose sync failed.
+#[test]
+fn what_an_open_cut_does_not_come_back() {
+    let disk = log_of(1, 1000);
+    let mut log = reopen(&disk);
+    disk.inject(0, Fault::ShortWrite { landed: 1200 });
+    attempt(&mut log, 1400).expect_err("the write is short");
+    // As if the process had been killed in the middle of the write: it noted nothing.
+    let acked = log_of(1, 1000).contents("acked").expect("a file");
+    disk.kill();
+    disk.set_contents("acked", &acked);
+    disk.inject(
+        0,
+        Fault::Sync {
+            kind: ErrorKind::Other,
+        },
+    );
+    open(&disk).expect_err("the sync fails");
+    disk.kill();
+    let mut log = reopen(&disk);
+    append(&mut log, 1, 10);
+    disk.lose_power(&mut |versions| usize::from(versions > 1));
+    assert_eq!(reopen(&disk).last_seq(), Seq(2));
+}
+
+/// An open that removes two unused segments may stop anywhere, and lose any part of what it did.
+#[test]
+fn removing_unused_segments_leaves_no_hole() {
+    let disk = log_of(2, 1400);
+    let mut log = reopen(&disk);
+    log.prepare_next().expect("it is made");
+    disk.inject(
+        0,
+        Fault::Write {
+            landed: 0,
+            kind: ErrorKind::StorageFull,
+        },
+    );
+    attempt(&mut log, 1400).expect_err("the disk is full");
+    log.prepare_next().expect("it is made");
+    disk.kill();
+    assert!(disk.contents(&segment(3)).is_some());
+    for changes in 0..8 {
+        for luck in 0..4 {
+            let disk = disk.fork();
+            disk.stop_after(changes);
+            drop(open(&disk));
+            let mut luck = [luck % 2, luck / 2].into_iter().cycle();
+            disk.lose_power(&mut |_| luck.next().unwrap_or(0));
+            assert_eq!(reopen(&disk).last_seq(), Seq(2));
+        }
+    }
+}
+
 #[test]
 fn a_settled_log_is_opened_without_a_write_to_it() {
     let disk = log_of(2, 1400);
