@@ -223,7 +223,9 @@ pub fn write_value(out: &mut Vec<u8>, id: Option<&str>, seq: Option<Seq>, value:
 pub fn write_problem(out: &mut Vec<u8>, id: Option<&str>, seq: Option<Seq>, problem: &Problem) {
     write_reply_start(out, id, seq);
     out.extend_from_slice(b"\"error\":");
-    write_json(out, &problem.to_json());
+    let start = out.len();
+    problem.write_json(out);
+    join_lines(&mut out[start..]);
     out.extend_from_slice(b"}\n");
 }
 
@@ -262,11 +264,15 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
     serde_json::to_writer(out, &number).expect("a number encodes into memory");
 }
 
-/// Line ends in JSON text can only be white space between tokens.
 fn write_json(out: &mut Vec<u8>, json: &[u8]) {
     let start = out.len();
     out.extend_from_slice(json);
-    for byte in &mut out[start..] {
+    join_lines(&mut out[start..]);
+}
+
+/// Line ends in JSON text can only be white space between tokens: spaces serve as well.
+fn join_lines(json: &mut [u8]) {
+    for byte in json {
         if matches!(*byte, b'\n' | b'\r') {
             *byte = b' ';
         }

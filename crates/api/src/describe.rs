@@ -1,5 +1,6 @@
 //! What entity types and methods look like from outside: for `GET /v1/entities`, the command line
-//! and the OpenAPI document. Schemas are JSON Schema 2020-12; `true` allows anything.
+//! and the OpenAPI document. Schemas are JSON Schema 2020-12, self-contained (no `$ref`);
+//! `true` allows anything.
 
 use ordain_types::MethodKind;
 use serde::{Deserialize, Serialize};

@@ -29,8 +29,9 @@ pub fn check_depth(text: &[u8]) -> Result<(), JsonError> {
 /// # Errors
 /// Where it goes too deep.
 pub fn check_depth_to(text: &[u8], limit: usize) -> Result<(), JsonError> {
-    // Too short to hold so many brackets: nearly every call's arguments.
-    if text.len() <= limit {
+    // Too few brackets, in strings or out: nearly every call. Counting is many times faster than
+    // following the text.
+    if text.iter().filter(|&&byte| opens(byte)).count() <= limit {
         return Ok(());
     }
     let mut depth = 0usize;
@@ -38,7 +39,7 @@ pub fn check_depth_to(text: &[u8], limit: usize) -> Result<(), JsonError> {
     while at < text.len() {
         match text[at] {
             b'"' => at = string_end(text, at + 1),
-            b'{' | b'[' => {
+            byte if opens(byte) => {
                 depth += 1;
                 if depth > limit {
                     return Err(JsonError::TooDeep { at, limit });
@@ -50,6 +51,11 @@ pub fn check_depth_to(text: &[u8], limit: usize) -> Result<(), JsonError> {
         at += 1;
     }
     Ok(())
+}
+
+/// Whether the byte is `{` or `[`, which differ in one bit.
+fn opens(byte: u8) -> bool {
+    byte | (b'{' ^ b'[') == b'{'
 }
 
 /// The place of the quote that ends the string whose content begins at `at`.
@@ -86,6 +92,12 @@ mod tests {
         let wide = format!("[{}]", vec!["{\"a\":[]}"; 100].join(","));
         assert_eq!(check_depth_to(wide.as_bytes(), 3), Ok(()));
         assert!(check_depth_to(wide.as_bytes(), 2).is_err());
+    }
+
+    #[test]
+    fn only_brackets_open() {
+        let opening: Vec<u8> = (0..=u8::MAX).filter(|&byte| opens(byte)).collect();
+        assert_eq!(opening, b"[{");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!   frame     the same as bytes: /v1/stream in binary messages
 //!   replies   bodies of the other endpoints
 //!   describe  entity types and methods, for people, tools and OpenAPI
+//!   openapi   the OpenAPI document of the entities present
 //!   near      names like an unknown one
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod error;
 pub mod frame;
 pub mod json;
 pub mod near;
+pub mod openapi;
 pub mod path;
 pub mod replies;
 pub mod routes;

@@ -1,6 +1,6 @@
 //! How every failure is answered: an RFC 9457 problem document with a stable code.
 //!
-//! A program looks at [`Problem::kind`] first, then at [`Problem::code`]: the codes of rejections
+//! A program looks at [`Document::kind`] first, then at [`Document::code`]: the codes of rejections
 //! belong to the methods and may be any word, also one of the table's. This module does not know
 //! where a failure comes from or how it is sent.
 

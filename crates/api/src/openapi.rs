@@ -1,0 +1,135 @@
+//! The OpenAPI 3.1 document of a server: its fixed routes, and one path for each method of the
+//! entity types present. How requests are handled is not known here.
+
+mod fixed;
+mod shapes;
+
+use serde_json::{Map, Value, json};
+
+use crate::call::Op;
+use crate::describe::{EntityDescription, MethodDescription};
+use crate::routes;
+use ordain_types::MethodKind;
+
+/// The document. `version` is the program's.
+pub fn document(entities: &[EntityDescription], version: &str) -> Value {
+    let mut paths = fixed::paths();
+    for entity in entities {
+        for method in &entity.methods {
+            add_method(&mut paths, entity, method);
+        }
+    }
+    let tags: Vec<Value> = entities.iter().map(tag).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Ordain",
+            "version": version,
+            "description": "Strictly serializable, durable, exactly-once calls of entities.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{}, { "bearer": [] }],
+        "tags": tags,
+        "paths": paths,
+        "components": shapes::components(),
+    })
+}
+
+fn tag(entity: &EntityDescription) -> Value {
+    json!({ "name": entity.name, "description": entity.description })
+}
+
+fn add_method(
+    paths: &mut Map<String, Value>,
+    entity: &EntityDescription,
+    method: &MethodDescription,
+) {
+    let path = |op: Op| format!("{}/{}/{{key}}/{}", op.route(), entity.name, method.name);
+    match method.kind {
+        MethodKind::Query => {
+            let item = json!({
+                "parameters": [reference("parameters", "key")],
+                "get": get_query(entity, method),
+                "post": post(entity, method, Op::Query),
+            });
+            paths.insert(path(Op::Query), item);
+        }
+        MethodKind::Update => {
+            for op in [Op::Call, Op::Send] {
+                let item = json!({
+                    "parameters": [reference("parameters", "key")],
+                    "post": post(entity, method, op),
+                });
+                paths.insert(path(op), item);
+            }
+        }
+    }
+}
+
+fn get_query(entity: &EntityDescription, method: &MethodDescription) -> Value {
+    let args = json!({
+        "name": routes::PARAM_ARGS,
+        "in": "query",
+        "required": method.required().next().is_some(),
+        "description": "The arguments: one JSON object.",
+        "content": { routes::MEDIA_JSON: { "schema": method.args_schema() } },
+    });
+    let mut operation = operation(entity, method, "get");
+    operation["parameters"] = json!([args, reference("parameters", "min_seq")]);
+    operation["responses"] = responses(value_response(method));
+    operation
+}
+
+fn post(entity: &EntityDescription, method: &MethodDescription, op: Op) -> Value {
+    let mut operation = operation(entity, method, op.as_str());
+    operation["parameters"] = match op {
+        Op::Call => json!([reference("parameters", "idempotency_key")]),
+        Op::Query => json!([reference("parameters", "min_seq")]),
+        Op::Send => json!([
+            reference("parameters", "idempotency_key"),
+            reference("parameters", "delay_ms"),
+        ]),
+    };
+    operation["requestBody"] = json!({
+        "required": method.required().next().is_some(),
+        "content": { routes::MEDIA_JSON: { "schema": method.args_schema() } },
+    });
+    operation["responses"] = match op {
+        Op::Send => json!({
+            "202": reference("responses", "sent"),
+            "default": reference("responses", "problem"),
+        }),
+        Op::Call | Op::Query => responses(value_response(method)),
+    };
+    operation
+}
+
+fn operation(entity: &EntityDescription, method: &MethodDescription, verb: &str) -> Value {
+    json!({
+        "operationId": format!("{verb}.{}.{}", entity.name, method.name),
+        "summary": format!("{verb} {}.{}", entity.name, method.name),
+        "description": method.description,
+        "tags": [entity.name],
+    })
+}
+
+fn value_response(method: &MethodDescription) -> Value {
+    json!({
+        "description": "The method's value.",
+        "headers": { "Ordain-Seq": reference("headers", "seq") },
+        "content": { routes::MEDIA_JSON: { "schema": method.result } },
+    })
+}
+
+fn responses(ok: Value) -> Value {
+    json!({
+        "200": ok,
+        "422": reference("responses", "rejection"),
+        "default": reference("responses", "problem"),
+    })
+}
+
+fn reference(section: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{section}/{name}") })
+}

@@ -1,0 +1,256 @@
+//! House rules that can be checked are checked here. They only tighten.
+//!
+//! This file knows the workspace as files and as `cargo metadata` shows it. It knows nothing of
+//! what the crates do.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// Which crates of the workspace a crate may import. Imports go down only; ARCHITECTURE.md says
+/// what each crate never learns by that. Nothing imports `ordain-sim`, and only the binary
+/// imports `ordain-bench`.
+const EDGES: &[(&str, &[&str])] = &[
+    ("ordain-types", &[]),
+    ("ordain-macros", &[]),
+    ("ordain-engine", &["ordain-types"]),
+    ("ordain-api", &["ordain-types"]),
+    ("ordain-log", &["ordain-types"]),
+    ("ordain-store", &["ordain-types"]),
+    ("ordain-hosts", &["ordain-types", "ordain-engine"]),
+    (
+        "ordain-node",
+        &[
+            "ordain-types",
+            "ordain-engine",
+            "ordain-log",
+            "ordain-store",
+            "ordain-hosts",
+        ],
+    ),
+    (
+        "ordain-server",
+        &["ordain-types", "ordain-api", "ordain-node"],
+    ),
+    ("ordain-client", &["ordain-types", "ordain-api"]),
+    (
+        "ordain-cli",
+        &[
+            "ordain-types",
+            "ordain-api",
+            "ordain-log",
+            "ordain-store",
+            "ordain-node",
+            "ordain-server",
+            "ordain-client",
+        ],
+    ),
+    (
+        "ordain",
+        &[
+            "ordain-types",
+            "ordain-engine",
+            "ordain-hosts",
+            "ordain-node",
+            "ordain-macros",
+            "ordain-cli",
+            "ordain-client",
+        ],
+    ),
+    ("ordain-example-transfer", &["ordain"]),
+    ("ordain-example-smallbank", &["ordain"]),
+    ("ordain-example-marketplace", &["ordain"]),
+    (
+        "ordain-bench",
+        &[
+            "ordain",
+            "ordain-client",
+            "ordain-cli",
+            "ordain-types",
+            "ordain-example-transfer",
+            "ordain-example-smallbank",
+            "ordain-example-marketplace",
+        ],
+    ),
+    (
+        "ordain-sim",
+        &[
+            "ordain-types",
+            "ordain-engine",
+            "ordain-log",
+            "ordain-store",
+            "ordain-hosts",
+            "ordain-node",
+        ],
+    ),
+    (
+        "ordain-bin",
+        &[
+            "ordain",
+            "ordain-types",
+            "ordain-cli",
+            "ordain-bench",
+            "ordain-example-transfer",
+            "ordain-example-smallbank",
+            "ordain-example-marketplace",
+        ],
+    ),
+];
+
+/// Edges that only tests may use, beside those above.
+const TEST_EDGES: &[(&str, &str)] = &[];
+
+/// Imports that an embedded application must be able to leave out.
+const OPTIONAL: &[(&str, &str)] = &[("ordain", "ordain-cli"), ("ordain", "ordain-client")];
+
+/// The crates whose outcomes are a function of the log: all carry the same `clippy.toml`.
+const DETERMINISTIC: &[&str] = &["crates/types", "crates/engine", "crates/hosts"];
+
+/// Lines of one source file.
+const LINES_MAX: usize = 1_000;
+
+fn metadata() -> Metadata {
+    let mut command = MetadataCommand::new();
+    command.manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    command.no_deps().exec().expect("cargo metadata runs")
+}
+
+fn root() -> PathBuf {
+    metadata().workspace_root.into_std_path_buf()
+}
+
+#[test]
+fn imports_go_down_only() {
+    let packages = metadata().packages;
+    let ours: BTreeSet<&str> = packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    let mut wrong = Vec::new();
+    for package in &packages {
+        wrong.extend(wrong_edges(package, &ours));
+    }
+    let listed: BTreeSet<&str> = EDGES.iter().map(|(name, _)| *name).collect();
+    let gone = listed.difference(&ours);
+    wrong.extend(gone.map(|name| format!("{name} is listed and is no crate any more")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn wrong_edges(package: &Package, ours: &BTreeSet<&str>) -> Vec<String> {
+    let from = package.name.as_str();
+    let Some((_, allowed)) = EDGES.iter().find(|(name, _)| *name == from) else {
+        return vec![format!(
+            "{from} is not listed: say in EDGES what it may import"
+        )];
+    };
+    let edges = package.dependencies.iter();
+    edges
+        .filter(|edge| ours.contains(edge.name.as_str()))
+        .filter_map(|edge| {
+            let to = edge.name.as_str();
+            let for_tests = edge.kind == DependencyKind::Development;
+            let allowed_in_tests = for_tests && TEST_EDGES.contains(&(from, to));
+            if !allowed.contains(&to) && !allowed_in_tests {
+                return Some(format!("{from} must not import {to}"));
+            }
+            let left_out = edge.optional || for_tests || !OPTIONAL.contains(&(from, to));
+            (!left_out).then(|| format!("{from} must import {to} only as an optional feature"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_crate_inherits_the_workspace_s_lints_and_licence() {
+    for package in metadata().packages {
+        let manifest = fs::read_to_string(&package.manifest_path).unwrap();
+        let lines: Vec<&str> = manifest.lines().map(str::trim).collect();
+        let inherits = lines
+            .windows(2)
+            .any(|two| two == ["[lints]", "workspace = true"]);
+        assert!(inherits, "{} does not inherit the lints", package.name);
+        let licence = package.license.as_deref();
+        assert_eq!(licence, Some("MIT OR Apache-2.0"), "{}", package.name);
+    }
+}
+
+#[test]
+fn no_source_file_is_too_long() {
+    for file in sources(&root()) {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn every_file_begins_by_saying_what_it_knows() {
+    for file in rust_sources(&root()) {
+        let text = fs::read_to_string(&file).unwrap();
+        let first = text.lines().find(|line| !line.trim().is_empty());
+        let says = first.is_some_and(|line| line.starts_with("//!"));
+        assert!(says, "{} must begin with `//!`", file.display());
+    }
+}
+
+#[test]
+fn no_test_is_left_out() {
+    let attribute = concat!("#[", "ignore");
+    for file in rust_sources(&root()) {
+        let text = fs::read_to_string(&file).unwrap();
+        let at = text.lines().position(|line| line.contains(attribute));
+        assert_eq!(at, None, "{}: mend the test or remove it", file.display());
+    }
+}
+
+#[test]
+fn the_deterministic_crates_are_held_to_the_same_rules() {
+    let rules = |dir: &&str| {
+        let file = root().join(dir).join("clippy.toml");
+        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    };
+    let all: BTreeSet<String> = DETERMINISTIC.iter().map(rules).collect();
+    assert_eq!(
+        all.len(),
+        1,
+        "{DETERMINISTIC:?} have different clippy.toml files"
+    );
+}
+
+/// Programs of the project, in any language, that people read and change.
+fn sources(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    walk(root, &mut found);
+    found.retain(|file| {
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|known| ["rs", "ts", "js", "py", "sh"].contains(&known))
+    });
+    assert!(found.len() > EDGES.len(), "the sources are somewhere else");
+    found
+}
+
+/// Without the snippets that compile-fail tests feed to the compiler.
+fn rust_sources(root: &Path) -> Vec<PathBuf> {
+    let mut found = sources(root);
+    found.retain(|file| {
+        let snippet = file.components().any(|part| part.as_os_str() == "ui");
+        file.extension().is_some_and(|extension| extension == "rs") && !snippet
+    });
+    found
+}
+
+fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if entry.file_type().unwrap().is_dir() {
+            // `target` is what cargo builds; directories with a dot are other tools'.
+            if name != "target" && name != "node_modules" && !name.starts_with('.') {
+                walk(&entry.path(), found);
+            }
+        } else {
+            found.push(entry.path());
+        }
+    }
+}
