@@ -64,7 +64,8 @@ pub(crate) struct Running {
     pub ingress: Arc<Ingress>,
     pub commit: Arc<Commit>,
     pub counters: Arc<Counters>,
-    pub store: Arc<dyn Store>,
+    /// None when the node has stopped.
+    pub store: Mutex<Option<Arc<dyn Store>>>,
     /// Why the executor ended, if it did not by being stopped.
     pub halted: Arc<Mutex<Option<String>>>,
     pub threads: Mutex<Vec<JoinHandle<()>>>,
@@ -233,9 +234,13 @@ impl Node {
         self.0.commit.standing().durable
     }
 
-    /// The store, for metrics.
-    pub fn store(&self) -> &dyn Store {
-        &*self.0.store
+    /// The store, for metrics and snapshots; none when the node has stopped.
+    pub fn store(&self) -> Option<Arc<dyn Store>> {
+        self.0
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Makes the node look at its clock again: for clocks that are moved by hand.
@@ -275,7 +280,8 @@ impl Node {
     pub fn state_hash(&self) -> Result<(Seq, StateHash), Unavailable> {
         self.checkpoint()?;
         let failed = |error: ordain_store::Error| Unavailable::Halted(error.to_string());
-        let snapshot = self.0.store.snapshot().map_err(failed)?;
+        let store = self.store().ok_or(Unavailable::Stopping)?;
+        let snapshot = store.snapshot().map_err(failed)?;
         let hash = ordain_store::state_hash(&*snapshot).map_err(failed)?;
         Ok((snapshot.seq(), hash))
     }
@@ -297,11 +303,13 @@ impl Running {
                 tracing::error!("a thread of the node panicked");
             }
         }
-        self.dir
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        take(&self.store);
+        take(&self.dir);
     }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) {
+    drop(slot.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
 impl Drop for Running {
@@ -314,7 +322,9 @@ fn catalog<C>(entities: C) -> Result<Catalog, OpenError>
 where
     C: TryInto<Catalog, Error: Into<CatalogError>>,
 {
-    entities.try_into().map_err(|error| OpenError::Catalog(error.into()))
+    entities
+        .try_into()
+        .map_err(|error| OpenError::Catalog(error.into()))
 }
 
 fn work(op: Op) -> Result<Work, Refused> {

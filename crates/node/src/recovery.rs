@@ -204,7 +204,10 @@ pub(crate) fn open_on(
     let cold = Box::new(StoreCold::new(store.clone()));
     let hash_seed = RandomState::new().hash_one(0);
     let read_back = options.read_back;
-    let engine_options = ordain_engine::Options { hash_seed, read_back };
+    let engine_options = ordain_engine::Options {
+        hash_seed,
+        read_back,
+    };
     let mut engine = Engine::open(catalog, cold, engine_options)?;
     let checkpoint = engine.seq();
     if checkpoint > found.last_seq || found.first_seq > checkpoint.next() {
@@ -432,6 +435,7 @@ fn start(
         ingress: ingress.clone(),
         counters: counters.clone(),
         history_bytes: options.history_bytes,
+        preparing: None,
     };
     let executor = Executor {
         engine,
@@ -458,7 +462,7 @@ fn start(
         ingress,
         commit,
         counters,
-        store,
+        store: Mutex::new(Some(store)),
         halted,
         threads,
         dir: Mutex::new(dir),

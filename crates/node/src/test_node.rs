@@ -48,10 +48,25 @@ impl TestNode {
         C: TryInto<Catalog, Error: Into<CatalogError>>,
     {
         let clock = Arc::new(VirtualClock::new(BEGIN));
-        let options = Options { clock: clock.clone(), read_back: true, ..options };
-        let options = Options { build: options.build.or(Some("test".to_owned())), ..options };
-        let (disk, store) = (Arc::new(MemoryDisk::new()), Arc::new(MemoryStore::default()));
-        let catalog = entities.try_into().map_err(Into::into).expect("entities that fit together");
+        let options = Options {
+            clock: clock.clone(),
+            read_back: true,
+            ..options
+        };
+        let build = options.build.or(Some("test".to_owned()));
+        let options = Options {
+            build,
+            segment_bytes: 1 << 20,
+            ..options
+        };
+        let (disk, store) = (
+            Arc::new(MemoryDisk::new()),
+            Arc::new(MemoryStore::default()),
+        );
+        let catalog = entities
+            .try_into()
+            .map_err(Into::into)
+            .expect("entities that fit together");
         Self::open(disk, store, clock, options, catalog).0
     }
 
@@ -62,10 +77,24 @@ impl TestNode {
         options: Options,
         catalog: Catalog,
     ) -> (Self, Recovered) {
-        let opened =
-            Node::open_on(disk.clone(), store.clone(), catalog, options.clone(), &mut |_| {});
+        let opened = Node::open_on(
+            disk.clone(),
+            store.clone(),
+            catalog,
+            options.clone(),
+            &mut |_| {},
+        );
         let (node, recovered) = opened.expect("a node in memory opens");
-        (Self { node, disk, store, clock, options }, recovered)
+        (
+            Self {
+                node,
+                disk,
+                store,
+                clock,
+                options,
+            },
+            recovered,
+        )
     }
 
     /// The time now.
@@ -79,11 +108,13 @@ impl TestNode {
         let end = self.now().plus_ms(by.as_millis() as u64);
         self.settle();
         while let Some(due) = self.next_due().filter(|due| *due <= end) {
-            self.clock.advance(Duration::from_millis(due.0.saturating_sub(self.now().0)));
+            self.clock
+                .advance(Duration::from_millis(due.0.saturating_sub(self.now().0)));
             self.node.nudge();
             self.settle();
         }
-        self.clock.advance(Duration::from_millis(end.0 - self.now().0));
+        self.clock
+            .advance(Duration::from_millis(end.0 - self.now().0));
         self.node.nudge();
         self.settle();
     }
@@ -97,7 +128,13 @@ impl TestNode {
 
     /// When the next send is due; none: no send waits.
     pub fn next_due(&self) -> Option<Timestamp> {
-        match self.node.ask(Op::NextDue).expect("a test's node runs").wait().body {
+        match self
+            .node
+            .ask(Op::NextDue)
+            .expect("a test's node runs")
+            .wait()
+            .body
+        {
             Body::NextDue(due) => due,
             body => panic!("{body:?}"),
         }
@@ -113,12 +150,19 @@ impl TestNode {
     pub fn fields<T: DeserializeOwned>(&self, entity: &str) -> Vec<(String, T)> {
         let (_, fields) = self.inspect(entity, ordain_types::limits::SCAN_ROWS_MAX);
         let decode = |json: &Json| serde_json::from_slice(json).expect("the field decodes");
-        fields.iter().map(|(key, json)| (key.to_string(), decode(json))).collect()
+        fields
+            .iter()
+            .map(|(key, json)| (key.to_string(), decode(json)))
+            .collect()
     }
 
     fn inspect(&self, entity: &str, limit: usize) -> (Option<Json>, Vec<(FieldKey, Json)>) {
         let entity: EntityId = entity.parse().expect("an entity is type/key");
-        let op = Op::Inspect { entity, after: None, limit };
+        let op = Op::Inspect {
+            entity,
+            after: None,
+            limit,
+        };
         match self.node.ask(op).expect("a test's node runs").wait().body {
             Body::Entity { root, fields } => (root, fields),
             body => panic!("{body:?}"),
@@ -132,7 +176,13 @@ impl TestNode {
         let store = Arc::new(self.store.fork());
         let disk = Arc::new(self.disk.fork());
         let catalog = self.node.catalog().clone();
-        Self::open(disk, store, self.clock.clone(), self.options.clone(), catalog)
+        Self::open(
+            disk,
+            store,
+            self.clock.clone(),
+            self.options.clone(),
+            catalog,
+        )
     }
 
     /// The node, for what takes one.
