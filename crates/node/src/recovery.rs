@@ -469,8 +469,13 @@ fn start(
     })
 }
 
+/// Stack of each thread: the executor's holds the deepest calls of methods with large frames, and an
+/// overflow there would end the process. Untouched pages cost nothing.
+const STACK_BYTES: usize = 64 << 20;
+
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::Builder::new()
+        .stack_size(STACK_BYTES)
         .name(name.to_owned())
         .spawn(run)
         .expect("the system gives a thread")
