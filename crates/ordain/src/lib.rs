@@ -122,3 +122,8 @@ pub mod __private {
 
     pub use crate::context::{Context, QueryContext};
 }
+
+/// The README's code, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
