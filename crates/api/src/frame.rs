@@ -113,6 +113,11 @@ impl<'a> Frames<'a> {
     pub fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
     }
+
+    /// What was not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Frames<'a> {

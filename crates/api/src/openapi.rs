@@ -71,12 +71,15 @@ fn get_query(entity: &EntityDescription, method: &MethodDescription) -> Value {
     let args = json!({
         "name": routes::PARAM_ARGS,
         "in": "query",
-        "required": method.required().next().is_some(),
-        "description": "The arguments: one JSON object.",
+        "description": "The arguments: one JSON object. Or leave it out and give each argument as a parameter of its own name.",
         "content": { routes::MEDIA_JSON: { "schema": method.args_schema() } },
     });
     let mut operation = operation(entity, method, "get");
-    operation["parameters"] = json!([args, reference("parameters", "min_seq")]);
+    operation["parameters"] = json!([
+        args,
+        reference("parameters", "min_seq"),
+        reference("parameters", "at_least")
+    ]);
     operation["responses"] = responses(value_response(method));
     operation
 }
@@ -85,7 +88,10 @@ fn post(entity: &EntityDescription, method: &MethodDescription, op: Op) -> Value
     let mut operation = operation(entity, method, op.as_str());
     operation["parameters"] = match op {
         Op::Call => json!([reference("parameters", "idempotency_key")]),
-        Op::Query => json!([reference("parameters", "min_seq")]),
+        Op::Query => json!([
+            reference("parameters", "min_seq"),
+            reference("parameters", "at_least"),
+        ]),
         Op::Send => json!([
             reference("parameters", "idempotency_key"),
             reference("parameters", "delay_ms"),

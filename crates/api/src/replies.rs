@@ -42,8 +42,9 @@ pub struct Invocation {
     pub entity: String,
     /// What it calls.
     pub method: String,
-    /// When it is or was due, in milliseconds since the Unix epoch.
-    pub due: Timestamp,
+    /// When it is due, in milliseconds since the Unix epoch, if pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
     /// The seq at which it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
@@ -114,6 +115,8 @@ pub enum Status {
     DiskFull,
     /// Nothing can be made durable until a restart; queries are answered.
     DiskFailed,
+    /// The server cannot go on until a restart.
+    Halted,
 }
 
 /// `GET /readyz`: 200 if ready, else 503.
@@ -142,23 +145,11 @@ pub struct StateHash {
     pub hash: String,
 }
 
-/// `POST /v1/admin/backup`, request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackupRequest {
-    /// A directory on the server's machine that does not exist yet.
-    pub dir: String,
-}
-
-/// `POST /v1/admin/backup`, reply: the copy is complete and durable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Backup {
-    /// Where.
-    pub dir: String,
-    /// The last seq it holds.
+/// `POST /v1/admin/checkpoint`: everything up to this seq is in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The seq it stands for.
     pub seq: Seq,
-    /// How much was written.
-    pub bytes: u64,
 }
 
 /// Ids are text in JSON, as in paths.
@@ -200,7 +191,7 @@ mod tests {
             status: InvocationStatus::Pending,
             entity: "account/al".into(),
             method: "deposit".into(),
-            due: Timestamp(5),
+            due: Some(Timestamp(5)),
             seq: None,
             value: None,
             problem: None,
@@ -210,11 +201,12 @@ mod tests {
             r#"{"id":"12.3","status":"pending","entity":"account/al","method":"deposit","due":5}"#,
         );
         invocation.status = InvocationStatus::Completed;
+        invocation.due = None;
         invocation.seq = Some(Seq(14));
         invocation.value = Some(raw("1.50"));
         check(
             &invocation,
-            r#"{"id":"12.3","status":"completed","entity":"account/al","method":"deposit","due":5,"seq":14,"value":1.50}"#,
+            r#"{"id":"12.3","status":"completed","entity":"account/al","method":"deposit","seq":14,"value":1.50}"#,
         );
         check(
             &EntityState {

@@ -17,7 +17,9 @@ pub const BATCH: &str = "/v1/batch";
 pub const STREAM: &str = "/v1/stream";
 /// GET: a hash over the whole state.
 pub const STATE_HASH: &str = "/v1/admin/state-hash";
-/// POST: a consistent copy of the data directory while running.
+/// POST: take a checkpoint now.
+pub const CHECKPOINT: &str = "/v1/admin/checkpoint";
+/// GET: a backup of the whole state, taken while the server goes on.
 pub const BACKUP: &str = "/v1/admin/backup";
 /// GET: the process is alive.
 pub const HEALTH: &str = "/healthz";
@@ -32,10 +34,15 @@ pub const OPENAPI: &str = "/openapi.json";
 pub const HEADER_IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Reply header: the seq of an update; of a query, the last seq it saw.
 pub const HEADER_SEQ: &str = "ordain-seq";
+/// Reply header: `true` when the answer is that of an earlier request with the same idempotency key.
+pub const HEADER_REPEATED: &str = "ordain-repeated";
+/// Request header of a query: the seq it must see at least; as [`PARAM_MIN_SEQ`].
+pub const HEADER_AT_LEAST: &str = "ordain-at-least";
 
 /// Query parameter of a query: the seq it must see at least.
 pub const PARAM_MIN_SEQ: &str = "min_seq";
-/// Query parameter of a `GET` query: the arguments, one JSON object.
+/// Query parameter of a `GET` query: the arguments, one JSON object. Without it each is a parameter of
+/// its own name.
 pub const PARAM_ARGS: &str = "args";
 /// Query parameter of a send: how long to wait, in milliseconds.
 pub const PARAM_DELAY_MS: &str = "delay_ms";
@@ -48,12 +55,14 @@ pub const PARAM_LIMIT: &str = "limit";
 pub const MEDIA_JSON: &str = "application/json";
 /// Lines of JSON.
 pub const MEDIA_NDJSON: &str = "application/x-ndjson";
+/// A backup.
+pub const MEDIA_BACKUP: &str = "application/octet-stream";
 /// What Prometheus reads.
 pub const MEDIA_METRICS: &str = "application/openmetrics-text";
 
 /// Scope: call, query and send.
 pub const SCOPE_CALL: &str = "call";
-/// Scope: query, read states and invocations.
+/// Scope: query, read states, invocations and metrics.
 pub const SCOPE_READ: &str = "read";
-/// Scope: hashes, backups.
+/// Scope: checkpoints, hashes, backups.
 pub const SCOPE_ADMIN: &str = "admin";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ordain_api::replies::{
-    Backup, Entities, EntityState, Field, Invocation, InvocationStatus, Progress, Ready, Sent,
+    Checkpoint, Entities, EntityState, Field, Invocation, InvocationStatus, Progress, Ready, Sent,
     StateHash, Status,
 };
 use ordain_api::{EntityDescription, MethodDescription, Param, Problem, openapi};
@@ -241,7 +241,7 @@ fn the_schemas_are_true_of_what_is_written() {
         status: InvocationStatus::Completed,
         entity: "account/al".into(),
         method: "deposit".into(),
-        due: Timestamp(5),
+        due: Some(Timestamp(5)),
         seq: Some(Seq(14)),
         value: raw("1.5"),
         problem: Some(Problem::from(&rejection)),
@@ -268,19 +268,14 @@ fn the_schemas_are_true_of_what_is_written() {
     check("entity_state", &state);
     let hash = "00ff".to_owned();
     check("state_hash", &StateHash { seq: Seq(9), hash });
-    let dir = "/backup".to_owned();
-    let backup = Backup {
-        dir,
-        seq: Seq(9),
-        bytes: 5,
-    };
-    check("backup", &backup);
+    check("checkpoint", &Checkpoint { seq: Seq(9) });
     for status in [
         Status::Ready,
         Status::Starting,
         Status::Stopping,
         Status::DiskFull,
         Status::DiskFailed,
+        Status::Halted,
     ] {
         let ready = Ready {
             ready: false,

@@ -41,7 +41,6 @@ mod options;
 mod recovery;
 mod reply;
 mod status;
-mod test_node;
 
 pub use backup::{BackupError, restore};
 pub use call::{CallError, CallOptions, Pipeline, Received};
@@ -51,10 +50,10 @@ pub use identity::build_of_this_program;
 pub use lock::{DataDir, DirError};
 pub use node::{Node, Op};
 pub use options::{Options, OptionsError};
+pub use ordain_engine::{Invocation, InvocationStatus};
 pub use recovery::{Difference, OpenError, Progress, Recovered};
 pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
 pub use status::{Counters, Health};
-pub use test_node::TestNode;
 
 /// Batches that may be executed and not durable: one in the making, one being synced, and room for
 /// their paces to differ.

@@ -96,12 +96,12 @@ fn reading() -> [Route; 4] {
     ]
 }
 
-fn calling() -> [Route; 3] {
+fn calling() -> [Route; 4] {
     let lines = json!({ routes::MEDIA_NDJSON: { "schema": true } });
     let replies = json!({ "description": "One reply a line, in order.", "content": lines.clone() });
     let upgraded = json!({ "description": "A WebSocket; see the stream page." });
-    let backup =
-        json!({ routes::MEDIA_JSON: { "schema": reference("schemas", "backup_request") } });
+    let backup = json!({ routes::MEDIA_BACKUP: {} });
+    let backup = json!({ "description": "A backup, to be restored from.", "content": backup });
     [
         Route {
             verb: "post",
@@ -114,13 +114,21 @@ fn calling() -> [Route; 3] {
             ..Route::get(routes::STREAM, "stream", "Many calls in flight.", "problem")
         },
         Route {
-            verb: "post",
-            body: Some(json!({ "required": true, "content": backup })),
+            ok: ("200", backup),
             ..Route::get(
                 routes::BACKUP,
                 "backup",
                 "A consistent copy while running.",
-                "backup",
+                "problem",
+            )
+        },
+        Route {
+            verb: "post",
+            ..Route::get(
+                routes::CHECKPOINT,
+                "checkpoint",
+                "Take a checkpoint now.",
+                "checkpoint",
             )
         },
     ]

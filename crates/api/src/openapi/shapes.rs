@@ -57,6 +57,12 @@ fn parameters() -> Value {
         "type": path("type", "The entity's type.", text(limits::NAME_BYTES_MAX)),
         "id": path("id", "The id that the send was answered with.", json!({ "type": "string" })),
         "min_seq": query(routes::PARAM_MIN_SEQ, "The seq to see at least.", seq()),
+        "at_least": {
+            "name": "Ordain-At-Least",
+            "in": "header",
+            "description": "The seq to see at least; as the parameter.",
+            "schema": seq(),
+        },
         "delay_ms": query(routes::PARAM_DELAY_MS, "How long to wait, in milliseconds.", delay),
         "after": query(routes::PARAM_AFTER, "Only fields after this one.", json!({ "type": "string" })),
         "limit": query(
@@ -95,13 +101,12 @@ fn schemas() -> Value {
     );
     let ready = json!({
         "ready": { "type": "boolean" },
-        "status": words(&["ready", "starting", "stopping", "disk_full", "disk_failed"]),
+        "status": words(&["ready", "starting", "stopping", "disk_full", "disk_failed", "halted"]),
         "seq": seq(),
         "progress": reference("schemas", "progress"),
         "reason": text(),
     });
     let state_hash = object(json!({ "seq": seq(), "hash": text() }), &["seq", "hash"]);
-    let backup = json!({ "dir": text(), "seq": seq(), "bytes": { "type": "integer" } });
     json!({
         "problem": problem(),
         "sent": sent,
@@ -111,8 +116,7 @@ fn schemas() -> Value {
         "progress": progress,
         "ready": object(ready, &["ready", "status", "seq"]),
         "state_hash": state_hash,
-        "backup_request": object(json!({ "dir": text() }), &["dir"]),
-        "backup": object(backup, &["dir", "seq", "bytes"]),
+        "checkpoint": object(json!({ "seq": seq() }), &["seq"]),
     })
 }
 
@@ -156,7 +160,7 @@ fn invocation() -> Value {
         "value": true,
         "problem": reference("schemas", "problem"),
     });
-    object(members, &["id", "status", "entity", "method", "due"])
+    object(members, &["id", "status", "entity", "method"])
 }
 
 fn entities() -> Value {

@@ -1,5 +1,4 @@
-//! One entity type, `counter`, written straight on the engine's seams. Each test file uses a part of it.
-#![allow(dead_code)]
+//! One entity type, `counter`, written straight on the engine's seams.
 
 use std::any::Any;
 use std::sync::Arc;
