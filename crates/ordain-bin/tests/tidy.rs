@@ -100,7 +100,12 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// Edges that only tests may use, beside those above.
-const TEST_EDGES: &[(&str, &str)] = &[];
+const TEST_EDGES: &[(&str, &str)] = &[
+    ("ordain-server", "ordain-engine"),
+    ("ordain-server", "ordain-hosts"),
+    ("ordain-server", "ordain-log"),
+    ("ordain-server", "ordain-store"),
+];
 
 /// Imports that an embedded application must be able to leave out.
 const OPTIONAL: &[(&str, &str)] = &[("ordain", "ordain-cli"), ("ordain", "ordain-client")];

@@ -1,0 +1,53 @@
+//! What operators ask for: checkpoints, hashes, backups. All of it blocks, so none of it runs on the
+//! threads that answer calls.
+
+use ordain_api::Problem;
+use ordain_api::replies::{Checkpoint, StateHash};
+use ordain_api::routes::MEDIA_BACKUP;
+use ordain_node::{Node, Unavailable};
+
+use crate::answer::unavailable;
+use crate::body::{HttpReply, json, streamed};
+use crate::outlet::{BlockingOutlet, outlet};
+use crate::service::Asking;
+
+/// `POST /v1/admin/checkpoint`.
+pub(crate) async fn checkpoint(node: Node) -> Result<HttpReply, Problem> {
+    let seq = blocking(move || node.checkpoint()).await?;
+    Ok(json(&Checkpoint { seq }))
+}
+
+/// `GET /v1/admin/state-hash`.
+pub(crate) async fn state_hash(node: Node) -> Result<HttpReply, Problem> {
+    let (seq, hash) = blocking(move || node.state_hash()).await?;
+    let hash = hash.to_string();
+    Ok(json(&StateHash { seq, hash }))
+}
+
+/// `GET /v1/admin/backup`: the backup as it is written. One that fails on the way breaks off.
+pub(crate) fn backup(node: Node, asking: Asking) -> HttpReply {
+    let Asking { shared, held, .. } = asking;
+    let (outlet, body) = outlet(shared.config.limits.write_timeout);
+    let mut out = BlockingOutlet::new(outlet);
+    shared.tasks.spawn_blocking(move || {
+        let _held = held;
+        match node.backup(&mut out, &mut |_| {}) {
+            Ok(_) => {
+                if let Err(error) = out.end() {
+                    tracing::warn!(%error, "a backup was not taken to its end");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a backup failed"),
+        }
+    });
+    streamed(MEDIA_BACKUP, body)
+}
+
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, Unavailable> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(ask).await {
+        Ok(answer) => answer.map_err(|why| unavailable(&why)),
+        Err(_) => Err(Problem::internal("the request's thread panicked")),
+    }
+}

@@ -1,0 +1,231 @@
+//! What becomes of one call, whichever way it came: the node's replies and refusals as values and
+//! problems, and those as HTTP. The only place where the node's words become the API's.
+
+use bytes::Bytes;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use ordain_api::error::PROBLEM_JSON;
+use ordain_api::{Code, Op, Problem, Request, routes};
+use ordain_node::{Body, Node, Refused, Reply, Unavailable};
+use ordain_types::{IdempotencyKey, Json, MethodKind, Outcome, Seq};
+
+use crate::auth::Caller;
+use crate::body::{HttpReply, whole};
+
+const SEQ: HeaderName = HeaderName::from_static(routes::HEADER_SEQ);
+const REPEATED: HeaderName = HeaderName::from_static(routes::HEADER_REPEATED);
+
+/// What must be known of a call to answer it.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    op: Op,
+    min_seq: Seq,
+    idempotency_key: Option<IdempotencyKey>,
+}
+
+/// The answer to one call.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    op: Op,
+    /// The seq of an update; of a query, the last it saw. None if nothing ran.
+    pub seq: Option<Seq>,
+    repeated: bool,
+    /// The value as JSON, or what was wrong.
+    pub result: Result<Json, Problem>,
+}
+
+/// Lets a call in: the caller may, the method is there and of the right kind, the arguments fit.
+pub(crate) fn admit(
+    node: &Node,
+    caller: &Caller,
+    request: Request<'_>,
+) -> Result<(ordain_node::Op, Asked), Problem> {
+    let op = request.op;
+    caller.may(op)?;
+    let asked = Asked {
+        op,
+        min_seq: request.min_seq,
+        idempotency_key: request.idempotency_key.clone(),
+    };
+    let args = match request.args {
+        [] => ordain_api::call::NO_ARGS,
+        args => args,
+    };
+    let accepted = node
+        .accept(
+            request.entity,
+            request.method.as_str(),
+            args,
+            &caller.name,
+            request.idempotency_key,
+        )
+        .map_err(|refused| refusal_of_arguments(refused, op, args))?;
+    match (op, accepted.kind) {
+        (Op::Query, MethodKind::Update) | (Op::Send, MethodKind::Query) => {
+            let call = &accepted.call;
+            let (entity, method) = (call.entity.ty.as_str(), call.method.as_str());
+            Err(Problem::wrong_method_kind(
+                entity,
+                method,
+                accepted.kind,
+                op,
+            ))
+        }
+        (Op::Call, _) => Ok((ordain_node::Op::Call(accepted), asked)),
+        (Op::Query, _) => {
+            let at_least = (asked.min_seq > Seq::ZERO).then_some(asked.min_seq);
+            Ok((ordain_node::Op::Query { accepted, at_least }, asked))
+        }
+        (Op::Send, _) => {
+            let delay_ms = request.delay_ms;
+            Ok((ordain_node::Op::Send { accepted, delay_ms }, asked))
+        }
+    }
+}
+
+fn refusal_of_arguments(refused: Refused, op: Op, args: &[u8]) -> Problem {
+    // Not the method's fault if it is no JSON at all.
+    if let Refused::Argument(_) = refused
+        && let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(args)
+    {
+        return Problem::malformed_json("the arguments' text", error);
+    }
+    refusal(refused, op)
+}
+
+/// A refusal at the node's door as a problem.
+pub(crate) fn refusal(refused: Refused, op: Op) -> Problem {
+    let text = refused.to_string();
+    match refused {
+        Refused::Name(error) => error.into(),
+        Refused::UnknownEntity { name, near } => {
+            Problem::unknown_entity(&name, near.iter().map(String::as_str))
+        }
+        Refused::UnknownMethod { entity, name, near } => {
+            Problem::unknown_method(&entity, &name, near.iter().map(String::as_str))
+        }
+        Refused::NotAQuery { entity, method } => {
+            Problem::wrong_method_kind(&entity, &method, MethodKind::Update, op)
+        }
+        Refused::Argument(error) => {
+            let mut problem = Problem::new(Code::BadArgument, error.message);
+            problem.field = error.field;
+            problem
+        }
+        Refused::ArgumentBytes { limit, .. } => {
+            Problem::request_too_large("the arguments' JSON", "argument_bytes", limit as u64)
+        }
+        Refused::Delay { .. } => Problem::bad_request(routes::PARAM_DELAY_MS, text),
+        Refused::Overloaded { retry_after_ms, .. } => Problem::overloaded(retry_after_ms),
+        Refused::Unavailable(why) => unavailable(&why),
+    }
+}
+
+/// Why nothing runs, as a problem.
+pub(crate) fn unavailable(why: &Unavailable) -> Problem {
+    match why {
+        Unavailable::Stopping => Problem::stopping(),
+        Unavailable::DiskFull(reason) => Problem::disk_full(reason),
+        Unavailable::DiskFailed(reason) => Problem::disk_failed(reason),
+        Unavailable::Halted(_) => Problem::internal(&why.to_string()),
+    }
+}
+
+impl Asked {
+    /// What was asked for.
+    pub fn op(&self) -> Op {
+        self.op
+    }
+
+    /// The answer that a reply of the node makes.
+    pub fn answer(&self, reply: Reply) -> Answer {
+        let mut answer = Answer {
+            op: self.op,
+            seq: None,
+            repeated: false,
+            result: Ok(Json::new()),
+        };
+        answer.result = match reply.body {
+            Body::Outcome { outcome, repeated } => {
+                answer.seq = Some(reply.seq);
+                answer.repeated = repeated;
+                match outcome {
+                    Outcome::Value(value) => Ok(self.value(value)),
+                    Outcome::Rejected(rejection) => Err(Problem::from(&*rejection)),
+                    Outcome::Fault(fault) => Err(Problem::from(&*fault)),
+                }
+            }
+            Body::KeyReused { .. } => {
+                let key = self
+                    .idempotency_key
+                    .as_ref()
+                    .map_or("", IdempotencyKey::as_str);
+                Err(Problem::idempotency_key_reused(key))
+            }
+            Body::SeqNotReached => Err(Problem::seq_not_reached(self.min_seq, reply.seq)),
+            Body::Unavailable(why) => Err(unavailable(&why)),
+            Body::Invocation(_) | Body::Entity { .. } | Body::Checkpoint => Err(Problem::internal(
+                "the node answered another question than was asked",
+            )),
+        };
+        answer
+    }
+
+    /// A send's value is its id; the API gives it in an object, so that it can say more one day.
+    fn value(&self, value: Json) -> Json {
+        match self.op {
+            Op::Send => [b"{\"id\":", &value[..], b"}"].concat().into(),
+            Op::Call | Op::Query => value,
+        }
+    }
+}
+
+impl Answer {
+    /// The answer to what did not get in.
+    pub fn refused(problem: Problem) -> Self {
+        Self {
+            op: Op::Call,
+            seq: None,
+            repeated: false,
+            result: Err(problem),
+        }
+    }
+
+    /// The answer as HTTP.
+    pub fn into_http(self) -> HttpReply {
+        let mut reply = match self.result {
+            Ok(value) => {
+                let status = match self.op {
+                    Op::Send => StatusCode::ACCEPTED,
+                    Op::Call | Op::Query => StatusCode::OK,
+                };
+                whole(status, routes::MEDIA_JSON, value)
+            }
+            Err(problem) => problem_reply(&problem),
+        };
+        let headers = reply.headers_mut();
+        if let Some(Seq(seq)) = self.seq {
+            headers.insert(SEQ, HeaderValue::from(seq));
+        }
+        if self.repeated {
+            headers.insert(REPEATED, HeaderValue::from_static("true"));
+        }
+        reply
+    }
+}
+
+/// A problem as HTTP.
+pub(crate) fn problem_reply(problem: &Problem) -> HttpReply {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = whole(status, PROBLEM_JSON, Bytes::from(problem.to_json()));
+    if let Some(secs) = problem.retry_after_secs() {
+        reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(secs));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        let scheme = HeaderValue::from_static("Bearer");
+        reply.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    }
+    reply
+}

@@ -1,0 +1,238 @@
+//! `POST /v1/batch`: lines of calls in, lines of answers out, in order, both at the same time. A line
+//! is a transaction; one that is refused does not keep the others from running. However long the
+//! batch, only so many of its calls, and so much of its text, is held at once.
+
+use bytes::{Bytes, BytesMut};
+use compact_str::CompactString;
+use hyper::body::Incoming;
+use ordain_api::batch::{CallLine, write_problem, write_value};
+use ordain_api::{Problem, routes};
+
+use crate::answer::Answer;
+use crate::body::{self, HttpReply, streamed};
+use crate::calls::{Calls, Order};
+use crate::config::LINE_BYTES_MAX;
+use crate::outlet::{Gone, Outlet, outlet};
+use crate::params::Params;
+use crate::service::Asking;
+
+/// Bytes of answers that are sent on together.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The asker's own id of a line, as JSON text.
+type LineId = Option<CompactString>;
+
+/// Answers a batch, from its first line on.
+pub(crate) fn answer(asking: Asking) -> Result<HttpReply, Problem> {
+    let Asking {
+        shared,
+        caller,
+        request,
+        held,
+    } = asking;
+    Params::of(request.uri().query(), &[])?;
+    if !body::check_media(request.headers(), routes::MEDIA_NDJSON)? {
+        return Err(Problem::unsupported_media_type(None, routes::MEDIA_NDJSON));
+    }
+    let node = shared.answering()?.node.clone();
+    let limits = &shared.config.limits;
+    let calls = Calls::new(node, caller, Order::AsAsked, limits.batch_calls_max);
+    let (outlet, reply) = outlet(limits.write_timeout);
+    let batch = Batch {
+        calls,
+        lines: Lines::default(),
+        ended: false,
+    };
+    let tasks = shared.tasks.clone();
+    tasks.spawn(async move {
+        let _held = held;
+        if let Err(error) = batch.run(&shared, request.into_body(), outlet).await {
+            tracing::debug!(%error, "a batch broke off");
+        }
+    });
+    Ok(streamed(routes::MEDIA_NDJSON, reply))
+}
+
+struct Batch {
+    calls: Calls<LineId>,
+    lines: Lines,
+    /// No more lines are read.
+    ended: bool,
+}
+
+impl Batch {
+    async fn run(
+        mut self,
+        shared: &crate::shared::Shared,
+        mut from: Incoming,
+        to: Outlet,
+    ) -> Result<(), Gone> {
+        let patience = shared.config.limits.body_timeout;
+        let mut out = Vec::new();
+        loop {
+            self.take_lines();
+            let count = self.calls.submit() as u64;
+            let counter = &shared.metrics.batch_calls;
+            counter.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+            self.calls.collect();
+            while out.len() < CHUNK_BYTES
+                && let Some((id, answer)) = self.calls.answer()
+            {
+                write(&mut out, id, &answer);
+            }
+            if !out.is_empty() {
+                to.write(std::mem::take(&mut out).into()).await?;
+                continue;
+            }
+            if self.ended && self.calls.is_empty() {
+                return to.end().await;
+            }
+            let reading = !self.ended && self.calls.has_room();
+            tokio::select! {
+                () = self.calls.came() => {}
+                read = body::next(&mut from), if reading => self.read(read),
+                () = shared.stopping.cancelled(), if !self.ended => self.end(Problem::stopping()),
+                () = to.closed() => return Err(Gone),
+                () = tokio::time::sleep(patience) => match reading && self.calls.is_empty() {
+                    true => self.end(Problem::request_timeout(patience.as_millis() as u64)),
+                    false => self.calls.give_up_if_halted(),
+                },
+            }
+        }
+    }
+
+    fn read(&mut self, read: Result<Option<Bytes>, Problem>) {
+        match read {
+            Ok(Some(bytes)) => self.lines.push(&bytes),
+            Ok(None) => {
+                self.lines.end();
+                self.take_lines();
+                self.ended = true;
+            }
+            Err(problem) => self.end(problem),
+        }
+    }
+
+    /// Reads no further, and says why in a last line.
+    fn end(&mut self, problem: Problem) {
+        self.ended = true;
+        self.lines = Lines::default();
+        self.calls.take(None, Err(problem));
+    }
+
+    fn take_lines(&mut self) {
+        while self.calls.has_room()
+            && let Some(line) = self.lines.next()
+        {
+            let Some(line) = line else {
+                let max = LINE_BYTES_MAX as u64;
+                let problem = Problem::request_too_large("the line", "line_bytes", max);
+                self.calls.take(None, Err(problem));
+                continue;
+            };
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match CallLine::parse(&line) {
+                Ok(line) => self
+                    .calls
+                    .take(line.id.map(CompactString::from), Ok(line.call)),
+                Err(refused) => {
+                    let id = refused.id.map(CompactString::from);
+                    self.calls.take(id, Err(refused.problem));
+                }
+            }
+        }
+    }
+}
+
+/// Appends the line of an answer.
+pub(crate) fn write(out: &mut Vec<u8>, id: LineId, answer: &Answer) {
+    let id = id.as_deref();
+    match &answer.result {
+        Ok(value) => write_value(out, id, answer.seq, value),
+        Err(problem) => write_problem(out, id, answer.seq, problem),
+    }
+}
+
+/// Text on its way to become lines. It holds less than one line and one read.
+#[derive(Default)]
+struct Lines {
+    text: BytesMut,
+    /// So much of it has no line's end.
+    seen: usize,
+    /// Within a line that is too long: passed over up to its end.
+    passing: bool,
+}
+
+impl Lines {
+    fn push(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+    }
+
+    /// The last line needs no end.
+    fn end(&mut self) {
+        if !self.text.is_empty() {
+            self.push(b"\n");
+        }
+    }
+
+    /// The next whole line; an inner none stands for one that is too long.
+    fn next(&mut self) -> Option<Option<Bytes>> {
+        loop {
+            let end = self.text[self.seen..]
+                .iter()
+                .position(|&byte| byte == b'\n');
+            let Some(end) = end else {
+                self.seen = self.text.len();
+                if self.passing {
+                    self.text.clear();
+                    self.seen = 0;
+                } else if self.text.len() > LINE_BYTES_MAX {
+                    self.passing = true;
+                    return Some(None);
+                }
+                return None;
+            };
+            let line = self.text.split_to(self.seen + end + 1).freeze();
+            self.seen = 0;
+            if std::mem::take(&mut self.passing) {
+                continue;
+            }
+            return Some((line.len() <= LINE_BYTES_MAX + 1).then_some(line));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_out_whole_however_they_came_in() {
+        let text = format!("one\n\n{}\ntwo\nlast", "x".repeat(LINE_BYTES_MAX + 2));
+        for size in [1, 2, 3, 7, 4_096, text.len()] {
+            let (mut lines, mut seen) = (Lines::default(), Vec::new());
+            for chunk in text.as_bytes().chunks(size) {
+                lines.push(chunk);
+                while let Some(line) = lines.next() {
+                    seen.push(line.map(|line| String::from_utf8(line.to_vec()).unwrap()));
+                }
+                assert!(lines.text.len() <= LINE_BYTES_MAX + size);
+            }
+            lines.end();
+            while let Some(line) = lines.next() {
+                seen.push(line.map(|line| String::from_utf8(line.to_vec()).unwrap()));
+            }
+            let seen: Vec<_> = seen.iter().map(Option::as_deref).collect();
+            let expected = [
+                Some("one\n"),
+                Some("\n"),
+                None,
+                Some("two\n"),
+                Some("last\n"),
+            ];
+            assert_eq!(seen, expected, "in chunks of {size}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Bodies: a request's, read whole within its size and its time, and a reply's.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body as _, Incoming};
+use ordain_api::{Problem, routes};
+
+/// A reply's body: whole, or as it comes.
+pub(crate) type Body = Either<Full<Bytes>, axum::body::Body>;
+
+/// A reply over HTTP.
+pub(crate) type HttpReply = Response<Body>;
+
+/// A whole body with its status and media type.
+pub(crate) fn whole(status: StatusCode, media: &'static str, body: impl Into<Bytes>) -> HttpReply {
+    let mut reply = Response::new(Either::Left(Full::new(body.into())));
+    *reply.status_mut() = status;
+    let media = HeaderValue::from_static(media);
+    reply.headers_mut().insert(CONTENT_TYPE, media);
+    reply
+}
+
+/// A value as JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> HttpReply {
+    let body = serde_json::to_vec(value).expect("replies encode into memory");
+    whole(StatusCode::OK, routes::MEDIA_JSON, body)
+}
+
+/// A body that comes bit by bit.
+pub(crate) fn streamed(media: &'static str, body: axum::body::Body) -> HttpReply {
+    let mut reply = Response::new(Either::Right(body));
+    let media = HeaderValue::from_static(media);
+    reply.headers_mut().insert(CONTENT_TYPE, media);
+    reply
+}
+
+/// Reads a JSON body whole. No body is no bytes, and then needs no media type.
+///
+/// A media type is demanded because of browsers: their forms cannot send JSON's.
+pub(crate) async fn read_json(
+    headers: &HeaderMap,
+    body: Incoming,
+    bytes_max: usize,
+    timeout: Duration,
+) -> Result<Bytes, Problem> {
+    let typed = check_media(headers, routes::MEDIA_JSON)?;
+    let bytes = read(body, bytes_max, timeout).await?;
+    if !typed && !bytes.is_empty() {
+        return Err(Problem::unsupported_media_type(None, routes::MEDIA_JSON));
+    }
+    Ok(bytes)
+}
+
+/// Refuses another media type; whether there is one.
+pub(crate) fn check_media(headers: &HeaderMap, wanted: &'static str) -> Result<bool, Problem> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(false);
+    };
+    // All but a few requests say just this.
+    if value.as_bytes() == wanted.as_bytes() {
+        return Ok(true);
+    }
+    let given = value.to_str().unwrap_or("?");
+    let media = given.split(';').next().unwrap_or("").trim();
+    match media.eq_ignore_ascii_case(wanted) {
+        true => Ok(true),
+        false => Err(Problem::unsupported_media_type(Some(given), wanted)),
+    }
+}
+
+/// Reads a body whole.
+pub(crate) async fn read(
+    body: Incoming,
+    bytes_max: usize,
+    timeout: Duration,
+) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large(bytes_max));
+    }
+    match tokio::time::timeout(timeout, collect(body, bytes_max)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::request_timeout(timeout.as_millis() as u64)),
+    }
+}
+
+async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Problem> {
+    let Some(first) = next(&mut body).await? else {
+        return Ok(Bytes::new());
+    };
+    if body.is_end_stream() && first.len() <= bytes_max {
+        return Ok(first);
+    }
+    let mut all = BytesMut::from(first);
+    while all.len() <= bytes_max {
+        match next(&mut body).await? {
+            Some(more) => all.extend_from_slice(&more),
+            None => return Ok(all.freeze()),
+        }
+    }
+    Err(too_large(bytes_max))
+}
+
+/// The next bytes of a body; none at its end.
+pub(crate) async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Problem::bad_request("body", format!("the body ended before its end: {error}"))
+        })?;
+        if let Ok(data) = frame.into_data()
+            && !data.is_empty()
+        {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+fn too_large(bytes_max: usize) -> Problem {
+    Problem::request_too_large("the body", "body_bytes", bytes_max as u64)
+}

@@ -1,0 +1,198 @@
+//! Many calls on their way, of one batch or one stream: handed to the node together, answered as
+//! their replies come. How calls and answers are written is not known here.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ordain_api::{Problem, WireCall};
+use ordain_node::{Health, Node, Op, Reply, ReplyTo, Sink, Unavailable};
+use tokio::sync::Notify;
+
+use crate::answer::{self, Answer, Asked};
+use crate::auth::Caller;
+
+/// In which order answers are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// That of the calls.
+    AsAsked,
+    /// As the replies come.
+    AsAnswered,
+}
+
+/// Calls on their way. `W` is what whoever writes the answer must know.
+pub(crate) struct Calls<W> {
+    node: Node,
+    caller: Caller,
+    order: Order,
+    most: usize,
+    inbox: Arc<Inbox>,
+    /// To be handed over with the next [`Calls::submit`].
+    ops: Vec<(Op, ReplyTo)>,
+    /// By token, from `first` on.
+    slots: VecDeque<Slot<W>>,
+    first: u64,
+    /// Tokens with an answer, as they came; kept only for [`Order::AsAnswered`].
+    answered: VecDeque<u64>,
+    spare: Vec<(u64, Reply)>,
+}
+
+enum Slot<W> {
+    Waiting(W, Asked),
+    Answered(W, Answer),
+    Taken,
+}
+
+/// Where the node puts replies: many at once, with one wake.
+#[derive(Default)]
+struct Inbox {
+    replies: Mutex<Vec<(u64, Reply)>>,
+    came: Notify,
+}
+
+impl Sink for Inbox {
+    fn deliver(&self, replies: &mut dyn Iterator<Item = (u64, Reply)>) {
+        self.replies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(replies);
+        self.came.notify_one();
+    }
+}
+
+impl<W> Calls<W> {
+    /// No calls yet; at most so many at once.
+    pub fn new(node: Node, caller: Caller, order: Order, most: usize) -> Self {
+        Self {
+            node,
+            caller,
+            order,
+            most,
+            inbox: Arc::default(),
+            ops: Vec::new(),
+            slots: VecDeque::new(),
+            first: 0,
+            answered: VecDeque::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Whether another call may come in.
+    pub fn has_room(&self) -> bool {
+        self.slots.len() < self.most
+    }
+
+    /// Whether every answer was given.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Takes a call in, or the problem it is refused with. It leaves with the next
+    /// [`Calls::submit`].
+    pub fn take(&mut self, who: W, call: Result<WireCall<'_>, Problem>) {
+        let token = self.first + self.slots.len() as u64;
+        let admitted = call.and_then(|call| {
+            let request = call.check()?;
+            answer::admit(&self.node, &self.caller, request)
+        });
+        match admitted {
+            Ok((op, asked)) => {
+                let sink: Arc<dyn Sink> = self.inbox.clone();
+                self.ops.push((op, ReplyTo::Sink(sink, token)));
+                self.slots.push_back(Slot::Waiting(who, asked));
+            }
+            Err(problem) => {
+                self.slots
+                    .push_back(Slot::Answered(who, Answer::refused(problem)));
+                self.note(token);
+            }
+        }
+    }
+
+    /// Hands over all that was taken in, at once. How many that were.
+    pub fn submit(&mut self) -> usize {
+        let count = self.ops.len();
+        if count == 0 {
+            return 0;
+        }
+        for (reply, refused) in self.node.submit_many(std::mem::take(&mut self.ops)) {
+            if let ReplyTo::Sink(_, token) = reply {
+                self.settle(token, |asked| {
+                    Answer::refused(answer::refusal(refused, asked.op()))
+                });
+            }
+        }
+        count
+    }
+
+    /// Waits until replies may have come: look with [`Calls::collect`].
+    pub fn came(&self) -> impl Future<Output = ()> + use<W> {
+        let inbox = self.inbox.clone();
+        async move { inbox.came.notified().await }
+    }
+
+    /// Takes in the replies that came.
+    pub fn collect(&mut self) {
+        let mut replies = std::mem::take(&mut self.spare);
+        std::mem::swap(
+            &mut replies,
+            &mut *self
+                .inbox
+                .replies
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        for (token, reply) in replies.drain(..) {
+            self.settle(token, |asked| asked.answer(reply));
+        }
+        self.spare = replies;
+    }
+
+    /// Answers what will get no reply any more, because the node has ended.
+    pub fn give_up_if_halted(&mut self) {
+        let Health::Unavailable(why @ Unavailable::Halted(_)) = self.node.health() else {
+            return;
+        };
+        self.collect();
+        for token in self.first..self.first + self.slots.len() as u64 {
+            self.settle(token, |_| Answer::refused(answer::unavailable(&why)));
+        }
+    }
+
+    /// The next answer, if it is there.
+    pub fn answer(&mut self) -> Option<(W, Answer)> {
+        let token = match self.order {
+            Order::AsAsked => self.first,
+            Order::AsAnswered => self.answered.pop_front()?,
+        };
+        let slot = self.slots.get_mut((token - self.first) as usize)?;
+        if !matches!(slot, Slot::Answered(..)) {
+            return None;
+        }
+        let Slot::Answered(who, answer) = std::mem::replace(slot, Slot::Taken) else {
+            unreachable!("just looked");
+        };
+        while let Some(Slot::Taken) = self.slots.front() {
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        Some((who, answer))
+    }
+
+    fn settle(&mut self, token: u64, answer: impl FnOnce(&Asked) -> Answer) {
+        let slot = &mut self.slots[(token - self.first) as usize];
+        match std::mem::replace(slot, Slot::Taken) {
+            Slot::Waiting(who, asked) => {
+                *slot = Slot::Answered(who, answer(&asked));
+                self.note(token);
+            }
+            settled => *slot = settled,
+        }
+    }
+
+    fn note(&mut self, token: u64) {
+        if self.order == Order::AsAnswered {
+            self.answered.push_back(token);
+        }
+    }
+}

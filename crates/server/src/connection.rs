@@ -1,0 +1,351 @@
+//! One connection, from its first byte to its last: HTTP/1.1 or HTTP/2, found out by its first bytes,
+//! and a watch over clients that are slow or silent. What is answered is not known here.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
+
+use crate::config::{HEAD_BYTES_MAX, Limits};
+use crate::service;
+use crate::shared::Shared;
+
+/// How often the peer of a quiet HTTP/2 connection is asked whether it is there.
+const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long it may take to say so.
+const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of replies that one HTTP/2 stream may have buffered.
+const H2_SEND_BUFFER_BYTES: usize = 256 << 10;
+/// Streams that a peer may open and reset before they are looked at.
+const H2_RESETS_PENDING_MAX: usize = 20;
+
+/// Settings of both protocols.
+pub(crate) fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The watch below bounds heads; hyper's own would make a timer for every request.
+    builder
+        .http1()
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(H2_PING_INTERVAL)
+        .keep_alive_timeout(H2_PING_TIMEOUT)
+        .max_concurrent_streams(limits.h2_streams_max)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_send_buf_size(H2_SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(H2_RESETS_PENDING_MAX);
+    builder
+}
+
+/// Answers all that comes over one connection.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    transport: Transport,
+    slot: Slot,
+) {
+    let watched = Arc::new(Watched::new(slot));
+    let io = TokioIo::new(Watching {
+        transport,
+        watched: watched.clone(),
+    });
+    let service = {
+        let (shared, watched) = (shared.clone(), watched.clone());
+        service_fn(move |request| {
+            let (shared, busy) = (shared.clone(), watched.busy(request.version()));
+            async move { Ok::<_, Infallible>(service::answer(shared, busy, request).await) }
+        })
+    };
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut look = pin!(tokio::time::sleep(shared.config.limits.head_timeout));
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended");
+                }
+                return;
+            }
+            () = shared.stopping.cancelled(), if !ending => {
+                ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = look.as_mut() => match watched.verdict(&shared.config.limits) {
+                Verdict::Fine(until) => look.as_mut().reset(until),
+                Verdict::Idle if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                    look.as_mut().reset(Instant::now() + shared.config.limits.head_timeout);
+                }
+                Verdict::Idle | Verdict::Slow => return,
+            },
+        }
+    }
+}
+
+/// A place among the connections that are allowed; free again when dropped.
+pub(crate) struct Slot(Arc<Shared>);
+
+impl Slot {
+    /// Takes a place, if there is one.
+    pub fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let connections = &shared.metrics.connections;
+        let max = shared.config.limits.connections_max as u64;
+        let taken = connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+            (taken < max).then_some(taken + 1)
+        });
+        taken.ok().map(|_| Slot(shared.clone()))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is known of a connection's doings.
+pub(crate) struct Watched {
+    began: Instant,
+    /// Requests being answered, or with replies that come bit by bit.
+    busy: AtomicUsize,
+    /// Whether there was a request yet.
+    asked: AtomicBool,
+    /// HTTP/2 says other things than requests, too.
+    h2: AtomicBool,
+    /// When the first byte of a request came whose head is not complete; 0 if there is none. In
+    /// milliseconds since `began`, as is `quiet_since`.
+    head_since: AtomicU64,
+    quiet_since: AtomicU64,
+    /// Bytes left since the last look.
+    wrote: AtomicBool,
+    _slot: Slot,
+}
+
+enum Verdict {
+    /// Look again then.
+    Fine(Instant),
+    /// Nothing was asked for too long.
+    Idle,
+    /// A request's head takes too long.
+    Slow,
+}
+
+impl Watched {
+    fn new(slot: Slot) -> Self {
+        Self {
+            began: Instant::now(),
+            busy: AtomicUsize::new(0),
+            asked: AtomicBool::new(false),
+            h2: AtomicBool::new(false),
+            head_since: AtomicU64::new(0),
+            quiet_since: AtomicU64::new(0),
+            wrote: AtomicBool::new(false),
+            _slot: slot,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        // Never 0, which says that there is none.
+        self.began.elapsed().as_millis() as u64 + 1
+    }
+
+    /// A request's head is complete.
+    fn busy(self: &Arc<Self>, version: http::Version) -> Busy {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        self.head_since.store(0, Ordering::Relaxed);
+        if !self.asked.load(Ordering::Relaxed) {
+            self.h2
+                .store(version == http::Version::HTTP_2, Ordering::Relaxed);
+            self.asked.store(true, Ordering::Relaxed);
+        }
+        Busy(self.clone())
+    }
+
+    fn read(&self) {
+        let between = self.busy.load(Ordering::Relaxed) == 0;
+        if between && self.head_since.load(Ordering::Relaxed) == 0 {
+            self.head_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    fn verdict(&self, limits: &Limits) -> Verdict {
+        let at = |ms: u64| self.began + Duration::from_millis(ms);
+        let (now, next) = (self.now(), Instant::now() + limits.head_timeout);
+        if self.busy.load(Ordering::Relaxed) > 0 {
+            return Verdict::Fine(next);
+        }
+        if !self.asked.load(Ordering::Relaxed) {
+            return Verdict::Slow;
+        }
+        if self.wrote.swap(false, Ordering::Relaxed) {
+            self.quiet_since.fetch_max(now, Ordering::Relaxed);
+        }
+        let head_since = self.head_since.load(Ordering::Relaxed);
+        if head_since != 0 && !self.h2.load(Ordering::Relaxed) {
+            let until = at(head_since) + limits.head_timeout;
+            return match until <= Instant::now() {
+                true => Verdict::Slow,
+                false => Verdict::Fine(until),
+            };
+        }
+        let until = at(self.quiet_since.load(Ordering::Relaxed)) + limits.idle_timeout;
+        match until <= Instant::now() {
+            true => Verdict::Idle,
+            false => Verdict::Fine(until.min(next)),
+        }
+    }
+}
+
+/// One request being answered on a connection. Whoever answers bit by bit keeps it until the end.
+pub(crate) struct Busy(Arc<Watched>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let watched = &self.0;
+        watched
+            .quiet_since
+            .fetch_max(watched.now(), Ordering::Relaxed);
+        watched.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Bytes in and out, in the clear or not.
+pub(crate) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A transport that notes when something moved.
+struct Watching {
+    transport: Transport,
+    watched: Arc<Watched>,
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncRead for Watching {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.transport).poll_read(cx, buf);
+        if read.is_ready() {
+            self.watched.read();
+        }
+        read
+    }
+}
+
+impl Watching {
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.watched.wrote.store(true, Ordering::Relaxed);
+        }
+        written
+    }
+}
+
+impl AsyncWrite for Watching {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.transport).poll_write(cx, bytes);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.transport).poll_write_vectored(cx, bytes);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}

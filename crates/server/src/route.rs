@@ -1,0 +1,156 @@
+//! The routes: which there are, what they take and who may. What they do is elsewhere.
+
+use http::Method;
+use ordain_api::error::HELP_PATH;
+use ordain_api::{Op, routes};
+
+use crate::auth::{Scope, scopes_of};
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Method(Op),
+    Invocation,
+    Batch,
+    Stream,
+    Entities,
+    Entity,
+    Checkpoint,
+    StateHash,
+    Backup,
+    OpenApi,
+    Health,
+    Ready,
+    Metrics,
+    Help,
+}
+
+impl Route {
+    /// Every route; a route's place here is its place in the metrics.
+    pub const ALL: [Route; 16] = [
+        Route::Method(Op::Call),
+        Route::Method(Op::Query),
+        Route::Method(Op::Send),
+        Route::Invocation,
+        Route::Batch,
+        Route::Stream,
+        Route::Entities,
+        Route::Entity,
+        Route::Checkpoint,
+        Route::StateHash,
+        Route::Backup,
+        Route::OpenApi,
+        Route::Health,
+        Route::Ready,
+        Route::Metrics,
+        Route::Help,
+    ];
+
+    /// The route of a raw path. Whether what follows the route's beginning is well-formed is found
+    /// where it is used, so that the answer can say what is wrong.
+    pub fn of(path: &str) -> Option<Route> {
+        let below = |route: &str| {
+            path.strip_prefix(route)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        Some(match path {
+            _ if below(routes::CALL) => Route::Method(Op::Call),
+            _ if below(routes::QUERY) => Route::Method(Op::Query),
+            _ if below(routes::SEND) => Route::Method(Op::Send),
+            _ if below(routes::INVOCATIONS) => Route::Invocation,
+            _ if below(routes::ENTITIES) => Route::Entity,
+            routes::BATCH => Route::Batch,
+            routes::STREAM => Route::Stream,
+            routes::ENTITIES => Route::Entities,
+            routes::CHECKPOINT => Route::Checkpoint,
+            routes::STATE_HASH => Route::StateHash,
+            routes::BACKUP => Route::Backup,
+            routes::OPENAPI => Route::OpenApi,
+            routes::HEALTH => Route::Health,
+            routes::READY => Route::Ready,
+            routes::METRICS => Route::Metrics,
+            HELP_PATH => Route::Help,
+            _ => return None,
+        })
+    }
+
+    /// Its place among [`Route::ALL`].
+    pub fn index(self) -> usize {
+        Route::ALL
+            .iter()
+            .position(|route| *route == self)
+            .expect("ALL holds every route")
+    }
+
+    /// The pattern, for metrics and logs: never a key.
+    pub fn pattern(self) -> &'static str {
+        match self {
+            Route::Method(Op::Call) => "/v1/call/{entity}/{key}/{method}",
+            Route::Method(Op::Query) => "/v1/query/{entity}/{key}/{method}",
+            Route::Method(Op::Send) => "/v1/send/{entity}/{key}/{method}",
+            Route::Invocation => "/v1/invocations/{id}",
+            Route::Entity => "/v1/entities/{type}/{key}",
+            Route::Batch => routes::BATCH,
+            Route::Stream => routes::STREAM,
+            Route::Entities => routes::ENTITIES,
+            Route::Checkpoint => routes::CHECKPOINT,
+            Route::StateHash => routes::STATE_HASH,
+            Route::Backup => routes::BACKUP,
+            Route::OpenApi => routes::OPENAPI,
+            Route::Health => routes::HEALTH,
+            Route::Ready => routes::READY,
+            Route::Metrics => routes::METRICS,
+            Route::Help => HELP_PATH,
+        }
+    }
+
+    /// The HTTP methods it takes.
+    pub fn methods(self) -> &'static [Method] {
+        match self {
+            Route::Method(Op::Call | Op::Send) | Route::Batch | Route::Checkpoint => {
+                &[Method::POST]
+            }
+            Route::Method(Op::Query) => &[Method::GET, Method::POST],
+            Route::Health | Route::Ready => &[Method::GET, Method::HEAD],
+            _ => &[Method::GET],
+        }
+    }
+
+    /// The scopes of which one is needed; none for what anyone may see. Batches and streams ask
+    /// again for each call.
+    pub fn scopes(self) -> &'static [Scope] {
+        match self {
+            Route::Method(op) => scopes_of(op),
+            Route::Invocation | Route::Entities | Route::OpenApi | Route::Batch | Route::Stream => {
+                &[Scope::Read, Scope::Call]
+            }
+            Route::Entity | Route::Metrics => &[Scope::Read],
+            Route::Checkpoint | Route::StateHash | Route::Backup => &[Scope::Admin],
+            Route::Health | Route::Ready | Route::Help => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_pattern() {
+        for (at, route) in Route::ALL.into_iter().enumerate() {
+            assert_eq!(Route::of(route.pattern()), Some(route));
+            assert_eq!(route.index(), at);
+        }
+        for none in [
+            "",
+            "/",
+            "/v1",
+            "/v1/call",
+            "/v1/callx/a",
+            "/v1/batch/",
+            "/healthz/",
+        ] {
+            assert_eq!(Route::of(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The server: listens, hands each connection to a task of its own, and stops without dropping what
+//! was accepted.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
+use ordain_api::Problem;
+use ordain_api::error::PROBLEM_JSON;
+use ordain_api::replies;
+use ordain_node::{Node, Progress};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{BindError, Config, TURNED_AWAY_MAX};
+use crate::connection::{self, Slot, Transport};
+use crate::shared::Shared;
+use crate::tls;
+
+/// How long to wait when the system has no more sockets to give.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// How long a connection that is turned away may take to hear so.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A server that listens. It answers once [`Server::serve`] runs, and calls once it has a node.
+pub struct Server {
+    listener: TcpListener,
+    addr: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+}
+
+/// What a start tells a running server.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Whether every client took its replies before the time for that was over.
+    pub drained: bool,
+}
+
+impl Server {
+    /// Listens. Connections wait until [`Server::serve`].
+    ///
+    /// # Errors
+    /// If the configuration must not be served, or the address or the certificate cannot be used.
+    pub async fn bind(config: Config) -> Result<Self, BindError> {
+        config.check()?;
+        let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
+        let failed = |error| BindError::Listen {
+            addr: config.listen,
+            error,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        Ok(Self {
+            listener,
+            addr,
+            tls,
+            shared: Arc::new(Shared::new(config)),
+        })
+    }
+
+    /// Where it listens, with the port it was given.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What sets the node and the progress of its start.
+    pub fn handle(&self) -> Handle {
+        Handle(self.shared.clone())
+    }
+
+    /// Answers until `shutdown` comes. Then nothing new is accepted, what was accepted is finished and
+    /// answered, streams are closed, and the node is stopped.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Stopped {
+        let Self {
+            listener,
+            tls,
+            shared,
+            ..
+        } = self;
+        let accepting = Accepting {
+            builder: Arc::new(connection::builder(&shared.config.limits)),
+            turned_away: Arc::default(),
+            tls,
+            shared: shared.clone(),
+        };
+        tokio::select! {
+            () = accepting.run(listener) => {}
+            () = shutdown => {}
+        }
+        stop(&shared).await
+    }
+}
+
+async fn stop(shared: &Shared) -> Stopped {
+    shared.stopping.cancel();
+    shared.tasks.close();
+    let drained =
+        tokio::time::timeout(shared.config.limits.stop_timeout, shared.tasks.wait()).await;
+    if let Some(open) = shared.open() {
+        let node = open.node.clone();
+        if tokio::task::spawn_blocking(move || node.stop())
+            .await
+            .is_err()
+        {
+            tracing::error!("stopping the node panicked");
+        }
+    }
+    let drained = drained.is_ok();
+    if !drained {
+        tracing::warn!("some clients did not take their replies in time");
+    }
+    Stopped { drained }
+}
+
+impl Handle {
+    /// Calls are answered by this node from now on. Only the first counts.
+    pub fn set_node(&self, node: Node) {
+        if self.0.set_node(node).is_err() {
+            tracing::error!("the server has a node already; the new one is not used");
+        }
+    }
+
+    /// How far the start has come: what `/readyz` says until there is a node.
+    pub fn set_progress(&self, progress: Progress) {
+        self.0.set_progress(replies::Progress {
+            from: progress.first,
+            seq: progress.at,
+            to: progress.last,
+        });
+    }
+}
+
+/// What accepts connections.
+struct Accepting {
+    shared: Arc<Shared>,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    tls: Option<TlsAcceptor>,
+    turned_away: Arc<AtomicUsize>,
+}
+
+impl Accepting {
+    /// Does not end by itself. Returning closes the listener.
+    async fn run(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.take(stream),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, stream: TcpStream) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection ended before it began");
+            return;
+        }
+        let Some(slot) = Slot::take(&self.shared) else {
+            return self.turn_away(stream);
+        };
+        let (shared, builder, tls) = (self.shared.clone(), self.builder.clone(), self.tls.clone());
+        self.shared.tasks.spawn(async move {
+            let timeout = shared.config.limits.head_timeout;
+            match handshake(stream, tls, timeout).await {
+                Ok(transport) => connection::serve(shared, builder, transport, slot).await,
+                Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
+            }
+        });
+    }
+
+    /// Tells the client that there are too many; beyond a few of those, just closes.
+    fn turn_away(&self, stream: TcpStream) {
+        let refused = &self.shared.metrics.connections_refused;
+        refused.fetch_add(1, Ordering::Relaxed);
+        let waiting = self.turned_away.clone();
+        if waiting.fetch_add(1, Ordering::Relaxed) >= TURNED_AWAY_MAX {
+            waiting.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let (tls, max) = (self.tls.clone(), self.shared.config.limits.connections_max);
+        self.shared.tasks.spawn(async move {
+            let told = async {
+                let mut transport = handshake(stream, tls, TURN_AWAY_TIMEOUT).await?;
+                // Unread bytes would make the system reset the connection, answer and all.
+                let _ = transport.read(&mut [0; 4_096]).await?;
+                transport.write_all(&too_many(max)).await?;
+                transport.shutdown().await?;
+                transport.read(&mut [0; 4_096]).await
+            };
+            let _ = tokio::time::timeout(TURN_AWAY_TIMEOUT, told).await;
+            waiting.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}
+
+async fn handshake(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    timeout: Duration,
+) -> std::io::Result<Transport> {
+    match tls {
+        None => Ok(Transport::Plain(stream)),
+        Some(tls) => {
+            let stream = tokio::time::timeout(timeout, tls.accept(stream)).await??;
+            Ok(Transport::Tls(Box::new(stream)))
+        }
+    }
+}
+
+/// The whole answer, for a connection that gets no other.
+fn too_many(max: usize) -> Bytes {
+    let problem = Problem::too_many_connections(max as u64);
+    let body = problem.to_json();
+    let head = format!(
+        "HTTP/1.1 {} Service Unavailable\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\
+         retry-after: {}\r\nconnection: close\r\n\r\n",
+        problem.status,
+        body.len(),
+        problem.retry_after_secs().unwrap_or(1),
+    );
+    [head.as_bytes(), &body].concat().into()
+}

@@ -1,0 +1,104 @@
+//! Keeps web pages of other sites away from a server that asks no one for a token: their requests
+//! come from the user's own machine. A name that points here without being ours (DNS rebinding) shows
+//! in `Host`; a page of another site shows in `Origin`. With tokens none of this is needed, since no
+//! browser adds one by itself.
+
+use std::net::IpAddr;
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, Uri};
+use ordain_api::Problem;
+
+/// Refuses a request whose `Host` does not name this server or that comes from a page of another.
+pub(crate) fn check(uri: &Uri, headers: &HeaderMap, names: &[String]) -> Result<(), Problem> {
+    let host = host_of(uri, headers)?;
+    if !is_ours(host, names) {
+        return Err(Problem::bad_host(host));
+    }
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match origins.next() {
+        None => Ok(()),
+        Some(origin) => {
+            let origin = origin.to_str().unwrap_or("?");
+            let same = origin
+                .split_once("://")
+                .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+            match same && origins.next().is_none() {
+                true => Ok(()),
+                false => Err(Problem::bad_origin(origin)),
+            }
+        }
+    }
+}
+
+/// The one authority the request was made to.
+fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Result<&'r str, Problem> {
+    let mut all = headers.get_all(HOST).iter();
+    let header = match (all.next(), all.next()) {
+        (one, None) => one.map(|host| host.to_str().unwrap_or("?")),
+        (_, Some(_)) => return Err(Problem::bad_host("two Host headers")),
+    };
+    match (uri.authority().map(|authority| authority.as_str()), header) {
+        (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => {
+            Err(Problem::bad_host(host))
+        }
+        (Some(host), _) | (None, Some(host)) => Ok(host),
+        (None, None) => Err(Problem::bad_host("")),
+    }
+}
+
+fn is_ours(host: &str, names: &[String]) -> bool {
+    let name = without_port(host);
+    let ip = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    if let Ok(ip) = ip.unwrap_or(name).parse::<IpAddr>() {
+        return ip.is_loopback();
+    }
+    name.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|ours| ours.eq_ignore_ascii_case(name))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_names_are_ours() {
+        let names = ["ordain.test".to_owned()];
+        for ours in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1:8080",
+            "127.1.2.3",
+            "[::1]:8080",
+            "[::1]",
+            "ordain.test",
+            "Ordain.Test:443",
+        ] {
+            assert!(is_ours(ours, &names), "{ours}");
+        }
+        for other in [
+            "",
+            ":80",
+            "evil.test",
+            "localhost.evil.test",
+            "evil.test:127",
+            "127.0.0.1.evil.test",
+            "0.0.0.0:80",
+            "10.0.0.1",
+            "[::2]",
+            "localhost:80@evil.test",
+            "x.ordain.test",
+        ] {
+            assert!(!is_ours(other, &names), "{other}");
+        }
+    }
+}

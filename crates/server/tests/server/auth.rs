@@ -1,0 +1,267 @@
+//! Who may do what: every route with no token, a wrong one, and one of each scope; and without tokens,
+//! which sites' pages may ask.
+
+use ordain_server::{BindError, Config, Scope, Server};
+
+use crate::client::{ABSENT, Client};
+use crate::world::{World, token};
+
+fn guarded() -> Config {
+    Config {
+        tokens: vec![
+            token("call", &[Scope::Call]),
+            token("read", &[Scope::Read]),
+            token("admin", &[Scope::Admin]),
+            token("all", &Scope::ALL),
+        ],
+        ..Config::default()
+    }
+}
+
+/// Method, path, body, and the scopes of which one is needed; none: anyone may.
+const ROUTES: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "POST",
+        "/v1/call/account/al/deposit",
+        "{\"amount\":5}",
+        &["call"],
+    ),
+    ("POST", "/v1/call/account/al/balance", "", &["call"]),
+    ("GET", "/v1/query/account/al/balance", "", &["call", "read"]),
+    (
+        "POST",
+        "/v1/query/account/al/balance",
+        "",
+        &["call", "read"],
+    ),
+    (
+        "POST",
+        "/v1/send/account/al/deposit",
+        "{\"amount\":5}",
+        &["call"],
+    ),
+    ("GET", "/v1/invocations/1.0", "", &["call", "read"]),
+    ("POST", "/v1/batch", "", &["call", "read"]),
+    ("GET", "/v1/stream", "", &["call", "read"]),
+    ("GET", "/v1/entities", "", &["call", "read"]),
+    ("GET", "/v1/entities/account/al", "", &["read"]),
+    ("GET", "/openapi.json", "", &["call", "read"]),
+    ("GET", "/metrics", "", &["read"]),
+    ("POST", "/v1/admin/checkpoint", "", &["admin"]),
+    ("GET", "/v1/admin/state-hash", "", &["admin"]),
+    ("GET", "/v1/admin/backup", "", &["admin"]),
+    ("GET", "/healthz", "", &[]),
+    ("GET", "/readyz", "", &[]),
+    ("GET", "/docs/errors.md", "", &[]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_asks_for_its_scope() {
+    let world = World::start_with(guarded()).await;
+    for (verb, path, body, scopes) in ROUTES {
+        for bearer in ["", "wrong", "call", "read", "admin", "all"] {
+            let value = format!("Bearer {bearer}-token");
+            let header = if bearer.is_empty() { ABSENT } else { &value };
+            let mut headers = vec![("authorization", header)];
+            if *path == "/v1/batch" {
+                headers.push(("content-type", "application/x-ndjson"));
+            }
+            let reply = world
+                .client()
+                .await
+                .request(verb, path, &headers, body)
+                .await;
+            let who = format!("{verb} {path} as {bearer:?}");
+            let known = !["", "wrong"].contains(&bearer);
+            if scopes.is_empty() || bearer == "all" || scopes.contains(&bearer) {
+                assert!(
+                    ![401, 403].contains(&reply.status),
+                    "{who}: {}",
+                    reply.text()
+                );
+            } else if known {
+                assert_eq!(reply.problem(), (403, "forbidden".into()), "{who}");
+                let scope = reply.json()["scope"].as_str().expect("a scope").to_owned();
+                assert!(scopes.contains(&&*scope), "{who}: {scope}");
+            } else {
+                assert_eq!(reply.problem(), (401, "unauthenticated".into()), "{who}");
+                assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+            }
+        }
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_read_as_the_standard_says_and_no_other_way() {
+    let world = World::start_with(guarded()).await;
+    for (header, status) in [
+        ("Bearer all-token", 200),
+        ("bearer all-token", 200),
+        ("BEARER  all-token ", 200),
+        ("all-token", 401),
+        ("Basic all-token", 401),
+        ("Bearer", 401),
+        ("Bearer ", 401),
+        ("Bearer all-token2", 401),
+        ("Bearer all-toke", 401),
+    ] {
+        let mut client = world.client().await;
+        let headers = [("authorization", header)];
+        let reply = client.request("GET", "/v1/entities", &headers, "").await;
+        assert_eq!(reply.status, status, "{header}");
+    }
+    let headers = [
+        ("authorization", "Bearer all-token"),
+        ("authorization", "Bearer wrong"),
+    ];
+    let reply = world
+        .client()
+        .await
+        .request("GET", "/v1/entities", &headers, "")
+        .await;
+    assert_eq!(reply.status, 401, "two are none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_see_the_tokens_name_as_their_caller() {
+    let world = World::start_with(guarded()).await;
+    let headers = [
+        ("authorization", "Bearer all-token"),
+        ("host", "anything.test"),
+    ];
+    let mut client = world.client().await;
+    let reply = client
+        .request("POST", "/v1/call/account/al/caller", &headers, "")
+        .await;
+    assert_eq!(
+        reply.text(),
+        "\"all\"",
+        "and with tokens no host is refused"
+    );
+    let open = World::start().await;
+    let reply = open
+        .client()
+        .await
+        .post("/v1/call/account/al/caller", "")
+        .await;
+    assert_eq!(reply.text(), "\"\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_line_of_a_batch_asks_for_its_scope() {
+    let world = World::start_with(guarded()).await;
+    let headers = [
+        ("authorization", "Bearer read-token"),
+        ("content-type", "application/x-ndjson"),
+    ];
+    let lines = "{\"op\":\"query\",\"entity\":\"account\",\"key\":\"al\",\"method\":\"balance\"}\n\
+                 {\"entity\":\"account\",\"key\":\"al\",\"method\":\"deposit\",\"args\":{\"amount\":5}}\n";
+    let reply = world
+        .client()
+        .await
+        .request("POST", "/v1/batch", &headers, lines)
+        .await;
+    let lines: Vec<&str> = reply.text().lines().collect();
+    assert!(lines[0].contains("\"value\":0"), "{}", lines[0]);
+    assert!(lines[1].contains("\"code\":\"forbidden\""), "{}", lines[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_sites_are_kept_out() {
+    let config = Config {
+        names: vec!["ordain.test".into()],
+        ..Config::default()
+    };
+    let world = World::start_with(config).await;
+    for (host, origin, answer) in [
+        ("localhost:8080", ABSENT, "200"),
+        ("127.0.0.1", ABSENT, "200"),
+        ("[::1]:8080", ABSENT, "200"),
+        ("ordain.test", ABSENT, "200"),
+        ("localhost:8080", "http://localhost:8080", "200"),
+        ("ordain.test", "https://ordain.test", "200"),
+        ("evil.test", ABSENT, "bad_host"),
+        ("evil.test", "http://evil.test", "bad_host"),
+        (ABSENT, ABSENT, "bad_host"),
+        ("localhost:8080", "http://localhost:3000", "bad_origin"),
+        ("localhost:8080", "http://evil.test", "bad_origin"),
+        ("localhost:8080", "null", "bad_origin"),
+    ] {
+        for path in ["/healthz", "/v1/entities", "/nowhere"] {
+            let headers = [("host", host), ("origin", origin)];
+            let reply = world
+                .client()
+                .await
+                .request("GET", path, &headers, "")
+                .await;
+            let expected = if path == "/nowhere" && answer == "200" {
+                "not_found"
+            } else {
+                answer
+            };
+            let got = match reply.status {
+                200 => "200".to_owned(),
+                _ => reply.problem().1,
+            };
+            assert_eq!(got, expected, "{host:?} {origin:?} {path}");
+        }
+    }
+    let mut client = world.client().await;
+    client
+        .send("GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(client.reply().await.problem(), (403, "bad_host".into()));
+    let mut client = world.client().await;
+    client
+        .send("GET http://evil.test/healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(client.reply().await.problem(), (403, "bad_host".into()));
+}
+
+#[tokio::test]
+async fn only_loopback_is_served_without_tokens() {
+    let everywhere = || Config {
+        listen: "0.0.0.0:0".parse().expect("an address"),
+        ..Config::default()
+    };
+    let refused = Server::bind(everywhere()).await.err().expect("a refusal");
+    assert!(matches!(refused, BindError::Open(_)));
+    let message = refused.to_string();
+    assert!(
+        message.contains("tokens") && message.contains("127.0.0.1"),
+        "{message}"
+    );
+    let guarded = Config {
+        tokens: vec![token("all", &Scope::ALL)],
+        ..everywhere()
+    };
+    assert!(Server::bind(guarded).await.is_ok());
+    let twice = Config {
+        tokens: vec![token("a", &[Scope::Call]), token("a", &[Scope::Read])],
+        ..Config::default()
+    };
+    assert!(matches!(
+        Server::bind(twice).await.err(),
+        Some(BindError::TokenName(_))
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_key_or_payload_is_in_the_metrics() {
+    let world = World::start_with(guarded()).await;
+    let mut client = Client::connect(world.addr).await;
+    let headers = [
+        ("authorization", "Bearer all-token"),
+        ("idempotency-key", "topsecret"),
+    ];
+    let path = "/v1/call/account/topsecret/withdraw";
+    let reply = client
+        .request("POST", path, &headers, "{\"amount\":987654321}")
+        .await;
+    assert_eq!(reply.status, 422);
+    let metrics = client.request("GET", "/metrics", &headers[..1], "").await;
+    for secret in ["all-token", "topsecret", "987654321"] {
+        assert!(!metrics.text().contains(secret), "{secret}");
+    }
+}

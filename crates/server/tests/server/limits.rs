@@ -1,0 +1,148 @@
+//! Slow, silent, large and many: every one of them is bounded and hurts no one else.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::entities::open_gate;
+use crate::world::World;
+
+const SHORT: Duration = Duration::from_millis(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_answered_with_408() {
+    let world = World::limited(|limits| limits.body_timeout = SHORT).await;
+    let mut client = world.client().await;
+    let head = "POST /v1/call/account/al/deposit HTTP/1.1\r\nhost: localhost\r\n\
+                content-type: application/json\r\ncontent-length: 12\r\n\r\n";
+    client.send(format!("{head}{{\"amo")).await;
+    let reply = client.reply().await;
+    assert_eq!(reply.problem(), (408, "request_timeout".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_come_closes_the_connection() {
+    let world = World::limited(|limits| limits.head_timeout = SHORT).await;
+    for begun in ["", "P", "PRI * HTT", "GET /healthz HTTP/1.1\r\nhost: loc"] {
+        let mut client = world.client().await;
+        client.send(begun).await;
+        assert!(client.is_closed().await, "{begun:?} as the first");
+        if begun.is_empty() {
+            continue;
+        }
+        let mut client = world.client().await;
+        assert_eq!(client.get("/healthz").await.status, 200);
+        client.send(begun).await;
+        assert!(client.is_closed().await, "{begun:?} as the second");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
+    let world = World::limited(|limits| {
+        limits.idle_timeout = SHORT;
+        limits.head_timeout = SHORT;
+    })
+    .await;
+    let mut idle = world.client().await;
+    assert_eq!(idle.get("/healthz").await.status, 200);
+    let mut busy = world.client().await;
+    let pass =
+        "POST /v1/call/gate/idle/pass HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    busy.send(pass).await;
+    assert!(idle.is_closed().await);
+    // By now the other has waited for its answer longer than any connection may be idle.
+    open_gate("idle");
+    assert_eq!(busy.reply().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_beyond_the_limit_are_refused() {
+    let world = World::limited(|limits| limits.body_bytes_max = 100).await;
+    let path = "/v1/call/account/al/deposit";
+    let fits = format!("{{\"amount\":5}}{}", " ".repeat(88));
+    assert_eq!(fits.len(), 100);
+    assert_eq!(world.client().await.post(path, &fits).await.status, 200);
+    let reply = world.client().await.post(path, &format!("{fits} ")).await;
+    assert_eq!(reply.problem(), (413, "request_too_large".into()));
+    assert_eq!(reply.json()["limit"]["name"], "body_bytes");
+    assert_eq!(reply.json()["limit"]["max"], 100);
+
+    // Without a length it shows only as it comes.
+    let mut client = world.client().await;
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    client
+        .send(format!("{head}64\r\n{fits}\r\n64\r\n{fits}\r\n0\r\n\r\n"))
+        .await;
+    assert_eq!(client.reply().await.problem().0, 413);
+
+    // And a huge one is refused before it comes.
+    let mut client = world.client().await;
+    let head = head.replace("transfer-encoding: chunked", "content-length: 99999999999");
+    client.send(head).await;
+    assert_eq!(client.reply().await.problem().0, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_beyond_the_limit_are_refused() {
+    let world = World::start().await;
+    let mut client = world.client().await;
+    let large = "x".repeat(ordain_server::HEAD_BYTES_MAX);
+    // The server may close while it is being written.
+    client
+        .try_send(format!(
+            "GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {large}\r\n\r\n"
+        ))
+        .await;
+    assert_eq!(client.head().await.status, 431);
+    let mut client = world.client().await;
+    client.send("NONSENSE\r\n\r\n").await;
+    assert_eq!(client.head().await.status, 400);
+    assert_eq!(world.client().await.get("/healthz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_beyond_the_limit_are_told_so() {
+    let world = World::limited(|limits| limits.connections_max = 2).await;
+    let (mut one, mut two) = (world.client().await, world.client().await);
+    for client in [&mut one, &mut two] {
+        assert_eq!(client.get("/healthz").await.status, 200);
+    }
+    let mut three = world.client().await;
+    let reply = three.get("/healthz").await;
+    assert_eq!(reply.problem(), (503, "too_many_connections".into()));
+    assert_eq!(reply.json()["limit"]["max"], 2);
+    assert!(reply.header("retry-after").is_some());
+    assert!(three.is_closed().await);
+    drop(two);
+    // The place is free as soon as the server has seen the end.
+    while world.client().await.get("/healthz").await.status != 200 {}
+    assert_eq!(
+        one.get("/healthz").await.status,
+        200,
+        "those within it go on"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_beyond_the_limit_are_told_when_to_come_back() {
+    let world = World::limited(|limits| limits.requests_max = 1).await;
+    let mut one = world.client().await;
+    let pass =
+        "POST /v1/call/gate/requests/pass HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    one.send(pass).await;
+    let mut two = Client::connect(world.addr).await;
+    let refused = loop {
+        let reply = two.get("/v1/entities").await;
+        if reply.status != 200 {
+            break reply;
+        }
+    };
+    assert_eq!(refused.problem(), (429, "overloaded".into()));
+    assert!(refused.header("retry-after").is_some());
+    open_gate("requests");
+    assert_eq!(one.reply().await.status, 200);
+    assert_eq!(one.get("/v1/entities").await.status, 200);
+}

@@ -1,0 +1,168 @@
+//! HTTP/2 and TLS: the same answers over other wires.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use ordain_server::{BindError, Config, Server, TlsFiles};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::client::{Client, Io};
+use crate::entities::open_gate;
+use crate::world::World;
+
+type H2 = http2::SendRequest<Full<Bytes>>;
+
+async fn h2(io: impl Io + 'static) -> H2 {
+    let io = TokioIo::new(io);
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), io)
+        .await
+        .expect("HTTP/2");
+    tokio::spawn(connection);
+    sender
+}
+
+async fn ask(sender: &mut H2, method: &str, uri: &str, body: &'static str) -> (u16, String) {
+    let request = http::Request::builder()
+        .method(method)
+        .uri(uri)
+        .header("content-type", "application/json")
+        .body(Full::from(body))
+        .expect("a request");
+    let reply = sender.send_request(request).await.expect("a reply");
+    let status = reply.status().as_u16();
+    let body = reply
+        .into_body()
+        .collect()
+        .await
+        .expect("a body")
+        .to_bytes();
+    (status, String::from_utf8(body.to_vec()).expect("text"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_carries_many_requests_at_once() {
+    let world = World::start().await;
+    let stream = TcpStream::connect(world.addr).await.expect("it listens");
+    let mut sender = h2(stream).await;
+    let mut waiting = sender.clone();
+    let pass = tokio::spawn(async move {
+        ask(
+            &mut waiting,
+            "POST",
+            "http://localhost/v1/call/gate/h2/pass",
+            "",
+        )
+        .await
+    });
+    // The gate's call stands still, and others on the connection are looked at all the same.
+    let (status, text) = ask(&mut sender, "GET", "http://localhost/v1/entities", "").await;
+    assert_eq!(status, 200, "{text}");
+    let (status, text) = ask(&mut sender, "GET", "http://evil.test/v1/entities", "").await;
+    assert_eq!(status, 403, "{text}");
+    assert!(!pass.is_finished());
+    open_gate("h2");
+    assert_eq!(pass.await.expect("no panic").0, 200);
+    let path = "http://localhost/v1/call/account/al/deposit";
+    assert_eq!(
+        ask(&mut sender, "POST", path, "{\"amount\":5}").await,
+        (200, "5".into())
+    );
+    assert_eq!(ask(&mut sender, "POST", path, "{\"amount\":").await.0, 400);
+    let stopping = world.begin_stop();
+    assert!(
+        stopping.await.expect("it stops").drained,
+        "an idle HTTP/2 connection is let go"
+    );
+}
+
+fn files() -> TlsFiles {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/tls");
+    TlsFiles {
+        cert: dir.join("cert.pem"),
+        key: dir.join("key.pem"),
+    }
+}
+
+async fn connect(world: &World, protocol: &str) -> TlsStream<TcpStream> {
+    let mut roots = RootCertStore::empty();
+    let cert = CertificateDer::from_pem_file(files().cert).expect("a certificate");
+    roots.add(cert).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    let stream = TcpStream::connect(world.addr).await.expect("it listens");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(name, stream).await.expect("a handshake")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_carries_both_protocols() {
+    let config = Config {
+        tls: Some(files()),
+        ..Config::default()
+    };
+    let world = World::start_with(config).await;
+    let stream = connect(&world, "http/1.1").await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut client = Client::over(stream);
+    let reply = client
+        .post("/v1/call/account/al/deposit", "{\"amount\":5}")
+        .await;
+    assert_eq!((reply.status, reply.text()), (200, "5"));
+
+    let stream = connect(&world, "h2").await;
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let mut sender = h2(stream).await;
+    let uri = "https://localhost/v1/query/account/al/balance";
+    assert_eq!(ask(&mut sender, "GET", uri, "").await, (200, "5".into()));
+
+    let mut plain = world.client().await;
+    plain
+        .send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    let mut other = Client::over(connect(&world, "http/1.1").await);
+    assert_eq!(
+        other.get("/healthz").await.status,
+        200,
+        "one without TLS hurts no other"
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn certificates_that_are_none_stop_the_start() {
+    let bind = |cert, key| {
+        let tls = Some(TlsFiles { cert, key });
+        Server::bind(Config {
+            tls,
+            ..Config::default()
+        })
+    };
+    let TlsFiles { cert, key } = files();
+    let missing = bind(cert.with_file_name("nothing.pem"), key.clone())
+        .await
+        .err();
+    assert!(
+        matches!(missing, Some(BindError::TlsFile { .. })),
+        "{missing:?}"
+    );
+    let swapped = bind(key.clone(), cert.clone())
+        .await
+        .err()
+        .expect("a refusal");
+    assert!(swapped.to_string().contains("key.pem"), "{swapped}");
+}
