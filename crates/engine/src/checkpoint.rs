@@ -171,11 +171,12 @@ impl Capture {
         })
     }
 
-    /// The checkpoint of `epoch` is in cold.
-    pub fn applied(&mut self, epoch: u64) {
+    /// The checkpoint of `epoch` is in cold. Gives the seq it stands for.
+    pub fn applied(&mut self, epoch: u64) -> Seq {
         let frozen = self.frozen.take().expect("what is applied was frozen");
         assert_eq!(frozen.epoch, epoch, "checkpoints are applied in order");
         self.applied = epoch;
+        frozen.seq
     }
 
     /// The checkpoint being taken will not be applied: all it held is dirty again.

@@ -121,7 +121,7 @@ impl Engine {
             undo: Vec::new(),
             capture: Capture::default(),
             meta,
-            next_expiry: Some(Timestamp::default()),
+            next_expiry: Some(Timestamp::default()), // looked for by the first command
             running: Running::default(),
         };
         tx.load_pending()?;
@@ -357,10 +357,12 @@ impl Engine {
         capture.step(most, slots, rows, catalog)
     }
 
-    /// The checkpoint of this epoch is in cold, and reads there show it.
+    /// The checkpoint of this epoch is in cold, and reads there show it. What it holds must be
+    /// durable in the log before: it cannot be taken back any more.
     pub fn applied(&mut self, epoch: u64) {
-        self.tx.capture.applied(epoch);
+        let seq = self.tx.capture.applied(epoch);
         self.tx.cold_used = true;
+        self.durable(seq); // before-images name slots that may now be forgotten
     }
 
     /// The checkpoint under way, if any, will not be applied.

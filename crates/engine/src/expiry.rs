@@ -5,7 +5,8 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use ordain_types::{Call, Granule, Outcome, SendId, Seq, Timestamp, granule::prefix_end, limits};
+use ordain_types::granule::{Part, prefix_end};
+use ordain_types::{Call, Granule, Outcome, SendId, Seq, Timestamp, limits};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -62,40 +63,35 @@ impl Tx {
     /// Forgets a few of those whose time has come.
     pub(crate) fn forget_expired(&mut self) {
         let now = self.running.now;
-        if self.next_expiry.is_none_or(|next| next > now) {
+        let Some(next) = self.next_expiry.filter(|next| *next <= now) else {
             return;
-        }
-        let end = prefix_end(Granule::expiry(now, LAST).as_bytes()).expect("not all bytes are 255");
-        let range = (
-            Bound::Included(Granule::expiries()),
-            Bound::Excluded(&end[..]),
-        );
-        let expired = self.scan_rows(range, false, limits::EXPIRIES_PER_COMMAND);
-        let all = expired.len() < limits::EXPIRIES_PER_COMMAND;
-        for (expiry, granule) in expired {
+        };
+        // From the lower bound up: what was forgotten before it may still be in memory, hidden, and
+        // to pass it by each time would cost more the more was forgotten.
+        let first = SendId {
+            seq: Seq::ZERO,
+            index: 0,
+        };
+        let from = Granule::expiry(next, first);
+        let end = prefix_end(Granule::expiries()).expect("a table number is below 255");
+        let range = (Bound::Included(from.as_bytes()), Bound::Excluded(&end[..]));
+        let rows = self.scan_rows(range, false, limits::EXPIRIES_PER_COMMAND + 1);
+        self.next_expiry = None;
+        for (index, (expiry, granule)) in rows.into_iter().enumerate() {
+            let at = time_of(&expiry);
+            if at > now || index == limits::EXPIRIES_PER_COMMAND {
+                self.next_expiry = Some(at);
+                return;
+            }
             self.write_row(Granule::from_bytes(&granule), None);
             self.write_row(expiry, None);
-        }
-        if all {
-            self.next_expiry = self.first_expiry();
-        }
-    }
-
-    fn first_expiry(&mut self) -> Option<Timestamp> {
-        let end = prefix_end(Granule::expiries()).expect("a table number is below 255");
-        let range = (
-            Bound::Included(Granule::expiries()),
-            Bound::Excluded(&end[..]),
-        );
-        let (granule, _) = self.scan_rows(range, false, 1).into_iter().next()?;
-        match granule.part() {
-            Some(ordain_types::granule::Part::Expiry(at, _)) => Some(at),
-            part => unreachable!("the expiry index holds expiries, not {part:?}"),
         }
     }
 }
 
-const LAST: SendId = SendId {
-    seq: Seq(u64::MAX),
-    index: u32::MAX,
-};
+fn time_of(expiry: &Granule) -> Timestamp {
+    match expiry.part() {
+        Some(Part::Expiry(at, _)) => at,
+        part => unreachable!("the expiry index holds expiries, not {part:?}"),
+    }
+}
