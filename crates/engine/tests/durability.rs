@@ -1,0 +1,232 @@
+//! What is taken back, what is checkpointed while commands run, what leaves memory and comes back.
+
+mod common;
+
+use common::{Body, World, field, request, value};
+use ordain_engine::{Halt, Tx};
+use ordain_types::{Command, Outcome, Rejection, Timestamp};
+use serde_json::{Value, json};
+
+fn put(tx: &mut Tx, key: &Value) -> Result<Value, Rejection> {
+    tx.field_put(
+        &field(key.as_str().expect("a key")),
+        tx.seq().to_string().into(),
+    );
+    Ok(Value::Null)
+}
+
+fn send_one(tx: &mut Tx, item: &Value) -> Result<Value, Rejection> {
+    common::send(tx, "inbox", "push", item.clone(), 0);
+    Ok(Value::Null)
+}
+
+fn writes_and_rejects(tx: &mut Tx, key: &Value) -> Result<Value, Rejection> {
+    common::push(tx, key)?;
+    common::call(tx, "b", "put", key.clone())?;
+    common::call(tx, "b", "set", key.clone())?;
+    Err(Rejection::new("no", "told to"))
+}
+
+const METHODS: [(&str, Body); 3] = [
+    ("put", put),
+    ("send", send_one),
+    ("writes_and_rejects", writes_and_rejects),
+];
+
+/// All that can be seen from outside.
+fn sight(world: &mut World) -> impl PartialEq + std::fmt::Debug + use<> {
+    let keys = ["a", "b", "c", "inbox"];
+    let entities: Vec<_> = keys
+        .iter()
+        .map(|key| (world.root(key), world.fields(key)))
+        .collect();
+    let due = world.engine.due(Timestamp(u64::MAX), usize::MAX);
+    (entities, due, world.engine.meta().clone(), world.seq())
+}
+
+fn write_much(world: &mut World) {
+    world.value("a", "push", json!(world.seq().0));
+    world.value("b", "put", json!("f"));
+    world.value("b", "put", json!(format!("f{}", world.seq())));
+    world.value("c", "send", json!(world.seq().0));
+    world.keyed("a", "push", json!("k"), &format!("k{}", world.seq()));
+    let first = world.engine.due(Timestamp(world.now), 1)[0];
+    world.run(Command::Deliver { send: first });
+}
+
+#[test]
+fn what_is_not_durable_is_taken_back_whole() {
+    let mut world = World::new(&METHODS);
+    write_much(&mut world);
+    world.engine.durable(world.seq());
+    let (seq, before) = (world.seq(), sight(&mut world));
+    world.engine.begin_checkpoint();
+    world.now += 10;
+    write_much(&mut world);
+    world.retention(5);
+    world.engine.roll_back_to(seq).expect("kept");
+    assert_eq!(sight(&mut world), before);
+    assert!(
+        !world.engine.checkpointing(),
+        "the checkpoint under way is abandoned"
+    );
+
+    // What follows finds no trace of it: the same as if it had never been.
+    let mut straight = World::new(&METHODS);
+    write_much(&mut straight);
+    for world in [&mut world, &mut straight] {
+        world.now = 1_005;
+        write_much(world);
+        world.checkpoint();
+    }
+    assert_eq!(world.cold.dump(), straight.cold.dump());
+}
+
+#[test]
+fn what_is_durable_or_checkpointed_is_not_taken_back() {
+    let mut world = World::new(&METHODS);
+    let start = world.seq();
+    world.value("a", "set", json!(1));
+    let first = world.seq();
+    world.value("a", "set", json!(2));
+    world.engine.durable(first);
+    assert!(matches!(world.engine.roll_back_to(start), Err(Halt::NotKept(seq)) if seq == start));
+    assert_eq!(world.root("a"), json!(2), "and nothing is");
+    world.checkpoint();
+    assert!(matches!(
+        world.engine.roll_back_to(first),
+        Err(Halt::NotKept(_))
+    ));
+    let last = world.seq();
+    world
+        .engine
+        .roll_back_to(last)
+        .expect("nothing to take back");
+}
+
+#[test]
+fn a_checkpoint_holds_its_seq_while_writing_goes_on() {
+    let mut world = World::new(&METHODS);
+    write_much(&mut world);
+    write_much(&mut world);
+    let mut still = World::new(&METHODS);
+    write_much(&mut still);
+    write_much(&mut still);
+    still.checkpoint();
+
+    let seq = world.seq();
+    world.engine.begin_checkpoint();
+    let changes = loop {
+        if let Some(changes) = world.engine.step_checkpoint(1) {
+            break changes;
+        }
+        write_much(&mut world);
+        let undone = world.call("a", "writes_and_rejects", json!("f"));
+        assert!(matches!(undone, Outcome::Rejected(_)), "{undone:?}");
+    };
+    assert_eq!(changes.seq, seq);
+    world.apply(&changes);
+    assert_eq!(world.cold.dump(), still.cold.dump());
+    world.reopen();
+    assert_eq!(sight(&mut world), sight(&mut still));
+}
+
+#[test]
+fn an_abandoned_checkpoint_is_in_the_next_one() {
+    let mut world = World::new(&METHODS);
+    let mut still = World::new(&METHODS);
+    write_much(&mut world);
+    world.engine.begin_checkpoint();
+    world.engine.step_checkpoint(2);
+    write_much(&mut world);
+    world.engine.abandon_checkpoint();
+    write_much(&mut world);
+    world.checkpoint();
+    (0..3).for_each(|_| write_much(&mut still));
+    still.checkpoint();
+    assert_eq!(world.cold.dump(), still.cold.dump());
+}
+
+#[test]
+fn what_left_memory_comes_back_the_same() {
+    let mut world = World::new(&METHODS);
+    let mut roomy = World::new(&METHODS);
+    for round in 0..4 {
+        for world in [&mut world, &mut roomy] {
+            write_much(world);
+        }
+        world.checkpoint();
+        world.engine.evict(usize::MAX);
+        assert_eq!(world.engine.entities_in_memory(), 0, "round {round}");
+        assert_eq!(sight(&mut world), sight(&mut roomy), "round {round}");
+    }
+    roomy.checkpoint();
+    world.checkpoint();
+    assert_eq!(world.cold.dump(), roomy.cold.dump());
+}
+
+#[test]
+fn what_changed_since_the_checkpoint_stays_in_memory() {
+    let mut world = World::new(&METHODS);
+    world.value("a", "set", json!(1));
+    world.checkpoint();
+    world.value("b", "set", json!(2));
+    world.engine.evict(usize::MAX);
+    assert_eq!(world.engine.entities_in_memory(), 1);
+    world.engine.begin_checkpoint();
+    let changes = world.engine.step_checkpoint(usize::MAX).expect("whole");
+    world.engine.evict(usize::MAX);
+    assert_eq!(
+        world.engine.entities_in_memory(),
+        1,
+        "captured is not applied"
+    );
+    world.apply(&changes);
+    world.engine.evict(usize::MAX);
+    assert_eq!(world.engine.entities_in_memory(), 0);
+    assert_eq!((world.root("a"), world.root("b")), (json!(1), json!(2)));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_stops_the_engine() {
+    let mut world = World::new(&METHODS);
+    world.value("a", "set", json!(1));
+    world.checkpoint();
+    world.engine.evict(usize::MAX);
+    *world.cold.fails.lock().expect("one thread") = true;
+    let call = request("a", "q_get", json!(0), None);
+    let query = world.engine.query(&call, None, Timestamp(0));
+    assert!(matches!(query, Err(Halt::Cold(_))), "{query:?}");
+    world
+        .engine
+        .begin_batch(world.seq().next(), Timestamp(world.now));
+    let executed = world.engine.execute(&Command::Call(Box::new(call)), None);
+    assert!(matches!(executed, Err(Halt::Cold(_))), "{executed:?}");
+    *world.cold.fails.lock().expect("one thread") = false;
+    world.reopen();
+    assert_eq!(world.call("a", "get", json!(0)), value(json!(1)));
+}
+
+#[test]
+fn digests_tell_which_command_came_out_differently() {
+    let digest = |second: Value| {
+        let mut world = World::new(&METHODS);
+        world
+            .engine
+            .begin_batch(world.seq().next(), Timestamp(2_000));
+        for args in [json!(1), second] {
+            let call = Box::new(request("a", "send", args, None));
+            let executed = world.engine.execute(&Command::Call(call), None);
+            assert!(executed.is_ok());
+        }
+        world.engine.end_batch()
+    };
+    let (one, same, other) = (digest(json!(2)), digest(json!(2)), digest(json!(3)));
+    assert_eq!(one, same);
+    assert_ne!(
+        one.batch, other.batch,
+        "the value is the same, what was sent is not"
+    );
+    assert_eq!(one.outcomes[0], other.outcomes[0]);
+    assert_ne!(one.outcomes[1], other.outcomes[1]);
+}
