@@ -308,3 +308,41 @@ fn scans_have_bounds_order_and_limit_in_memory_and_in_cold() {
         json!(["d", "c", "bb", "a"])
     );
 }
+
+fn delete_each(tx: &mut Tx, keys: &Value) -> Result<Value, Rejection> {
+    for key in keys.as_array().expect("keys") {
+        tx.field_delete(&field(key.as_str().expect("a key")));
+    }
+    Ok(Value::Null)
+}
+
+#[test]
+fn scans_merge_what_memory_hides_and_adds_with_cold_at_every_limit() {
+    let methods: [(&str, Body); 3] = [("put", put_all), ("scan", scan), ("delete", delete_each)];
+    for every in 1..5 {
+        let mut world = World::new(&methods);
+        let name = |at: usize| format!("{at:03}");
+        let in_cold: Vec<_> = (0..120).step_by(2).map(name).collect();
+        world.value("a", "put", json!(in_cold));
+        world.checkpoint();
+        world.engine.evict(usize::MAX);
+        let hidden: Vec<_> = (0..120).step_by(2 * every).map(name).collect();
+        let added: Vec<_> = (1..120).step_by(2 * every + 8).map(name).collect();
+        world.value("a", "delete", json!(hidden));
+        world.value("a", "put", json!(added));
+        let left = in_cold.iter().filter(|key| !hidden.contains(key));
+        let mut left: Vec<_> = left.chain(&added).collect();
+        left.sort();
+        for reverse in [false, true] {
+            for limit in 0..64 {
+                let found = world.value("a", "scan", json!([null, null, reverse, limit]));
+                assert_eq!(
+                    found,
+                    json!(left[..limit.min(left.len())]),
+                    "{every} {limit}"
+                );
+            }
+            left.reverse();
+        }
+    }
+}

@@ -8,10 +8,13 @@ use crate::program::{Edge, Invoke, Op, Or, Program, Source, With};
 
 const KEYS: [&str; 4] = ["a", "b", "a/b", "ü"];
 const FIELDS: [&str; 9] = [
-    "a", "b", "b/1", "b/2", "line/1", "line/2", "line/3", "ü", "fill/0",
+    "a", "b", "b/1", "b/2", "line/1", "line/2", "line/3", "ü", "z",
 ];
-const EDGES: [&str; 7] = ["", "a", "b", "b/", "line/2", "m", "\u{10ffff}"];
+const EDGES: [&str; 8] = ["", "a", "b", "b/", "fill/2", "line/2", "m", "\u{10ffff}"];
 const CALLERS: [&str; 3] = ["", "ann", "bob"];
+
+/// Fields that are put together: more than the engine reads from cold at once.
+const FILL: u64 = 60;
 
 /// How deep programs nest in programs.
 const NESTED: u32 = 3;
@@ -94,7 +97,7 @@ fn op(chance: &mut Chance, nested: u32, reads: bool) -> Op {
         return extreme_op(chance);
     }
     let calls = if nested > 0 { 6 } else { 0 };
-    match chance.weighted(&[8, 5, 2, 6, 3, 8, calls, 3, calls / 2, 3, 1]) {
+    match chance.weighted(&[8, 5, 2, 6, 3, 8, calls, 3, calls / 2, 3, 1, 2]) {
         0 => Op::Add(chance.below(100) as i64 - 20),
         1 => read_op(chance, nested),
         2 => Op::Pad(chance.below(40) as u32),
@@ -112,12 +115,22 @@ fn op(chance: &mut Chance, nested: u32, reads: bool) -> Op {
             Op::Hold { write, ops }
         }
         9 => reject_op(chance),
-        _ => match chance.below(3) {
+        10 => match chance.below(3) {
             0 => Op::Spoil,
             1 => Op::Panic("nobody expected this: ü".repeat(1 + chance.below(300) as usize)),
             _ => Op::Dive {
                 levels: chance.below(6) as u32,
                 ops: program(chance, 0, false).ops,
+            },
+        },
+        _ => match chance.one_in(2) {
+            true => Op::Fill {
+                fields: chance.below(FILL) as u32,
+                bytes: chance.below(4) as u32,
+            },
+            false => Op::Clear {
+                first: chance.below(FILL) as u32,
+                fields: chance.below(FILL / 2) as u32,
             },
         },
     }
@@ -132,7 +145,7 @@ fn read_op(chance: &mut Chance, nested: u32) -> Op {
             from: edge(chance),
             to: edge(chance),
             reverse: chance.one_in(2),
-            limit: chance.below(8) as usize,
+            limit: chance.pick(&[0, 1, 2, 3, 5, 17, 30, 100]),
         },
         3 => Op::Note {
             source: source(chance),
@@ -222,7 +235,10 @@ fn extreme_op(chance: &mut Chance) -> Op {
 }
 
 fn field(chance: &mut Chance) -> String {
-    chance.pick(&FIELDS).to_owned()
+    match chance.one_in(4) {
+        true => format!("fill/{}", chance.below(FILL)),
+        false => chance.pick(&FIELDS).to_owned(),
+    }
 }
 
 fn edge(chance: &mut Chance) -> Edge {

@@ -164,6 +164,11 @@ fn run_op(
                 tx.field_put(&key(&format!("fill/{at}")), value.clone());
             }
         }
+        Op::Clear { first, fields } => {
+            for at in *first..first + fields {
+                tx.field_delete(&key(&format!("fill/{at}")));
+            }
+        }
         Op::Scan {
             from,
             to,

@@ -43,6 +43,13 @@ pub enum Op {
         /// How long each value is.
         bytes: u32,
     },
+    /// Deletes the fields `fill/n`, `fill/n+1`, …
+    Clear {
+        /// The first number.
+        first: u32,
+        /// How many.
+        fields: u32,
+    },
     /// Sees fields in order.
     Scan {
         /// Where the range begins.

@@ -2,7 +2,9 @@
 //! piece, durability that lags, roll-backs, crashes with and without loss of the tail, reads that fail,
 //! and in the end a replay of the whole log. After every step the engine is held against the oracle.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_engine::{Answer, Changes, Empty, Engine, Executed, Halt, InvocationStatus, Options};
 use ordain_types::{BatchDigest, Call, Command, Seq, Timestamp};
@@ -73,7 +75,8 @@ impl std::error::Error for Failure {}
 /// The first difference between engine and oracle.
 pub fn run(seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
     let mut world = World::new(seed, scope);
-    let lived = world.live();
+    let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
+    let lived = lived.unwrap_or_else(|panic| Err(panicked(&*panic)));
     let World {
         step, trace, log, ..
     } = world;
@@ -103,6 +106,17 @@ struct Difference {
     what: String,
     engine: String,
     oracle: String,
+}
+
+/// A broken invariant of the engine (or of the simulation itself).
+fn panicked(panic: &(dyn Any + Send)) -> Difference {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Difference {
+        what: "a panic outside of any method".to_owned(),
+        engine: text.unwrap_or("says nothing").to_owned(),
+        oracle: "goes on".to_owned(),
+    }
 }
 
 type Same = Result<(), Difference>;

@@ -285,6 +285,11 @@ impl<'a> Running<'a> {
                     self.put(&format!("fill/{at}"), Some(value.clone()))?;
                 }
             }
+            Op::Clear { first, fields } => {
+                for at in *first..first + fields {
+                    self.put(&format!("fill/{at}"), None)?;
+                }
+            }
             Op::Scan {
                 from,
                 to,
