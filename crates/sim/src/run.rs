@@ -359,11 +359,17 @@ impl World {
 }
 
 fn open(chance: &mut Chance, cold: &Durable) -> Engine {
-    let options = Options {
-        hash_seed: chance.number(),
-    };
-    Engine::open(host::catalog(), Box::new(cold.clone()), options)
+    Engine::open(host::catalog(), Box::new(cold.clone()), options(chance))
         .expect("what was checkpointed can be read")
+}
+
+/// Options, none of which may show.
+fn options(chance: &mut Chance) -> Options {
+    let hash_seed = chance.number();
+    Options {
+        hash_seed,
+        read_back: hash_seed.is_multiple_of(4),
+    }
 }
 
 /// Decodes arguments ahead, as a node does, where they can be.

@@ -2,7 +2,7 @@
 //! failing reads, replays.
 
 use super::{Checkpoint, Difference, Entry, Same, World, check, execute, open, same, same_state};
-use super::{Empty, Engine, Executed, Options, Seq, dump, host};
+use super::{Empty, Engine, Executed, Seq, dump, host, options};
 
 impl World {
     /// More of the log is durable.
@@ -149,9 +149,7 @@ impl World {
 
     /// The whole log once more, from nothing, in batches of other sizes.
     pub(super) fn replay_all(&mut self) -> Same {
-        let options = Options {
-            hash_seed: self.chance.number(),
-        };
+        let options = options(&mut self.chance);
         let mut engine =
             Engine::open(host::catalog(), Box::new(Empty), options).expect("nothing can be read");
         for entry in &self.log {
