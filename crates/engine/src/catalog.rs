@@ -138,6 +138,13 @@ pub struct Catalog {
     by_name: BTreeMap<EntityType, TypeIndex>,
 }
 
+/// A catalog that is one already needs no building.
+impl From<std::convert::Infallible> for CatalogError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 /// Two things of one name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {

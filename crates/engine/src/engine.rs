@@ -23,6 +23,9 @@ use crate::undo::Undo;
 pub struct Options {
     /// Where entities fall in the hash table; unknown to those who choose keys.
     pub hash_seed: u64,
+    /// Replace every state by what reads back from its encoding, after each call that wrote it: a
+    /// state that does not survive that shows at once, not after a restart. Costs an encoding a write.
+    pub read_back: bool,
 }
 
 /// What the state says of itself.
@@ -115,6 +118,7 @@ impl Engine {
             catalog,
             cold,
             cold_used: stored.is_some(),
+            read_back: options.read_back,
             slots: Slots::new(options.hash_seed),
             rows: Rows::default(),
             pending: PendingSends::default(),

@@ -30,6 +30,7 @@ pub struct Tx {
     pub(crate) cold: Box<dyn Cold>,
     /// Whether `cold` may have anything: spares look-ups while it cannot.
     pub(crate) cold_used: bool,
+    pub(crate) read_back: bool,
     pub(crate) slots: Slots,
     pub(crate) rows: Rows,
     pub(crate) pending: PendingSends,
@@ -416,6 +417,24 @@ impl Tx {
         self.check_value(len, "the state");
         self.count_written(len);
         self.slots.set_len(at, len as u32);
+        if self.read_back {
+            self.read_back(at);
+        }
+    }
+
+    /// Puts what reads back from a state's encoding in its place.
+    fn read_back(&mut self, at: SlotIndex) {
+        let slot = self.slots.get(at);
+        let mut json = Vec::new();
+        let state = slot.state.as_ref().expect("a call that ends holds nothing");
+        state.encode(&mut json).expect("a value that was measured encodes");
+        match self.catalog.get(slot.ty).state.decode(&json) {
+            Ok(state) => self.slots.get_mut(at).state = Some(state),
+            Err(error) => {
+                let message = format!("the state of {} does not read back: {error}", self.entity());
+                self.fault(FaultKind::StoredValue, message)
+            }
+        }
     }
 
     /// Faults if a value is too large.

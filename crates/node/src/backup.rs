@@ -54,7 +54,7 @@ impl Node {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Summary, BackupError> {
         self.checkpoint()?;
-        let snapshot = self.store().snapshot()?;
+        let snapshot = self.store().ok_or(Unavailable::Stopping)?.snapshot()?;
         Ok(snapshot::write(&*snapshot, out, progress)?)
     }
 }

@@ -326,9 +326,9 @@ pub(crate) fn value<R: DeserializeOwned>(reply: Reply) -> Result<R, CallError> {
         Body::KeyReused { first } => Err(CallError::KeyReused { first }),
         Body::SeqNotReached => Err(CallError::SeqNotReached { last: reply.seq }),
         Body::Unavailable(why) => Err(why.into()),
-        body @ (Body::Invocation(_) | Body::Entity { .. } | Body::Checkpoint) => {
-            Err(CallError::Value(format!("{body:?} is no method's value")))
-        }
+        Body::Invocation(_) | Body::NextDue(_) | Body::Entity { .. } | Body::Checkpoint => Err(
+            CallError::Value("the reply is no method's value".to_owned()),
+        ),
     }
 }
 

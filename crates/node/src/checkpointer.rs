@@ -13,14 +13,16 @@ use crate::ingress::Ingress;
 use crate::reply::{self, Body, Reply, ReplyTo, Unavailable};
 use crate::status::Counters;
 
-/// Granules captured between two batches: short enough that no batch waits for it.
-const CAPTURE_STEP: usize = 512;
+/// Granules captured between two batches, at least: short enough that no batch waits for it.
+const CAPTURE_STEP_MIN: usize = 512;
+/// Between so many batches a checkpoint is captured at the latest, however large it is.
+const CAPTURE_STEPS_MAX: usize = 64;
 
 /// How far a checkpoint is.
 enum Phase {
     Idle,
     /// Frozen; being captured step by step.
-    Capturing,
+    Capturing { step: usize },
     /// Captured; the log is not durable up to its seq yet.
     Ready(Changes),
     /// With the checkpointer.
@@ -140,7 +142,7 @@ impl Checkpoints {
 
     /// Whether there is capturing to be done now.
     pub fn has_work(&self) -> bool {
-        matches!(self.phase, Phase::Capturing)
+        matches!(self.phase, Phase::Capturing { .. })
     }
 
     /// Whether one is with the checkpointer, who nudges when it is applied.
@@ -178,8 +180,8 @@ impl Checkpoints {
     /// Does what can be done now, between two batches. Says whether a checkpoint was applied.
     pub fn step(&mut self, engine: &mut Engine, standing: &Standing) -> bool {
         self.begin_if_due(engine, standing);
-        if self.has_work()
-            && let Some(changes) = engine.step_checkpoint(CAPTURE_STEP)
+        if let Phase::Capturing { step } = self.phase
+            && let Some(changes) = engine.step_checkpoint(step)
         {
             self.phase = Phase::Ready(changes);
         }
@@ -202,8 +204,9 @@ impl Checkpoints {
         self.wanted = false;
         self.began = Instant::now();
         self.log_bytes = 0;
+        let step = CAPTURE_STEP_MIN.max(engine.dirty() / CAPTURE_STEPS_MAX);
         engine.begin_checkpoint();
-        self.phase = Phase::Capturing;
+        self.phase = Phase::Capturing { step };
     }
 
     fn hand_over(&mut self) {

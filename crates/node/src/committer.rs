@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ordain_log::{AppendError, Log};
@@ -164,6 +165,8 @@ pub(crate) struct Committer {
     pub ingress: Arc<Ingress>,
     pub counters: Arc<Counters>,
     pub history_bytes: u64,
+    /// The next segment in the making: long enough a write to keep off this thread.
+    pub preparing: Option<JoinHandle<Result<(), AppendError>>>,
 }
 
 /// What the committer does next.
@@ -294,12 +297,21 @@ impl Committer {
         if failed {
             return;
         }
-        if self.log.needs_next()
-            && let Err(error) = self.log.prepare_next()
-        {
-            self.fail(&error);
-        }
+        self.prepare_next();
         self.drop_history(keep_from);
+    }
+
+    fn prepare_next(&mut self) {
+        if let Some(thread) = self.preparing.take_if(|thread| thread.is_finished()) {
+            match thread.join().expect("preparing does not panic") {
+                Ok(()) => {}
+                Err(error) => return self.fail(&error),
+            }
+        }
+        if self.preparing.is_none() && self.log.needs_next() {
+            let preparer = self.log.preparer();
+            self.preparing = Some(std::thread::spawn(move || preparer.prepare()));
+        }
     }
 
     fn drop_history(&mut self, keep_from: Seq) {

@@ -271,6 +271,7 @@ impl Executor {
                 }
             }
             Op::Invocation(send) => Body::Invocation(self.engine.invocation(send)?.map(Box::new)),
+            Op::NextDue => Body::NextDue(self.engine.next_due()),
             Op::Inspect {
                 entity,
                 after,

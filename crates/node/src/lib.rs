@@ -41,6 +41,7 @@ mod options;
 mod recovery;
 mod reply;
 mod status;
+mod test_node;
 
 pub use backup::{BackupError, restore};
 pub use call::{CallError, CallOptions, Pipeline, Received};
@@ -54,6 +55,7 @@ pub use ordain_engine::{Invocation, InvocationStatus};
 pub use recovery::{Difference, OpenError, Progress, Recovered};
 pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
 pub use status::{Counters, Health};
+pub use test_node::TestNode;
 
 /// Batches that may be executed and not durable: one in the making, one being synced, and room for
 /// their paces to differ.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use ordain_engine::Catalog;
+use ordain_engine::{Catalog, CatalogError};
 use ordain_log::disk::Disk;
 use ordain_store::{StateHash, Store};
 use ordain_types::{
@@ -40,6 +40,8 @@ pub enum Op {
     },
     /// What is known of a send.
     Invocation(SendId),
+    /// When the next send is due.
+    NextDue,
     /// An entity's state.
     Inspect {
         /// Whose.
@@ -62,7 +64,8 @@ pub(crate) struct Running {
     pub ingress: Arc<Ingress>,
     pub commit: Arc<Commit>,
     pub counters: Arc<Counters>,
-    pub store: Arc<dyn Store>,
+    /// None when the node has stopped.
+    pub store: Mutex<Option<Arc<dyn Store>>>,
     /// Why the executor ended, if it did not by being stopped.
     pub halted: Arc<Mutex<Option<String>>>,
     pub threads: Mutex<Vec<JoinHandle<()>>>,
@@ -76,35 +79,44 @@ impl Node {
     ///
     /// # Errors
     /// What is wrong with the directory, and what to do.
-    pub fn open(dir: impl AsRef<Path>, catalog: impl Into<Catalog>) -> Result<Self, OpenError> {
-        Self::open_with(dir, catalog, Options::default(), &mut |_| {}).map(|(node, _)| node)
+    pub fn open<C>(dir: impl AsRef<Path>, entities: C) -> Result<Self, OpenError>
+    where
+        C: TryInto<Catalog, Error: Into<CatalogError>>,
+    {
+        Self::open_with(dir, entities, Options::default(), &mut |_| {}).map(|(node, _)| node)
     }
 
     /// The same with settings. `progress` hears of the replay; [`Recovered`] says what was found.
     ///
     /// # Errors
     /// What is wrong with the directory or the settings, and what to do.
-    pub fn open_with(
+    pub fn open_with<C>(
         dir: impl AsRef<Path>,
-        catalog: impl Into<Catalog>,
+        entities: C,
         options: Options,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(Self, Recovered), OpenError> {
-        recovery::open_dir(dir.as_ref(), catalog.into(), options, progress)
+    ) -> Result<(Self, Recovered), OpenError>
+    where
+        C: TryInto<Catalog, Error: Into<CatalogError>>,
+    {
+        recovery::open_dir(dir.as_ref(), catalog(entities)?, options, progress)
     }
 
     /// The same on any disk and store: in memory for tests, simulated.
     ///
     /// # Errors
     /// As [`Node::open_with`].
-    pub fn open_on(
+    pub fn open_on<C>(
         disk: Arc<dyn Disk>,
         store: Arc<dyn Store>,
-        catalog: impl Into<Catalog>,
+        entities: C,
         options: Options,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(Self, Recovered), OpenError> {
-        recovery::open_on(disk, store, None, catalog.into(), options, progress)
+    ) -> Result<(Self, Recovered), OpenError>
+    where
+        C: TryInto<Catalog, Error: Into<CatalogError>>,
+    {
+        recovery::open_on(disk, store, None, catalog(entities)?, options, progress)
     }
 
     pub(crate) fn of(running: Running) -> Self {
@@ -222,9 +234,13 @@ impl Node {
         self.0.commit.standing().durable
     }
 
-    /// The store, for metrics.
-    pub fn store(&self) -> &dyn Store {
-        &*self.0.store
+    /// The store, for metrics and snapshots; none when the node has stopped.
+    pub fn store(&self) -> Option<Arc<dyn Store>> {
+        self.0
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Makes the node look at its clock again: for clocks that are moved by hand.
@@ -264,7 +280,8 @@ impl Node {
     pub fn state_hash(&self) -> Result<(Seq, StateHash), Unavailable> {
         self.checkpoint()?;
         let failed = |error: ordain_store::Error| Unavailable::Halted(error.to_string());
-        let snapshot = self.0.store.snapshot().map_err(failed)?;
+        let store = self.store().ok_or(Unavailable::Stopping)?;
+        let snapshot = store.snapshot().map_err(failed)?;
         let hash = ordain_store::state_hash(&*snapshot).map_err(failed)?;
         Ok((snapshot.seq(), hash))
     }
@@ -286,17 +303,28 @@ impl Running {
                 tracing::error!("a thread of the node panicked");
             }
         }
-        self.dir
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        take(&self.store);
+        take(&self.dir);
     }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) {
+    drop(slot.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn catalog<C>(entities: C) -> Result<Catalog, OpenError>
+where
+    C: TryInto<Catalog, Error: Into<CatalogError>>,
+{
+    entities
+        .try_into()
+        .map_err(|error| OpenError::Catalog(error.into()))
 }
 
 fn work(op: Op) -> Result<Work, Refused> {

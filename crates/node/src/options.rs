@@ -32,6 +32,9 @@ pub struct Options {
     pub build_name: String,
     /// Replay what another build left behind, and report what comes out differently.
     pub replay_other_build: bool,
+    /// Check that every state written reads back as it was: for development and tests, since it costs
+    /// an encoding a write.
+    pub read_back: bool,
     /// Where timestamps come from.
     pub clock: Arc<dyn Clock>,
 }
@@ -51,6 +54,7 @@ impl Default for Options {
             build: None,
             build_name: String::new(),
             replay_other_build: false,
+            read_back: false,
             clock: Arc::new(SystemClock),
         }
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use ordain_engine::{Answer, Catalog, Engine, Halt, Meta};
+use ordain_engine::{Answer, Catalog, CatalogError, Engine, Halt, Meta};
 use ordain_log::disk::{Dir, Disk};
 use ordain_log::{Cut, Log};
 use ordain_store::{DiskStore, Store};
@@ -73,6 +73,9 @@ pub enum OpenError {
     /// A setting is out of bounds.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// Two entity types or methods have one name.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] ordain_log::OpenError),
@@ -200,7 +203,12 @@ pub(crate) fn open_on(
     let (log, found) = Log::open(disk.clone(), log_options)?;
     let cold = Box::new(StoreCold::new(store.clone()));
     let hash_seed = RandomState::new().hash_one(0);
-    let mut engine = Engine::open(catalog, cold, ordain_engine::Options { hash_seed })?;
+    let read_back = options.read_back;
+    let engine_options = ordain_engine::Options {
+        hash_seed,
+        read_back,
+    };
+    let mut engine = Engine::open(catalog, cold, engine_options)?;
     let checkpoint = engine.seq();
     if checkpoint > found.last_seq || found.first_seq > checkpoint.next() {
         let (first, last) = (found.first_seq, found.last_seq);
@@ -427,6 +435,7 @@ fn start(
         ingress: ingress.clone(),
         counters: counters.clone(),
         history_bytes: options.history_bytes,
+        preparing: None,
     };
     let executor = Executor {
         engine,
@@ -453,15 +462,20 @@ fn start(
         ingress,
         commit,
         counters,
-        store,
+        store: Mutex::new(Some(store)),
         halted,
         threads,
         dir: Mutex::new(dir),
     })
 }
 
+/// Stack of each thread: the executor's holds the deepest calls of methods with large frames, and an
+/// overflow there would end the process. Untouched pages cost nothing.
+const STACK_BYTES: usize = 64 << 20;
+
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::Builder::new()
+        .stack_size(STACK_BYTES)
         .name(name.to_owned())
         .spawn(run)
         .expect("the system gives a thread")

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use ordain_engine::Invocation;
-use ordain_types::{FieldKey, Json, Outcome, Seq};
+use ordain_types::{FieldKey, Json, Outcome, Seq, Timestamp};
 
 /// The end of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Body {
     },
     /// What is known of a send.
     Invocation(Option<Box<Invocation>>),
+    /// When the next send is due; none: no send waits.
+    NextDue(Option<Timestamp>),
     /// An entity's state.
     Entity {
         /// Its root value; none before the first write.

@@ -93,11 +93,18 @@ pub use context::{Context, QueryContext};
 pub use fields::{Field, FieldMut, Fields};
 pub use ordain_hosts::native::{Entities, Entity, IntoKey, WithDetails};
 pub use ordain_macros::entity;
+pub use ordain_node::{
+    CallError, CallOptions, Health, Node, OpenError, Options, Pipeline, Received, Recovered,
+    Refused, TestNode, Unavailable,
+};
 pub use ordain_types::{
     EntityId, Fault, FaultKind, Key, Outcome, Rejection, Request, RequestError, SendId, Seq,
     Timestamp,
 };
 pub use serde_json::json;
+
+pub mod embedded;
+pub mod testing;
 
 /// What a method returns: its value, or the rejection that undoes it.
 pub type Result<T, E = Rejection> = std::result::Result<T, E>;
@@ -115,3 +122,8 @@ pub mod __private {
 
     pub use crate::context::{Context, QueryContext};
 }
+
+/// The README's code, kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

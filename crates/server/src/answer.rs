@@ -164,7 +164,7 @@ impl Asked {
             }
             Body::SeqNotReached => Err(Problem::seq_not_reached(self.min_seq, reply.seq)),
             Body::Unavailable(why) => Err(unavailable(&why)),
-            Body::Invocation(_) | Body::Entity { .. } | Body::Checkpoint => Err(Problem::internal(
+            _ => Err(Problem::internal(
                 "the node answered another question than was asked",
             )),
         };

@@ -37,6 +37,11 @@ struct Contents {
 }
 
 impl MemoryStore {
+    /// A copy with a life of its own: later checkpoints to one do not show in the other.
+    pub fn fork(&self) -> MemoryStore {
+        MemoryStore(RwLock::new(self.read().clone()))
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Contents> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

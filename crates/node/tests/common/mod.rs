@@ -1,4 +1,5 @@
-//! One entity type, `counter`, written straight on the engine's seams.
+//! One entity type, `counter`, written straight on the engine's seams. Each test file uses a part of it.
+#![allow(dead_code)]
 
 use std::any::Any;
 use std::sync::Arc;
