@@ -1,1 +1,34 @@
-//! The command line, with the entities it is given.
+//! The command line, with the entities it is given: what `ordain::main` runs, and the `ordain`
+//! program with the examples' entities in it.
+//!
+//! ```text
+//!   settings    the one table of settings
+//!   config      the settings in effect: flag, variable, file, default
+//!   units       64MiB, 5s
+//!   command     one command: its words and what it runs
+//!   run         from the words to the exit code
+//!   exit        exit codes, and failures with theirs
+//!   output      tables, JSON, progress bars; a broken pipe ends quietly
+//!   node        opening a data directory with the settings in effect
+//!   commands/   one file a command
+//! ```
+//!
+//! Commands that ask a running server know its HTTP API only, through `ordain-client`. What entities
+//! mean, how the log lies on the disk and how requests are served is known to other crates.
+
+mod command;
+mod commands;
+mod config;
+mod exit;
+mod node;
+mod output;
+mod run;
+pub mod settings;
+mod units;
+
+pub use command::{Context, ExtraCommand};
+pub use config::{Config, ConfigError, Origin, Said};
+pub use exit::{Exit, Failure};
+pub use output::{Bar, Output};
+pub use run::run;
+pub use units::{parse_duration, parse_size, show_size};

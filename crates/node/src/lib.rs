@@ -51,7 +51,7 @@ pub use identity::build_of_this_program;
 pub use lock::{DataDir, DirError};
 pub use node::{Node, Op};
 pub use options::{Options, OptionsError};
-pub use ordain_engine::{Invocation, InvocationStatus};
+pub use ordain_engine::{Catalog, Invocation, InvocationStatus};
 pub use recovery::{Difference, OpenError, Progress, Recovered};
 pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
 pub use status::{Counters, Health};

@@ -1,2 +1,15 @@
-//! The one binary.
-fn main() {}
+//! The one binary: the whole command line with the examples' entities in it. Everything is in the
+//! crates it puts together; your own server's `main` looks the same.
+
+use std::process::ExitCode;
+
+use ordain_example_marketplace as marketplace;
+use ordain_example_smallbank as smallbank;
+use ordain_example_transfer as transfer;
+
+fn main() -> ExitCode {
+    let entities = transfer::entities()
+        .and(smallbank::entities())
+        .and(marketplace::entities());
+    ordain_cli::run(entities, Vec::new())
+}

@@ -106,6 +106,36 @@ pub use serde_json::json;
 pub mod embedded;
 pub mod testing;
 
+/// The whole command line with these entities in it: `serve`, `dev`, `call`, `log`, `backup` and
+/// the others of `docs/cli.md`. All that a server of your own needs:
+///
+/// ```no_run
+/// use ordain::prelude::*;
+///
+/// #[derive(Default, Clone, Serialize, Deserialize)]
+/// struct Counter(u64);
+///
+/// #[entity]
+/// impl Counter {
+///     fn add(&mut self, count: u64) -> Result<u64> {
+///         self.0 += count;
+///         Ok(self.0)
+///     }
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     ordain::main(ordain::entities![Counter])
+/// }
+/// ```
+#[cfg(feature = "server")]
+pub fn main(entities: Entities) -> std::process::ExitCode {
+    ordain_cli::run(entities, Vec::new())
+}
+
+/// The client of a running server.
+#[cfg(feature = "server")]
+pub use ordain_client as client;
+
 /// What a method returns: its value, or the rejection that undoes it.
 pub type Result<T, E = Rejection> = std::result::Result<T, E>;
 

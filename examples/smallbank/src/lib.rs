@@ -12,7 +12,8 @@ pub fn entities() -> Entities {
     entities![Customer]
 }
 
-/// One customer's money: `customer/00042`.
+/// One customer's money: `bank_customer/00042`. Named apart, for the marketplace in the same program
+/// has customers of its own.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// May become negative by a check ([`Customer::write_check`]), and in no other way.
@@ -21,7 +22,7 @@ pub struct Customer {
     pub savings: i64,
 }
 
-#[entity]
+#[entity(name = "bank_customer")]
 impl Customer {
     /// Gives both values a start. An account that is in use is not opened again.
     pub fn open(&mut self, checking: i64, savings: i64) -> Result<()> {

@@ -89,6 +89,16 @@ impl Entities {
         self
     }
 
+    /// And all of another program's. What is wrong with them is said by [`Entities::build`].
+    pub fn and(mut self, others: Entities) -> Self {
+        let mut error = self.error.take().or(others.error);
+        for def in others.catalog.types() {
+            error = error.or_else(|| self.catalog.add(def.clone()).err());
+        }
+        self.error = error;
+        self
+    }
+
     /// All of them as the engine wants them.
     ///
     /// # Errors

@@ -1,0 +1,84 @@
+//! One command: its words, the settings it takes, and what it runs. The program's own commands and
+//! those a program adds are made the same way.
+
+use clap::{ArgMatches, Command};
+use ordain_client::Client;
+use ordain_node::Catalog;
+
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::settings::Group;
+
+/// What a command has to work with.
+pub struct Context {
+    /// All that can be called in this program.
+    pub catalog: Catalog,
+    /// The settings in effect.
+    pub config: Config,
+    /// Where results go.
+    pub output: Output,
+    /// The program's name, version and build, for people: `ordain 0.1.0`.
+    pub program: String,
+}
+
+type Run = Box<dyn FnOnce(Context, &ArgMatches) -> Result<(), Failure>>;
+
+/// A command of the command line; [`crate::run`] takes those that a program adds.
+pub struct ExtraCommand {
+    pub(crate) command: Command,
+    pub(crate) groups: &'static [Group],
+    pub(crate) run: Run,
+}
+
+impl ExtraCommand {
+    /// A command of these words. It takes the flags of the settings in `groups`; `run` gets what
+    /// was given.
+    pub fn new(
+        command: Command,
+        groups: &'static [Group],
+        run: impl FnOnce(Context, &ArgMatches) -> Result<(), Failure> + 'static,
+    ) -> Self {
+        Self {
+            command,
+            groups,
+            run: Box::new(run),
+        }
+    }
+}
+
+impl Context {
+    /// A client of the server that the settings name.
+    ///
+    /// # Errors
+    /// If a setting is unusable.
+    pub fn client(&self) -> Result<Client, Failure> {
+        let config = &self.config;
+        let mut builder = Client::builder(config.text("url").unwrap_or_default())
+            .timeout(config.duration("timeout"))
+            .retries(config.count("retries"));
+        if let Some(token) = config.text("bearer_token") {
+            builder = builder.token(token);
+        }
+        if let Some(path) = config.path("root_cert") {
+            let pem = std::fs::read(&path);
+            builder = builder.root_pem(pem.map_err(|error| Failure::file("read", &path, &error))?);
+        }
+        Ok(builder.build()?)
+    }
+
+    /// Runs what asks a server, to its end.
+    ///
+    /// # Errors
+    /// Its own, or if the system gives no event queue.
+    pub fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, ordain_client::Error>>,
+    ) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(anyhow::Error::from)?;
+        Ok(runtime.block_on(work)?)
+    }
+}

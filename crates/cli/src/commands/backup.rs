@@ -1,0 +1,149 @@
+//! `backup` and `restore`: the whole state in one file, and a data directory made from it.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ordain_store::snapshot::{self, Progress, Summary};
+use serde_json::json;
+
+use crate::command::{Context, ExtraCommand};
+use crate::exit::{Exit, Failure};
+use crate::node;
+use crate::output::Bar;
+use crate::settings::Group;
+use crate::units::show_size;
+
+/// The command `backup`.
+pub fn backup() -> ExtraCommand {
+    let force = Arg::new("force")
+        .long("force")
+        .action(ArgAction::SetTrue)
+        .help("Replace the file if there is one");
+    let command = Command::new("backup")
+        .about("Write the whole state to a file, while the server goes on")
+        .long_about(
+            "Write the whole state, as of one seq, to a file, while the server goes on. The file is read \
+             back and checked before it gets its name.\n\nAsks the server at --url; with --dir, opens that \
+             data directory as `serve` would.",
+        )
+        .args([file(), force]);
+    ExtraCommand::new(command, &[Group::Client, Group::Data], write)
+}
+
+/// The command `restore`.
+pub fn restore() -> ExtraCommand {
+    let command = Command::new("restore")
+        .about("Make a data directory (--dir, empty or not there) from a backup")
+        .arg(file());
+    ExtraCommand::new(command, &[Group::Data], |context, given| {
+        let path = path(given);
+        let (dir, input) = (context.config.dir(), open(path)?);
+        let total = fs::metadata(path).ok().map(|file| file.len());
+        let mut bar = Bar::of_bytes("restoring");
+        let mut told = |at: Progress| bar.at(at.bytes, total);
+        let summary = ordain_node::restore(BufReader::new(input), &dir, &mut told)?;
+        drop(bar);
+        report(&context, "restored", &dir, &summary)
+    })
+}
+
+fn file() -> Arg {
+    Arg::new("file")
+        .required(true)
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("The backup")
+}
+
+fn path(given: &ArgMatches) -> &Path {
+    given.get_one::<PathBuf>("file").expect("it is required")
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| Failure::file("read", path, &error))
+}
+
+fn write(context: Context, given: &ArgMatches) -> Result<(), Failure> {
+    let path = path(given);
+    if path.exists() && !given.get_flag("force") {
+        let message = format!("{} is there already; --force replaces it", path.display());
+        return Err(Failure::usage(message));
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".unfinished");
+    let unfinished = path.with_file_name(name);
+    let written = fill(&context, &unfinished).and_then(|summary| {
+        let renamed = fs::rename(&unfinished, path).and_then(|()| sync_parent(path));
+        renamed.map_err(|error| Failure::file("write", path, &error))?;
+        Ok(summary)
+    });
+    match written {
+        Ok(summary) => report(&context, "written", path, &summary),
+        Err(failure) => {
+            // Of no use to anyone; that it cannot be removed is less than the failure itself.
+            let _ = fs::remove_file(&unfinished);
+            Err(failure)
+        }
+    }
+}
+
+/// Writes, syncs, reads back.
+fn fill(context: &Context, path: &Path) -> Result<Summary, Failure> {
+    let failed = |error: std::io::Error| Failure::file("write", path, &error);
+    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut bar = Bar::of_bytes("writing");
+    if context.config.is_flag("dir") {
+        let node = node::open_existing(context)?;
+        node.backup(&mut out, &mut |at| bar.at(at.bytes, None))?;
+        node.stop();
+    } else {
+        let client = context.client()?;
+        let mut told = |bytes| bar.at(bytes, None);
+        context.wait(client.backup(&mut out, &mut told))?;
+    }
+    let synced = out.flush().and_then(|()| out.get_ref().sync_all());
+    synced.map_err(failed)?;
+    drop(bar);
+    let mut bar = Bar::of_bytes("checking");
+    let mut told = |at: Progress| bar.at(at.bytes, None);
+    Ok(snapshot::verify(BufReader::new(open(path)?), &mut told)?)
+}
+
+/// Makes the new name durable.
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    match path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}
+
+fn report(context: &Context, done: &str, path: &Path, summary: &Summary) -> Result<(), Failure> {
+    let Summary {
+        seq,
+        entries,
+        bytes,
+        hash,
+    } = summary;
+    let path = path
+        .to_str()
+        .ok_or_else(|| Failure::new(Exit::Failed, "the path is not UTF-8"))?;
+    if context.output.json {
+        return Ok(context.output.json(&json!({
+            "path": path,
+            "seq": seq,
+            "entries": entries,
+            "bytes": bytes,
+            "hash": hash.to_string(),
+        }))?);
+    }
+    let size = show_size(*bytes);
+    context.output.line(format!(
+        "{done}: {path}, seq {seq}, {entries} entries, {size}, hash {hash}"
+    ))?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! `call`, `query` and `send`: one method of one entity, by a running server.
+
+use std::io::Read;
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use ordain_client::{Reply, json_request};
+use ordain_types::{IdempotencyKey, Request, Seq};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::command::{Context, ExtraCommand};
+use crate::exit::Failure;
+use crate::settings::Group;
+use crate::units;
+
+/// The command `call`.
+pub fn call() -> ExtraCommand {
+    let command = words("call", "Call a method and print its value").arg(key());
+    ExtraCommand::new(command, &[Group::Client], |context, given| {
+        let client = context.client()?;
+        let request = request(given)?;
+        let reply = match given.get_one::<IdempotencyKey>("idempotency_key") {
+            Some(key) => context.wait(client.call_with(request, key.clone())),
+            None => context.wait(client.call(request)),
+        };
+        print(&context, &reply?)
+    })
+}
+
+/// The command `query`.
+pub fn query() -> ExtraCommand {
+    let min_seq = Arg::new("min_seq")
+        .long("min-seq")
+        .value_name("SEQ")
+        .value_parser(value_parser!(u64))
+        .help("See at least this seq");
+    let command = words("query", "Call a query and print its value").arg(min_seq);
+    ExtraCommand::new(command, &[Group::Client], |context, given| {
+        let client = context.client()?;
+        let request = request(given)?;
+        let reply = match given.get_one::<u64>("min_seq") {
+            Some(seq) => context.wait(client.query_from(request, Seq(*seq))),
+            None => context.wait(client.query(request)),
+        };
+        print(&context, &reply?)
+    })
+}
+
+/// The command `send`.
+pub fn send() -> ExtraCommand {
+    let delay = Arg::new("delay")
+        .long("delay")
+        .value_name("TIME")
+        .value_parser(units::parse_duration)
+        .help("How long to wait before, as in 5s [default: 0s]");
+    let about = "Ask for a call later and print its id, for `invocation`";
+    let command = words("send", about).args([delay, key()]);
+    ExtraCommand::new(command, &[Group::Client], |context, given| {
+        let client = context.client()?;
+        let request = request(given)?;
+        let delay = given
+            .get_one::<Duration>("delay")
+            .copied()
+            .unwrap_or_default();
+        let sent = match given.get_one::<IdempotencyKey>("idempotency_key") {
+            Some(key) => context.wait(client.send_with(request, delay, key.clone())),
+            None => context.wait(client.send(request, delay)),
+        };
+        let id = sent?.value.to_string();
+        match context.output.json {
+            true => context.output.json(&json!({ "id": id }))?,
+            false => context.output.line(id)?,
+        }
+        Ok(())
+    })
+}
+
+fn words(name: &'static str, about: &'static str) -> Command {
+    let entity = Arg::new("entity").required(true).value_name("TYPE/KEY");
+    let method = Arg::new("method").required(true);
+    let args = Arg::new("args")
+        .default_value("{}")
+        .help("The arguments, one JSON object; - reads it from standard input");
+    Command::new(name).about(about).args([
+        entity.help("The entity, as in account/alice"),
+        method.help("Its method"),
+        args,
+    ])
+}
+
+fn key() -> Arg {
+    Arg::new("idempotency_key")
+        .long("idempotency-key")
+        .value_name("KEY")
+        .value_parser(IdempotencyKey::new)
+        .help("Run at most once under this key, and print the first answer again")
+}
+
+fn request(given: &ArgMatches) -> Result<Request<Box<RawValue>>, Failure> {
+    let text = |id: &str| {
+        given
+            .get_one::<String>(id)
+            .expect("it is required")
+            .as_str()
+    };
+    let mut args = text("args").to_owned();
+    if args == "-" {
+        args.clear();
+        let read = std::io::stdin().read_to_string(&mut args);
+        read.map_err(|error| Failure::usage(format!("cannot read the arguments: {error}")))?;
+    }
+    Ok(json_request(text("entity"), text("method"), args))
+}
+
+fn print(context: &Context, reply: &Reply<Box<RawValue>>) -> Result<(), Failure> {
+    let (seq, value) = (reply.seq, &reply.value);
+    match context.output.json {
+        true => context
+            .output
+            .json(&json!({ "seq": seq, "value": value }))?,
+        false => context.output.line(value.get())?,
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! `state-hash`: one number for the whole state, of a running server or a data directory.
+
+use clap::Command;
+use ordain_api::replies::StateHash;
+
+use crate::command::{Context, ExtraCommand};
+use crate::exit::{Exit, Failure};
+use crate::node;
+use crate::settings::Group;
+
+/// The command.
+pub fn state_hash() -> ExtraCommand {
+    let command = Command::new("state-hash")
+        .about("Print a hash over the whole state")
+        .long_about(
+            "Print a hash over the whole state, and the seq it stands for. Two nodes that executed the \
+             same log up to the same seq have the same.\n\nAsks the server at --url; with --dir, opens \
+             that data directory as `serve` would, which replays what the log holds beyond the last \
+             checkpoint.",
+        );
+    ExtraCommand::new(command, &[Group::Client, Group::Data], |context, _| {
+        let StateHash { seq, hash } = find(&context)?;
+        match context.output.json {
+            true => context.output.json(&StateHash { seq, hash })?,
+            false => context.output.line(format!("{hash} seq {seq}"))?,
+        }
+        Ok(())
+    })
+}
+
+fn find(context: &Context) -> Result<StateHash, Failure> {
+    if !context.config.is_flag("dir") {
+        let client = context.client()?;
+        return context.wait(client.state_hash());
+    }
+    let node = node::open_existing(context)?;
+    let (seq, hash) = node
+        .state_hash()
+        .map_err(|why| Failure::new(Exit::Failed, why))?;
+    node.stop();
+    let hash = hash.to_string();
+    Ok(StateHash { seq, hash })
+}

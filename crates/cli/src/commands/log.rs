@@ -1,0 +1,189 @@
+//! `log verify` and `log dump`: the log's files, read as they lie, also while a server writes them.
+
+use std::io::{BufWriter, Write};
+use std::sync::Arc;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use ordain_log::disk::{Dir, Disk};
+use ordain_log::{Progress, ReadError, Record};
+use ordain_types::{Batch, Call, Command as Entry, Seq, Timestamp};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::command::{Context, ExtraCommand};
+use crate::exit::{Exit, Failure};
+use crate::node;
+use crate::output::Bar;
+use crate::settings::Group;
+use crate::units::show_size;
+
+/// The command.
+pub fn log() -> ExtraCommand {
+    let verify = Command::new("verify").about("Read the whole log and say whether it is in order");
+    let seq = |id: &'static str, help: &'static str| {
+        let arg = Arg::new(id).long(id).value_name("SEQ").help(help);
+        arg.value_parser(value_parser!(u64))
+    };
+    let dump = Command::new("dump")
+        .about("Print the log's commands, a line of JSON each")
+        .args([
+            seq("from", "From this seq on [default: the oldest]"),
+            seq("to", "Up to this seq [default: the last]"),
+        ]);
+    let command = Command::new("log")
+        .about("Look into the log of a data directory")
+        .subcommand_required(true)
+        .args_conflicts_with_subcommands(false)
+        .subcommands([verify, dump]);
+    ExtraCommand::new(command, &[Group::Data], |context, given| {
+        match given.subcommand() {
+            Some(("verify", _)) => self::verify(&context),
+            Some(("dump", given)) => self::dump(&context, given),
+            _ => Err(Failure::usage("log needs verify or dump")),
+        }
+    })
+}
+
+fn disk(context: &Context) -> Result<Arc<dyn Disk>, Failure> {
+    let path = node::existing(&context.config)?.join("log");
+    let dir = Dir::existing(&path).map_err(|error| Failure::file("read", &path, &error))?;
+    Ok(Arc::new(dir))
+}
+
+fn verify(context: &Context) -> Result<(), Failure> {
+    let mut bar = Bar::of_bytes("verifying");
+    let mut told = |at: Progress| bar.at(at.bytes, Some(at.bytes_total));
+    let report = ordain_log::verify(disk(context)?, &mut told)?;
+    drop(bar);
+    if context.output.json {
+        let unfinished = report.unfinished.as_ref().map(|cut| format!("{cut:?}"));
+        return Ok(context.output.json(&json!({
+            "segments": report.segments,
+            "records": report.records,
+            "first_seq": report.first_seq,
+            "last_seq": report.last_seq,
+            "bytes": report.bytes,
+            "unfinished": unfinished,
+        }))?);
+    }
+    context.output.line(format!(
+        "in order: seq {} to {}, {} records of {} in {} segments",
+        report.first_seq,
+        report.last_seq,
+        report.records,
+        show_size(report.bytes),
+        report.segments
+    ))?;
+    if report.unfinished.is_some() {
+        context
+            .output
+            .line("an unfinished write at the end, never acknowledged; the next start cuts it")?;
+    }
+    Ok(())
+}
+
+/// One command as a line.
+#[derive(Serialize)]
+struct Line<'a> {
+    seq: Seq,
+    timestamp: Timestamp,
+    command: &'static str,
+    #[serde(flatten)]
+    what: What<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum What<'a> {
+    Genesis {
+        log_id: String,
+    },
+    InForce(&'a ordain_types::InForce),
+    Call {
+        entity: String,
+        method: &'a str,
+        args: &'a RawValue,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        caller: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        idempotency_key: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        delay_ms: Option<u64>,
+    },
+    Deliver {
+        send: String,
+    },
+}
+
+fn dump(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
+    let seq = |id: &str| given.get_one::<u64>(id).copied();
+    let disk = disk(context)?;
+    let (from, to) = (seq("from").unwrap_or(0), seq("to").unwrap_or(u64::MAX));
+    let reader = match ordain_log::read_from(disk.clone(), Seq(from.max(1))) {
+        // Unless asked for more, what there is.
+        Err(ReadError::Removed { first_seq, .. }) if from == 0 => {
+            ordain_log::read_from(disk, first_seq)?
+        }
+        reader => reader?,
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for record in reader {
+        let record = record?;
+        if record.first_seq.0 > to {
+            break;
+        }
+        write_record(&mut out, &record, from, to)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn write_record(out: &mut impl Write, record: &Record, from: u64, to: u64) -> Result<(), Failure> {
+    let damaged = |what: &dyn std::fmt::Display| {
+        let (file, offset) = (&record.file, record.offset);
+        Failure::new(Exit::Damaged, format!("{file}, offset {offset}: {what}"))
+    };
+    let batch = Batch::decode(&record.payload).map_err(|error| damaged(&error))?;
+    for (seq, command) in (batch.first_seq.0..).zip(&batch.commands) {
+        if !(from..=to).contains(&seq) {
+            continue;
+        }
+        let (command, what) = describe(command).map_err(|error| damaged(&error))?;
+        let line = Line {
+            seq: Seq(seq),
+            timestamp: batch.timestamp,
+            command,
+            what,
+        };
+        let text = serde_json::to_string(&line).map_err(|error| damaged(&error))?;
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
+}
+
+fn describe(command: &Entry) -> Result<(&'static str, What<'_>), serde_json::Error> {
+    Ok(match command {
+        Entry::Genesis { log_id } => {
+            let log_id = log_id.to_string();
+            ("genesis", What::Genesis { log_id })
+        }
+        Entry::InForce(in_force) => ("in_force", What::InForce(in_force)),
+        Entry::Call(call) => ("call", what(call, None)?),
+        Entry::Send { call, delay_ms } => ("send", what(call, Some(*delay_ms))?),
+        Entry::Deliver { send } => {
+            let send = send.to_string();
+            ("deliver", What::Deliver { send })
+        }
+    })
+}
+
+fn what(call: &Call, delay_ms: Option<u64>) -> Result<What<'_>, serde_json::Error> {
+    Ok(What::Call {
+        entity: call.entity.to_string(),
+        method: call.method.as_str(),
+        args: serde_json::from_slice(&call.args)?,
+        caller: &call.caller,
+        idempotency_key: call.idempotency_key.as_ref().map(|key| key.as_str()),
+        delay_ms,
+    })
+}

@@ -1,0 +1,248 @@
+//! `serve` and `dev`: a node behind HTTP, until it is told to stop.
+//!
+//! The server listens first and opens the data directory then, so that `/readyz` can say how far
+//! the replay is.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use ordain_node::{Catalog, Node, Options, Recovered};
+use ordain_server::{BindError, Config as ServerConfig, Handle, Limits, Server, TlsFiles};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::telling;
+use crate::command::{Context, ExtraCommand};
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::node;
+use crate::settings::Group;
+
+const GROUPS: &[Group] = &[Group::Data, Group::Serve];
+
+/// The command `serve`.
+pub fn serve() -> ExtraCommand {
+    let command = Command::new("serve")
+        .about("Run the server")
+        .arg(replay_flag());
+    ExtraCommand::new(command, GROUPS, |context, given| {
+        let dir = context.config.dir();
+        run(context, given, &dir, false)
+    })
+}
+
+/// The command `dev`.
+pub fn dev() -> ExtraCommand {
+    let temp = Arg::new("temp")
+        .long("temp")
+        .action(ArgAction::SetTrue)
+        .conflicts_with("dir")
+        .help("Keep the data in a temporary directory, removed at the end");
+    let command = Command::new("dev")
+        .about("Run the server for trying things out: prints a line to paste for each method")
+        .args([temp, replay_flag()]);
+    ExtraCommand::new(command, GROUPS, |context, given| {
+        if !given.get_flag("temp") {
+            let dir = context.config.dir();
+            return run(context, given, &dir, true);
+        }
+        let dir = tempfile::Builder::new().prefix("ordain-").tempdir();
+        let dir = dir.map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("cannot make a temporary directory: {error}"),
+            )
+        })?;
+        run(context, given, &dir.path().join("data"), true)
+    })
+}
+
+fn replay_flag() -> Arg {
+    Arg::new("replay_other_build")
+        .long("replay-other-build")
+        .action(ArgAction::SetTrue)
+        .help("Replay what another build left in the log, and print every outcome that differs")
+}
+
+/// What a start needs to know.
+struct Start {
+    catalog: Catalog,
+    dir: PathBuf,
+    options: Options,
+    context: Context,
+    friendly: bool,
+}
+
+fn run(context: Context, given: &ArgMatches, dir: &Path, friendly: bool) -> Result<(), Failure> {
+    telling::start(&context.config)?;
+    let options = Options {
+        replay_other_build: given.get_flag("replay_other_build"),
+        ..node::options(&context.config, &context.program)
+    };
+    let start = Start {
+        catalog: context.catalog.clone(),
+        dir: dir.to_owned(),
+        options,
+        context,
+        friendly,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(anyhow::Error::from)?;
+    let ended = runtime.block_on(start.serve());
+    // A replay that was interrupted is not waited for: it changed nothing.
+    runtime.shutdown_background();
+    ended
+}
+
+impl Start {
+    async fn serve(self) -> Result<(), Failure> {
+        let mut signals = Signals::new()?;
+        let server = Server::bind(server_config(&self.context.config)).await?;
+        let url = self.url(&server);
+        self.say_where(&url)?;
+        let (handle, mut failure) = (server.handle(), None);
+        let until = async {
+            tokio::select! {
+                opened = self.open(handle, &url) => match opened {
+                    Ok(()) => signals.next().await,
+                    Err(why) => { failure = Some(why); return }
+                },
+                () = signals.next() => {}
+            }
+            tracing::info!("stopping; a second signal stops at once");
+            tokio::spawn(signals.exit_at_next());
+        };
+        let stopped = server.serve(until).await;
+        match failure {
+            Some(failure) => Err(failure),
+            None => {
+                tracing::info!(drained = stopped.drained, "stopped");
+                Ok(())
+            }
+        }
+    }
+
+    /// Opens the node, off the threads that serve, and gives it to the server.
+    async fn open(&self, handle: Handle, url: &str) -> Result<(), Failure> {
+        let began = Instant::now();
+        let (dir, catalog) = (self.dir.clone(), self.catalog.clone());
+        let options = self.options.clone();
+        let progress = handle.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            node::open(&dir, catalog, options, &mut |at| progress.set_progress(at))
+        });
+        let opened = opened
+            .await
+            .map_err(|_| Failure::new(Exit::Failed, "the start panicked"))?;
+        let (node, recovered): (Node, Recovered) = opened?;
+        handle.set_node(node);
+        self.say_ready(&recovered, url);
+        tracing::info!(
+            seq = recovered.seq.0,
+            replayed = recovered.replayed,
+            took_ms = began.elapsed().as_millis() as u64,
+            url,
+            "ready"
+        );
+        Ok(())
+    }
+
+    fn url(&self, server: &Server) -> String {
+        let tls = self.context.config.path("tls_cert").is_some();
+        let scheme = if tls { "https" } else { "http" };
+        format!("{scheme}://{}", server.local_addr())
+    }
+
+    fn say_where(&self, url: &str) -> Result<(), Failure> {
+        let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
+        let build = match &self.options.build {
+            Some(build) => build.clone(),
+            None => node::this_build()?,
+        };
+        self.say(format!("{}, build {build}", self.context.program));
+        self.say(format!("data     {}", dir.display()));
+        self.say(format!("address  {url}"));
+        Ok(())
+    }
+
+    fn say_ready(&self, recovered: &Recovered, url: &str) {
+        for difference in &recovered.differences {
+            let (seq, method, now) = (difference.seq, &difference.method, &difference.now);
+            tracing::warn!(seq = seq.0, method, now, "came out differently in replay");
+        }
+        if recovered.cut.is_some() {
+            tracing::info!(
+                "an unfinished write at the end of the log was cut; nobody was answered for it"
+            );
+        }
+        let (seq, replayed) = (recovered.seq, recovered.replayed);
+        self.say(format!("ready    seq {seq}, {replayed} replayed"));
+        if self.friendly {
+            self.say("");
+            for line in telling::curl_lines(&self.catalog, url) {
+                self.say(line);
+            }
+        }
+    }
+
+    /// A server whose standard output nobody reads goes on.
+    fn say(&self, text: impl std::fmt::Display) {
+        let _ = self.context.output.line(text);
+    }
+}
+
+fn server_config(config: &Config) -> ServerConfig {
+    let tls = config.path("tls_cert").zip(config.path("tls_key"));
+    ServerConfig {
+        listen: config.listen(),
+        tokens: config.tokens.clone(),
+        names: config.names("names"),
+        tls: tls.map(|(cert, key)| TlsFiles { cert, key }),
+        limits: Limits {
+            connections_max: config.count("connections") as usize,
+            stop_timeout: config.duration("stop_timeout"),
+            ..Limits::default()
+        },
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        let exit = match error {
+            BindError::Listen { .. } => Exit::Failed,
+            _ => Exit::Usage,
+        };
+        Failure::new(exit, error)
+    }
+}
+
+/// What tells the process to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failed, error));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Whoever asks twice does not want to wait: what is accepted is in the log or unanswered.
+    async fn exit_at_next(mut self) {
+        self.next().await;
+        std::process::exit(i32::from(Exit::Failed.code()));
+    }
+}

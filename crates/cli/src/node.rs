@@ -1,0 +1,93 @@
+//! Opening a data directory with the settings in effect, with a progress bar and what was found told.
+
+use std::path::{Path, PathBuf};
+
+use ordain_node::{Catalog, Node, Options, Progress, Recovered};
+
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::output::Bar;
+
+/// The node's options by the settings.
+pub fn options(config: &Config, program: &str) -> Options {
+    let bytes = |key| usize::try_from(config.size(key)).unwrap_or(usize::MAX);
+    Options {
+        segment_bytes: config.size("segment_size"),
+        queue_commands_max: config.count("queue_commands") as usize,
+        queue_bytes_max: bytes("queue_size"),
+        memory_budget_bytes: bytes("memory_budget"),
+        store_cache_bytes: config.size("store_cache"),
+        checkpoint_interval: config.duration("checkpoint_interval"),
+        checkpoint_log_bytes: config.size("checkpoint_log"),
+        history_bytes: config.size("history_size"),
+        retention: config.duration("retention"),
+        build: config.text("build").map(str::to_owned),
+        build_name: program.to_owned(),
+        ..Options::default()
+    }
+}
+
+/// Opens the data directory; `progress` hears of the replay as well.
+///
+/// # Errors
+/// Why it cannot be opened, with the exit code for it.
+pub fn open(
+    dir: &Path,
+    catalog: Catalog,
+    options: Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Node, Recovered), Failure> {
+    let mut bar = Bar::of_things("replaying");
+    let mut told = |at: Progress| {
+        bar.at(
+            at.at.0.saturating_sub(at.first.0),
+            Some(at.last.0 - at.first.0),
+        );
+        progress(at);
+    };
+    let opened = Node::open_with(dir, catalog, options, &mut told);
+    Ok(opened?)
+}
+
+/// Opens a directory that must be there, for commands that only look into it.
+///
+/// # Errors
+/// If it is not there, or as [`open`].
+pub fn open_existing(context: &crate::Context) -> Result<Node, Failure> {
+    let dir = existing(&context.config)?;
+    let options = options(&context.config, &context.program);
+    let opened = open(&dir, context.catalog.clone(), options, &mut |_| {});
+    opened.map(|(node, _)| node)
+}
+
+/// The data directory, which must be one: looking into it makes none.
+///
+/// # Errors
+/// If it is none.
+pub fn existing(config: &Config) -> Result<PathBuf, Failure> {
+    let dir = config.dir();
+    match dir.join("ordain").is_file() {
+        true => Ok(dir),
+        false => Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "{} is no Ordain data directory; name one with --dir",
+                dir.display()
+            ),
+        )),
+    }
+}
+
+/// The build of this program.
+///
+/// # Errors
+/// If the program's own file cannot be read.
+pub fn this_build() -> Result<String, Failure> {
+    let build = ordain_node::build_of_this_program();
+    build.map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot read this program's own file: {error}"),
+        )
+    })
+}

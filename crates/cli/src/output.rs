@@ -1,0 +1,131 @@
+//! Results: tables on a terminal, the same as lines with tabs in a pipe, JSON when asked for;
+//! and progress bars on standard error. Plain text is as stable as JSON: scripts read both.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Work that takes no longer shows no bar.
+const BAR_AFTER: Duration = Duration::from_secs(1);
+
+/// Where results go.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Whether JSON was asked for.
+    pub json: bool,
+}
+
+impl Output {
+    /// One line of text.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn line(&self, text: impl std::fmt::Display) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()
+    }
+
+    /// One line of JSON.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn json(&self, value: &impl Serialize) -> io::Result<()> {
+        self.line(serde_json::to_string(value)?)
+    }
+
+    /// Rows under a head.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn table(&self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+        if !io::stdout().is_terminal() {
+            let mut out = io::stdout().lock();
+            writeln!(out, "{}", head.join("\t"))?;
+            for row in rows {
+                let cells: Vec<_> = row
+                    .iter()
+                    .map(|cell| cell.replace(['\t', '\n'], " "))
+                    .collect();
+                writeln!(out, "{}", cells.join("\t"))?;
+            }
+            return out.flush();
+        }
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(head);
+        table.add_rows(rows);
+        self.line(table)
+    }
+}
+
+/// The progress of one piece of work, on standard error: shown if that is a terminal and the work is
+/// long.
+pub struct Bar {
+    what: &'static str,
+    began: Instant,
+    bytes: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Bar {
+    /// Of so many things.
+    pub fn of_things(what: &'static str) -> Self {
+        Self::new(what, false)
+    }
+
+    /// Of so many bytes.
+    pub fn of_bytes(what: &'static str) -> Self {
+        Self::new(what, true)
+    }
+
+    fn new(what: &'static str, bytes: bool) -> Self {
+        Self {
+            what,
+            began: Instant::now(),
+            bytes,
+            bar: None,
+        }
+    }
+
+    /// So much is done, of so much if that is known.
+    pub fn at(&mut self, done: u64, of: Option<u64>) {
+        if self.bar.is_none() {
+            if self.began.elapsed() < BAR_AFTER || !io::stderr().is_terminal() {
+                return;
+            }
+            let bar = of.map_or_else(ProgressBar::no_length, ProgressBar::new);
+            bar.set_style(self.style(of.is_some()));
+            bar.set_message(self.what);
+            self.bar = Some(bar);
+        }
+        if let Some(bar) = &self.bar {
+            if let Some(of) = of {
+                bar.set_length(of);
+            }
+            bar.set_position(done);
+        }
+    }
+
+    fn style(&self, length: bool) -> ProgressStyle {
+        let template = match (self.bytes, length) {
+            (true, true) => "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec}",
+            (true, false) => "{msg} {spinner} {bytes} {binary_bytes_per_sec}",
+            (false, true) => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec}",
+            (false, false) => "{msg} {spinner} {human_pos} {per_sec}",
+        };
+        ProgressStyle::with_template(template).expect("the templates above are templates")
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The Rust client against a real server: typed calls, batches, and a stream over a kill.
+
+mod common;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::Server;
+use ordain::client::{Call, Client, Completion, Error, Sink, StreamOptions};
+use ordain_example_transfer::Account;
+use tokio::sync::Notify;
+
+#[tokio::test]
+async fn typed_calls_queries_and_sends() {
+    let server = Server::start();
+    let client = Client::new(&server.url).unwrap();
+    let deposited = client.call(Account::at("a").deposit(5)).await.unwrap();
+    assert_eq!(deposited.value, 5);
+    let balance = client.query_from(Account::at("a").balance(), deposited.seq.unwrap());
+    assert_eq!(balance.await.unwrap().value, 5);
+    let rejected = client.call(Account::at("a").withdraw(9)).await.unwrap_err();
+    assert!(matches!(&rejected, Error::Rejected(answer) if answer.seq > deposited.seq));
+    let sent = client.send(Account::at("b").deposit(1), Duration::from_secs(3_600));
+    let id = sent.await.unwrap().value;
+    assert_eq!(client.invocation(id).await.unwrap().entity, "account/b");
+    assert!(client.ready().await.unwrap().ready);
+    let state = client
+        .state(&"account/a".parse().unwrap(), None, None)
+        .await
+        .unwrap();
+    assert_eq!(state.state.unwrap().get(), r#"{"balance":5}"#);
+}
+
+#[tokio::test]
+async fn a_batch_runs_each_line_and_answers_in_order() {
+    let server = Server::start();
+    let client = Client::new(&server.url).unwrap();
+    let calls = (1..=3_000).map(|_| Call::new(Account::at("a").deposit(1)).unwrap());
+    let over = Call::new(Account::at("b").withdraw(1)).unwrap();
+    let mut batch = client.batch(calls.chain([over])).await.unwrap();
+    for count in 1..=3_000 {
+        let reply = batch.next().await.unwrap().unwrap().unwrap();
+        assert_eq!(reply.value, count.to_string());
+    }
+    let last = batch.next().await.unwrap().unwrap();
+    assert!(matches!(last, Err(Error::Rejected(_))));
+    assert!(batch.next().await.unwrap().is_none());
+}
+
+#[derive(Default)]
+struct Inbox {
+    came: Mutex<VecDeque<(u64, Completion)>>,
+    more: Notify,
+}
+
+impl Sink for Inbox {
+    fn deliver(&self, completions: &mut dyn Iterator<Item = (u64, Completion)>) {
+        self.came.lock().unwrap().extend(completions);
+        self.more.notify_one();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_over_a_kill_runs_every_call_once() {
+    const CALLS: u64 = 6_000;
+    let mut server = Server::start();
+    let port = server.url.rsplit(':').next().unwrap().to_owned();
+    let client = Client::builder(&server.url).retries(100).build().unwrap();
+    let options = StreamOptions {
+        in_flight_max: 500,
+        ..StreamOptions::default()
+    };
+    let stream = client.stream(options).await.unwrap();
+    let inbox = Arc::new(Inbox::default());
+    let sink: Arc<dyn Sink> = inbox.clone();
+    let (mut submitted, mut answered, mut killed) = (0, 0, false);
+    while answered < CALLS {
+        while submitted < CALLS {
+            let call = Call::new(Account::at("a").deposit(1)).unwrap();
+            match stream.submit(call, &sink, submitted) {
+                Ok(()) => submitted += 1,
+                Err(Error::Full { .. }) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        if answered > CALLS / 3 && !killed {
+            let home = server.kill();
+            server = Server::start_in(home, &["--port", &port]);
+            killed = true;
+        }
+        inbox.more.notified().await;
+        let came = std::mem::take(&mut *inbox.came.lock().unwrap());
+        for (token, completion) in came {
+            completion.unwrap_or_else(|error| panic!("call {token}: {error}"));
+            answered += 1;
+        }
+    }
+    assert!(killed);
+    let balance = stream.query(Account::at("a").balance()).await.unwrap();
+    assert_eq!(balance.value, CALLS as i64, "nothing lost, nothing twice");
+}
