@@ -1,0 +1,148 @@
+//! The release of G3, G4 and G7 as a user meets it: a real server process is killed again and again
+//! while clients call it, and afterwards every acknowledged call is there exactly once.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ordain_client::Client;
+use ordain_example_transfer::{Account, Bank};
+use ordain_types::{IdempotencyKey, Key};
+
+const KILLS: usize = 5;
+const CLIENTS: u64 = 8;
+/// Acknowledged calls between two kills: a round in which the server did no work proves nothing.
+const CALLS_A_ROUND: u64 = 200;
+const OPENING_BALANCE: i64 = 1_000_000;
+
+/// A server process on a port of its own, killed when dropped.
+struct Server(Child);
+
+impl Server {
+    /// Starts one; `port` 0 lets it choose. Gives the port.
+    fn start(dir: &Path, port: u16) -> (Self, u16) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ordain"));
+        let port = port.to_string();
+        command.args(["serve", "--port", &port, "--dir"]).arg(dir).current_dir(dir);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null());
+        let mut child = command.spawn().expect("the server starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut address = None;
+        for line in lines.map_while(Result::ok) {
+            if let Some((_, port)) = line.rsplit_once("http://127.0.0.1:") {
+                address = port.trim().parse().ok();
+            }
+            if line.starts_with("ready") {
+                return (Self(child), address.expect("it says where it listens"));
+            }
+        }
+        panic!("the server ended before it was ready: {:?}", child.wait());
+    }
+
+    /// As `kill -9`: no handler runs, nothing is flushed.
+    fn kill(mut self) {
+        self.0.kill().expect("it is ours");
+        self.0.wait().expect("it is gone");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the clients know.
+#[derive(Default)]
+struct Ledger {
+    acknowledged: AtomicU64,
+    done: AtomicBool,
+    /// Deposits acknowledged, by client: each adds 1 to that client's own account.
+    deposits: Mutex<Vec<u64>>,
+}
+
+/// Calls until told to stop: a deposit to the client's own account, a transfer between two of the
+/// common ones. Each call has one key, kept until it is answered, over kills and restarts.
+async fn client(number: u64, url: String, ledger: Arc<Ledger>) {
+    let client = Client::builder(&url).retries(u32::MAX).build().expect("a client");
+    let own = format!("own-{number}");
+    for n in 0.. {
+        if ledger.done.load(Ordering::Relaxed) {
+            return;
+        }
+        let key = |what| IdempotencyKey::new(&format!("{what}-{number}-{n}")).expect("a key");
+        let deposit = Account::at(&own).deposit(1);
+        let reply = client.call_with(deposit, key("deposit")).await.expect("an answer in the end");
+        let n_deposits = n + 1;
+        assert_eq!(reply.value as u64, n_deposits, "every deposit counts once, this one too");
+        ledger.deposits.lock().expect("no panic")[number as usize] = n_deposits;
+        let (from, to) = (account((number + n) % 4), account((number + n + 1) % 4));
+        let transfer = Bank::at("main").transfer(from, to, 1);
+        client.call_with(transfer, key("transfer")).await.expect("an answer in the end");
+        ledger.acknowledged.fetch_add(2, Ordering::Relaxed);
+    }
+}
+
+fn account(n: u64) -> Key {
+    Key::new(&format!("common-{n}")).expect("a key")
+}
+
+#[test]
+fn killed_again_and_again_it_loses_nothing_and_repeats_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (mut server, port) = Server::start(dir.path(), 0);
+    let url = format!("http://127.0.0.1:{port}");
+    let ledger = Arc::new(Ledger::default());
+    ledger.deposits.lock().expect("no panic").resize(CLIENTS as usize, 0);
+
+    runtime.block_on(open_accounts(&url));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| runtime.spawn(client(number, url.clone(), ledger.clone())))
+        .collect();
+    for _ in 0..KILLS {
+        wait_for_calls(&ledger, &clients);
+        server.kill();
+        server = Server::start(dir.path(), port).0;
+    }
+    wait_for_calls(&ledger, &clients);
+    ledger.done.store(true, Ordering::Relaxed);
+    for client in clients {
+        runtime.block_on(client).expect("no client found anything wrong");
+    }
+    runtime.block_on(check(&url, &ledger));
+}
+
+/// Waits until the clients got so many answers more.
+fn wait_for_calls(ledger: &Ledger, clients: &[tokio::task::JoinHandle<()>]) {
+    let goal = ledger.acknowledged.load(Ordering::Relaxed) + CALLS_A_ROUND;
+    while ledger.acknowledged.load(Ordering::Relaxed) < goal {
+        assert!(!clients.iter().any(|client| client.is_finished()), "a client failed");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+async fn open_accounts(url: &str) {
+    let client = Client::new(url).expect("a client");
+    for n in 0..4 {
+        let deposit = Account::at(account(n)).deposit(OPENING_BALANCE);
+        client.call(deposit).await.expect("a deposit");
+    }
+}
+
+async fn check(url: &str, ledger: &Ledger) {
+    let client = Client::new(url).expect("a client");
+    let deposits = ledger.deposits.lock().expect("no panic").clone();
+    for (number, acknowledged) in deposits.iter().enumerate() {
+        let balance = Account::at(format!("own-{number}")).balance();
+        let balance = client.query(balance).await.expect("a balance").value;
+        assert_eq!(balance as u64, *acknowledged, "client {number}: nothing lost, nothing twice");
+    }
+    let total = Bank::at("main").total((0..4).map(account).collect());
+    let total = client.query(total).await.expect("a total").value;
+    assert_eq!(total, 4 * OPENING_BALANCE, "transfers keep the sum");
+}
