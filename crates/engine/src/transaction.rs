@@ -427,7 +427,9 @@ impl Tx {
         let slot = self.slots.get(at);
         let mut json = Vec::new();
         let state = slot.state.as_ref().expect("a call that ends holds nothing");
-        state.encode(&mut json).expect("a value that was measured encodes");
+        state
+            .encode(&mut json)
+            .expect("a value that was measured encodes");
         match self.catalog.get(slot.ty).state.decode(&json) {
             Ok(state) => self.slots.get_mut(at).state = Some(state),
             Err(error) => {

@@ -22,7 +22,9 @@ const CAPTURE_STEPS_MAX: usize = 64;
 enum Phase {
     Idle,
     /// Frozen; being captured step by step.
-    Capturing { step: usize },
+    Capturing {
+        step: usize,
+    },
     /// Captured; the log is not durable up to its seq yet.
     Ready(Changes),
     /// With the checkpointer.

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ordain_client::Client;
+use ordain::client::Client;
+use ordain::{IdempotencyKey, Key};
 use ordain_example_transfer::{Account, Bank};
-use ordain_types::{IdempotencyKey, Key};
 
 const KILLS: usize = 5;
 const CLIENTS: u64 = 8;
@@ -26,8 +26,14 @@ impl Server {
     fn start(dir: &Path, port: u16) -> (Self, u16) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ordain"));
         let port = port.to_string();
-        command.args(["serve", "--port", &port, "--dir"]).arg(dir).current_dir(dir);
-        command.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null());
+        command
+            .args(["serve", "--port", &port, "--dir"])
+            .arg(dir)
+            .current_dir(dir);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .stdin(Stdio::null());
         let mut child = command.spawn().expect("the server starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut address = None;
@@ -68,7 +74,10 @@ struct Ledger {
 /// Calls until told to stop: a deposit to the client's own account, a transfer between two of the
 /// common ones. Each call has one key, kept until it is answered, over kills and restarts.
 async fn client(number: u64, url: String, ledger: Arc<Ledger>) {
-    let client = Client::builder(&url).retries(u32::MAX).build().expect("a client");
+    let client = Client::builder(&url)
+        .retries(u32::MAX)
+        .build()
+        .expect("a client");
     let own = format!("own-{number}");
     for n in 0.. {
         if ledger.done.load(Ordering::Relaxed) {
@@ -76,13 +85,22 @@ async fn client(number: u64, url: String, ledger: Arc<Ledger>) {
         }
         let key = |what| IdempotencyKey::new(&format!("{what}-{number}-{n}")).expect("a key");
         let deposit = Account::at(&own).deposit(1);
-        let reply = client.call_with(deposit, key("deposit")).await.expect("an answer in the end");
+        let reply = client
+            .call_with(deposit, key("deposit"))
+            .await
+            .expect("an answer in the end");
         let n_deposits = n + 1;
-        assert_eq!(reply.value as u64, n_deposits, "every deposit counts once, this one too");
+        assert_eq!(
+            reply.value as u64, n_deposits,
+            "every deposit counts once, this one too"
+        );
         ledger.deposits.lock().expect("no panic")[number as usize] = n_deposits;
         let (from, to) = (account((number + n) % 4), account((number + n + 1) % 4));
         let transfer = Bank::at("main").transfer(from, to, 1);
-        client.call_with(transfer, key("transfer")).await.expect("an answer in the end");
+        client
+            .call_with(transfer, key("transfer"))
+            .await
+            .expect("an answer in the end");
         ledger.acknowledged.fetch_add(2, Ordering::Relaxed);
     }
 }
@@ -98,7 +116,11 @@ fn killed_again_and_again_it_loses_nothing_and_repeats_nothing() {
     let (mut server, port) = Server::start(dir.path(), 0);
     let url = format!("http://127.0.0.1:{port}");
     let ledger = Arc::new(Ledger::default());
-    ledger.deposits.lock().expect("no panic").resize(CLIENTS as usize, 0);
+    ledger
+        .deposits
+        .lock()
+        .expect("no panic")
+        .resize(CLIENTS as usize, 0);
 
     runtime.block_on(open_accounts(&url));
     let clients: Vec<_> = (0..CLIENTS)
@@ -112,7 +134,9 @@ fn killed_again_and_again_it_loses_nothing_and_repeats_nothing() {
     wait_for_calls(&ledger, &clients);
     ledger.done.store(true, Ordering::Relaxed);
     for client in clients {
-        runtime.block_on(client).expect("no client found anything wrong");
+        runtime
+            .block_on(client)
+            .expect("no client found anything wrong");
     }
     runtime.block_on(check(&url, &ledger));
 }
@@ -121,7 +145,10 @@ fn killed_again_and_again_it_loses_nothing_and_repeats_nothing() {
 fn wait_for_calls(ledger: &Ledger, clients: &[tokio::task::JoinHandle<()>]) {
     let goal = ledger.acknowledged.load(Ordering::Relaxed) + CALLS_A_ROUND;
     while ledger.acknowledged.load(Ordering::Relaxed) < goal {
-        assert!(!clients.iter().any(|client| client.is_finished()), "a client failed");
+        assert!(
+            !clients.iter().any(|client| client.is_finished()),
+            "a client failed"
+        );
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }
@@ -140,7 +167,10 @@ async fn check(url: &str, ledger: &Ledger) {
     for (number, acknowledged) in deposits.iter().enumerate() {
         let balance = Account::at(format!("own-{number}")).balance();
         let balance = client.query(balance).await.expect("a balance").value;
-        assert_eq!(balance as u64, *acknowledged, "client {number}: nothing lost, nothing twice");
+        assert_eq!(
+            balance as u64, *acknowledged,
+            "client {number}: nothing lost, nothing twice"
+        );
     }
     let total = Bank::at("main").total((0..4).map(account).collect());
     let total = client.query(total).await.expect("a total").value;

@@ -98,8 +98,8 @@ pub use ordain_node::{
     Refused, TestNode, Unavailable,
 };
 pub use ordain_types::{
-    EntityId, Fault, FaultKind, Key, Outcome, Rejection, Request, RequestError, SendId, Seq,
-    Timestamp,
+    EntityId, Fault, FaultKind, IdempotencyKey, Key, Outcome, Rejection, Request, RequestError,
+    SendId, Seq, Timestamp,
 };
 pub use serde_json::json;
 
