@@ -126,7 +126,10 @@ fn with_settings(extra: &ExtraCommand) -> Command {
     let settings = SETTINGS
         .iter()
         .filter(|setting| extra.groups.contains(&setting.group));
-    extra.command.clone().args(settings.map(flag))
+    // A command's own commands (`log verify`) take its flags, before their name and after it.
+    let nested = extra.command.has_subcommands();
+    let flags = settings.map(|setting| flag(setting).global(nested));
+    extra.command.clone().args(flags)
 }
 
 fn flag(setting: &'static Setting) -> Arg {
