@@ -30,14 +30,15 @@ pub(crate) fn backup(node: Node, asking: Asking) -> HttpReply {
     let (outlet, body) = outlet(shared.config.limits.write_timeout);
     let mut out = BlockingOutlet::new(outlet);
     shared.tasks.spawn_blocking(move || {
-        let _held = held;
-        match node.backup(&mut out, &mut |_| {}) {
-            Ok(_) => {
-                if let Err(error) = out.end() {
-                    tracing::warn!(%error, "a backup was not taken to its end");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "a backup failed"),
+        let (busy, _in_flight) = held;
+        let written = node.backup(&mut out, &mut |_| {});
+        let ended = match written {
+            Ok(_) => out.end().map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = ended {
+            tracing::warn!(%error, "a backup was not taken to its end");
+            busy.hang_up();
         }
     });
     streamed(MEDIA_BACKUP, body)

@@ -45,9 +45,10 @@ pub(crate) fn answer(asking: Asking) -> Result<HttpReply, Problem> {
     };
     let tasks = shared.tasks.clone();
     tasks.spawn(async move {
-        let _held = held;
+        let (busy, _in_flight) = held;
         if let Err(error) = batch.run(&shared, request.into_body(), outlet).await {
             tracing::debug!(%error, "a batch broke off");
+            busy.hang_up();
         }
     });
     Ok(streamed(routes::MEDIA_NDJSON, reply))

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
@@ -85,6 +86,7 @@ pub(crate) async fn serve(
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }
+            () = watched.hang_up.notified() => return,
             () = look.as_mut() => match watched.verdict(&shared.config.limits) {
                 Verdict::Fine(until) => look.as_mut().reset(until),
                 Verdict::Idle if !ending => {
@@ -134,6 +136,8 @@ pub(crate) struct Watched {
     quiet_since: AtomicU64,
     /// Bytes left since the last look.
     wrote: AtomicBool,
+    /// The client does not take its reply.
+    hang_up: Notify,
     _slot: Slot,
 }
 
@@ -156,6 +160,7 @@ impl Watched {
             head_since: AtomicU64::new(0),
             quiet_since: AtomicU64::new(0),
             wrote: AtomicBool::new(false),
+            hang_up: Notify::new(),
             _slot: slot,
         }
     }
@@ -214,6 +219,16 @@ impl Watched {
 
 /// One request being answered on a connection. Whoever answers bit by bit keeps it until the end.
 pub(crate) struct Busy(Arc<Watched>);
+
+impl Busy {
+    /// Ends a connection whose client does not take its reply: while bytes wait to leave, nothing else
+    /// would. An HTTP/2 connection has other replies to give, and ends when it is idle.
+    pub fn hang_up(&self) {
+        if !self.0.h2.load(Ordering::Relaxed) {
+            self.0.hang_up.notify_one();
+        }
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {

@@ -259,7 +259,7 @@ impl Problem {
     /// A request from another site's page.
     pub fn bad_origin(origin: &str) -> Self {
         let detail = format!(
-            "pages of `{}` may not make requests here; configure the origin to allow it",
+            "pages of `{}` may not make requests here; only pages of this very address may",
             shown(origin)
         );
         Self::new(Code::BadOrigin, detail)

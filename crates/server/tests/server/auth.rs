@@ -1,9 +1,12 @@
 //! Who may do what: every route with no token, a wrong one, and one of each scope; and without tokens,
 //! which sites' pages may ask.
 
+use std::io::Write;
+use std::sync::Mutex;
+
 use ordain_server::{BindError, Config, Scope, Server};
 
-use crate::client::{ABSENT, Client};
+use crate::client::ABSENT;
 use crate::world::{World, token};
 
 fn guarded() -> Config {
@@ -247,21 +250,59 @@ async fn only_loopback_is_served_without_tokens() {
     ));
 }
 
+/// What this process logs, of every level, from the first test on that asks for it.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.lock()
+            .expect("no test panics in here")
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn no_token_key_or_payload_is_in_the_metrics() {
+async fn no_token_key_or_payload_is_logged_or_measured() {
+    let filter = "ordain_server=trace,ordain_node=trace,ordain_engine=trace,ordain_log=trace";
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(|| Log);
+    subscriber.init();
     let world = World::start_with(guarded()).await;
-    let mut client = Client::connect(world.addr).await;
+    let mut client = world.client().await;
     let headers = [
         ("authorization", "Bearer all-token"),
-        ("idempotency-key", "topsecret"),
+        ("idempotency-key", "secretkey"),
     ];
-    let path = "/v1/call/account/topsecret/withdraw";
+    let path = "/v1/call/account/secretentity/withdraw";
     let reply = client
         .request("POST", path, &headers, "{\"amount\":987654321}")
         .await;
     assert_eq!(reply.status, 422);
+    let path = "/v1/query/account/secretentity/echo?text=secrettext&x=987654321";
+    assert_eq!(
+        client.request("GET", path, &headers[..1], "").await.status,
+        400
+    );
+    let wrong = [("authorization", "Bearer all-token-wrong")];
+    assert_eq!(client.request("GET", path, &wrong, "").await.status, 401);
     let metrics = client.request("GET", "/metrics", &headers[..1], "").await;
-    for secret in ["all-token", "topsecret", "987654321"] {
+    world.stop().await;
+    let log = String::from_utf8(LOG.lock().expect("as above").clone()).expect("text");
+    let withdrawn = "route=\"/v1/call/{entity}/{key}/{method}\" status=422";
+    assert!(
+        log.contains(withdrawn),
+        "what was asked is logged, without what it was about:\n{log}"
+    );
+    for secret in ["all-token", "secret", "987654321"] {
         assert!(!metrics.text().contains(secret), "{secret}");
+        assert!(!log.contains(secret), "{secret}");
     }
 }

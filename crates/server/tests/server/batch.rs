@@ -133,7 +133,7 @@ async fn answers_come_before_the_batch_has_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_falls_silent_ends_with_a_line_that_says_so() {
     let world = World::limited(|limits| {
-        limits.body_timeout = std::time::Duration::from_millis(50);
+        limits.body_timeout = std::time::Duration::from_millis(500);
     })
     .await;
     let mut client = world.client().await;
