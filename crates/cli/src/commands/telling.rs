@@ -10,6 +10,10 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 use crate::exit::Failure;
 
+/// Below this level these libraries print headers and payloads, which no log may hold: whatever the
+/// setting says, they stay above it.
+const QUIET: &str = "h2=info,hyper=info,hyper_util=info,tungstenite=info,rustls=info";
+
 /// Sends the process's messages to standard error: to people on a terminal, as JSON otherwise.
 ///
 /// # Errors
@@ -17,7 +21,7 @@ use crate::exit::Failure;
 pub fn start(config: &Config) -> Result<(), Failure> {
     let level = config.text("log_level").unwrap_or("info");
     let filter = EnvFilter::builder()
-        .parse(level)
+        .parse(format!("{level},{QUIET}"))
         .map_err(|error| Failure::usage(format!("the setting log_level is `{level}`: {error}")))?;
     let terminal = io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
