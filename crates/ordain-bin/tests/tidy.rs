@@ -62,6 +62,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ordain-example-transfer", &["ordain"]),
     ("ordain-example-smallbank", &["ordain"]),
     ("ordain-example-marketplace", &["ordain"]),
+    ("ordain-example-shop", &["ordain"]),
     (
         "ordain-bench",
         &[

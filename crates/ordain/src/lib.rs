@@ -153,7 +153,11 @@ pub mod __private {
     pub use crate::context::{Context, QueryContext};
 }
 
-/// The README's code, kept true.
+/// The code in the documentation, kept true.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod documentation {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/entities.md")]
+    struct Entities;
+}
