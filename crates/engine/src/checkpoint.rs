@@ -107,6 +107,11 @@ impl Capture {
         self.frozen.is_some()
     }
 
+    /// The seq of the checkpoint being taken.
+    pub fn frozen_at(&self) -> Option<Seq> {
+        self.frozen.as_ref().map(|frozen| frozen.seq)
+    }
+
     /// Begins a checkpoint as of `seq`, which must be the last executed.
     pub fn freeze(&mut self, seq: Seq, meta: Bytes) {
         assert!(self.frozen.is_none(), "one checkpoint at a time");

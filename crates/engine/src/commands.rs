@@ -182,7 +182,7 @@ impl Tx {
 }
 
 /// A rejection within its limits: a long message is cut, long details are a fault.
-fn rejected(call: &Call, mut rejection: Rejection) -> Outcome {
+fn rejected(call: &Call, rejection: Rejection) -> Outcome {
     let size = rejection.details.as_ref().map_or(0, Json::len);
     if size > limits::VALUE_BYTES_MAX {
         let limit = limits::VALUE_BYTES_MAX;
@@ -192,9 +192,7 @@ fn rejected(call: &Call, mut rejection: Rejection) -> Outcome {
             at: format!("{}.{}", call.entity, call.method),
         }));
     }
-    let length = cut(&rejection.message, limits::MESSAGE_BYTES_MAX).len();
-    rejection.message.truncate(length);
-    Outcome::Rejected(Box::new(rejection))
+    Outcome::Rejected(Box::new(rejection.bounded()))
 }
 
 /// The fault that a panic is.
@@ -214,6 +212,6 @@ fn panic_text(unwinding: &(dyn std::any::Any + Send)) -> Option<&str> {
 }
 
 /// `text` cut to at most `limit` bytes at a character.
-fn cut(text: &str, limit: usize) -> &str {
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }

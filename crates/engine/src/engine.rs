@@ -257,7 +257,7 @@ impl Engine {
     }
 
     /// Takes back all commands after `seq`, which must be the last of a batch. A checkpoint that is
-    /// being taken is abandoned.
+    /// being taken of what is taken back is abandoned; an earlier one goes on.
     ///
     /// # Errors
     /// If their before-images were given up because they were too many.
@@ -281,7 +281,9 @@ impl Engine {
         }
         assert_eq!(self.seq(), seq, "a batch is taken back whole");
         self.tx.next_expiry = Some(Timestamp::default());
-        self.abandon_checkpoint();
+        if self.tx.capture.frozen_at().is_some_and(|at| at > seq) {
+            self.abandon_checkpoint();
+        }
         Ok(())
     }
 
@@ -391,10 +393,11 @@ impl Engine {
     }
 
     /// Forgets about `bytes` of what cold has and was not used lately, as far as there is so much.
+    /// Between any two commands: what could be taken back is changed, and what is changed stays.
     pub fn evict(&mut self, bytes: usize) {
         assert!(
-            self.batch.is_none(),
-            "within a batch entities stay where they are"
+            self.tx.running.frames.is_empty(),
+            "while a command runs entities stay where they are"
         );
         let applied = self.tx.capture.applied;
         let before = self.memory_bytes();

@@ -17,7 +17,7 @@ use crate::catalog::{Args, Catalog, Decoded, MethodIndex, State, TypeIndex};
 use crate::chance::Chance;
 use crate::checkpoint::Capture;
 use crate::cold::{Cold, ColdError};
-use crate::commands::panic_fault;
+use crate::commands::{cut, panic_fault};
 use crate::engine::Meta;
 use crate::rows::{Row, Rows};
 use crate::sends::{NewSend, PendingSends};
@@ -479,11 +479,8 @@ impl Tx {
     pub fn fault(&mut self, kind: FaultKind, message: impl Into<String>) -> ! {
         if self.running.fault.is_none() {
             let at = self.place();
-            self.running.fault = Some(Box::new(Fault {
-                kind,
-                message: message.into(),
-                at,
-            }));
+            let message = cut(&message.into(), limits::MESSAGE_BYTES_MAX).to_owned();
+            self.running.fault = Some(Box::new(Fault { kind, message, at }));
         }
         self.end()
     }

@@ -54,22 +54,32 @@ fn write_much(world: &mut World) {
     world.run(Command::Deliver { send: first });
 }
 
-#[test]
-fn what_is_not_durable_is_taken_back_whole() {
+/// Takes back what was written after a checkpoint was begun, or before that too.
+fn take_back(checkpoint_is_of_what_stays: bool) {
     let mut world = World::new(&METHODS);
     write_much(&mut world);
     world.engine.durable(world.seq());
     let (seq, before) = (world.seq(), sight(&mut world));
-    world.engine.begin_checkpoint();
     world.now += 10;
+    if checkpoint_is_of_what_stays {
+        world.engine.begin_checkpoint();
+        write_much(&mut world);
+    } else {
+        write_much(&mut world);
+        world.engine.begin_checkpoint();
+    }
+    assert!(world.engine.step_checkpoint(3).is_none(), "not whole yet");
     write_much(&mut world);
     world.retention(5);
     world.engine.roll_back_to(seq).expect("kept");
     assert_eq!(sight(&mut world), before);
-    assert!(
-        !world.engine.checkpointing(),
-        "the checkpoint under way is abandoned"
-    );
+    assert_eq!(world.engine.checkpointing(), checkpoint_is_of_what_stays);
+    if let Some(changes) = world.engine.step_checkpoint(usize::MAX) {
+        assert_eq!(changes.seq, seq);
+        world.apply(&changes);
+        world.reopen();
+        assert_eq!(sight(&mut world), before);
+    }
 
     // What follows finds no trace of it: the same as if it had never been.
     let mut straight = World::new(&METHODS);
@@ -80,6 +90,42 @@ fn what_is_not_durable_is_taken_back_whole() {
         world.checkpoint();
     }
     assert_eq!(world.cold.dump(), straight.cold.dump());
+}
+
+#[test]
+fn what_is_not_durable_is_taken_back_whole() {
+    take_back(false);
+}
+
+#[test]
+fn a_checkpoint_of_what_stays_goes_on_when_the_rest_is_taken_back() {
+    take_back(true);
+}
+
+#[test]
+fn between_two_commands_of_a_batch_what_is_cold_may_leave() {
+    let mut world = World::new(&METHODS);
+    write_much(&mut world);
+    world.checkpoint();
+    let (seq, before) = (world.seq(), sight(&mut world));
+    let next = seq.next();
+    world.engine.begin_batch(next, Timestamp(world.now));
+    for (key, name) in [
+        ("a", "writes_and_rejects"),
+        ("b", "put"),
+        ("a", "push"),
+        ("c", "get"),
+    ] {
+        let command = Command::Call(Box::new(request(key, name, json!("f"), None)));
+        world.engine.execute(&command, None).expect("cold is read");
+        for _ in 0..2 {
+            world.engine.evict(usize::MAX);
+        }
+    }
+    world.engine.end_batch();
+    assert!(world.engine.entities_in_memory() < 4, "c has left");
+    world.engine.roll_back_to(seq).expect("kept");
+    assert_eq!(sight(&mut world), before);
 }
 
 #[test]

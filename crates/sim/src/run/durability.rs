@@ -102,7 +102,8 @@ impl World {
             .map_err(|halt| halt.to_string());
         same(|| format!("roll-back to {to}"), &rolled, &Ok(()))?;
         self.forget_log_after(to);
-        self.checkpoint = None;
+        // One of what stays goes on: it must come to the same as if nothing had been taken back.
+        self.checkpoint.take_if(|checkpoint| checkpoint.seq > to);
         Ok(())
     }
 
