@@ -113,6 +113,17 @@ fn check_key(what: &'static str, text: &str, limit: usize) -> Result<(), NameErr
     }
 }
 
+/// Checks the name of who calls: empty if unknown, else as a key, but for its length.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_caller(caller: &str) -> Result<(), NameError> {
+    match caller {
+        "" => Ok(()),
+        _ => check_key("the caller's name", caller, limits::CALLER_BYTES_MAX),
+    }
+}
+
 fn check_name(what: &'static str, text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty { what });

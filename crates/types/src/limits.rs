@@ -15,6 +15,9 @@ pub const FIELD_KEY_BYTES_MAX: usize = 512;
 /// Bytes of UTF-8 in an idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
+/// Bytes in the name of who calls: of a token, or of the entity that sent.
+pub const CALLER_BYTES_MAX: usize = 1_024;
+
 /// Nested calls on the stack of one transaction.
 pub const CALL_DEPTH_MAX: usize = 64;
 /// Calls one transaction may make, the outermost included.
@@ -31,7 +34,7 @@ pub const SENDS_MAX: usize = 1_000;
 pub const SENDS_PENDING_MAX: usize = 1_000_000;
 /// Rows one scan of fields may return.
 pub const SCAN_ROWS_MAX: usize = 10_000;
-/// Bytes of a rejection's message; a longer one is cut at a character.
+/// Bytes of a rejection's or a fault's message; a longer one is cut at a character.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// Bytes of a rejection's code.
 pub const CODE_BYTES_MAX: usize = 64;
@@ -49,6 +52,7 @@ pub const BATCH_BYTES_MAX: usize = 4 << 20;
 
 const _: () = assert!(VALUE_BYTES_MAX <= WRITTEN_BYTES_MAX);
 const _: () = assert!(CALL_DEPTH_MAX <= CALLS_MAX);
+const _: () = assert!(NAME_BYTES_MAX + 1 + KEY_BYTES_MAX <= CALLER_BYTES_MAX);
 const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(SENDS_MAX <= SENDS_PENDING_MAX);
 const _: () = assert!(EXPIRIES_PER_COMMAND > 2);
