@@ -169,7 +169,8 @@ impl Node {
 ///     pipeline.submit(request(n)).expect("accepted");
 /// }
 /// while let Some(received) = pipeline.receive() {
-///     println!("{}: {:?}", received.number, received.value::<i64>());
+///     let number = received.number;
+///     println!("{number}: {:?}", received.value::<i64>());
 /// }
 /// # }
 /// ```
