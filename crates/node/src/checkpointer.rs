@@ -10,7 +10,8 @@ use ordain_types::Seq;
 
 use crate::committer::{Commit, Standing};
 use crate::ingress::Ingress;
-use crate::reply::{self, Body, Reply, ReplyTo, Unavailable};
+use crate::panics::caught;
+use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
 
 /// Granules captured between two batches, at least: short enough that no batch waits for it.
@@ -49,9 +50,11 @@ pub(crate) struct Checkpoints {
     commit: Arc<Commit>,
     counters: Arc<Counters>,
     /// Who waits for a checkpoint as of at least a seq.
-    waiters: Vec<(ReplyTo, Seq)>,
+    waiters: Vec<(Owed, Seq)>,
     /// Take one as soon as possible.
     wanted: bool,
+    /// The last one could not be written.
+    failed: bool,
 }
 
 /// The checkpointer thread's side.
@@ -92,6 +95,7 @@ pub(crate) fn new(
         counters,
         waiters: Vec::new(),
         wanted: false,
+        failed: false,
     };
     (checkpoints, checkpointer)
 }
@@ -99,7 +103,8 @@ pub(crate) fn new(
 impl Checkpointer {
     pub fn run(self) {
         for changes in &self.changes {
-            let result = self.apply(changes);
+            let result = caught(|| self.apply(changes));
+            let result = result.unwrap_or_else(|panic| Err(format!("the store panicked: {panic}")));
             *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             self.ingress.nudge();
         }
@@ -137,6 +142,16 @@ impl Checkpoints {
         self.wanted = true;
     }
 
+    /// Whether the last one could not be written, since [`Checkpoints::forgive`].
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Forgets that one failed.
+    pub fn forgive(&mut self) {
+        self.failed = false;
+    }
+
     /// Whether none is under way.
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
@@ -164,7 +179,7 @@ impl Checkpoints {
     }
 
     /// Answers `reply` when a checkpoint as of the state now, or later, is applied.
-    pub fn wait_for(&mut self, reply: ReplyTo, engine: &Engine) {
+    pub fn wait_for(&mut self, reply: Owed, engine: &Engine) {
         if self.store.seq() >= engine.seq() {
             let seq = self.store.seq();
             return reply::deliver(vec![(
@@ -199,7 +214,8 @@ impl Checkpoints {
         let due = self.wanted
             || self.log_bytes >= self.log_bytes_max
             || self.began.elapsed() >= self.interval;
-        let sound = standing.failure.is_none();
+        // When the log has failed and that was answered to, the state is the durable one.
+        let sound = standing.failure.is_none() || standing.taken_back;
         if !(self.is_idle() && due && sound && engine.seq() > self.store.seq()) {
             return;
         }
@@ -236,7 +252,7 @@ impl Checkpoints {
         match result {
             None => false,
             Some(Ok(())) => {
-                self.phase = Phase::Idle;
+                (self.phase, self.failed) = (Phase::Idle, false);
                 engine.applied(epoch);
                 self.commit.keep_from(seq.next());
                 Counters::add(&self.counters.checkpoints, 1);
@@ -247,7 +263,7 @@ impl Checkpoints {
             Some(Err(error)) => {
                 tracing::warn!(%error, "a checkpoint could not be written; it is tried again");
                 Counters::add(&self.counters.checkpoint_failures, 1);
-                self.phase = Phase::Idle;
+                (self.phase, self.failed) = (Phase::Idle, true);
                 engine.abandon_checkpoint();
                 self.fail_waiters(&Unavailable::Halted(format!("no checkpoint: {error}")));
                 false
@@ -255,11 +271,12 @@ impl Checkpoints {
         }
     }
 
-    /// The engine took back what was not durable, and with it a checkpoint that was not applied yet.
-    pub fn taken_back(&mut self) {
-        if !matches!(self.phase, Phase::Applying { .. }) {
+    /// The engine took back what was not durable, and with it a checkpoint of that.
+    pub fn taken_back(&mut self, engine: &Engine, why: &Unavailable) {
+        if !engine.checkpointing() {
             self.phase = Phase::Idle;
         }
+        self.fail_waiters_after(engine.seq(), why);
     }
 
     fn answer_waiters(&mut self, applied: Seq) {
@@ -272,7 +289,7 @@ impl Checkpoints {
             seq: applied,
             body: Body::Checkpoint,
         };
-        let ready: Vec<(ReplyTo, Seq)> = ready;
+        let ready: Vec<(Owed, Seq)> = ready;
         reply::deliver(
             ready
                 .into_iter()
@@ -283,11 +300,16 @@ impl Checkpoints {
 
     /// No checkpoint will come for those who wait.
     pub fn fail_waiters(&mut self, why: &Unavailable) {
+        self.fail_waiters_after(Seq::ZERO, why);
+    }
+
+    /// Nor for those who wait for one of a command after `seq`.
+    fn fail_waiters_after(&mut self, seq: Seq, why: &Unavailable) {
         let reply = Reply {
             seq: Seq::ZERO,
             body: Body::Unavailable(why.clone()),
         };
-        let waiters = std::mem::take(&mut self.waiters).into_iter();
-        reply::deliver(waiters.map(|(to, _)| (to, reply.clone())).collect());
+        let gone = self.waiters.extract_if(.., |(_, asked)| *asked > seq);
+        reply::deliver(gone.map(|(to, _)| (to, reply.clone())).collect());
     }
 }

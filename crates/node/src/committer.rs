@@ -13,7 +13,8 @@ use ordain_log::{AppendError, Log};
 use ordain_types::Seq;
 
 use crate::ingress::Ingress;
-use crate::reply::{self, Reply, ReplyTo, Unavailable};
+use crate::panics::{self, caught};
+use crate::reply::{self, Owed, Reply, Unavailable};
 use crate::status::Counters;
 
 /// A batch on its way into the log.
@@ -26,7 +27,9 @@ pub(crate) struct Record {
 /// Replies of an executed batch; they wait until all up to `seen` is durable.
 pub(crate) struct Executed {
     pub seen: Seq,
-    pub replies: Vec<(ReplyTo, Reply)>,
+    pub replies: Vec<(Owed, Reply)>,
+    /// Roughly what the replies keep alive.
+    pub bytes: usize,
 }
 
 /// Between executor and committer.
@@ -39,6 +42,8 @@ pub(crate) struct Commit {
 struct State {
     records: VecDeque<Record>,
     executed: VecDeque<Executed>,
+    /// Of all that wait there.
+    reply_bytes: usize,
     durable: Seq,
     /// Handed over and not durable, the one being written included.
     in_flight: usize,
@@ -56,6 +61,8 @@ struct State {
 pub(crate) struct Standing {
     pub durable: Seq,
     pub in_flight: usize,
+    /// Of the replies that wait for the log.
+    pub reply_bytes: usize,
     pub failure: Option<Unavailable>,
     /// The executor has answered to the failure.
     pub taken_back: bool,
@@ -86,12 +93,14 @@ impl Commit {
         let State {
             durable,
             in_flight,
+            reply_bytes,
             taken_back,
             ..
         } = *state;
         Standing {
             durable,
             in_flight,
+            reply_bytes,
             taken_back,
             failure: state.failure.clone(),
         }
@@ -116,6 +125,7 @@ impl Commit {
     /// Hands over the replies of an executed batch.
     pub fn answer(&self, executed: Executed) {
         let mut state = self.lock();
+        state.reply_bytes += executed.bytes;
         state.executed.push_back(executed);
         // While a batch is in flight the committer comes by anyway.
         let idle = state.in_flight == 0;
@@ -127,20 +137,22 @@ impl Commit {
 
     /// After a failure: gives the executor what will not be answered, once it has taken back all
     /// that is not durable.
-    pub fn take_back(&self) -> Vec<(ReplyTo, Reply)> {
+    pub fn take_back(&self) -> Vec<(Owed, Reply)> {
         let mut state = self.lock();
         state.taken_back = true;
         state.records.clear();
         state.in_flight = 0;
         let durable = state.durable;
-        let mut lost = Vec::new();
+        let (mut lost, mut lost_bytes) = (Vec::new(), 0);
         state.executed.retain_mut(|executed| {
             let survives = executed.seen <= durable;
             if !survives {
+                lost_bytes += executed.bytes;
                 lost.append(&mut executed.replies);
             }
             survives
         });
+        state.reply_bytes -= lost_bytes;
         drop(state);
         self.news.notify_one();
         lost
@@ -169,6 +181,13 @@ pub(crate) struct Committer {
     pub preparing: Option<JoinHandle<Result<(), AppendError>>>,
 }
 
+fn unavailable(error: &AppendError) -> Unavailable {
+    match error {
+        AppendError::Full { .. } => Unavailable::DiskFull(error.to_string()),
+        _ => Unavailable::DiskFailed(error.to_string()),
+    }
+}
+
 /// What the committer does next.
 enum Next {
     Append(Record),
@@ -179,6 +198,19 @@ enum Next {
 
 impl Committer {
     pub fn run(mut self) {
+        while let Err(panic) = caught(|| self.work()) {
+            self.fail(Unavailable::DiskFailed(format!(
+                "the log panicked: {panic}"
+            )));
+        }
+        // Once the node has stopped, nothing writes in its directory any more.
+        let _ = self.preparing.take().map(JoinHandle::join);
+        let left = std::mem::take(&mut self.commit.lock().executed);
+        drop(left); // whoever is left is told
+    }
+
+    /// Works until it is told to stop.
+    fn work(&mut self) {
         loop {
             match self.next() {
                 Next::Append(record) => self.append(&record),
@@ -203,7 +235,9 @@ impl Committer {
                 .take_while(|batch| batch.seen <= state.durable);
             let ready = ready.count();
             if ready > 0 {
-                return Next::Answer(state.executed.drain(..ready).collect());
+                let ready: Vec<_> = state.executed.drain(..ready).collect();
+                state.reply_bytes -= ready.iter().map(|batch| batch.bytes).sum::<usize>();
+                return Next::Answer(ready);
             }
             match &state.failure {
                 None => {
@@ -254,16 +288,12 @@ impl Committer {
                     self.ingress.nudge();
                 }
             }
-            Err(error) => self.fail(&error),
+            Err(error) => self.fail(unavailable(&error)),
         }
     }
 
-    fn fail(&self, error: &AppendError) {
-        let why = match error {
-            AppendError::Full { .. } => Unavailable::DiskFull(error.to_string()),
-            _ => Unavailable::DiskFailed(error.to_string()),
-        };
-        tracing::error!(%error, "the log cannot be written; no update is taken");
+    fn fail(&self, why: Unavailable) {
+        tracing::error!(error = %why, "the log cannot be written; no update is taken");
         self.ingress.refuse(Some(why.clone()));
         let mut state = self.commit.lock();
         state.failure = Some(why);
@@ -283,7 +313,7 @@ impl Committer {
                 self.ingress.nudge();
             }
             Err(AppendError::Full { .. }) => {}
-            Err(error) => self.fail(&error),
+            Err(error) => self.fail(unavailable(&error)),
         }
     }
 
@@ -303,9 +333,13 @@ impl Committer {
 
     fn prepare_next(&mut self) {
         if let Some(thread) = self.preparing.take_if(|thread| thread.is_finished()) {
-            match thread.join().expect("preparing does not panic") {
-                Ok(()) => {}
-                Err(error) => return self.fail(&error),
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return self.fail(unavailable(&error)),
+                Err(panic) => {
+                    let text = panics::text(&*panic);
+                    return self.fail(Unavailable::DiskFailed(format!("the log panicked: {text}")));
+                }
             }
         }
         if self.preparing.is_none() && self.log.needs_next() {

@@ -2,6 +2,7 @@
 //! caller's thread, so that what is refused costs the executor nothing and leaves no trace.
 
 use ordain_engine::{Args, ArgumentError, Catalog, MethodDef};
+use ordain_types::id::check_caller;
 use ordain_types::{
     Call, Command, EntityId, IdempotencyKey, MethodKind, NameError, RequestError, limits,
 };
@@ -122,6 +123,7 @@ pub fn accept(
             limit,
         });
     }
+    check_caller(caller)?;
     let decoded = def.run.decode(args).map_err(Refused::Argument)?;
     let call = Call {
         entity,

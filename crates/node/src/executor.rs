@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ordain_engine::{Answer, Engine, Halt};
-use ordain_types::{Batch, BatchDigest, Command, Outcome, SendId, Seq, Timestamp, limits};
+use ordain_types::{Batch, BatchDigest, Command, InForce, Outcome, Seq, Timestamp, limits};
 
-use crate::BATCHES_IN_FLIGHT_MAX;
+use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
 use crate::clock::Clock;
 use crate::committer::{Commit, Executed, Record, Standing};
-use crate::door::{self, Accepted};
+use crate::door::Accepted;
 use crate::ingress::{Ingress, Item, Work};
 use crate::node::Op;
-use crate::reply::{self, Body, Reply, ReplyTo, Unavailable};
+use crate::panics::caught;
+use crate::recovery;
+use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
+use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_WAITING_MAX};
 
 pub(crate) struct Executor {
     pub engine: Engine,
@@ -25,14 +28,16 @@ pub(crate) struct Executor {
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
     pub checkpoints: Checkpoints,
-    pub memory_budget: usize,
+    pub budget: Budget,
     pub halted: Arc<Mutex<Option<String>>>,
+    /// The code and settings of this node: in the log before anything else it does.
+    pub in_force: InForce,
     /// Of executed batches, not in the log yet.
     pub digests: Vec<BatchDigest>,
+    /// On their way into the log, with the first seq of the batch that carries them.
+    pub carried: VecDeque<(Seq, Vec<BatchDigest>)>,
     /// Taken from the queue and not run yet.
     pub backlog: VecDeque<Item>,
-    /// Memory at which evicting is tried next.
-    pub evict_at: usize,
     /// The queue is closed: what waits is the last.
     pub closing: bool,
 }
@@ -42,9 +47,10 @@ const REST_MAX: Duration = Duration::from_millis(100);
 
 /// One batch in the making.
 struct Draft {
-    deliveries: Vec<SendId>,
+    /// What is in force, and sends that are due.
+    own: Vec<Command>,
     items: Vec<Item>,
-    /// Commands among them, and their encodings joined.
+    /// Commands among both, and their encodings joined.
     commands: usize,
     encoded: Vec<u8>,
 }
@@ -53,10 +59,11 @@ impl Executor {
     /// Runs until the queue is closed and all is done, or until the engine cannot go on.
     pub fn run(mut self) {
         let ended = loop {
-            match self.turn() {
-                Ok(true) => {}
-                Ok(false) => break None,
-                Err(halt) => break Some(halt.to_string()),
+            match caught(|| self.turn()) {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => break None,
+                Ok(Err(halt)) => break Some(halt.to_string()),
+                Err(panic) => break Some(format!("the executor panicked: {panic}")),
             }
         };
         if let Some(reason) = &ended {
@@ -76,11 +83,13 @@ impl Executor {
     fn turn(&mut self) -> Result<bool, Halt> {
         let standing = self.commit.standing();
         self.engine.durable(standing.durable);
+        let durable = |(first, _): &mut (Seq, _)| *first <= standing.durable;
+        while self.carried.pop_front_if(durable).is_some() {}
         if standing.failure.is_some() && !standing.taken_back {
             self.take_back(&standing)?;
         }
         if self.checkpoints.step(&mut self.engine, &standing) {
-            self.evict_at = self.memory_budget;
+            self.budget.look_again();
         }
         self.keep_within_budget();
         if self.must_wait(&standing) {
@@ -94,11 +103,15 @@ impl Executor {
         if self.all_done(&standing) {
             return Ok(false);
         }
-        if self.backlog.is_empty() {
+        let news = match standing.failure {
+            None => recovery::news(self.engine.meta(), &self.in_force),
+            Some(_) => Vec::new(),
+        };
+        if self.backlog.is_empty() && news.is_empty() {
             self.take(&standing);
         }
-        let draft = self.draft(&standing);
-        if draft.deliveries.is_empty() && draft.items.is_empty() {
+        let draft = self.draft(news, &standing);
+        if draft.own.is_empty() && draft.items.is_empty() {
             return Ok(true);
         }
         self.batch(draft)?;
@@ -107,15 +120,19 @@ impl Executor {
 
     fn must_wait(&self, standing: &Standing) -> bool {
         let log_behind = standing.in_flight >= BATCHES_IN_FLIGHT_MAX;
-        let memory_full = self.engine.memory_bytes() > 2 * self.memory_budget;
-        log_behind || memory_full && !self.checkpoints.is_idle()
+        let replies_wait = standing.reply_bytes > REPLY_BYTES_WAITING_MAX && standing.in_flight > 0;
+        let memory_full = self.budget.is_spent(&self.engine);
+        log_behind || replies_wait || memory_full && !self.checkpoints.is_idle()
     }
 
     fn take(&mut self, standing: &Standing) {
         let taken = self.ingress.take(self.patience(standing), self.closing);
         self.backlog.extend(taken.items);
-        self.closing = taken.closed;
-        if self.closing && self.backlog.is_empty() {
+        if taken.closed && !self.closing {
+            self.closing = true;
+            self.checkpoints.forgive(); // the last one is tried once, whatever was before
+        }
+        if self.closing && self.backlog.is_empty() && !self.checkpoints.has_failed() {
             self.checkpoints.want();
         }
     }
@@ -140,7 +157,7 @@ impl Executor {
             true => Some(Duration::ZERO),
             false => self.clock.wait(due),
         });
-        let checkpoint = self.checkpoints.patience(&self.engine).filter(|_| sound);
+        let checkpoint = self.checkpoints.patience(&self.engine);
         due.into_iter().chain(checkpoint).min()
     }
 
@@ -148,39 +165,41 @@ impl Executor {
         self.clock.now().max(self.engine.meta().timestamp)
     }
 
-    /// The queue was closed and empty, everything is durable, the last checkpoint is applied.
+    /// The queue was closed and empty, everything is durable, the last checkpoint is applied (or could
+    /// not be written: the log has it all).
     fn all_done(&self, standing: &Standing) -> bool {
         let durable = standing.durable >= self.engine.seq();
         let checkpointed = self.checkpoints.is_idle()
-            && (standing.failure.is_some() || self.checkpoints.patience(&self.engine).is_none());
+            && (self.checkpoints.has_failed() || self.checkpoints.patience(&self.engine).is_none());
         self.closing && self.backlog.is_empty() && durable && checkpointed
     }
 
-    /// Chooses what the next batch holds: sends that are due, then what waits, as far as it fits.
-    fn draft(&mut self, standing: &Standing) -> Draft {
+    /// Chooses what the next batch holds: what is in force if that is news, sends that are due, then
+    /// what waits, as far as it fits.
+    fn draft(&mut self, news: Vec<Command>, standing: &Standing) -> Draft {
         let mut draft = Draft {
-            deliveries: Vec::new(),
+            own: news,
             items: Vec::new(),
             commands: 0,
             encoded: Vec::new(),
         };
         if let Some(failure) = &standing.failure {
-            let (reads, updates): (Vec<_>, Vec<_>) = std::mem::take(&mut self.backlog)
+            let (updates, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.backlog)
                 .into_iter()
-                .partition(|item| matches!(item.work, Work::Read(_)));
+                .partition(|item| matches!(item.work, Work::Update { .. }));
             self.refuse(updates.into_iter(), failure);
-            draft.items = reads;
+            draft.items = others;
             return draft;
         }
         if !self.closing {
-            draft.deliveries = self.engine.due(self.now(), limits::BATCH_COMMANDS_MAX / 2);
+            let due = self.engine.due(self.now(), limits::BATCH_COMMANDS_MAX / 2);
+            let due = due.into_iter();
+            draft.own.extend(due.map(|send| Command::Deliver { send }));
         }
-        for send in &draft.deliveries {
-            draft
-                .encoded
-                .extend(door::encode(&Command::Deliver { send: *send }));
+        for command in &draft.own {
+            command.encode_into(&mut draft.encoded);
         }
-        draft.commands = draft.deliveries.len();
+        draft.commands = draft.own.len();
         while draft.commands < limits::BATCH_COMMANDS_MAX
             && draft.encoded.len() < limits::BATCH_BYTES_MAX
             && let Some(item) = self.backlog.pop_front()
@@ -204,6 +223,7 @@ impl Executor {
             let (count, commands) = (draft.commands, &draft.encoded);
             let payload = Batch::encode_parts(first_seq, now, &digests, count, commands);
             self.checkpoints.logged(payload.len());
+            self.carried.push_back((first_seq, digests));
             self.commit.append(Record {
                 first_seq,
                 count: count as u32,
@@ -211,19 +231,21 @@ impl Executor {
             });
             self.engine.begin_batch(first_seq, now);
         }
-        for send in &draft.deliveries {
-            self.engine
-                .execute(&Command::Deliver { send: *send }, None)?;
+        for command in &draft.own {
+            self.engine.execute(command, None)?;
+            self.keep_within_budget();
         }
         for item in draft.items {
             self.run_item(item, now, &mut replies)?;
+            self.keep_within_budget();
         }
         if draft.commands > 0 {
             self.digests.push(self.engine.end_batch());
         }
-        self.count(draft.commands, &replies);
+        self.count(draft.commands, draft.own.len(), &replies);
         self.commit.answer(Executed {
             seen: self.engine.seq(),
+            bytes: replies.iter().map(|(_, reply)| reply.bytes()).sum(),
             replies,
         });
         Ok(())
@@ -233,7 +255,7 @@ impl Executor {
         &mut self,
         item: Item,
         now: Timestamp,
-        replies: &mut Vec<(ReplyTo, Reply)>,
+        replies: &mut Vec<(Owed, Reply)>,
     ) -> Result<(), Halt> {
         let reply = match item.work {
             Work::Update { command, args, .. } => {
@@ -277,6 +299,7 @@ impl Executor {
                 after,
                 limit,
             } => {
+                let limit = limit.min(limits::SCAN_ROWS_MAX);
                 let (root, fields) = self.engine.inspect(&entity, after.as_ref(), limit)?;
                 Body::Entity { root, fields }
             }
@@ -284,7 +307,7 @@ impl Executor {
         })
     }
 
-    fn count(&self, commands: usize, replies: &[(ReplyTo, Reply)]) {
+    fn count(&self, commands: usize, own: usize, replies: &[(Owed, Reply)]) {
         let (mut queries, mut rejections, mut faults, mut repeats) = (0, 0, 0, 0);
         for (_, reply) in replies {
             let Body::Outcome { outcome, repeated } = &reply.body else {
@@ -297,7 +320,7 @@ impl Executor {
                 Outcome::Fault(_) => faults += 1,
             }
         }
-        queries += (replies.len().saturating_sub(commands)) as u64;
+        queries += (replies.len() + own).saturating_sub(commands) as u64;
         let counters = &self.counters;
         Counters::add(&counters.commands, commands as u64);
         Counters::add(&counters.queries, queries);
@@ -316,27 +339,23 @@ impl Executor {
 
     /// Lets what was not used lately leave memory when there is too much of it.
     fn keep_within_budget(&mut self) {
-        let memory = self.engine.memory_bytes();
-        if memory <= self.evict_at.max(self.memory_budget) {
-            return;
+        if self.budget.keep(&mut self.engine) {
+            self.checkpoints.want();
         }
-        let slack = self.memory_budget / 16;
-        self.engine.evict(memory - self.memory_budget + slack);
-        let after = self.engine.memory_bytes();
-        if after > self.memory_budget {
-            self.checkpoints.want(); // the rest is not in the store yet
-        }
-        self.evict_at = after.max(self.memory_budget) + slack;
     }
 
     /// The log failed: takes back what is not durable, so that reads show what is.
     fn take_back(&mut self, standing: &Standing) -> Result<(), Halt> {
         let lost = self.commit.take_back();
         self.engine.roll_back_to(standing.durable)?;
-        self.checkpoints.taken_back();
-        self.digests
-            .retain(|digest| digest.first_seq <= standing.durable);
         let failure = standing.failure.clone().expect("only after a failure");
+        self.checkpoints.taken_back(&self.engine, &failure);
+        // Of what stays, those that were on their way go again.
+        let carried = self.carried.drain(..).flat_map(|(_, digests)| digests);
+        let digests = carried.chain(std::mem::take(&mut self.digests));
+        self.digests = digests
+            .filter(|digest| digest.first_seq <= standing.durable)
+            .collect();
         let body = Body::Unavailable(failure);
         let told = |(to, _)| {
             (

@@ -1,6 +1,7 @@
 //! The bounded queue between callers and the executor. Callers push one by one or many at once; the
 //! executor takes all that waits.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use ordain_types::Command;
 
 use crate::door::Refused;
 use crate::node::Op;
-use crate::reply::{ReplyTo, Unavailable};
+use crate::reply::{Owed, Unavailable};
 
 /// One request in the queue.
 pub(crate) struct Item {
     pub work: Work,
-    pub reply: ReplyTo,
+    pub reply: Owed,
 }
 
 /// What is to be done.
@@ -35,6 +36,7 @@ impl Item {
     fn bytes(&self) -> usize {
         match &self.work {
             Work::Update { encoded, .. } => encoded.len(),
+            Work::Read(Op::Query { accepted, .. }) => 64 + accepted.call.args.len(),
             Work::Read(..) | Work::Checkpoint => 64,
         }
     }
@@ -80,7 +82,7 @@ impl Ingress {
     }
 
     /// Queues what fits, in order; the first that does not is refused, with all after it.
-    pub fn push(&self, items: &mut Vec<Item>) -> Result<(), Refused> {
+    pub fn push(&self, items: &mut VecDeque<Item>) -> Result<(), Refused> {
         let mut queue = self.lock();
         let before = queue.items.len();
         let result = queue.fill(items, self.commands_max, self.bytes_max);
@@ -168,16 +170,21 @@ impl Ingress {
 }
 
 impl Queue {
-    fn fill(&mut self, items: &mut Vec<Item>, most: usize, bytes: usize) -> Result<(), Refused> {
+    fn fill(
+        &mut self,
+        items: &mut VecDeque<Item>,
+        most: usize,
+        bytes: usize,
+    ) -> Result<(), Refused> {
         if self.closed {
             return Err(Unavailable::Stopping.into());
         }
-        let mut refused = None;
+        let (mut refused, mut count) = (None, 0);
         let taken = items.iter().take_while(|item| {
             let update = matches!(item.work, Work::Update { .. });
             refused = match &self.refusing {
                 Some(why) if update => Some(why.clone().into()),
-                _ if self.items.len() >= most || self.bytes + item.bytes() > bytes => {
+                _ if self.items.len() + count >= most || self.bytes + item.bytes() > bytes => {
                     Some(Refused::Overloaded {
                         waiting: self.items.len(),
                         retry_after_ms: 1_000,
@@ -185,11 +192,59 @@ impl Queue {
                 }
                 _ => None,
             };
-            self.bytes += if refused.is_none() { item.bytes() } else { 0 };
-            refused.is_none()
+            let fits = refused.is_none();
+            self.bytes += if fits { item.bytes() } else { 0 };
+            count += usize::from(fits);
+            fits
         });
         let taken = taken.count();
         self.items.extend(items.drain(..taken));
         refused.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::Accepted;
+    use ordain_types::{Call, EntityId, Method, MethodKind};
+
+    fn query(args: usize) -> Item {
+        let call = Call {
+            entity: EntityId::new("counter", "a").expect("an id"),
+            method: Method::new("look").expect("a name"),
+            args: vec![b' '; args].into(),
+            caller: String::new(),
+            idempotency_key: None,
+        };
+        let accepted = Accepted {
+            call,
+            args: Box::new(()),
+            kind: MethodKind::Query,
+        };
+        let at_least = None;
+        Item {
+            work: Work::Read(Op::Query { accepted, at_least }),
+            reply: Owed::new(crate::reply::Pending::new().1),
+        }
+    }
+
+    fn left_over(ingress: &Ingress, items: impl IntoIterator<Item = Item>) -> usize {
+        let mut items = items.into_iter().collect();
+        let result = ingress.push(&mut items);
+        assert_eq!(result.is_err(), !items.is_empty());
+        items.len()
+    }
+
+    #[test]
+    fn many_at_once_pass_no_bound() {
+        let by_count = Ingress::new(3, 1 << 20);
+        assert_eq!(left_over(&by_count, (0..5).map(|_| query(0))), 2);
+        assert_eq!(left_over(&by_count, [query(0)]), 1);
+        let by_bytes = Ingress::new(100, 1 << 20);
+        let large = || query(400 << 10);
+        assert_eq!(left_over(&by_bytes, [large()]), 0);
+        assert_eq!(left_over(&by_bytes, [large(), large()]), 1);
+        assert_eq!(left_over(&by_bytes, [query(0)]), 0);
     }
 }

@@ -20,12 +20,14 @@
 //!   are taken back: what is read afterwards is what is durable, and their callers hear that
 //!   their outcome is unknown.
 //! - **The store holds the state as of one seq, never later than the log is durable.**
+//! - **Whoever asked is answered**, whatever panics or fails: a reply that is given up says so.
 //! - **Recovery is that state and the commands after it**, held against the digests in the log.
 //!
 //! The node knows no HTTP, no SQL and no command line. It installs nothing global: two nodes live in
 //! one process.
 
 mod backup;
+mod budget;
 mod call;
 mod checkpointer;
 mod clock;
@@ -38,6 +40,7 @@ mod ingress;
 mod lock;
 mod node;
 mod options;
+mod panics;
 mod recovery;
 mod reply;
 mod status;
@@ -60,3 +63,7 @@ pub use test_node::TestNode;
 /// Batches that may be executed and not durable: one in the making, one being synced, and room for
 /// their paces to differ.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
+
+/// Bytes of replies that may wait for the log; beyond it nothing more is executed, reads included.
+/// One batch more may pass it.
+pub const REPLY_BYTES_WAITING_MAX: usize = 256 << 20;

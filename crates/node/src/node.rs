@@ -1,8 +1,9 @@
 //! A node: entities, a log and a store, running.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle, ThreadId};
 
 use ordain_engine::{Catalog, CatalogError};
 use ordain_log::disk::Disk;
@@ -17,7 +18,7 @@ use crate::ingress::{Ingress, Item, Work};
 use crate::lock::DataDir;
 use crate::options::Options;
 use crate::recovery::{self, OpenError, Progress, Recovered};
-use crate::reply::{Body, Pending, Reply, ReplyTo, Unavailable};
+use crate::reply::{Body, Owed, Pending, Reply, ReplyTo, Unavailable};
 use crate::status::{Counters, Health};
 
 /// What can be asked of a node.
@@ -68,9 +69,16 @@ pub(crate) struct Running {
     pub store: Mutex<Option<Arc<dyn Store>>>,
     /// Why the executor ended, if it did not by being stopped.
     pub halted: Arc<Mutex<Option<String>>>,
-    pub threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The node's own threads.
+    pub own: Vec<ThreadId>,
+    pub ending: Arc<Mutex<Ending>>,
+}
+
+/// What the end of a node waits for and what it gives up then.
+pub(crate) struct Ending {
+    pub threads: Vec<JoinHandle<()>>,
     /// Released when the threads have ended.
-    pub dir: Mutex<Option<DataDir>>,
+    pub dir: Option<DataDir>,
 }
 
 impl Node {
@@ -155,10 +163,13 @@ impl Node {
     /// # Errors
     /// Why it was refused; then nothing runs and `reply` is dropped.
     pub fn submit(&self, op: Op, reply: ReplyTo) -> Result<(), Refused> {
-        self.push(&mut vec![Item {
-            work: work(op)?,
-            reply,
-        }])
+        let (work, reply) = (work(op)?, Owed::new(reply));
+        let mut items = VecDeque::from([Item { work, reply }]);
+        let result = self.push(&mut items);
+        items
+            .into_iter()
+            .for_each(|item| drop(item.reply.settled()));
+        result
     }
 
     /// Queues one request and gives its reply to come.
@@ -177,22 +188,25 @@ impl Node {
         &self,
         ops: impl IntoIterator<Item = (Op, ReplyTo)>,
     ) -> Vec<(ReplyTo, Refused)> {
-        let (mut items, mut refused) = (Vec::new(), Vec::new());
+        let (mut items, mut refused) = (VecDeque::new(), Vec::new());
         for (op, reply) in ops {
             match work(op) {
-                Ok(work) => items.push(Item { work, reply }),
+                Ok(work) => {
+                    let reply = Owed::new(reply);
+                    items.push_back(Item { work, reply });
+                }
                 Err(why) => refused.push((reply, why)),
             }
         }
         // Whatever does not fit is refused by itself: a read may go where an update may not.
         while let Err(why) = self.push(&mut items) {
-            let item = items.remove(0);
-            refused.push((item.reply, why));
+            let item = items.pop_front().expect("what was refused is left");
+            refused.push((item.reply.settled(), why));
         }
         refused
     }
 
-    pub(crate) fn push(&self, items: &mut Vec<Item>) -> Result<(), Refused> {
+    pub(crate) fn push(&self, items: &mut VecDeque<Item>) -> Result<(), Refused> {
         let result = self.0.ingress.push(items);
         match &result {
             Err(Refused::Overloaded { .. }) => Counters::add(&self.0.counters.overloads, 1),
@@ -255,10 +269,10 @@ impl Node {
     /// Why none could be taken.
     pub fn checkpoint(&self) -> Result<Seq, Unavailable> {
         let (pending, reply) = Pending::new();
-        match self.push(&mut vec![Item {
+        match self.push(&mut VecDeque::from([Item {
             work: Work::Checkpoint,
-            reply,
-        }]) {
+            reply: Owed::new(reply),
+        }])) {
             Err(Refused::Unavailable(why)) => return Err(why),
             Err(refused) => return Err(Unavailable::Halted(refused.to_string())),
             Ok(()) => {}
@@ -296,20 +310,27 @@ impl Node {
 impl Running {
     fn stop(&self) {
         self.ingress.close();
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-                tracing::error!("a thread of the node panicked");
-            }
+        if self.own.contains(&thread::current().id()) {
+            // In a reply that is being delivered: this thread is one of those to be waited for.
+            let ending = self.ending.clone();
+            thread::spawn(move || end(&ending));
+        } else {
+            end(&self.ending);
         }
-        take(&self.store);
-        take(&self.dir);
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(store.take());
     }
 }
 
-fn take<T>(slot: &Mutex<Option<T>>) {
-    drop(slot.lock().unwrap_or_else(PoisonError::into_inner).take());
+/// Waits for the threads, then releases the directory. Whoever comes second waits as well.
+fn end(ending: &Mutex<Ending>) {
+    let mut ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
+    for thread in ending.threads.drain(..) {
+        if thread.join().is_err() {
+            tracing::error!("a thread of the node panicked");
+        }
+    }
+    ending.dir = None;
 }
 
 impl Drop for Running {

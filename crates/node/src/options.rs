@@ -95,8 +95,8 @@ impl Options {
         least(
             "queue_commands_max",
             self.queue_commands_max as u64,
-            2,
-            "at least 2",
+            1,
+            "at least 1",
         )?;
         least(
             "queue_bytes_max",

@@ -14,16 +14,16 @@ use ordain_log::{Cut, Log};
 use ordain_store::{DiskStore, Store};
 use ordain_types::{Batch, BatchDigest, Command, InForce, LogId, Outcome, Seq};
 
+use crate::budget::Budget;
 use crate::checkpointer;
 use crate::cold::StoreCold;
 use crate::committer::{Commit, Committer};
 use crate::executor::Executor;
 use crate::identity::build_of_this_program;
-use crate::ingress::{Ingress, Item, Work};
+use crate::ingress::Ingress;
 use crate::lock::{DataDir, DirError};
-use crate::node::{Node, Running, in_force};
+use crate::node::{Ending, Node, Running, in_force};
 use crate::options::{Options, OptionsError};
-use crate::reply::Pending;
 use crate::status::Counters;
 
 /// How far a replay is.
@@ -222,6 +222,7 @@ pub(crate) fn open_on(
         engine: &mut engine,
         in_force: &in_force,
         force: options.replay_other_build,
+        budget: Budget::new(options.memory_budget_bytes),
         executed: BTreeMap::new(),
         differences: Vec::new(),
     };
@@ -238,19 +239,7 @@ pub(crate) fn open_on(
         .into_values()
         .map(|executed| executed.digest)
         .collect();
-    let news = news(engine.meta(), in_force);
-    let node = start(engine, log, store, dir, options, digests);
-    for command in news {
-        let (_, reply) = Pending::new();
-        let encoded = crate::door::encode(&command);
-        let work = Work::Update {
-            command,
-            encoded,
-            args: None,
-        };
-        node.push(&mut vec![Item { work, reply }])
-            .expect("a queue just made has room");
-    }
+    let node = start(engine, log, store, dir, options, in_force, digests);
     Ok((node, recovered))
 }
 
@@ -265,6 +254,7 @@ struct Replay<'a> {
     engine: &'a mut Engine,
     in_force: &'a InForce,
     force: bool,
+    budget: Budget,
     executed: BTreeMap<Seq, ReplayedBatch>,
     differences: Vec<Difference>,
 }
@@ -309,6 +299,7 @@ impl Replay<'_> {
         for command in &batch.commands {
             self.check_build(command)?;
             let executed = self.engine.execute(command, None)?;
+            self.budget.keep(self.engine);
             commands.push((called(command), ended(&executed.answer)));
         }
         let digest = self.engine.end_batch();
@@ -407,6 +398,7 @@ fn start(
     store: Arc<dyn Store>,
     dir: Option<DataDir>,
     options: Options,
+    in_force: InForce,
     digests: Vec<BatchDigest>,
 ) -> Node {
     let durable = engine.seq();
@@ -444,11 +436,12 @@ fn start(
         counters: counters.clone(),
         clock: options.clock,
         checkpoints,
-        memory_budget: options.memory_budget_bytes,
+        budget: Budget::new(options.memory_budget_bytes),
         halted: halted.clone(),
+        in_force,
         digests,
+        carried: VecDeque::new(),
         backlog: VecDeque::new(),
-        evict_at: options.memory_budget_bytes,
         closing: false,
     };
     let threads = vec![
@@ -456,7 +449,7 @@ fn start(
         spawn("ordain-committer", move || committer.run()),
         spawn("ordain-checkpointer", move || checkpointer.run()),
     ];
-    let threads = Mutex::new(threads);
+    let own = threads.iter().map(|thread| thread.thread().id()).collect();
     Node::of(Running {
         catalog,
         ingress,
@@ -464,8 +457,8 @@ fn start(
         counters,
         store: Mutex::new(Some(store)),
         halted,
-        threads,
-        dir: Mutex::new(dir),
+        own,
+        ending: Arc::new(Mutex::new(Ending { threads, dir })),
     })
 }
 
@@ -483,15 +476,15 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<
 
 /// What the log must hold before anything else: what tells it from others, if it is new, and what is
 /// in force, if that changed.
-fn news(meta: &Meta, in_force: InForce) -> Vec<Command> {
+pub(crate) fn news(meta: &Meta, in_force: &InForce) -> Vec<Command> {
     let mut news = Vec::new();
     if meta.seq == Seq::ZERO {
         news.push(Command::Genesis {
             log_id: new_log_id(),
         });
     }
-    if meta.in_force != in_force {
-        news.push(Command::InForce(Box::new(in_force)));
+    if meta.in_force != *in_force {
+        news.push(Command::InForce(Box::new(in_force.clone())));
     }
     news
 }

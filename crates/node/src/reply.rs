@@ -1,12 +1,15 @@
 //! Replies, and how they reach whoever waits: one at a time ([`Pending`]) or batch by batch ([`Sink`]).
 
 use std::future::Future;
+use std::iter::Peekable;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use ordain_engine::Invocation;
 use ordain_types::{FieldKey, Json, Outcome, Seq, Timestamp};
+
+use crate::panics::caught;
 
 /// The end of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,31 @@ pub struct Reply {
     pub seq: Seq,
     /// What came of it.
     pub body: Body,
+}
+
+impl Reply {
+    /// Roughly the bytes it keeps alive.
+    pub(crate) fn bytes(&self) -> usize {
+        let held = match &self.body {
+            Body::Outcome { outcome, .. } => match outcome {
+                Outcome::Value(value) => value.len(),
+                Outcome::Rejected(no) => {
+                    no.message.len() + no.details.as_ref().map_or(0, Json::len)
+                }
+                Outcome::Fault(fault) => fault.message.len(),
+            },
+            Body::Entity { root, fields } => {
+                let root = root.as_ref().map_or(0, Json::len);
+                fields
+                    .iter()
+                    .map(|(_, json)| 64 + json.len())
+                    .sum::<usize>()
+                    + root
+            }
+            _ => 0,
+        };
+        size_of::<Reply>() + held
+    }
 }
 
 /// What came of a request.
@@ -70,7 +98,7 @@ pub enum Unavailable {
 
 /// Takes replies as they come, many at once.
 pub trait Sink: Send + Sync {
-    /// Called on the node's own thread: must not block. `tokens` are those given with the requests.
+    /// Called on the node's own thread: must not block, nor panic. `tokens` are those given with the requests.
     fn deliver(&self, replies: &mut dyn Iterator<Item = (u64, Reply)>);
 }
 
@@ -178,22 +206,53 @@ fn halted() -> Reply {
     }
 }
 
-/// Delivers replies in order; neighbours for one sink go together.
-pub(crate) fn deliver(replies: Vec<(ReplyTo, Reply)>) {
-    let mut replies = replies.into_iter().peekable();
-    while let Some((to, reply)) = replies.next() {
-        match to {
-            ReplyTo::Once(once) => once.put(State::Here(reply)),
-            ReplyTo::Sink(sink, token) => {
-                let mut run = vec![(token, reply)];
-                while let Some((_, reply)) =
-                    replies.next_if(|(to, _)| is_for(to, &sink)).map(token_of)
-                {
-                    run.push(reply);
-                }
-                sink.deliver(&mut run.into_iter());
-            }
+/// A reply that is owed: if it is given up without one, whoever waits is told.
+pub(crate) struct Owed(Option<ReplyTo>);
+
+impl Owed {
+    pub fn new(to: ReplyTo) -> Self {
+        Self(Some(to))
+    }
+
+    /// Nothing is owed any more: it is answered in another way.
+    pub fn settled(mut self) -> ReplyTo {
+        self.0.take().expect("taken only here and in the end")
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(to) = self.0.take() {
+            give(to, halted(), &mut std::iter::empty().peekable());
         }
+    }
+}
+
+/// Delivers replies in order; neighbours for one sink go together.
+pub(crate) fn deliver(replies: Vec<(Owed, Reply)>) {
+    let replies = replies.into_iter();
+    let mut replies = replies
+        .map(|(owed, reply)| (owed.settled(), reply))
+        .peekable();
+    while let Some((to, reply)) = replies.next() {
+        give(to, reply, &mut replies);
+    }
+}
+
+/// Gives a reply, and with it those of `more` that go to the same sink.
+fn give(to: ReplyTo, reply: Reply, more: &mut Peekable<impl Iterator<Item = (ReplyTo, Reply)>>) {
+    let given = caught(|| match to {
+        ReplyTo::Once(once) => once.put(State::Here(reply)),
+        ReplyTo::Sink(sink, token) => {
+            let mut run = vec![(token, reply)];
+            while let Some(next) = more.next_if(|(to, _)| is_for(to, &sink)) {
+                run.push(token_of(next));
+            }
+            sink.deliver(&mut run.into_iter());
+        }
+    });
+    if let Err(panic) = given {
+        tracing::error!(%panic, "whoever was given a reply panicked");
     }
 }
 
@@ -201,9 +260,9 @@ fn is_for(to: &ReplyTo, sink: &Arc<dyn Sink>) -> bool {
     matches!(to, ReplyTo::Sink(other, _) if Arc::ptr_eq(other, sink))
 }
 
-fn token_of((to, reply): (ReplyTo, Reply)) -> ((), (u64, Reply)) {
+fn token_of((to, reply): (ReplyTo, Reply)) -> (u64, Reply) {
     match to {
-        ReplyTo::Sink(_, token) => ((), (token, reply)),
+        ReplyTo::Sink(_, token) => (token, reply),
         ReplyTo::Once(_) => unreachable!("asked for a sink's"),
     }
 }
@@ -230,7 +289,7 @@ mod tests {
             seq: Seq(3),
             body: Body::SeqNotReached,
         };
-        deliver(vec![(to, reply.clone())]);
+        deliver(vec![(Owed::new(to), reply.clone())]);
         assert_eq!(waiter.join().unwrap(), reply);
     }
 }
