@@ -1,1 +1,41 @@
-//! Workloads: load, drive, measure, check the invariant.
+//! The bench and the demo: load data, drive it, measure, check what must be true at the end.
+//!
+//! ```text
+//!   choose      which of n things: uniform, Zipf, hotspot; seeded
+//!   workload/   transfer, smallbank, marketplace: data, requests, invariants
+//!   answer      what came of a request, from a node or from a server
+//!   door        where requests go when time does not matter: loading and checking
+//!   measure     windows of time, and what came back in each
+//!   drive/      where requests go when it does: closed loop, open loop
+//!   process     processor time
+//!   server      a server as a child process
+//!   report      results, for people and as JSON
+//!   limits      what the machine allows
+//!   bench       the command `bench`
+//!   demo        the command `demo`
+//! ```
+//!
+//! Knows applications and clients. How the log or the engine works it does not know: it measures from
+//! outside, and nothing imports it but the program that has its commands.
+
+mod answer;
+mod bench;
+mod choose;
+mod demo;
+mod door;
+mod drive;
+mod limits;
+mod measure;
+mod process;
+mod report;
+mod server;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+use ordain_cli::ExtraCommand;
+
+/// The commands `bench` and `demo`. The program that has them must have the entities of the examples.
+pub fn commands() -> Vec<ExtraCommand> {
+    vec![demo::command(), bench::command()]
+}

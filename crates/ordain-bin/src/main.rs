@@ -11,5 +11,5 @@ fn main() -> ExitCode {
     let entities = transfer::entities()
         .and(smallbank::entities())
         .and(marketplace::entities());
-    ordain_cli::run(entities, Vec::new())
+    ordain_cli::run(entities, ordain_bench::commands())
 }

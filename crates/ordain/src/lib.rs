@@ -94,8 +94,8 @@ pub use fields::{Field, FieldMut, Fields};
 pub use ordain_hosts::native::{Entities, Entity, IntoKey, WithDetails};
 pub use ordain_macros::entity;
 pub use ordain_node::{
-    CallError, CallOptions, Health, Node, OpenError, Options, Pipeline, Received, Recovered,
-    Refused, TestNode, Unavailable,
+    Body, CallError, CallOptions, Health, Node, OpenError, Options, Pipeline, Received, Recovered,
+    Refused, Reply, TestNode, Unavailable,
 };
 pub use ordain_types::{
     EntityId, Fault, FaultKind, IdempotencyKey, Key, Outcome, Rejection, Request, RequestError,

@@ -1,0 +1,246 @@
+//! What is counted: a plan of when, and a record of what came back in each of its windows.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::answer::Answer;
+
+/// When a run warms up and when it is measured: one window after another, under one steady load.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// When the load begins.
+    pub begin: Instant,
+    /// How long nothing is counted.
+    pub warm_up: Duration,
+    /// How long each window is.
+    pub window: Duration,
+    /// How many windows there are.
+    pub windows: usize,
+}
+
+/// Where in a plan a moment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not counted yet.
+    WarmUp,
+    /// In the window of that number.
+    Window(usize),
+    /// After the last.
+    Over,
+}
+
+impl Plan {
+    /// Where `now` is.
+    pub fn phase(&self, now: Instant) -> Phase {
+        let since = now.saturating_duration_since(self.begin);
+        match since.checked_sub(self.warm_up) {
+            None => Phase::WarmUp,
+            Some(since) => match (since.as_nanos() / self.window.as_nanos().max(1)) as usize {
+                window if window < self.windows => Phase::Window(window),
+                _ => Phase::Over,
+            },
+        }
+    }
+
+    /// When a window begins; of the one after the last: when the run is over.
+    pub fn starts(&self, window: usize) -> Instant {
+        self.begin + self.warm_up + self.window * window as u32
+    }
+}
+
+/// What came back in one window.
+#[derive(Debug, Clone)]
+pub struct Counts {
+    /// Nanoseconds from the start of a transaction to its durable reply.
+    pub latency: Histogram<u64>,
+    /// Transactions that committed, by kind.
+    pub committed: BTreeMap<&'static str, u64>,
+    /// Transactions that said no, by code.
+    pub rejected: BTreeMap<String, u64>,
+    /// Transactions that broke a limit or crashed.
+    pub faults: u64,
+    /// Requests without an answer.
+    pub unanswered: u64,
+    /// The first fault or failure to answer.
+    pub first_trouble: Option<String>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        // Two digits are more than a latency is good for, and keep a histogram within a cache.
+        let latency = Histogram::new_with_bounds(1_000, 600_000_000_000, 2);
+        Self {
+            latency: latency.expect("the bounds are bounds"),
+            committed: BTreeMap::new(),
+            rejected: BTreeMap::new(),
+            faults: 0,
+            unanswered: 0,
+            first_trouble: None,
+        }
+    }
+}
+
+impl Counts {
+    /// One transaction.
+    pub fn add(&mut self, kind: &'static str, latency: Duration, answer: &Answer) {
+        match answer {
+            Answer::Value(_) => {
+                *self.committed.entry(kind).or_default() += 1;
+                self.latency.saturating_record(latency.as_nanos() as u64);
+            }
+            Answer::Rejected(code) => match self.rejected.get_mut(code) {
+                Some(count) => *count += 1,
+                None => drop(self.rejected.insert(code.clone(), 1)),
+            },
+            Answer::Fault(message) => {
+                self.faults += 1;
+                self.first_trouble.get_or_insert_with(|| message.clone());
+            }
+            Answer::None(message) => {
+                self.unanswered += 1;
+                self.first_trouble.get_or_insert_with(|| message.clone());
+            }
+        }
+    }
+
+    /// Adds what another counted.
+    pub fn merge(&mut self, other: &Counts) {
+        self.latency.add(&other.latency).expect("the same bounds");
+        for (kind, count) in &other.committed {
+            *self.committed.entry(kind).or_default() += count;
+        }
+        for (code, count) in &other.rejected {
+            *self.rejected.entry(code.clone()).or_default() += count;
+        }
+        self.faults += other.faults;
+        self.unanswered += other.unanswered;
+        self.first_trouble = self
+            .first_trouble
+            .take()
+            .or_else(|| other.first_trouble.clone());
+    }
+
+    /// Transactions that committed.
+    pub fn committed(&self) -> u64 {
+        self.committed.values().sum()
+    }
+
+    /// Transactions that said no.
+    pub fn rejected(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+}
+
+/// Counts by a plan. A transaction counts in the window in which its reply came.
+#[derive(Debug, Clone)]
+pub struct Record {
+    plan: Plan,
+    /// What came back before the first window and after the last: not measured, but a fault there is
+    /// a fault.
+    pub outside: Counts,
+    /// What came back in each window.
+    pub windows: Vec<Counts>,
+}
+
+impl Record {
+    /// Nothing yet.
+    pub fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            outside: Counts::default(),
+            windows: vec![Counts::default(); plan.windows],
+        }
+    }
+
+    /// A transaction that began (or should have) at `began` came back at `now`.
+    pub fn add(&mut self, kind: &'static str, began: Instant, now: Instant, answer: &Answer) {
+        let counts = match self.plan.phase(now) {
+            Phase::Window(window) => &mut self.windows[window],
+            Phase::WarmUp | Phase::Over => &mut self.outside,
+        };
+        counts.add(kind, now.saturating_duration_since(began), answer);
+    }
+
+    /// Adds what another recorded by the same plan.
+    pub fn merge(&mut self, other: &Record) {
+        self.outside.merge(&other.outside);
+        for (mine, theirs) in self.windows.iter_mut().zip(&other.windows) {
+            mine.merge(theirs);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let (warm_up, window) = (Duration::from_secs(5), Duration::from_secs(10));
+        Plan {
+            begin: Instant::now(),
+            warm_up,
+            window,
+            windows: 3,
+        }
+    }
+
+    #[test]
+    fn a_moment_is_in_one_phase() {
+        let plan = plan();
+        let at = |seconds: f64| plan.phase(plan.begin + Duration::from_secs_f64(seconds));
+        assert_eq!((at(0.0), at(4.9)), (Phase::WarmUp, Phase::WarmUp));
+        assert_eq!((at(5.0), at(14.9)), (Phase::Window(0), Phase::Window(0)));
+        assert_eq!((at(34.9), at(35.0)), (Phase::Window(2), Phase::Over));
+        assert_eq!(plan.phase(plan.starts(1)), Phase::Window(1));
+        assert_eq!(plan.phase(plan.starts(3)), Phase::Over);
+    }
+
+    #[test]
+    fn transactions_count_where_their_replies_come() {
+        let plan = plan();
+        let mut record = Record::new(plan);
+        let second = Duration::from_secs(1);
+        let value = Answer::Value("1".into());
+        record.add("a", plan.begin, plan.begin + second, &value);
+        record.add(
+            "a",
+            plan.starts(0) - second,
+            plan.starts(0) + second,
+            &value,
+        );
+        record.add(
+            "b",
+            plan.starts(1),
+            plan.starts(1),
+            &Answer::Rejected("no".into()),
+        );
+        record.add(
+            "b",
+            plan.starts(1),
+            plan.starts(1),
+            &Answer::Fault("boom".into()),
+        );
+        let mut both = Record::new(plan);
+        both.merge(&record);
+        both.merge(&record);
+        assert_eq!(
+            (both.outside.committed(), both.windows[0].committed()),
+            (2, 2)
+        );
+        let [_, window, _] = &both.windows[..] else {
+            panic!("three windows")
+        };
+        assert_eq!(
+            (window.rejected(), window.faults, window.committed()),
+            (2, 2, 0)
+        );
+        assert_eq!(window.first_trouble.as_deref(), Some("boom"));
+        let p50 = both.windows[0].latency.value_at_quantile(0.5) as f64;
+        assert!(
+            (p50 / 2e9 - 1.0).abs() < 0.02,
+            "{p50} ns is not about two seconds"
+        );
+    }
+}

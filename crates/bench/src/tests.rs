@@ -1,0 +1,223 @@
+//! Each workload, driven for a moment on a node in memory: it commits, its invariants hold, and a
+//! violation that is planted is found.
+
+use std::time::{Duration, Instant};
+
+use ordain::{Entities, Key, Request, TestNode};
+use ordain_example_marketplace as marketplace;
+use ordain_example_marketplace::{Card, Cart, Customer, Order, Seller, Stock, Wish};
+use ordain_example_smallbank as smallbank;
+use ordain_example_transfer as transfer;
+use serde::de::DeserializeOwned;
+
+use crate::bench::load;
+use crate::choose::Spread;
+use crate::door::Embedded;
+use crate::drive::closed;
+use crate::drive::lane::Lane;
+use crate::drive::open::{self, Target};
+use crate::measure::{Plan, Record};
+use crate::workload::Workload;
+use crate::workload::market::{Market, Sizes};
+use crate::workload::smallbank::SmallBank;
+use crate::workload::transfer::Transfer;
+
+const SLOTS: usize = 8;
+
+fn plan() -> Plan {
+    let (warm_up, window) = (Duration::ZERO, Duration::from_millis(100));
+    Plan {
+        begin: Instant::now(),
+        warm_up,
+        window,
+        windows: 2,
+    }
+}
+
+fn loaded(entities: Entities, workload: &dyn Workload) -> TestNode {
+    let node = TestNode::new(entities);
+    load(workload, &mut door(&node)).expect("the data is loaded");
+    node
+}
+
+fn door(node: &TestNode) -> Embedded {
+    Embedded(node.node().clone())
+}
+
+fn violations(node: &TestNode, workload: &dyn Workload) -> Vec<String> {
+    node.settle();
+    workload
+        .check(&mut door(node))
+        .expect("the data can be read")
+}
+
+fn committed(record: &Record) -> u64 {
+    record.outside.committed() + record.windows.iter().map(|w| w.committed()).sum::<u64>()
+}
+
+/// Drives it closed and open; all its kinds commit, nothing faults, and every invariant holds.
+fn driven(entities: Entities, workload: &dyn Workload, kinds: usize) -> TestNode {
+    let node = loaded(entities, workload);
+    assert_eq!(violations(&node, workload), [""; 0], "before anything ran");
+    let lane = Lane::new(workload, plan(), 0, SLOTS, SLOTS, 7);
+    let mut record = closed::embedded(&node, lane).expect("nothing is refused");
+    assert!(committed(&record) > 0);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let target = Target::Node(node.node().clone());
+    let opened = open::run(
+        runtime.handle(),
+        target,
+        workload,
+        plan(),
+        2_000.0,
+        SLOTS,
+        8,
+    );
+    assert!(committed(&opened) > 0);
+    record.merge(&opened);
+    let mut all = record.outside.clone();
+    record.windows.iter().for_each(|window| all.merge(window));
+    assert_eq!(
+        (all.faults, all.unanswered, all.first_trouble.clone()),
+        (0, 0, None)
+    );
+    assert_eq!(all.committed.len(), kinds, "{:?}", all.committed);
+    assert_eq!(violations(&node, workload), [""; 0]);
+    node
+}
+
+fn call<R: DeserializeOwned>(node: &TestNode, request: Request<R>) {
+    node.call(request).expect("it commits");
+}
+
+fn key(text: &str) -> Key {
+    Key::new(text).expect("a key")
+}
+
+#[test]
+fn transfers_conserve_money() {
+    for workload in [
+        Transfer::ycsb(20, Spread::Zipf(1.2)),
+        Transfer::keynote(20, Spread::Uniform),
+    ] {
+        let node = driven(transfer::entities(), &workload, 1);
+        call(&node, transfer::Account::at("0000001").deposit(1));
+        assert_eq!(violations(&node, &workload).len(), 1, "one coin too many");
+    }
+}
+
+#[test]
+fn data_of_an_earlier_run_is_refused() {
+    let workload = Transfer::ycsb(3, Spread::Uniform);
+    let node = loaded(transfer::entities(), &workload);
+    let error = load(&workload, &mut door(&node))
+        .expect_err("there is data")
+        .to_string();
+    assert!(error.contains("earlier run"), "{error}");
+}
+
+#[test]
+fn smallbank_conserves_money() {
+    let multi = SmallBank::multi(100, Spread::Hotspot, 4);
+    let node = driven(smallbank::entities(), &multi, 1);
+    call(&node, smallbank::Customer::at("0000007").write_check(1));
+    assert_eq!(violations(&node, &multi).len(), 1, "one coin too few");
+    let classic = SmallBank::classic(20, Spread::Uniform);
+    driven(smallbank::entities(), &classic, 6);
+}
+
+fn market() -> Market {
+    let sizes = Sizes {
+        customers: 20,
+        sellers: 4,
+        products_each: 5,
+        stock: 100_000,
+    };
+    Market::new(sizes, Spread::Uniform)
+}
+
+#[test]
+fn the_marketplace_keeps_its_books() {
+    driven(marketplace::entities(), &market(), 5);
+}
+
+/// A market in which one order was placed, and then something was done that no client may do.
+#[track_caller]
+fn planted(what: &str, plant: impl FnOnce(&TestNode)) {
+    let market = market();
+    let node = loaded(marketplace::entities(), &market);
+    order(&node);
+    plant(&node);
+    let found = violations(&node, &market);
+    assert!(
+        found.iter().any(|violation| violation.contains(what)),
+        "{what} is not in {found:?}"
+    );
+}
+
+/// The first order of customer 1, of two products.
+fn order(node: &TestNode) {
+    let wish = |product| Wish {
+        product: key(product),
+        quantity: 2,
+        voucher_cents: 0,
+    };
+    let cart = Cart::at("c0000001");
+    call(node, cart.fill(vec![wish("p0000001"), wish("p0000006")]));
+    call(
+        node,
+        cart.checkout(Card {
+            limit_cents: i64::MAX,
+        }),
+    );
+}
+
+const ORDER: &str = "c0000001.1";
+
+#[test]
+fn planted_violations_are_found() {
+    planted("happened that no one asked for", |_| {});
+    planted("reserved at rest", |node| {
+        call(node, Stock::at("p0000002").reserve(1, 5))
+    });
+    planted("stock unlike what was sold", |node| {
+        call(node, Stock::at("p0000002").reserve(1, 5));
+        call(node, Stock::at("p0000002").confirm(5));
+    });
+    planted("another version", |node| {
+        call(node, Stock::at("p0000003").replace(9))
+    });
+    planted("a customer unlike", |node| {
+        call(node, Customer::at("c0000002").delivered())
+    });
+    planted("a seller unlike", |node| {
+        call(
+            node,
+            Seller::at("s0000001").invoiced(key("c0000009.1"), 100, 1),
+        );
+    });
+    planted("unlike its shipment", |node| {
+        call(node, Order::at(ORDER).delivered(1))
+    });
+    planted("a customer unlike", |node| {
+        // An order that no cart knows of.
+        let items = |node: &TestNode| {
+            let wish = Wish {
+                product: key("p0000001"),
+                quantity: 1,
+                voucher_cents: 0,
+            };
+            call(node, Cart::at("c0000003").fill(vec![wish]));
+            node.query(Cart::at("c0000003").contents())
+                .expect("a cart")
+                .items
+        };
+        let card = Card {
+            limit_cents: i64::MAX,
+        };
+        call(
+            node,
+            Order::at("c0000003.9").place(key("c0000003"), items(node), card),
+        );
+    });
+}
