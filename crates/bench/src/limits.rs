@@ -1,7 +1,6 @@
 //! What the machine allows, to hold results against: syncs of its disk, and transfers on a hash map in
 //! one thread with nothing around them.
 
-use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -9,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use hashbrown::HashMap;
 use hdrhistogram::Histogram;
 use ordain_cli::Output;
 use serde::Serialize;
@@ -73,7 +73,8 @@ fn sync(dir: &Path, bytes: usize, duration: Duration) -> io::Result<Limit> {
     }
     file.sync_all()?;
     let block = vec![0x5a; bytes];
-    let mut latency = Histogram::<u64>::new(3).expect("three digits are allowed");
+    let mut latency =
+        Histogram::<u64>::new_with_bounds(1_000, 60_000_000_000, 3).expect("the bounds are bounds");
     let (began, mut at) = (Instant::now(), 0);
     while began.elapsed() < duration {
         let start = Instant::now();

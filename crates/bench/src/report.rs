@@ -67,10 +67,19 @@ impl Figure {
         let (min, max) = (*values.first()?, *values.last()?);
         Some(Self {
             name,
-            median: values[values.len() / 2],
+            median: median(&values),
             min,
             max,
         })
+    }
+}
+
+/// The middle of sorted values, or between the two in the middle.
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+        _ => sorted[middle],
     }
 }
 
@@ -242,6 +251,7 @@ mod tests {
     fn figures_are_the_middle_and_the_ends() {
         let figure = Figure::over("x", vec![3.0, 1.0, 2.0]).expect("some");
         assert_eq!((figure.median, figure.min, figure.max), (2.0, 1.0, 3.0));
+        assert_eq!(Figure::over("x", vec![4.0, 1.0]).expect("some").median, 2.5);
         assert!(Figure::over("x", vec![]).is_none());
     }
 

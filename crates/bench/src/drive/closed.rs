@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use ordain::Node;
+use ordain::{Node, Pipeline};
 use ordain_client::{Client, Completion, Error, Sink, Stream, StreamOptions};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -22,15 +22,15 @@ pub fn embedded(node: &Node, mut lane: Lane) -> anyhow::Result<Record> {
     let mut pipeline = node.pipeline();
     // Replies come in the order of the requests: the slots in flight, oldest first.
     let mut order: VecDeque<usize> = VecDeque::new();
-    let (mut asks, mut replies) = (Vec::new(), Vec::new());
+    let mut asks = Vec::with_capacity(SUBMIT_AT_ONCE);
+    let mut replies = Vec::new();
     let now = Instant::now();
     for slot in 0..lane.len() {
-        queue(slot, lane.start(slot, now), &mut order, &mut asks);
+        let first = lane.start(slot, now);
+        queue(slot, first, &mut order, &mut asks, &mut pipeline)?;
     }
     loop {
-        if let Some(refused) = pipeline.submit_many(asks.drain(..)).into_iter().next() {
-            return Err(anyhow::Error::new(refused).context("the node refused a request"));
-        }
+        submit(&mut asks, &mut pipeline)?;
         pipeline.receive_many(&mut replies);
         if replies.is_empty() {
             return Ok(lane.into_record());
@@ -39,15 +39,35 @@ pub fn embedded(node: &Node, mut lane: Lane) -> anyhow::Result<Record> {
         for received in replies.drain(..) {
             let slot = order.pop_front().expect("a reply has its request");
             let next = lane.answered(slot, &received.reply.into(), now);
-            queue(slot, next, &mut order, &mut asks);
+            queue(slot, next, &mut order, &mut asks, &mut pipeline)?;
         }
     }
 }
 
-fn queue(slot: usize, ask: Option<Ask>, order: &mut VecDeque<usize>, asks: &mut Vec<Ask>) {
-    if let Some(ask) = ask {
-        order.push_back(slot);
-        asks.push(ask);
+/// Requests go in portions, so that the node runs the first while the others are made. All at once,
+/// node and client would take turns.
+const SUBMIT_AT_ONCE: usize = 256;
+
+fn queue(
+    slot: usize,
+    ask: Option<Ask>,
+    order: &mut VecDeque<usize>,
+    asks: &mut Vec<Ask>,
+    pipeline: &mut Pipeline,
+) -> anyhow::Result<()> {
+    let Some(ask) = ask else { return Ok(()) };
+    order.push_back(slot);
+    asks.push(ask);
+    if asks.len() == SUBMIT_AT_ONCE {
+        submit(asks, pipeline)?;
+    }
+    Ok(())
+}
+
+fn submit(asks: &mut Vec<Ask>, pipeline: &mut Pipeline) -> anyhow::Result<()> {
+    match pipeline.submit_many(asks.drain(..)).into_iter().next() {
+        None => Ok(()),
+        Some(refused) => Err(anyhow::Error::new(refused).context("the node refused a request")),
     }
 }
 
