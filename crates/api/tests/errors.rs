@@ -102,7 +102,7 @@ fn a_fault_says_where() {
 fn problems_carry_their_facts() {
     check(
         &Problem::unknown_method("account", "depsoit", ["deposit", "balance"]),
-        r##"{"type":"/docs/errors.md#unknown_method","title":"The entity type has no such method","status":404,"detail":"`account` has no method `depsoit`; did you mean deposit?; GET /v1/entities lists all","kind":"refused","code":"unknown_method","near":["deposit"]}"##,
+        r##"{"type":"/docs/errors.md#unknown_method","title":"The entity type has no such method","status":404,"detail":"`account` has no method `depsoit` (did you mean deposit?); GET /v1/entities lists all","kind":"refused","code":"unknown_method","near":["deposit"]}"##,
     );
     check(
         &Problem::request_too_large("the body", "request_bytes", 10),

@@ -77,7 +77,7 @@ pub enum Refused {
 fn near_text(near: &[String]) -> String {
     match near {
         [] => String::new(),
-        near => format!("; did you mean {}?", near.join(", ")),
+        near => format!(" (did you mean {}?)", near.join(" or ")),
     }
 }
 
@@ -161,7 +161,9 @@ fn find<'a>(catalog: &'a Catalog, ty: &str, method: &str) -> Result<&'a MethodDe
 
 /// The names nearest to `name`: all, if they are few.
 fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut names: Vec<_> = names.map(|other| (distance(name, other), other)).collect();
+    let mut names: Vec<_> = names
+        .map(|other| (strsim::levenshtein(name, other), other))
+        .collect();
     names.sort();
     let close = names
         .iter()
@@ -169,24 +171,6 @@ fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
         .count();
     names.truncate(if close > 0 { close.min(5) } else { 5 });
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
-}
-
-/// Levenshtein's distance, by bytes. Names are short.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (
-        &a.as_bytes()[..a.len().min(limits::NAME_BYTES_MAX)],
-        b.as_bytes(),
-    );
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The command's encoding, made on the caller's thread: the executor only joins encodings.
@@ -209,6 +193,5 @@ mod tests {
             3,
             "few: all are shown"
         );
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

@@ -231,18 +231,22 @@ impl Executor {
             });
             self.engine.begin_batch(first_seq, now);
         }
+        let mut tally = Tally::default();
         for command in &draft.own {
-            self.engine.execute(command, None)?;
+            let executed = self.engine.execute(command, None)?;
+            tally.add(&body(executed.seq, executed.answer).1);
             self.keep_within_budget();
         }
         for item in draft.items {
+            tally.queries += u64::from(matches!(item.work, Work::Read(Op::Query { .. })));
             self.run_item(item, now, &mut replies)?;
             self.keep_within_budget();
         }
+        replies.iter().for_each(|(_, reply)| tally.add(&reply.body));
         if draft.commands > 0 {
             self.digests.push(self.engine.end_batch());
         }
-        self.count(draft.commands, draft.own.len(), &replies);
+        self.count(draft.commands, &tally);
         self.commit.answer(Executed {
             seen: self.engine.seq(),
             bytes: replies.iter().map(|(_, reply)| reply.bytes()).sum(),
@@ -307,26 +311,13 @@ impl Executor {
         })
     }
 
-    fn count(&self, commands: usize, own: usize, replies: &[(Owed, Reply)]) {
-        let (mut queries, mut rejections, mut faults, mut repeats) = (0, 0, 0, 0);
-        for (_, reply) in replies {
-            let Body::Outcome { outcome, repeated } = &reply.body else {
-                continue;
-            };
-            repeats += u64::from(*repeated);
-            match outcome {
-                Outcome::Value(_) => {}
-                Outcome::Rejected(_) => rejections += 1,
-                Outcome::Fault(_) => faults += 1,
-            }
-        }
-        queries += (replies.len() + own).saturating_sub(commands) as u64;
+    fn count(&self, commands: usize, tally: &Tally) {
         let counters = &self.counters;
         Counters::add(&counters.commands, commands as u64);
-        Counters::add(&counters.queries, queries);
-        Counters::add(&counters.rejections, rejections);
-        Counters::add(&counters.faults, faults);
-        Counters::add(&counters.repeated, repeats);
+        Counters::add(&counters.queries, tally.queries);
+        Counters::add(&counters.rejections, tally.rejections);
+        Counters::add(&counters.faults, tally.faults);
+        Counters::add(&counters.repeated, tally.repeated);
         Counters::add(&counters.batches, u64::from(commands > 0));
         Counters::set(&counters.seq, self.engine.seq().0);
         Counters::set(
@@ -376,6 +367,26 @@ impl Executor {
             body: Body::Unavailable(why.clone()),
         };
         reply::deliver(items.map(|item| (item.reply, reply.clone())).collect());
+    }
+}
+
+/// What came of a batch, for the counters.
+#[derive(Default)]
+struct Tally {
+    queries: u64,
+    rejections: u64,
+    faults: u64,
+    repeated: u64,
+}
+
+impl Tally {
+    fn add(&mut self, body: &Body) {
+        let Body::Outcome { outcome, repeated } = body else {
+            return;
+        };
+        self.repeated += u64::from(*repeated);
+        self.rejections += u64::from(matches!(outcome, Outcome::Rejected(_)));
+        self.faults += u64::from(matches!(outcome, Outcome::Fault(_)));
     }
 }
 

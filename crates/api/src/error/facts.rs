@@ -45,7 +45,7 @@ fn cut(text: &str, chars: usize) -> Cow<'_, str> {
 fn listed(near: &[String]) -> String {
     match near {
         [] => String::new(),
-        near => format!("; did you mean {}?", near.join(" or ")),
+        near => format!(" (did you mean {}?)", near.join(" or ")),
     }
 }
 
