@@ -161,6 +161,8 @@ fn find<'a>(catalog: &'a Catalog, ty: &str, method: &str) -> Result<&'a MethodDe
 
 /// The names nearest to `name`: all, if they are few.
 fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    // Beyond a name's longest it is like no name: the distance costs the product of the lengths.
+    let name = &name[..name.floor_char_boundary(limits::NAME_BYTES_MAX)];
     let mut names: Vec<_> = names
         .map(|other| (strsim::levenshtein(name, other), other))
         .collect();
