@@ -7,6 +7,11 @@ use ordain_example_marketplace as marketplace;
 use ordain_example_smallbank as smallbank;
 use ordain_example_transfer as transfer;
 
+/// Arguments and replies are allocated on one thread and freed on another: an allocator made for that
+/// about halves what a call costs. Worth copying into a `main` of your own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let entities = transfer::entities()
         .and(smallbank::entities())
