@@ -177,10 +177,13 @@ impl Capture {
     }
 
     /// The checkpoint of `epoch` is in cold. Gives the seq it stands for.
-    pub fn applied(&mut self, epoch: u64) -> Seq {
+    pub fn applied(&mut self, epoch: u64, rows: &mut Rows) -> Seq {
         let frozen = self.frozen.take().expect("what is applied was frozen");
         assert_eq!(frozen.epoch, epoch, "checkpoints are applied in order");
         self.applied = epoch;
+        for granule in frozen.rows {
+            rows.forget_deleted(granule, epoch); // or scans would pass over it for ever
+        }
         frozen.seq
     }
 

@@ -366,7 +366,7 @@ impl Engine {
     /// The checkpoint of this epoch is in cold, and reads there show it. What it holds must be
     /// durable in the log before: it cannot be taken back any more.
     pub fn applied(&mut self, epoch: u64) {
-        let seq = self.tx.capture.applied(epoch);
+        let seq = self.tx.capture.applied(epoch, &mut self.tx.rows);
         self.tx.cold_used = true;
         self.durable(seq); // before-images name slots that may now be forgotten
     }

@@ -21,6 +21,10 @@ pub(crate) type Range<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
 const ROW_BYTES: usize = 112;
 
+/// Rows asked of cold at a time: where each question costs more than a row, few questions.
+const ASK_MIN: usize = 16;
+const ASK_MAX: usize = 4_096;
+
 #[derive(Default)]
 pub(crate) struct Rows {
     rows: BTreeMap<Granule, Row>,
@@ -76,12 +80,15 @@ impl Rows {
     ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
         let mut found = Vec::new();
         let (mut from, mut to) = (owned(range.0), owned(range.1));
+        let mut ask = limit.max(ASK_MIN);
         loop {
             if limit == 0 || is_empty((borrowed(&from), borrowed(&to))) {
                 return Ok(found); // bounds that cross are asked of nobody: maps panic on them
             }
-            let chunk = cold.scan(borrowed(&from), borrowed(&to), reverse, limit.max(16))?;
-            let whole = chunk.len() < limit.max(16);
+            let chunk = cold.scan(borrowed(&from), borrowed(&to), reverse, ask)?;
+            let whole = chunk.len() < ask;
+            // What memory hides cost a look for nothing: ask for more at a time.
+            ask = (4 * ask).min(ASK_MAX).max(ask);
             // Memory counts only as far as this chunk of cold has come.
             let reached = chunk.last().map(|(granule, _)| granule.as_bytes().to_vec());
             let (low, high) = match (&reached, whole, reverse) {
@@ -141,6 +148,14 @@ impl Rows {
             {
                 found.push((granule.clone(), value.clone()));
             }
+        }
+    }
+
+    /// Forgets a row that hides nothing any more: it is deleted, and so it is in `Cold`.
+    pub fn forget_deleted(&mut self, granule: Granule, applied: u64) {
+        let row = self.rows.get(&granule);
+        if row.is_some_and(|row| row.value.is_none() && row.mark.is_cold(applied)) {
+            self.restore(granule, None);
         }
     }
 
