@@ -96,7 +96,7 @@ impl Executor {
             // Whoever is waited for nudges: the committer or the checkpointer.
             let waits = self.commit.await_durable() || self.checkpoints.is_applying();
             if waits && !self.checkpoints.has_work() {
-                self.ingress.rest(Some(REST_MAX));
+                self.ingress.rest(REST_MAX);
             }
             return Ok(true);
         }

@@ -115,25 +115,34 @@ impl Ingress {
         self.lock().refusing = why;
     }
 
-    /// Waits for a nudge or for `patience`, and takes nothing.
-    pub fn rest(&self, patience: Option<Duration>) {
+    /// Waits for news, a nudge or `patience`, and takes nothing.
+    pub fn rest(&self, patience: Duration) {
         let mut queue = self.lock();
-        while !queue.nudged {
-            queue.sleeping = true;
-            queue = match patience {
-                None => self
-                    .wake
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(patience) => {
-                    let waited = self.wake.wait_timeout(queue, patience);
-                    queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-                    break;
-                }
-            };
+        if !queue.nudged {
+            queue = self.sleep(queue, Some(patience));
         }
-        queue.sleeping = false;
         queue.nudged = false;
+    }
+
+    /// Lets go of the queue until someone wakes its taker, or for `patience`.
+    fn sleep<'a>(
+        &'a self,
+        mut queue: MutexGuard<'a, Queue>,
+        patience: Option<Duration>,
+    ) -> MutexGuard<'a, Queue> {
+        queue.sleeping = true;
+        let mut queue = match patience {
+            None => self
+                .wake
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = self.wake.wait_timeout(queue, patience);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        queue.sleeping = false;
+        queue
     }
 
     /// Requests that wait.
@@ -146,18 +155,7 @@ impl Ingress {
     pub fn take(&self, patience: Option<Duration>, closing: bool) -> Taken {
         let mut queue = self.lock();
         if queue.items.is_empty() && !queue.nudged && (closing || !queue.closed) {
-            queue.sleeping = true;
-            queue = match patience {
-                None => self
-                    .wake
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(patience) => {
-                    let waited = self.wake.wait_timeout(queue, patience);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-            queue.sleeping = false;
+            queue = self.sleep(queue, patience);
         }
         queue.nudged = false;
         queue.bytes = 0;
