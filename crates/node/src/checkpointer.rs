@@ -1,6 +1,6 @@
 //! The thread that applies checkpoints to the store, and the executor's side of it.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,13 @@ use ordain_engine::{Changes, Engine};
 use ordain_store::{Checkpoint, Store};
 use ordain_types::Seq;
 
+use crate::clock::Clock;
 use crate::committer::{Commit, Standing};
 use crate::ingress::Ingress;
 use crate::panics::caught;
 use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
+use crate::stepped::{Pace, Stepped};
 
 /// Granules captured between two batches, at least: short enough that no batch waits for it.
 const CAPTURE_STEP_MIN: usize = 512;
@@ -40,6 +42,7 @@ type Done = Arc<Mutex<Option<Result<(), String>>>>;
 /// The executor's side.
 pub(crate) struct Checkpoints {
     phase: Phase,
+    clock: Arc<dyn Clock>,
     began: Instant,
     log_bytes: u64,
     interval: Duration,
@@ -71,6 +74,7 @@ pub(crate) fn new(
     ingress: Arc<Ingress>,
     commit: Arc<Commit>,
     counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
     interval: Duration,
     log_bytes_max: u64,
 ) -> (Checkpoints, Checkpointer) {
@@ -84,7 +88,8 @@ pub(crate) fn new(
     };
     let checkpoints = Checkpoints {
         phase: Phase::Idle,
-        began: Instant::now(),
+        began: clock.instant(),
+        clock,
         log_bytes: 0,
         interval,
         log_bytes_max,
@@ -101,13 +106,27 @@ pub(crate) fn new(
 }
 
 impl Checkpointer {
+    /// Applies checkpoints until no one is left who could take one.
     pub fn run(self) {
-        for changes in &self.changes {
-            let result = caught(|| self.apply(changes));
-            let result = result.unwrap_or_else(|panic| Err(format!("the store panicked: {panic}")));
-            *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-            self.ingress.nudge();
-        }
+        while self.step(Pace::Waits) != Stepped::Ended {}
+    }
+
+    /// Applies one checkpoint.
+    pub fn step(&self, pace: Pace) -> Stepped {
+        let next = match pace {
+            Pace::Waits => self.changes.recv().map_err(TryRecvError::from),
+            Pace::Tells => self.changes.try_recv(),
+        };
+        let changes = match next {
+            Ok(changes) => changes,
+            Err(TryRecvError::Empty) => return Stepped::Idle(None),
+            Err(TryRecvError::Disconnected) => return Stepped::Ended,
+        };
+        let result = caught(|| self.apply(changes));
+        let result = result.unwrap_or_else(|panic| Err(format!("the store panicked: {panic}")));
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        self.ingress.nudge();
+        Stepped::Did
     }
 
     fn apply(&self, changes: Changes) -> Result<(), String> {
@@ -175,7 +194,12 @@ impl Checkpoints {
     /// When to look again, if nothing else happens; none: there is nothing to checkpoint.
     pub fn patience(&self, engine: &Engine) -> Option<Duration> {
         let due = self.is_idle() && engine.seq() > self.store.seq();
-        due.then(|| self.interval.saturating_sub(self.began.elapsed()))
+        due.then(|| self.interval.saturating_sub(self.elapsed()))
+    }
+
+    /// Since the last one began.
+    fn elapsed(&self) -> Duration {
+        self.clock.instant().saturating_duration_since(self.began)
     }
 
     /// Answers `reply` when a checkpoint as of the state now, or later, is applied.
@@ -211,16 +235,15 @@ impl Checkpoints {
     }
 
     fn begin_if_due(&mut self, engine: &mut Engine, standing: &Standing) {
-        let due = self.wanted
-            || self.log_bytes >= self.log_bytes_max
-            || self.began.elapsed() >= self.interval;
+        let due =
+            self.wanted || self.log_bytes >= self.log_bytes_max || self.elapsed() >= self.interval;
         // When the log has failed and that was answered to, the state is the durable one.
         let sound = standing.failure.is_none() || standing.taken_back;
         if !(self.is_idle() && due && sound && engine.seq() > self.store.seq()) {
             return;
         }
         self.wanted = false;
-        self.began = Instant::now();
+        self.began = self.clock.instant();
         self.log_bytes = 0;
         let step = CAPTURE_STEP_MIN.max(engine.dirty() / CAPTURE_STEPS_MAX);
         engine.begin_checkpoint();

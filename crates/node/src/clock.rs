@@ -1,7 +1,7 @@
-//! Where batches get their timestamps from: the machine, or a test.
+//! Where batches get their timestamps from, and checkpoints their pace: the machine, or a test.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ordain_types::Timestamp;
 
@@ -9,6 +9,9 @@ use ordain_types::Timestamp;
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+    /// A reading that never goes back, whatever happens to the time: only the difference of two of one
+    /// clock means anything.
+    fn instant(&self) -> Instant;
     /// How long to wait, by the machine's time, before looking again whether `due` has come; none:
     /// until someone wakes the node.
     fn wait(&self, due: Timestamp) -> Option<Duration>;
@@ -26,6 +29,10 @@ impl Clock for SystemClock {
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
     fn wait(&self, due: Timestamp) -> Option<Duration> {
         // A clock that jumps is noticed within a second.
         let left = due.0.saturating_sub(self.now().0);
@@ -34,25 +41,50 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is moved.
-#[derive(Debug, Default)]
-pub struct VirtualClock(AtomicU64);
+#[derive(Debug)]
+pub struct VirtualClock {
+    now_ms: AtomicU64,
+    /// Where readings begin; how far they went on is all that shows of it.
+    began: Instant,
+    passed_ms: AtomicU64,
+}
 
 impl VirtualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self(AtomicU64::new(now.0))
+        Self {
+            now_ms: AtomicU64::new(now.0),
+            began: Instant::now(),
+            passed_ms: AtomicU64::new(0),
+        }
     }
 
     /// Moves it forward.
     pub fn advance(&self, by: Duration) {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        self.passed_ms.fetch_add(ms, Ordering::SeqCst);
+        self.now_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Sets the time without any passing, forward or back: as when someone sets a machine's clock.
+    pub fn set(&self, now: Timestamp) {
+        self.now_ms.store(now.0, Ordering::SeqCst);
+    }
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self::new(Timestamp::default())
     }
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now_ms.load(Ordering::SeqCst))
+    }
+
+    fn instant(&self) -> Instant {
+        self.began + Duration::from_millis(self.passed_ms.load(Ordering::SeqCst))
     }
 
     fn wait(&self, _: Timestamp) -> Option<Duration> {

@@ -6,16 +6,18 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ordain_log::{AppendError, Log};
 use ordain_types::Seq;
 
+use crate::clock::Clock;
 use crate::ingress::Ingress;
-use crate::panics::{self, caught};
+use crate::panics::caught;
+use crate::preparer::Preparation;
 use crate::reply::{self, Owed, Reply, Unavailable};
 use crate::status::Counters;
+use crate::stepped::{Pace, Stepped};
 
 /// A batch on its way into the log.
 pub(crate) struct Record {
@@ -176,9 +178,10 @@ pub(crate) struct Committer {
     pub commit: Arc<Commit>,
     pub ingress: Arc<Ingress>,
     pub counters: Arc<Counters>,
+    pub clock: Arc<dyn Clock>,
     pub history_bytes: u64,
     /// The next segment in the making: long enough a write to keep off this thread.
-    pub preparing: Option<JoinHandle<Result<(), AppendError>>>,
+    pub preparing: Preparation,
 }
 
 fn unavailable(error: &AppendError) -> Unavailable {
@@ -196,84 +199,111 @@ enum Next {
     Stop,
 }
 
-impl Committer {
-    pub fn run(mut self) {
-        while let Err(panic) = caught(|| self.work()) {
-            self.fail(Unavailable::DiskFailed(format!(
-                "the log panicked: {panic}"
-            )));
-        }
-        // Once the node has stopped, nothing writes in its directory any more.
-        let _ = self.preparing.take().map(JoinHandle::join);
-        let left = std::mem::take(&mut self.commit.lock().executed);
-        drop(left); // whoever is left is told
-    }
+/// What there is for the committer.
+enum Look {
+    Now(Next),
+    /// Nothing, until there is news; or, the disk being full, until it is worth another try.
+    Later(Option<Duration>),
+}
 
-    /// Works until it is told to stop.
-    fn work(&mut self) {
-        loop {
-            match self.next() {
-                Next::Append(record) => self.append(&record),
-                Next::Answer(batches) => {
-                    batches
-                        .into_iter()
-                        .for_each(|batch| reply::deliver(batch.replies));
+impl State {
+    fn look(&mut self) -> Look {
+        let ready = self.executed.iter();
+        let ready = ready.take_while(|batch| batch.seen <= self.durable).count();
+        if ready > 0 {
+            let ready: Vec<_> = self.executed.drain(..ready).collect();
+            self.reply_bytes -= ready.iter().map(|batch| batch.bytes).sum::<usize>();
+            return Look::Now(Next::Answer(ready));
+        }
+        match &self.failure {
+            None => {
+                if let Some(record) = self.records.pop_front() {
+                    return Look::Now(Next::Append(record));
                 }
-                Next::Recover => self.make_room(),
-                Next::Stop => return,
             }
-            self.ahead_of_need();
+            Some(Unavailable::DiskFull(_)) if self.taken_back && !self.stop => {
+                return Look::Later(Some(FULL_RETRY));
+            }
+            Some(_) => {}
+        }
+        match self.stop {
+            true => Look::Now(Next::Stop),
+            false => Look::Later(None),
         }
     }
+}
 
-    fn next(&self) -> Next {
+impl Committer {
+    /// Works until it is told to stop.
+    pub fn run(mut self) {
+        while self.step(Pace::Waits) != Stepped::Ended {}
+    }
+
+    /// One batch written, some replies delivered, or one try for room on a full disk.
+    pub fn step(&mut self, pace: Pace) -> Stepped {
+        let stepped = caught(|| self.work(pace)).unwrap_or_else(|panic| {
+            let panic = format!("the log panicked: {panic}");
+            self.fail(Unavailable::DiskFailed(panic));
+            Stepped::Did
+        });
+        if stepped == Stepped::Ended {
+            // Once the node has stopped, nothing writes in its directory any more.
+            self.preparing.finish();
+            let left = std::mem::take(&mut self.commit.lock().executed);
+            drop(left); // whoever is left is told
+        }
+        stepped
+    }
+
+    fn work(&mut self, pace: Pace) -> Stepped {
+        match self.next(pace) {
+            None => return Stepped::Idle(None),
+            Some(Next::Append(record)) => self.append(&record),
+            Some(Next::Answer(batches)) => {
+                let batches = batches.into_iter();
+                batches.for_each(|batch| reply::deliver(batch.replies));
+            }
+            Some(Next::Recover) => self.make_room(),
+            Some(Next::Stop) => return Stepped::Ended,
+        }
+        self.ahead_of_need();
+        Stepped::Did
+    }
+
+    /// What to do next; none: nothing now, for whoever does not wait.
+    fn next(&self, pace: Pace) -> Option<Next> {
         let mut state = self.commit.lock();
         loop {
-            let ready = state
-                .executed
-                .iter()
-                .take_while(|batch| batch.seen <= state.durable);
-            let ready = ready.count();
-            if ready > 0 {
-                let ready: Vec<_> = state.executed.drain(..ready).collect();
-                state.reply_bytes -= ready.iter().map(|batch| batch.bytes).sum::<usize>();
-                return Next::Answer(ready);
-            }
-            match &state.failure {
-                None => {
-                    if let Some(record) = state.records.pop_front() {
-                        return Next::Append(record);
+            let patience = match state.look() {
+                Look::Now(next) => return Some(next),
+                Look::Later(patience) => patience,
+            };
+            match (pace, patience) {
+                (Pace::Waits, None) => {
+                    let waited = self.commit.news.wait(state);
+                    state = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+                (Pace::Waits, Some(patience)) => {
+                    let waited = self.commit.news.wait_timeout(state, patience);
+                    (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                    if !state.stop {
+                        return Some(Next::Recover);
                     }
                 }
-                Some(Unavailable::DiskFull(_)) if state.taken_back => {
-                    let waited = self.commit.news.wait_timeout(state, FULL_RETRY);
-                    let (after, _) = waited.unwrap_or_else(PoisonError::into_inner);
-                    if !after.stop {
-                        return Next::Recover;
-                    }
-                    state = after;
-                }
-                Some(_) => {}
+                // Whoever steps decides when the time is over.
+                (Pace::Tells, patience) => return patience.map(|_| Next::Recover),
             }
-            if state.stop {
-                return Next::Stop;
-            }
-            state = self
-                .commit
-                .news
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     fn append(&mut self, record: &Record) {
-        let began = Instant::now();
+        let began = self.clock.instant();
         let result = self
             .log
             .append(record.first_seq, record.count, &record.payload);
-        let took = began.elapsed().as_micros() as u64;
+        let took = self.clock.instant().saturating_duration_since(began);
         Counters::add(&self.counters.syncs, 1);
-        Counters::add(&self.counters.sync_us, took);
+        Counters::add(&self.counters.sync_us, took.as_micros() as u64);
         match result {
             Ok(()) => {
                 let durable = Seq(record.first_seq.0 + u64::from(record.count) - 1);
@@ -332,19 +362,16 @@ impl Committer {
     }
 
     fn prepare_next(&mut self) {
-        if let Some(thread) = self.preparing.take_if(|thread| thread.is_finished()) {
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return self.fail(unavailable(&error)),
-                Err(panic) => {
-                    let text = panics::text(&*panic);
-                    return self.fail(Unavailable::DiskFailed(format!("the log panicked: {text}")));
-                }
+        match self.preparing.result() {
+            None | Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => return self.fail(unavailable(&error)),
+            Some(Err(panic)) => {
+                let panic = format!("the log panicked: {panic}");
+                return self.fail(Unavailable::DiskFailed(panic));
             }
         }
-        if self.preparing.is_none() && self.log.needs_next() {
-            let preparer = self.log.preparer();
-            self.preparing = Some(std::thread::spawn(move || preparer.prepare()));
+        if self.preparing.is_idle() && self.log.needs_next() {
+            self.preparing.begin(self.log.preparer());
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ordain_engine::{Answer, Engine, Halt};
-use ordain_types::{Batch, BatchDigest, Command, InForce, Outcome, Seq, Timestamp, limits};
+use ordain_types::{Batch, BatchDigest, Command, InForce, LogId, Outcome, Seq, Timestamp, limits};
 
 use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
@@ -19,6 +19,7 @@ use crate::panics::caught;
 use crate::recovery;
 use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
+use crate::stepped::{Pace, Stepped};
 use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_WAITING_MAX};
 
 pub(crate) struct Executor {
@@ -32,14 +33,26 @@ pub(crate) struct Executor {
     pub halted: Arc<Mutex<Option<String>>>,
     /// The code and settings of this node: in the log before anything else it does.
     pub in_force: InForce,
+    /// What tells the log from others, if it is new.
+    pub log_id: LogId,
     /// Of executed batches, not in the log yet.
     pub digests: Vec<BatchDigest>,
     /// On their way into the log, with the first seq of the batch that carries them.
     pub carried: VecDeque<(Seq, Vec<BatchDigest>)>,
     /// Taken from the queue and not run yet.
     pub backlog: VecDeque<Item>,
+    /// Has its place in the order and is to be run next.
+    pub placed: Option<Placed>,
     /// The queue is closed: what waits is the last.
     pub closing: bool,
+    /// Nothing is done any more.
+    pub ended: bool,
+}
+
+/// A batch with its place in the order, its record on its way into the log.
+pub(crate) struct Placed {
+    draft: Draft,
+    now: Timestamp,
 }
 
 /// The longest rest while something is waited for that nudges: a belt to the braces.
@@ -58,20 +71,32 @@ struct Draft {
 impl Executor {
     /// Runs until the queue is closed and all is done, or until the engine cannot go on.
     pub fn run(mut self) {
-        let ended = loop {
-            match caught(|| self.turn()) {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => break None,
-                Ok(Err(halt)) => break Some(halt.to_string()),
-                Err(panic) => break Some(format!("the executor panicked: {panic}")),
-            }
+        while self.step(Pace::Waits) != Stepped::Ended {}
+    }
+
+    /// One turn, or the end.
+    pub fn step(&mut self, pace: Pace) -> Stepped {
+        if self.ended {
+            return Stepped::Ended;
+        }
+        let ended = match caught(|| self.turn(pace)) {
+            Ok(Ok(Stepped::Ended)) => None,
+            Ok(Ok(stepped)) => return stepped,
+            Ok(Err(halt)) => Some(halt.to_string()),
+            Err(panic) => Some(format!("the executor panicked: {panic}")),
         };
-        if let Some(reason) = &ended {
+        self.end(ended);
+        Stepped::Ended
+    }
+
+    fn end(&mut self, halted: Option<String>) {
+        self.ended = true;
+        if let Some(reason) = &halted {
             tracing::error!(%reason, "the node stops");
             *self.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         }
         self.ingress.close();
-        let why = ended.map_or(Unavailable::Stopping, Unavailable::Halted);
+        let why = halted.map_or(Unavailable::Stopping, Unavailable::Halted);
         let left = self.ingress.take(Some(Duration::ZERO), true).items;
         let backlog = std::mem::take(&mut self.backlog);
         self.refuse(backlog.into_iter().chain(left), &why);
@@ -79,8 +104,13 @@ impl Executor {
         self.commit.stop();
     }
 
-    /// One turn: what the log did, a step of the checkpoint, a batch. False: all is done.
-    fn turn(&mut self) -> Result<bool, Halt> {
+    /// One turn: runs the batch that has its place; else what the log did, a step of the checkpoint,
+    /// a place for the next batch.
+    fn turn(&mut self, pace: Pace) -> Result<Stepped, Halt> {
+        if let Some(placed) = self.placed.take() {
+            self.run_batch(placed)?;
+            return Ok(Stepped::Did);
+        }
         let standing = self.commit.standing();
         self.engine.durable(standing.durable);
         let durable = |(first, _): &mut (Seq, _)| *first <= standing.durable;
@@ -93,29 +123,38 @@ impl Executor {
         }
         self.keep_within_budget();
         if self.must_wait(&standing) {
-            // Whoever is waited for nudges: the committer or the checkpointer.
-            let waits = self.commit.await_durable() || self.checkpoints.is_applying();
-            if waits && !self.checkpoints.has_work() {
-                self.ingress.rest(REST_MAX);
-            }
-            return Ok(true);
+            return Ok(self.rest(pace));
         }
         if self.all_done(&standing) {
-            return Ok(false);
+            return Ok(Stepped::Ended);
         }
         let news = match standing.failure {
-            None => recovery::news(self.engine.meta(), &self.in_force),
+            None => recovery::news(self.engine.meta(), &self.in_force, self.log_id),
             Some(_) => Vec::new(),
         };
+        let mut idle = Stepped::Did;
         if self.backlog.is_empty() && news.is_empty() {
-            self.take(&standing);
+            idle = self.take(&standing, pace);
         }
         let draft = self.draft(news, &standing);
         if draft.own.is_empty() && draft.items.is_empty() {
-            return Ok(true);
+            return Ok(idle);
         }
-        self.batch(draft)?;
-        Ok(true)
+        self.place(draft);
+        Ok(Stepped::Did)
+    }
+
+    /// Whoever is waited for nudges: the committer or the checkpointer.
+    fn rest(&self, pace: Pace) -> Stepped {
+        let waits = self.commit.await_durable() || self.checkpoints.is_applying();
+        match (waits && !self.checkpoints.has_work(), pace) {
+            (false, _) => Stepped::Did,
+            (true, Pace::Tells) => Stepped::Idle(Some(REST_MAX)),
+            (true, Pace::Waits) => {
+                self.ingress.rest(REST_MAX);
+                Stepped::Did
+            }
+        }
     }
 
     fn must_wait(&self, standing: &Standing) -> bool {
@@ -125,8 +164,13 @@ impl Executor {
         log_behind || replies_wait || memory_full && !self.checkpoints.is_idle()
     }
 
-    fn take(&mut self, standing: &Standing) {
-        let taken = self.ingress.take(self.patience(standing), self.closing);
+    fn take(&mut self, standing: &Standing, pace: Pace) -> Stepped {
+        let patience = self.patience(standing);
+        let taken = match pace {
+            Pace::Waits => self.ingress.take(patience, self.closing),
+            Pace::Tells => self.ingress.take(Some(Duration::ZERO), self.closing),
+        };
+        let busy = taken.news || patience == Some(Duration::ZERO);
         self.backlog.extend(taken.items);
         if taken.closed && !self.closing {
             self.closing = true;
@@ -134,6 +178,10 @@ impl Executor {
         }
         if self.closing && self.backlog.is_empty() && !self.checkpoints.has_failed() {
             self.checkpoints.want();
+        }
+        match busy {
+            true => Stepped::Did,
+            false => Stepped::Idle(patience),
         }
     }
 
@@ -213,11 +261,11 @@ impl Executor {
         draft
     }
 
-    /// Gives a batch its place in the log and runs it while it is being written.
-    fn batch(&mut self, draft: Draft) -> Result<(), Halt> {
+    /// Gives a batch its place in the order, and its record to the committer: it is run while that is
+    /// being written.
+    fn place(&mut self, draft: Draft) {
         let now = self.now();
         let first_seq = self.engine.seq().next();
-        let mut replies = Vec::with_capacity(draft.items.len());
         if draft.commands > 0 {
             let digests = std::mem::take(&mut self.digests);
             let (count, commands) = (draft.commands, &draft.encoded);
@@ -229,7 +277,15 @@ impl Executor {
                 count: count as u32,
                 payload,
             });
-            self.engine.begin_batch(first_seq, now);
+        }
+        self.placed = Some(Placed { draft, now });
+    }
+
+    /// Runs a batch and hands over its replies.
+    fn run_batch(&mut self, Placed { draft, now }: Placed) -> Result<(), Halt> {
+        let mut replies = Vec::with_capacity(draft.items.len());
+        if draft.commands > 0 {
+            self.engine.begin_batch(self.engine.seq().next(), now);
         }
         let mut tally = Tally::default();
         for command in &draft.own {

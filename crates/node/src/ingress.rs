@@ -65,6 +65,8 @@ struct Queue {
 pub(crate) struct Taken {
     pub items: Vec<Item>,
     pub closed: bool,
+    /// Whether there was anything to be taken, or a nudge.
+    pub news: bool,
 }
 
 impl Ingress {
@@ -154,15 +156,19 @@ impl Ingress {
     /// `closing`: that the queue was closed is no news.
     pub fn take(&self, patience: Option<Duration>, closing: bool) -> Taken {
         let mut queue = self.lock();
-        if queue.items.is_empty() && !queue.nudged && (closing || !queue.closed) {
+        let quiet =
+            |queue: &Queue| queue.items.is_empty() && !queue.nudged && (closing || !queue.closed);
+        if quiet(&queue) && patience != Some(Duration::ZERO) {
             queue = self.sleep(queue, patience);
         }
+        let news = !quiet(&queue);
         queue.nudged = false;
         queue.bytes = 0;
         let items = std::mem::take(&mut queue.items);
         Taken {
             items,
             closed: queue.closed,
+            news,
         }
     }
 }

@@ -21,6 +21,8 @@
 //!   their outcome is unknown.
 //! - **The store holds the state as of one seq, never later than the log is durable.**
 //! - **Whoever asked is answered**, whatever panics or fails: a reply that is given up says so.
+//! - **The threads' work can be stepped on one thread instead**, in any order: [`Steps`] is the seam
+//!   for simulations, and the same code.
 //! - **Recovery is that state and the commands after it**, held against the digests in the log.
 //!
 //! The node knows no HTTP, no SQL and no command line. It installs nothing global: two nodes live in
@@ -41,9 +43,11 @@ mod lock;
 mod node;
 mod options;
 mod panics;
+mod preparer;
 mod recovery;
 mod reply;
 mod status;
+mod stepped;
 mod test_node;
 
 pub use backup::{BackupError, restore};
@@ -58,6 +62,7 @@ pub use ordain_engine::{Catalog, Invocation, InvocationStatus};
 pub use recovery::{Difference, OpenError, Progress, Recovered};
 pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
 pub use status::{Counters, Health};
+pub use stepped::{Stepped, Steps};
 pub use test_node::TestNode;
 
 /// Batches that may be executed and not durable: one in the making, one being synced, and room for

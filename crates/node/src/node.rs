@@ -20,6 +20,7 @@ use crate::options::Options;
 use crate::recovery::{self, OpenError, Progress, Recovered};
 use crate::reply::{Body, Owed, Pending, Reply, ReplyTo, Unavailable};
 use crate::status::{Counters, Health};
+use crate::stepped::Steps;
 
 /// What can be asked of a node.
 pub enum Op {
@@ -75,6 +76,7 @@ pub(crate) struct Running {
 }
 
 /// What the end of a node waits for and what it gives up then.
+#[derive(Default)]
 pub(crate) struct Ending {
     pub threads: Vec<JoinHandle<()>>,
     /// Released when the threads have ended.
@@ -125,6 +127,30 @@ impl Node {
         C: TryInto<Catalog, Error: Into<CatalogError>>,
     {
         recovery::open_on(disk, store, None, catalog(entities)?, options, progress)
+    }
+
+    /// The same without threads: nothing happens but by the steps that come back with the node. The
+    /// seam for simulations: everything is on the caller's thread, and all that is taken from chance
+    /// elsewhere comes from `seed`.
+    ///
+    /// What blocks until a thread has done something ([`Node::checkpoint`], [`Node::state_hash`],
+    /// [`Node::backup`], waiting for a [`Pending`]) would block for ever. [`Node::stop`] only begins
+    /// to stop: the steps go on until they end.
+    ///
+    /// # Errors
+    /// As [`Node::open_with`].
+    pub fn open_stepped<C>(
+        disk: Arc<dyn Disk>,
+        store: Arc<dyn Store>,
+        entities: C,
+        options: Options,
+        seed: u64,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Self, Steps, Recovered), OpenError>
+    where
+        C: TryInto<Catalog, Error: Into<CatalogError>>,
+    {
+        recovery::open_stepped(disk, store, catalog(entities)?, options, seed, progress)
     }
 
     pub(crate) fn of(running: Running) -> Self {
@@ -269,14 +295,7 @@ impl Node {
     /// Why none could be taken.
     pub fn checkpoint(&self) -> Result<Seq, Unavailable> {
         let (pending, reply) = Pending::new();
-        match self.push(&mut VecDeque::from([Item {
-            work: Work::Checkpoint,
-            reply: Owed::new(reply),
-        }])) {
-            Err(Refused::Unavailable(why)) => return Err(why),
-            Err(refused) => return Err(Unavailable::Halted(refused.to_string())),
-            Ok(()) => {}
-        }
+        self.begin_checkpoint(reply)?;
         match pending.wait() {
             Reply {
                 body: Body::Unavailable(why),
@@ -284,6 +303,25 @@ impl Node {
             } => Err(why),
             Reply { seq, .. } => Ok(seq),
         }
+    }
+
+    /// Asks for such a checkpoint; the reply comes when it is in the store.
+    ///
+    /// # Errors
+    /// Why none can be taken; `reply` is dropped then.
+    pub fn begin_checkpoint(&self, reply: ReplyTo) -> Result<(), Unavailable> {
+        let mut items = VecDeque::from([Item {
+            work: Work::Checkpoint,
+            reply: Owed::new(reply),
+        }]);
+        let result = self.push(&mut items);
+        items
+            .into_iter()
+            .for_each(|item| drop(item.reply.settled()));
+        result.map_err(|refused| match refused {
+            Refused::Unavailable(why) => why,
+            refused => Unavailable::Halted(refused.to_string()),
+        })
     }
 
     /// A hash of the whole state as of a checkpoint taken now. Two nodes that executed the same log

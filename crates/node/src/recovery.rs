@@ -24,7 +24,9 @@ use crate::ingress::Ingress;
 use crate::lock::{DataDir, DirError};
 use crate::node::{Ending, Node, Running, in_force};
 use crate::options::{Options, OptionsError};
+use crate::preparer::{Errand, Preparation};
 use crate::status::Counters;
+use crate::stepped::Steps;
 
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +181,7 @@ pub(crate) fn open_dir(
     open_on(disk, store, Some(dir), catalog, options, progress)
 }
 
-/// Opens a node on any disk and store.
+/// Opens a node on any disk and store, and starts its threads.
 pub(crate) fn open_on(
     disk: Arc<dyn Disk>,
     store: Arc<dyn Store>,
@@ -188,6 +190,60 @@ pub(crate) fn open_on(
     options: Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Node, Recovered), OpenError> {
+    let chance = Chance::of_the_system();
+    let (whole, recovered) = recover(disk, store, catalog, options, chance, progress)?;
+    Ok((whole.start(dir), recovered))
+}
+
+/// Opens a node on any disk and store, and leaves its steps to the caller.
+pub(crate) fn open_stepped(
+    disk: Arc<dyn Disk>,
+    store: Arc<dyn Store>,
+    catalog: Catalog,
+    options: Options,
+    seed: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Node, Steps, Recovered), OpenError> {
+    let chance = Chance::of_seed(seed);
+    let (whole, recovered) = recover(disk, store, catalog, options, chance, progress)?;
+    let (node, steps) = whole.leave();
+    Ok((node, steps, recovered))
+}
+
+/// All that a node takes from chance.
+struct Chance {
+    /// Where entities fall in the hash table.
+    hash_seed: u64,
+    /// What tells the log from others, if it is new.
+    log_id: LogId,
+}
+
+impl Chance {
+    /// The standard library's randomness, which the system seeds.
+    fn of_the_system() -> Self {
+        let number = |n: u64| RandomState::new().hash_one(n);
+        Self {
+            hash_seed: number(0),
+            log_id: LogId(u128::from(number(1)) << 64 | u128::from(number(2))),
+        }
+    }
+
+    fn of_seed(seed: u64) -> Self {
+        Self {
+            hash_seed: seed,
+            log_id: LogId(u128::from(seed) << 64 | u128::from(!seed)),
+        }
+    }
+}
+
+fn recover(
+    disk: Arc<dyn Disk>,
+    store: Arc<dyn Store>,
+    catalog: Catalog,
+    options: Options,
+    chance: Chance,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Whole, Recovered), OpenError> {
     options.check()?;
     let build = match &options.build {
         Some(build) => build.clone(),
@@ -202,7 +258,7 @@ pub(crate) fn open_on(
     };
     let (log, found) = Log::open(disk.clone(), log_options)?;
     let cold = Box::new(StoreCold::new(store.clone()));
-    let hash_seed = RandomState::new().hash_one(0);
+    let hash_seed = chance.hash_seed;
     let read_back = options.read_back;
     let engine_options = ordain_engine::Options {
         hash_seed,
@@ -239,8 +295,9 @@ pub(crate) fn open_on(
         .into_values()
         .map(|executed| executed.digest)
         .collect();
-    let node = start(engine, log, store, dir, options, in_force, digests);
-    Ok((node, recovered))
+    let log_id = chance.log_id;
+    let whole = Whole::new(engine, log, store, options, in_force, log_id, digests);
+    Ok((whole, recovered))
 }
 
 /// What a replayed batch came to, until the log says what it should have.
@@ -391,75 +448,114 @@ fn ended(answer: &Answer) -> String {
     text[..text.floor_char_boundary(200)].to_owned()
 }
 
-/// Starts the threads.
-fn start(
-    engine: Engine,
-    log: Log,
-    store: Arc<dyn Store>,
-    dir: Option<DataDir>,
-    options: Options,
-    in_force: InForce,
-    digests: Vec<BatchDigest>,
-) -> Node {
-    let durable = engine.seq();
-    let catalog = engine.catalog().clone();
-    let counters = Arc::new(Counters::default());
-    Counters::set(&counters.seq, durable.0);
-    Counters::set(&counters.durable_seq, durable.0);
-    Counters::set(&counters.checkpoint_seq, store.seq().0);
-    let ingress = Arc::new(Ingress::new(
-        options.queue_commands_max,
-        options.queue_bytes_max,
-    ));
-    let commit = Arc::new(Commit::new(durable, store.seq().next()));
-    let halted = Arc::new(Mutex::new(None));
-    let (checkpoints, checkpointer) = checkpointer::new(
-        store.clone(),
-        ingress.clone(),
-        commit.clone(),
-        counters.clone(),
-        options.checkpoint_interval,
-        options.checkpoint_log_bytes,
-    );
-    let committer = Committer {
-        log,
-        commit: commit.clone(),
-        ingress: ingress.clone(),
-        counters: counters.clone(),
-        history_bytes: options.history_bytes,
-        preparing: None,
-    };
-    let executor = Executor {
-        engine,
-        ingress: ingress.clone(),
-        commit: commit.clone(),
-        counters: counters.clone(),
-        clock: options.clock,
-        checkpoints,
-        budget: Budget::new(options.memory_budget_bytes),
-        halted: halted.clone(),
-        in_force,
-        digests,
-        carried: VecDeque::new(),
-        backlog: VecDeque::new(),
-        closing: false,
-    };
-    let threads = vec![
-        spawn("ordain-executor", move || executor.run()),
-        spawn("ordain-committer", move || committer.run()),
-        spawn("ordain-checkpointer", move || checkpointer.run()),
-    ];
-    let own = threads.iter().map(|thread| thread.thread().id()).collect();
-    Node::of(Running {
-        catalog,
-        ingress,
-        commit,
-        counters,
-        store: Mutex::new(Some(store)),
-        halted,
-        own,
-        ending: Arc::new(Mutex::new(Ending { threads, dir })),
-    })
+/// A node whose threads were not started: what its handles share, and what the threads are to do.
+struct Whole {
+    running: Running,
+    steps: Steps,
+}
+
+impl Whole {
+    fn new(
+        engine: Engine,
+        log: Log,
+        store: Arc<dyn Store>,
+        options: Options,
+        in_force: InForce,
+        log_id: LogId,
+        digests: Vec<BatchDigest>,
+    ) -> Self {
+        let durable = engine.seq();
+        let catalog = engine.catalog().clone();
+        let counters = Arc::new(Counters::default());
+        Counters::set(&counters.seq, durable.0);
+        Counters::set(&counters.durable_seq, durable.0);
+        Counters::set(&counters.checkpoint_seq, store.seq().0);
+        let ingress = Arc::new(Ingress::new(
+            options.queue_commands_max,
+            options.queue_bytes_max,
+        ));
+        let commit = Arc::new(Commit::new(durable, store.seq().next()));
+        let halted = Arc::new(Mutex::new(None));
+        let preparer = Arc::<Errand>::default();
+        let (checkpoints, checkpointer) = checkpointer::new(
+            store.clone(),
+            ingress.clone(),
+            commit.clone(),
+            counters.clone(),
+            options.clock.clone(),
+            options.checkpoint_interval,
+            options.checkpoint_log_bytes,
+        );
+        let committer = Committer {
+            log,
+            commit: commit.clone(),
+            ingress: ingress.clone(),
+            counters: counters.clone(),
+            clock: options.clock.clone(),
+            history_bytes: options.history_bytes,
+            preparing: Preparation::Steps(preparer.clone()),
+        };
+        let executor = Executor {
+            engine,
+            ingress: ingress.clone(),
+            commit: commit.clone(),
+            counters: counters.clone(),
+            clock: options.clock,
+            checkpoints,
+            budget: Budget::new(options.memory_budget_bytes),
+            halted: halted.clone(),
+            in_force,
+            log_id,
+            digests,
+            carried: VecDeque::new(),
+            backlog: VecDeque::new(),
+            placed: None,
+            closing: false,
+            ended: false,
+        };
+        let running = Running {
+            catalog,
+            ingress,
+            commit,
+            counters,
+            store: Mutex::new(Some(store)),
+            halted,
+            own: Vec::new(),
+            ending: Arc::default(),
+        };
+        let steps = Steps {
+            executor,
+            committer,
+            checkpointer,
+            preparer,
+        };
+        Self { running, steps }
+    }
+
+    /// Starts the threads.
+    fn start(self, dir: Option<DataDir>) -> Node {
+        let Whole { mut running, steps } = self;
+        let Steps {
+            executor,
+            mut committer,
+            checkpointer,
+            ..
+        } = steps;
+        committer.preparing = Preparation::Threads(None);
+        let threads = vec![
+            spawn("ordain-executor", move || executor.run()),
+            spawn("ordain-committer", move || committer.run()),
+            spawn("ordain-checkpointer", move || checkpointer.run()),
+        ];
+        running.own = threads.iter().map(|thread| thread.thread().id()).collect();
+        running.ending = Arc::new(Mutex::new(Ending { threads, dir }));
+        Node::of(running)
+    }
+
+    /// Leaves what the threads would do to someone else.
+    fn leave(self) -> (Node, Steps) {
+        (Node::of(self.running), self.steps)
+    }
 }
 
 /// Stack of each thread: the executor's holds the deepest calls of methods with large frames, and an
@@ -476,21 +572,13 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<
 
 /// What the log must hold before anything else: what tells it from others, if it is new, and what is
 /// in force, if that changed.
-pub(crate) fn news(meta: &Meta, in_force: &InForce) -> Vec<Command> {
+pub(crate) fn news(meta: &Meta, in_force: &InForce, log_id: LogId) -> Vec<Command> {
     let mut news = Vec::new();
     if meta.seq == Seq::ZERO {
-        news.push(Command::Genesis {
-            log_id: new_log_id(),
-        });
+        news.push(Command::Genesis { log_id });
     }
     if meta.in_force != *in_force {
         news.push(Command::InForce(Box::new(in_force.clone())));
     }
     news
-}
-
-/// 128 bits of the standard library's randomness, which the system seeds.
-fn new_log_id() -> LogId {
-    let half = |n: u64| u128::from(RandomState::new().hash_one(n));
-    LogId(half(0) << 64 | half(1))
 }
