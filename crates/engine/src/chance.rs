@@ -1,6 +1,6 @@
 //! Randomness that is no chance: a stream of numbers that depends on the log and the seq alone.
 
-use ordain_types::{LogId, Seq, Timestamp};
+use ordain_types::{Bug, LogId, Seq, Timestamp, planted};
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014).
 #[derive(Debug, Clone, Default)]
@@ -9,6 +9,11 @@ pub(crate) struct Chance(u64);
 impl Chance {
     /// The stream of one transaction.
     pub fn new(log_id: LogId, seq: Seq) -> Self {
+        let seq = if planted(Bug::SameChance) {
+            Seq::ZERO
+        } else {
+            seq
+        };
         let mut chance = Chance((log_id.0 >> 64) as u64 ^ log_id.0 as u64);
         let salt = chance.next();
         Chance(salt ^ seq.0.wrapping_mul(0xd134_2543_de82_ef95))

@@ -5,7 +5,7 @@
 //! changes hold each granule as it was at the freeze, and no command waits for a whole checkpoint.
 
 use bytes::Bytes;
-use ordain_types::{Granule, Seq};
+use ordain_types::{Bug, Granule, Seq, planted};
 
 use crate::catalog::Catalog;
 use crate::rows::{Row, Rows};
@@ -56,7 +56,8 @@ impl Default for Capture {
 impl Capture {
     /// To be called before a slot is written, or its old value put back.
     pub fn before_slot(&mut self, at: SlotIndex, slot: &mut Slot, catalog: &Catalog) {
-        if slot.mark.dirty && slot.mark.epoch < self.epoch {
+        let late = planted(Bug::RootCapturedLate);
+        if slot.mark.dirty && slot.mark.epoch < self.epoch && !late {
             let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
             frozen.changes.push(encode(slot, catalog));
             slot.mark = Mark {
@@ -75,7 +76,8 @@ impl Capture {
 
     /// To be called before a row in memory is written or put back.
     pub fn before_row(&mut self, granule: &Granule, row: &mut Row) {
-        if row.mark.dirty && row.mark.epoch < self.epoch {
+        let late = planted(Bug::RowCapturedLate);
+        if row.mark.dirty && row.mark.epoch < self.epoch && !late {
             let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
             frozen.changes.push((granule.clone(), row.value.clone()));
             row.mark = Mark {
@@ -192,6 +194,9 @@ impl Capture {
         let Some(frozen) = self.frozen.take() else {
             return;
         };
+        if planted(Bug::AbandonLoses) {
+            return;
+        }
         let dirty = Mark {
             dirty: true,
             epoch: self.epoch,

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_types::{
-    Call, Fault, FaultKind, Granule, InForce, Json, LogId, Outcome, Rejection, SendId, Seq,
-    Timestamp, limits,
+    Bug, Call, Fault, FaultKind, Granule, InForce, Json, LogId, Outcome, Rejection, SendId, Seq,
+    Timestamp, limits, planted,
 };
 
 use crate::Tx;
@@ -93,7 +93,7 @@ impl Tx {
             outcome,
         }) = self.decode_row(&granule)
         {
-            return match first_request == request {
+            return match first_request == request || planted(Bug::KeyAlone) {
                 true => Answer::Repeated {
                     first: seq,
                     outcome,
@@ -102,7 +102,7 @@ impl Tx {
             };
         }
         let outcome = run(self);
-        if self.running.broken.is_none() {
+        if self.running.broken.is_none() && !planted(Bug::AnswerLost) {
             self.remember_answer(call, request, &outcome);
         }
         Answer::Done(outcome)

@@ -3,7 +3,7 @@
 //! A command's hash covers its answer and the sends it asked for, so that a method that answers the same
 //! but sends something else is found too. What it wrote shows in later answers and in the state hash.
 
-use ordain_types::{BatchDigest, Outcome, Seq};
+use ordain_types::{BatchDigest, Bug, Outcome, Seq, planted};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::engine::Answer;
@@ -30,7 +30,7 @@ impl Digest {
             }
             Answer::KeyReused { first } => put(out, b'!', &first.0.to_le_bytes()),
         }
-        for send in sends {
+        for send in sends.iter().filter(|_| !planted(Bug::DigestSkipsSends)) {
             put(out, b's', send.entity.ty.as_str().as_bytes());
             put(out, b'k', send.entity.key.as_str().as_bytes());
             put(out, b'm', send.method.as_str().as_bytes());
@@ -65,7 +65,9 @@ fn put_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
         Outcome::Rejected(rejection) => {
             put(out, b'r', rejection.code.as_bytes());
             put(out, b'm', rejection.message.as_bytes());
-            put(out, b'd', rejection.details.as_deref().unwrap_or_default());
+            if !planted(Bug::DigestSkipsDetails) {
+                put(out, b'd', rejection.details.as_deref().unwrap_or_default());
+            }
         }
         Outcome::Fault(fault) => {
             put(out, b'f', fault.kind.code().as_bytes());

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use ordain_types::{
-    BatchDigest, BuildId, Call, Command, EntityId, FieldKey, Granule, InForce, Json, LogId,
-    Outcome, SendId, Seq, Timestamp, limits,
+    BatchDigest, Bug, BuildId, Call, Command, EntityId, FieldKey, Granule, InForce, Json, LogId,
+    Outcome, SendId, Seq, Timestamp, limits, planted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -276,7 +276,9 @@ impl Engine {
             self.kept_bytes -= kept.bytes;
             self.tx.undo = kept.undo;
             self.tx.roll_back(0);
-            self.tx.meta = kept.before;
+            if !planted(Bug::MetaStays) {
+                self.tx.meta = kept.before;
+            }
             self.next = kept.first_seq;
         }
         assert_eq!(self.seq(), seq, "a batch is taken back whole");
@@ -344,7 +346,11 @@ impl Engine {
             self.batch.is_none(),
             "a checkpoint stands between two batches"
         );
-        self.tx.capture.freeze(self.seq(), encode(&self.tx.meta));
+        let seq = Seq(self
+            .seq()
+            .0
+            .saturating_sub(planted(Bug::CheckpointEarly).into()));
+        self.tx.capture.freeze(seq, encode(&self.tx.meta));
     }
 
     /// Captures at most `most` granules of the checkpoint under way. Gives it once it is whole.

@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use ordain_types::granule::{Part, prefix_end};
-use ordain_types::{Call, Granule, Outcome, SendId, Seq, Timestamp, limits};
+use ordain_types::{Bug, Call, Granule, Outcome, SendId, Seq, Timestamp, limits, planted};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -32,7 +32,8 @@ impl Tx {
     /// Remembers `granule` until the retention is over. `index` tells apart what one command
     /// remembers.
     pub(crate) fn remember(&mut self, granule: Granule, value: Bytes, index: u32) {
-        let at = self.running.now.plus_ms(self.meta.in_force.retention_ms);
+        let late = u64::from(planted(Bug::ExpiresLate));
+        let at = (self.running.now).plus_ms(self.meta.in_force.retention_ms + late);
         let expiry = Granule::expiry(
             at,
             SendId {
@@ -43,7 +44,10 @@ impl Tx {
         let key = Bytes::copy_from_slice(granule.as_bytes());
         self.write_row(granule, Some(value));
         self.write_row(expiry, Some(key));
-        self.next_expiry = Some(self.next_expiry.map_or(at, |next| next.min(at)));
+        let next = self
+            .next_expiry
+            .filter(|next| *next <= at || planted(Bug::ExpiryMissed));
+        self.next_expiry = Some(next.unwrap_or(at));
     }
 
     /// Remembers the answer to a call with an idempotency key.

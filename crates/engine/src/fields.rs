@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use ordain_types::{
-    EntityId, FaultKind, FieldKey, Granule, Json, granule::Part, granule::prefix_end, limits,
+    Bug, EntityId, FaultKind, FieldKey, Granule, Json, granule::Part, granule::prefix_end, limits,
+    planted,
 };
 
 use crate::Tx;
@@ -26,7 +27,7 @@ impl Tx {
     }
 
     fn field_write(&mut self, field: &FieldKey, value: Option<Json>) {
-        if self.in_query() {
+        if self.in_query() && !planted(Bug::QueryWrites) {
             self.fault(
                 FaultKind::WriteInQuery,
                 format!("a query tried to write the field {field}"),
@@ -85,6 +86,7 @@ impl Tx {
         };
         let to = match to {
             Bound::Unbounded => Bound::Excluded(prefix_end(&prefix).expect("a prefix ends in 0")),
+            Bound::Included(key) if planted(Bug::ScanEndsEarly) => Bound::Excluded(join(key)),
             Bound::Included(key) => Bound::Included(join(key)),
             Bound::Excluded(key) => Bound::Excluded(join(key)),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use ordain_types::Granule;
+use ordain_types::{Bug, Granule, planted};
 
 use crate::cold::{Cold, ColdError};
 use crate::slots::Mark;
@@ -93,7 +93,9 @@ impl Rows {
             let reached = chunk.last().map(|(granule, _)| granule.as_bytes().to_vec());
             let (low, high) = match (&reached, whole, reverse) {
                 (Some(last), false, false) => (from.clone(), Bound::Included(last.clone())),
-                (Some(last), false, true) => (Bound::Included(last.clone()), to.clone()),
+                (Some(last), false, true) if !planted(Bug::ReverseOverreach) => {
+                    (Bound::Included(last.clone()), to.clone())
+                }
                 _ => (from.clone(), to.clone()),
             };
             self.merge(
@@ -131,7 +133,7 @@ impl Rows {
                 (None, None) => return,
                 (Some(_), None) => false,
                 (None, Some(_)) => true,
-                (Some((h, _)), Some((c, _))) if *h == c => {
+                (Some((h, _)), Some((c, _))) if *h == c && !planted(Bug::HidesNothing) => {
                     cold.next();
                     false
                 }
@@ -154,7 +156,8 @@ impl Rows {
     /// Forgets a row that hides nothing any more: it is deleted, and so it is in `Cold`.
     pub fn forget_deleted(&mut self, granule: Granule, applied: u64) {
         let row = self.rows.get(&granule);
-        if row.is_some_and(|row| row.value.is_none() && row.mark.is_cold(applied)) {
+        let cold = |mark: Mark| mark.is_cold(applied) || planted(Bug::DeletionForgotten);
+        if row.is_some_and(|row| row.value.is_none() && cold(row.mark)) {
             self.restore(granule, None);
         }
     }

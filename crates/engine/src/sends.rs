@@ -10,7 +10,8 @@ use std::ops::Bound;
 
 use ordain_types::granule::{Part, prefix_end};
 use ordain_types::{
-    EntityId, FaultKind, Granule, Json, Method, Outcome, SendId, Seq, Timestamp, limits,
+    Bug, EntityId, FaultKind, Granule, Json, Method, Outcome, SendId, Seq, Timestamp, limits,
+    planted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +94,11 @@ impl PendingSends {
 
     pub fn due(&self, now: Timestamp, most: usize) -> Vec<SendId> {
         let due = self.0.iter().take_while(|(due, _)| *due <= now);
-        due.take(most).map(|(_, send)| *send).collect()
+        let mut due: Vec<_> = due.take(most).map(|(_, send)| *send).collect();
+        if planted(Bug::DueReversed) {
+            due.reverse();
+        }
+        due
     }
 
     pub fn len(&self) -> usize {
@@ -183,6 +188,9 @@ impl Tx {
     pub(crate) fn take_pending(&mut self, id: SendId) -> Option<PendingSend> {
         let granule = Granule::send(id);
         let row: PendingSend = self.decode_row(&granule)?;
+        if planted(Bug::DeliversTwice) {
+            return Some(row);
+        }
         self.write_row(granule, None);
         self.pending.remove(row.due, id);
         self.undo.push(Undo::Delivered {
@@ -194,6 +202,9 @@ impl Tx {
 
     /// Makes the index of what is due, from the rows.
     pub(crate) fn load_pending(&mut self) -> Result<(), crate::ColdError> {
+        if planted(Bug::SendsNotLoaded) {
+            return Ok(());
+        }
         let end = prefix_end(Granule::sends()).expect("a table number is below 255");
         let mut from = Bound::Included(Granule::sends().to_vec());
         loop {

@@ -3,7 +3,7 @@
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
-use ordain_types::{EntityId, EntityType, Granule, Key};
+use ordain_types::{Bug, EntityId, EntityType, Granule, Key, planted};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{State, TypeIndex};
@@ -39,7 +39,8 @@ pub(crate) struct Mark {
 impl Mark {
     /// Whether memory may forget the granule: [`crate::Cold`] has it.
     pub fn is_cold(self, applied: u64) -> bool {
-        !self.dirty && self.epoch <= applied
+        let applied = self.epoch <= applied || planted(Bug::EvictsCaptured);
+        !self.dirty && applied || planted(Bug::EvictsDirty)
     }
 }
 

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use bytes::Bytes;
 use ordain_types::{
-    EntityId, Fault, FaultKind, Granule, Json, Key, Method, MethodKind, Rejection, Seq, Timestamp,
-    limits,
+    Bug, EntityId, Fault, FaultKind, Granule, Json, Key, Method, MethodKind, Rejection, Seq,
+    Timestamp, limits, planted,
 };
 
 use crate::catalog::{Args, Catalog, Decoded, MethodIndex, State, TypeIndex};
@@ -119,6 +119,9 @@ impl Tx {
 
     /// A panic is a fault from where it leaves its call: a method that catches it later cannot answer.
     fn note_panic(&mut self, unwinding: &(dyn Any + Send)) {
+        if planted(Bug::PanicCaught) {
+            return;
+        }
         if self.running.fault.is_none() && self.running.broken.is_none() {
             let fault = panic_fault(unwinding, self.place());
             self.running.fault = Some(Box::new(fault));
@@ -198,7 +201,9 @@ impl Tx {
     fn enter(&mut self, ty: TypeIndex, key: Key, method: MethodIndex) {
         self.go_on();
         let kind = self.catalog.get(ty).methods[method.0 as usize].kind;
-        if self.running.frames.len() >= limits::CALL_DEPTH_MAX {
+        if self.running.frames.len()
+            >= limits::CALL_DEPTH_MAX + usize::from(planted(Bug::DeeperByOne))
+        {
             let limit = limits::CALL_DEPTH_MAX;
             self.fault(
                 FaultKind::CallDepth,
@@ -372,7 +377,8 @@ impl Tx {
         if self.slots.get(at).state.is_none() {
             self.held();
         }
-        if written {
+        let again = |undo: &Undo| matches!(undo, Undo::State { slot, .. } if *slot == at);
+        if written || planted(Bug::OneImage) && self.undo.iter().any(again) {
             return;
         }
         if kind == MethodKind::Query {
@@ -466,7 +472,9 @@ impl Tx {
     fn undo_frame(&mut self) {
         let Frame { undo, sends, .. } = *self.frame();
         self.roll_back(undo);
-        self.running.sends.truncate(sends);
+        if !planted(Bug::SendsStay) {
+            self.running.sends.truncate(sends);
+        }
     }
 
     /// Whether the running transaction may only read.

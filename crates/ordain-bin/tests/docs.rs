@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ordain_types::limits;
+use ordain_types::{Bug, limits};
 
 const CONSTANTS: &str = include_str!("../../types/src/limits.rs");
 const ENTITIES: &str = include_str!("../../../docs/entities.md");
@@ -71,6 +71,35 @@ fn limit_row(line: &str) -> Option<(&str, u64)> {
     let mut cells = line.strip_prefix("| `")?.split(" | ");
     let name = cells.next()?.strip_suffix('`')?;
     Some((name, cells.next()?.parse().expect("a limit's value")))
+}
+
+#[test]
+fn the_table_of_deliberate_bugs_is_the_code_s() {
+    let page = include_str!("../../../docs/mutations.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|line| line.trim_end_matches(" |").split(" | ").collect())
+        .collect();
+    let named: Vec<&str> = rows
+        .iter()
+        .map(|row| row[0].trim_end_matches('`'))
+        .collect();
+    let bugs: Vec<String> = Bug::ALL.iter().map(|bug| format!("{bug:?}")).collect();
+    assert_eq!(named, bugs, "docs/mutations.md");
+    for (bug, row) in Bug::ALL.iter().zip(&rows) {
+        let [_, what, place, caught_by] = row[..] else {
+            panic!("{bug:?} has other columns");
+        };
+        assert_eq!(what, bug.what(), "{bug:?}");
+        assert!(!caught_by.is_empty(), "{bug:?}");
+        for file in links(place) {
+            let source = fs::read_to_string(root().join("docs").join(file)).unwrap_or_default();
+            let site = format!("Bug::{bug:?}");
+            assert!(source.contains(&site), "{bug:?} is not planted in {file}");
+        }
+        assert!(links(place).next().is_some(), "{bug:?} is planted nowhere");
+    }
 }
 
 #[test]

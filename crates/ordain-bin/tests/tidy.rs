@@ -114,6 +114,9 @@ const OPTIONAL: &[(&str, &str)] = &[("ordain", "ordain-cli"), ("ordain", "ordain
 /// The crates whose outcomes are a function of the log: all carry the same `clippy.toml`.
 const DETERMINISTIC: &[&str] = &["crates/types", "crates/engine", "crates/hosts"];
 
+/// The feature of `ordain-types` with the deliberate bugs.
+const PLANTED: &str = "planted";
+
 /// Lines of one source file.
 const LINES_MAX: usize = 1_000;
 
@@ -165,6 +168,29 @@ fn wrong_edges(package: &Package, ours: &BTreeSet<&str>) -> Vec<String> {
             (!left_out).then(|| format!("{from} must import {to} only as an optional feature"))
         })
         .collect()
+}
+
+#[test]
+fn deliberate_bugs_are_compiled_in_for_tests_alone() {
+    for package in metadata().packages {
+        let name = &package.name;
+        for (feature, enables) in &package.features {
+            let passes_on = enables.iter().any(|it| it.contains(PLANTED));
+            assert!(
+                !passes_on,
+                "{name}: its feature {feature} would bring in deliberate bugs"
+            );
+        }
+        for edge in &package.dependencies {
+            let enables = edge.features.iter().any(|it| it == PLANTED);
+            let for_tests = edge.kind == DependencyKind::Development;
+            assert!(
+                !enables || for_tests,
+                "{name} enables {PLANTED} of {}",
+                edge.name
+            );
+        }
+    }
 }
 
 #[test]

@@ -49,6 +49,26 @@ pub fn query(chance: &mut Chance) -> Call {
     call
 }
 
+/// A query that scans an entity from both ends, in parts of several sizes.
+pub fn pages(entity: EntityId) -> Call {
+    let scan = |reverse, limit| Op::Scan {
+        from: Edge::Open,
+        to: Edge::Open,
+        reverse,
+        limit,
+    };
+    let limits = [1, 9, 16, 21, 40].into_iter();
+    let ops = limits.flat_map(|limit| [scan(true, limit), scan(false, limit)]);
+    let program = Program { ops: ops.collect() };
+    Call {
+        entity,
+        method: method("look"),
+        args: program.json().into(),
+        caller: String::new(),
+        idempotency_key: None,
+    }
+}
+
 /// One of the entities.
 pub fn entity(chance: &mut Chance) -> EntityId {
     let ty = if chance.one_in(3) { "beta" } else { "alpha" };

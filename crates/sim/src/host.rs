@@ -20,6 +20,26 @@ pub const TYPES: [&str; 2] = ["alpha", "beta"];
 
 /// What can be called: each type with the update `run` and the query `look`.
 pub fn catalog() -> Catalog {
+    catalog_of(None)
+}
+
+/// How methods differ from what they were when their commands first ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Values have something more in them.
+    Values,
+    /// Details of rejections are longer.
+    Details,
+    /// Sends are due a millisecond later.
+    Delays,
+}
+
+/// The same with methods that are not what they were.
+pub fn changed_catalog(change: Change) -> Catalog {
+    catalog_of(Some(change))
+}
+
+fn catalog_of(change: Option<Change>) -> Catalog {
     let mut catalog = Catalog::default();
     for name in TYPES {
         let method = |name: &str, kind| MethodDef {
@@ -27,7 +47,7 @@ pub fn catalog() -> Catalog {
             kind,
             params: Vec::new(),
             result: "{}".to_owned(),
-            run: Arc::new(Interpreter),
+            run: Arc::new(Interpreter { change }),
         };
         let def = TypeDef {
             name: EntityType::new(name).expect("a type's name"),
@@ -87,7 +107,9 @@ impl StateType for Roots {
     }
 }
 
-struct Interpreter;
+struct Interpreter {
+    change: Option<Change>,
+}
 
 impl Run for Interpreter {
     fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
@@ -106,8 +128,32 @@ impl Run for Interpreter {
     fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
         let program = args.downcast::<Program>().expect("decoded above");
         let mut seen = Vec::new();
-        run_ops(tx, None, &program.ops, &mut seen)?;
+        let mut ops = program.ops;
+        if let Some(change) = self.change {
+            ops.iter_mut().for_each(|op| change.make(op));
+        }
+        run_ops(tx, None, &ops, &mut seen)?;
+        if self.change == Some(Change::Values) {
+            seen.push(Value::Null);
+        }
         Ok(serde_json::to_vec(&seen).expect("values are JSON").into())
+    }
+}
+
+impl Change {
+    fn make(self, op: &mut Op) {
+        match (self, op) {
+            (_, Op::Hold { ops, .. }) => ops.iter_mut().for_each(|op| self.make(op)),
+            (
+                Change::Details,
+                Op::Reject {
+                    details: Some(length),
+                    ..
+                },
+            ) => *length += 1,
+            (Change::Delays, Op::Send { delay_ms, .. }) => *delay_ms += 1,
+            _ => {}
+        }
     }
 }
 

@@ -203,6 +203,15 @@ impl Oracle {
         running.transaction(&call.entity, &call.method, &call.args)
     }
 
+    /// Whether the last command asked for a send that waits.
+    pub fn sent(&self) -> bool {
+        let of_last = SendId {
+            seq: self.seq,
+            index: 0,
+        };
+        self.waiting.contains_key(&of_last)
+    }
+
     /// Sends that are due, in the order they are to be delivered.
     pub fn due(&self, now: Timestamp) -> Vec<SendId> {
         let waiting = self.waiting.iter();

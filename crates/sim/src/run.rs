@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_engine::{Answer, Changes, Empty, Engine, Executed, Halt, InvocationStatus, Options};
-use ordain_types::{BatchDigest, Call, Command, Seq, Timestamp};
+use ordain_types::{BatchDigest, Call, Command, EntityId, Seq, Timestamp};
 
 use crate::chance::Chance;
 use crate::cold::Durable;
@@ -129,6 +129,8 @@ struct Entry {
     expected: Vec<Expected>,
     /// Of its first execution.
     digest: Option<BatchDigest>,
+    /// Whether methods asked for sends in it.
+    sends: bool,
     /// The oracle before it.
     before: Oracle,
 }
@@ -218,6 +220,7 @@ impl World {
             commands,
             expected: Vec::new(),
             digest: None,
+            sends: false,
             before: self.oracle.clone(),
         };
         self.tell(|| format!("batch of {} at {timestamp:?}", entry.commands.len()));
@@ -226,6 +229,7 @@ impl World {
         for command in &entry.commands {
             let expected = self.oracle.execute(command, timestamp);
             self.commands += 1;
+            entry.sends |= self.oracle.sent() && !matches!(command, Command::Send { .. });
             self.tell(|| format!("  {command:?} -> {expected:?}"));
             entry.expected.push(expected);
             if halted {
@@ -299,6 +303,9 @@ impl World {
             .collect();
         let expected: Vec<_> = entity.fields.into_iter().collect();
         same(|| format!("fields of {id}"), &fields, &expected)?;
+        if self.pages(id)? {
+            return self.restart();
+        }
         let Ok(found) = self.engine.invocation(send) else {
             return self.restart();
         };
@@ -316,6 +323,17 @@ impl World {
                 done.map(|done| (done.entity.clone(), Ok((done.seq, done.outcome.clone()))))
             });
         same(|| format!("invocation {send}"), &found, &expected)
+    }
+
+    /// Scans an entity from both ends, in parts of several sizes. True: the engine halted.
+    fn pages(&mut self, id: EntityId) -> Result<bool, Difference> {
+        let call = generate::pages(id);
+        let Ok(outcome) = self.engine.query(&call, None, self.now) else {
+            return Ok(true);
+        };
+        let expected = self.oracle.query(&call, self.now);
+        same(|| format!("{call:?}"), &plain(outcome), &expected)?;
+        Ok(false)
     }
 
     fn check_sends(&mut self) -> Same {
@@ -354,7 +372,8 @@ impl World {
         while self.checkpoint.is_some() {
             self.checkpoint_further(usize::MAX)?;
         }
-        self.replay_all()
+        self.replay_all()?;
+        self.replay_changed()
     }
 }
 

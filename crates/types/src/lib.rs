@@ -8,6 +8,7 @@
 //!   batch     consecutive commands and the digests of earlier ones; one log record
 //!   granule   the ordered keys of durable state
 //!   request   a typed call, before it is a command
+//!   planted   deliberate bugs, compiled in for tests alone
 //! ```
 //!
 //! This crate knows no I/O, no clock and no shape of the HTTP API. Every persisted thing has one
@@ -19,6 +20,7 @@ pub mod granule;
 pub mod id;
 pub mod limits;
 pub mod outcome;
+pub mod planted;
 pub mod request;
 
 pub use batch::{Batch, BatchDigest};
@@ -29,6 +31,7 @@ pub use id::{
     Seq, Timestamp,
 };
 pub use outcome::{Fault, FaultKind, Outcome, Rejection};
+pub use planted::{Bug, planted};
 pub use request::{MethodKind, Request, RequestError, RequestParts};
 
 /// JSON text as bytes: arguments, results, states, details. Shared, never copied.

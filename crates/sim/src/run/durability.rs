@@ -2,7 +2,9 @@
 //! failing reads, replays.
 
 use super::{Checkpoint, Difference, Entry, Same, World, check, execute, open, same, same_state};
-use super::{Empty, Engine, Executed, Seq, dump, host, options};
+use super::{Command, Empty, Engine, Executed, Expected, Seq, dump, host, options};
+use crate::host::Change;
+use ordain_types::Outcome;
 
 impl World {
     /// More of the log is durable.
@@ -148,6 +150,31 @@ impl World {
         Ok(())
     }
 
+    /// The log once more with methods that are not what they were: its digests must tell, in the
+    /// first batch at the latest whose outcomes are other ones.
+    pub(super) fn replay_changed(&mut self) -> Same {
+        let change = (self.chance).pick(&[Change::Values, Change::Details, Change::Delays]);
+        let catalog = host::changed_catalog(change);
+        let options = options(&mut self.chance);
+        let mut engine =
+            Engine::open(catalog, Box::new(Empty), options).expect("nothing can be read");
+        for entry in &self.log {
+            engine.begin_batch(entry.first_seq, entry.timestamp);
+            for command in &entry.commands {
+                executed(&mut engine, command, false)?;
+            }
+            let told = Some(engine.end_batch()) != entry.digest;
+            if told || entry.changes_by(change) {
+                return same(
+                    || format!("digest of batch {}: {change:?} are others", entry.first_seq),
+                    &told,
+                    &true,
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// The whole log once more, from nothing, in batches of other sizes.
     pub(super) fn replay_all(&mut self) -> Same {
         let options = options(&mut self.chance);
@@ -188,6 +215,24 @@ impl World {
 }
 
 impl Entry {
+    /// Whether the change must show in an outcome or a send of this batch.
+    fn changes_by(&self, change: Change) -> bool {
+        let calls = self.commands.iter().zip(&self.expected);
+        let mut outcomes = calls.filter_map(|(command, expected)| match (command, expected) {
+            (Command::Call(_) | Command::Deliver { .. }, Expected::Done(outcome)) => Some(outcome),
+            _ => None,
+        });
+        match change {
+            Change::Values => {
+                outcomes.any(|it| matches!(it, Outcome::Value(value) if value != "null"))
+            }
+            Change::Details => {
+                outcomes.any(|it| matches!(it, Outcome::Rejected(no) if no.details.is_some()))
+            }
+            Change::Delays => self.sends,
+        }
+    }
+
     fn last_seq(&self) -> Seq {
         Seq(self.first_seq.0 + self.commands.len() as u64 - 1)
     }

@@ -1,0 +1,185 @@
+//! Deliberate bugs, by which the tests are shown to notice mistakes at all. A site in the product asks
+//! [`planted`] and does wrong if told so; without the feature `planted`, which only tests enable, the
+//! answer is a constant and the compiler removes the site.
+//!
+//! With the feature, a bug is on for one thread while [`plant`] runs: many can be tried at once. What the
+//! bugs are caught by is in `docs/mutations.md`.
+
+/// Where a bug is planted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// In `ordain-engine`.
+    Engine,
+}
+
+macro_rules! bugs {
+    ($($part:ident { $(#[doc = $what:literal] $name:ident,)+ })+) => {
+        /// A deliberate bug.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Bug { $($(#[doc = $what] $name,)+)+ }
+
+        impl Bug {
+            /// Every bug, part by part.
+            pub const ALL: &[Bug] = &[$($(Bug::$name,)+)+];
+
+            /// Where it is planted.
+            pub const fn part(self) -> Part {
+                match self { $($(Bug::$name)|+ => Part::$part,)+ }
+            }
+
+            /// What goes wrong, in a sentence.
+            pub const fn what(self) -> &'static str {
+                match self { $($(Bug::$name => $what.trim_ascii(),)+)+ }
+            }
+        }
+    };
+}
+
+bugs! {
+    Engine {
+        /// A rejection does not undo root values.
+        RootStays,
+        /// A rejection does not undo fields.
+        RowStays,
+        /// A caught rejection keeps the sends of its call.
+        SendsStay,
+        /// What is taken back leaves its sends among those that wait.
+        PendingStays,
+        /// A delivery that is taken back does not put its send back among those that wait.
+        DeliveryStays,
+        /// What is taken back leaves its timestamp and what it put in force.
+        MetaStays,
+        /// A call that comes back to an entity its transaction has written keeps no before-image of its own.
+        OneImage,
+        /// The answer to an idempotency key is not remembered.
+        AnswerLost,
+        /// Two requests with one idempotency key count as the same one.
+        KeyAlone,
+        /// An answer is forgotten a millisecond late.
+        ExpiresLate,
+        /// An answer to be forgotten sooner than all others does not move the next look.
+        ExpiryMissed,
+        /// A delivered send goes on waiting.
+        DeliversTwice,
+        /// Sends that are due are delivered in the wrong order.
+        DueReversed,
+        /// The sends that wait are not read on a start.
+        SendsNotLoaded,
+        /// A scan that includes its end leaves it out.
+        ScanEndsEarly,
+        /// A scan from the end takes rows of memory before rows of the store that lie behind them.
+        ReverseOverreach,
+        /// A row of memory does not hide the one in the store.
+        HidesNothing,
+        /// A query may write a field.
+        QueryWrites,
+        /// A panic of a callee can be caught.
+        PanicCaught,
+        /// One call more may nest.
+        DeeperByOne,
+        /// Random numbers do not depend on the seq.
+        SameChance,
+        /// A root value written after the freeze is checkpointed as it is, not as it was.
+        RootCapturedLate,
+        /// A row written after the freeze is checkpointed as it is, not as it was.
+        RowCapturedLate,
+        /// A checkpoint says it stands for one command less.
+        CheckpointEarly,
+        /// What an abandoned checkpoint held is not taken up by the next one.
+        AbandonLoses,
+        /// What was written and not checkpointed may leave memory.
+        EvictsDirty,
+        /// What was captured may leave memory before the store has it.
+        EvictsCaptured,
+        /// A deletion is forgotten although the store still has the row.
+        DeletionForgotten,
+        /// The digest of a rejection does not depend on its details.
+        DigestSkipsDetails,
+        /// The digest of a command does not depend on its sends.
+        DigestSkipsSends,
+    }
+}
+
+/// Whether this bug is on: never.
+#[cfg(not(feature = "planted"))]
+#[inline(always)]
+pub const fn planted(_: Bug) -> bool {
+    false
+}
+
+#[cfg(feature = "planted")]
+pub use switch::{Caught, catch, plant, planted};
+
+#[cfg(feature = "planted")]
+mod switch {
+    use std::any::Any;
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::Bug;
+
+    thread_local! {
+        static ON: Cell<Option<Bug>> = const { Cell::new(None) };
+        /// How often the bug that is on was asked for.
+        static MET: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// Whether this bug is on, on this thread.
+    pub fn planted(bug: Bug) -> bool {
+        let on = ON.get() == Some(bug);
+        MET.set(MET.get() + u64::from(on));
+        on
+    }
+
+    /// Runs with a bug on, on this thread. Says how often its site was met.
+    pub fn plant<R>(bug: Bug, run: impl FnOnce() -> R) -> (R, u64) {
+        struct Off;
+        impl Drop for Off {
+            fn drop(&mut self) {
+                ON.set(None);
+            }
+        }
+        assert_eq!(ON.replace(Some(bug)), None, "one bug at a time");
+        let _off = Off;
+        MET.set(0);
+        (run(), MET.get())
+    }
+
+    /// What became of a check that ran with a bug on.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Caught {
+        /// It failed, and said so.
+        By(String),
+        /// It met the bug and saw nothing.
+        No,
+        /// It never came to the bug: it shows nothing.
+        NotMet,
+    }
+
+    /// Runs a check that panics when it fails, with a bug on.
+    pub fn catch(bug: Bug, check: impl FnOnce()) -> Caught {
+        let run = || catch_unwind(AssertUnwindSafe(check)).map_err(|panic| text(&*panic));
+        match plant(bug, run) {
+            (_, 0) => Caught::NotMet,
+            (Ok(()), _) => Caught::No,
+            (Err(said), _) => Caught::By(said),
+        }
+    }
+
+    fn text(panic: &(dyn Any + Send)) -> String {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        text.unwrap_or_else(|| "a panic without words".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_planted_unasked() {
+        assert!(Bug::ALL.iter().all(|bug| !planted(*bug)));
+        assert!(Bug::ALL.iter().all(|bug| bug.what().ends_with('.')));
+    }
+}
