@@ -16,13 +16,14 @@
 //! ```
 //!
 //! Knows applications and clients. How the log or the engine works it does not know: it measures from
-//! outside, and nothing imports it but the program that has its commands.
+//! outside. Nothing imports it but the program that has its commands, and the torture harness, which
+//! drives the same workloads and audits them.
 
-mod answer;
+pub mod answer;
 mod bench;
-mod choose;
+pub mod choose;
 mod demo;
-mod door;
+pub mod door;
 mod drive;
 mod limits;
 mod measure;
@@ -31,7 +32,7 @@ mod report;
 mod server;
 #[cfg(test)]
 mod tests;
-mod workload;
+pub mod workload;
 
 use ordain_cli::ExtraCommand;
 

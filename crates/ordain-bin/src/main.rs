@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use ordain_example_marketplace as marketplace;
+use ordain_example_probe as probe;
 use ordain_example_smallbank as smallbank;
 use ordain_example_transfer as transfer;
 
@@ -15,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let entities = transfer::entities()
         .and(smallbank::entities())
-        .and(marketplace::entities());
+        .and(marketplace::entities())
+        .and(probe::entities());
     ordain_cli::run(entities, ordain_bench::commands())
 }

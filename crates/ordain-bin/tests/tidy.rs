@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Which crates of the workspace a crate may import. Imports go down only; ARCHITECTURE.md says
-/// what each crate never learns by that. Nothing imports `ordain-sim`, and only the binary
-/// imports `ordain-bench`.
+/// what each crate never learns by that. Nothing imports `ordain-sim`; the binary
+/// imports `ordain-bench`, and the torture harness does for its workloads and audits.
 const EDGES: &[(&str, &[&str])] = &[
     ("ordain-types", &[]),
     ("ordain-macros", &[]),
@@ -62,6 +62,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ordain-example-transfer", &["ordain"]),
     ("ordain-example-smallbank", &["ordain"]),
     ("ordain-example-marketplace", &["ordain"]),
+    ("ordain-example-probe", &["ordain"]),
     ("ordain-example-shop", &["ordain"]),
     (
         "ordain-bench",
@@ -73,6 +74,18 @@ const EDGES: &[(&str, &[&str])] = &[
             "ordain-example-transfer",
             "ordain-example-smallbank",
             "ordain-example-marketplace",
+        ],
+    ),
+    (
+        // Tortures a server from outside: clients, applications, and the bench's workloads. What a
+        // data directory holds it knows from the pages that say so, to damage each part of it.
+        "ordain-torture",
+        &[
+            "ordain",
+            "ordain-types",
+            "ordain-client",
+            "ordain-bench",
+            "ordain-example-probe",
         ],
     ),
     (
@@ -96,6 +109,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "ordain-example-transfer",
             "ordain-example-smallbank",
             "ordain-example-marketplace",
+            "ordain-example-probe",
         ],
     ),
 ];
@@ -106,6 +120,7 @@ const TEST_EDGES: &[(&str, &str)] = &[
     ("ordain-server", "ordain-hosts"),
     ("ordain-server", "ordain-log"),
     ("ordain-server", "ordain-store"),
+    ("ordain-bin", "ordain-torture"),
 ];
 
 /// Imports that an embedded application must be able to leave out.
