@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::acked::Acked;
 use crate::disk::{Disk, write_whole_at};
@@ -176,7 +176,7 @@ impl Log {
     /// nothing if there is nothing to clear.
     pub fn reset_tail(&mut self) -> Result<(), AppendError> {
         self.next.check()?;
-        if self.unclean_bytes == 0 {
+        if self.unclean_bytes == 0 || planted(Bug::TailNotReset) {
             return Ok(());
         }
         let file = &*self.current.file;
@@ -220,7 +220,8 @@ impl Log {
     pub fn remove_before(&mut self, seq: Seq) -> Result<u64, RemoveError> {
         let mut bytes = 0;
         while let [oldest, next, ..] = self.segments[..]
-            && next.first_seq.is_some_and(|first_seq| first_seq <= seq)
+            && let upto = seq.plus(planted(Bug::RemovesTooMuch).into())
+            && next.first_seq.is_some_and(|first_seq| first_seq <= upto)
         {
             let file = file_name(oldest.ordinal);
             match self.disk.remove(&file) {
@@ -286,7 +287,9 @@ impl Log {
         let file = &*self.current.file;
         write_whole_at(file, &self.record, self.offset)
             .map_err(|error| self.write_error("append to", &error))?;
-        file.sync().map_err(|error| self.sync_error(&error))?;
+        if !planted(Bug::AppendUnsynced) {
+            file.sync().map_err(|error| self.sync_error(&error))?;
+        }
         self.unclean_bytes = 0;
         Ok(())
     }

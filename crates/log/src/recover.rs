@@ -1,7 +1,7 @@
 //! Opening a log: find its end, decide whether what follows may be cut, and only then change
 //! anything. It knows the laws of the crate's page and nothing of what the payloads mean.
 
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::acked::{self, Acked};
 use crate::cursor::Cursor;
@@ -91,7 +91,7 @@ pub(crate) fn open(disk: &dyn Disk, segment_bytes: u64) -> Result<Opened, OpenEr
         .map(|found| found.name);
     remove_unused(disk, unused.chain(unfinished).rev())?;
     let last = &mut segments[end.index];
-    let current = if settled {
+    let current = if settled || planted(Bug::EndNotRewritten) {
         reuse(disk, last)?
     } else {
         settle(disk, last, &end)?
@@ -191,7 +191,7 @@ fn refuse_if_acknowledged(
     offset: u64,
     last_seq: Seq,
 ) -> Result<(), OpenError> {
-    if acked <= last_seq {
+    if acked <= last_seq || planted(Bug::CutsAcknowledged) {
         return Ok(());
     }
     Err(OpenError::AcknowledgedMissing {
@@ -222,7 +222,10 @@ fn settle(disk: &dyn Disk, found: &Found, end: &End) -> Result<Ready, OpenError>
     let ready = reuse(disk, found)?;
     let rewrite = || {
         let file = &*ready.file;
-        let offset = end.cursor.offset();
+        let mut offset = end.cursor.offset();
+        if end.cut.is_some() && planted(Bug::CutsTooMuch) {
+            offset = last_record;
+        }
         zero(file, offset, ready.bytes - offset)?;
         let mut record = vec![0; (offset - last_record) as usize];
         read_exact_at(file, &mut record, last_record)?;

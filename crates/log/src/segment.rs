@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind};
 
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::AppendError;
 use crate::disk::{Disk, File, Mode, read_exact_at, write_whole_at};
@@ -68,6 +68,9 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
         .map_err(|error| AppendError::from_write("make", &name, &error))?;
     let preallocate = || {
         let bytes = file.bytes()?.max(header.bytes);
+        if file.bytes()? == bytes && planted(Bug::UsedUnzeroed) {
+            return Ok(bytes);
+        }
         zero(&*file, HEADER_BYTES, bytes - HEADER_BYTES)?;
         Ok(bytes)
     };
@@ -81,8 +84,10 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     write_whole_at(&*file, &header.encode(), 0)
         .map_err(|error| AppendError::from_write("write the header of", &name, &error))?;
     sync()?;
-    disk.sync_dir()
-        .map_err(|error| AppendError::from_sync("sync the directory of", &name, &error))?;
+    if !planted(Bug::EntryUnsynced) {
+        disk.sync_dir()
+            .map_err(|error| AppendError::from_sync("sync the directory of", &name, &error))?;
+    }
     Ok(Ready {
         header,
         file,

@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind};
 
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::cursor::Cursor;
 use crate::disk::{Disk, File, Mode, read_exact_at};
@@ -141,7 +141,8 @@ fn header_error(name: &str, flaw: HeaderFlaw) -> OpenError {
 
 fn check_neighbours(disk: &dyn Disk, previous: &mut Found, found: &Found) -> Result<(), OpenError> {
     let begins = found.begins();
-    if found.header.ordinal != previous.header.ordinal + 1 {
+    let follows = found.header.ordinal == previous.header.ordinal + 1;
+    if !follows && !planted(Bug::SegmentGapAccepted) {
         let first_seq = end_of(disk, previous)?.expected();
         return Err(OpenError::MissingSegments {
             first_file: file_name(previous.header.ordinal + 1),

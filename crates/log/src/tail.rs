@@ -3,7 +3,7 @@
 
 use std::io;
 
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::cursor::{Ahead, Cursor};
 use crate::disk::{Disk, read_exact_at};
@@ -120,7 +120,7 @@ fn judge(cursor: &mut Cursor, evidence: Evidence) -> io::Result<Tail> {
         _ => Ok(()),
     };
     // Proof that it had been durable outweighs every look of being unfinished.
-    if evidence.acked >= cursor.expected() {
+    if evidence.acked >= cursor.expected() && !planted(Bug::CutsAcknowledged) {
         return Ok(Tail::Damaged(Flaw::Acknowledged {
             acked: evidence.acked,
         }));
@@ -128,7 +128,7 @@ fn judge(cursor: &mut Cursor, evidence: Evidence) -> io::Result<Tail> {
     if evidence.later_segment {
         return Ok(Tail::Damaged(Flaw::LaterSegment));
     }
-    if let Some(later) = later_record(cursor, end)? {
+    if let Some(later) = later_record(cursor, end)?.filter(|_| !planted(Bug::CutsBeforeLater)) {
         return Ok(Tail::Damaged(later));
     }
     Ok(match unfinished {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use ordain_log::disk::{Dir, Disk, MemoryDisk};
 use ordain_log::{Log, Options, ReadError, read_from, verify};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq};
 
 mod common;
-use common::{SMALL, append, payload, read_on, segment};
+use common::{SMALL, append, assert_caught, payload, read_on, segment};
 
 struct Bench {
     disk: Arc<dyn Disk>,
@@ -284,4 +284,12 @@ fn a_roll_to_a_prepared_segment_is_one_write_and_one_sync() {
 fn a_gap_is_the_callers_mistake() {
     let mut log = common::reopen(&MemoryDisk::new());
     let _ = log.append(Seq(2), 1, b"");
+}
+
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[(
+        Bug::RemovesTooMuch,
+        old_segments_go_whole_and_the_last_stays,
+    )]);
 }

@@ -4,12 +4,12 @@
 
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_log::{AppendError, Log};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq};
 use proptest::prelude::*;
 use std::io::ErrorKind;
 
 mod common;
-use common::{open, payload, read_on};
+use common::{assert_caught, open, payload, read_on};
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -270,13 +270,26 @@ fn a_stop_at_every_change_loses_nothing() {
             let mut world = World::new();
             world.chance = seed;
             world.disk.stop_after(changes);
-            for bytes in [10, 600, 2000, 3000, 1000, 9000, 10, 4000] {
+            let mut sizes = [10, 600, 2000, 3000, 1000, 9000, 10, 4000];
+            sizes.rotate_left(seed as usize); // the first may be short or long
+            for bytes in sizes {
                 world.append(1, bytes);
                 if bytes == 3000 {
                     world.happens(&Event::Prepare);
                 }
             }
             world.crash();
+            world.append(1, 10); // what was cut must not come back behind it
+            world.crash();
         }
     }
+}
+
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (Bug::AppendUnsynced, a_stop_at_every_change_loses_nothing),
+        (Bug::CutsTooMuch, a_stop_at_every_change_loses_nothing),
+        (Bug::EntryUnsynced, a_stop_at_every_change_loses_nothing),
+    ]);
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use ordain_log::disk::{Disk, MemoryDisk};
 use ordain_log::{Cut, Log, verify};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq};
 
 mod common;
 use common::{
-    HEADER, SMALL, append, edit, last_record, log_of, open, read_all, reopen, segment, serve,
-    take_away,
+    HEADER, SMALL, append, assert_caught, edit, last_record, log_of, open, read_all, reopen,
+    segment, serve, take_away,
 };
 
 /// Opening and reading after a change: the same contents as before, or an error.
@@ -179,6 +179,28 @@ fn a_complete_record_that_does_not_match_is_damage() {
         &format!(
             "0000000001.segment is damaged at offset 5536, where seq 2 should begin: the record's \
              header does not match its checksum. {ADVICE}"
+        ),
+    );
+}
+
+/// Whole, at its place, and not the next one: as of another log, whose first record held more.
+#[test]
+fn a_record_that_does_not_follow_is_damage() {
+    let other = MemoryDisk::new();
+    let mut log = reopen(&other);
+    append(&mut log, 2, 1400);
+    append(&mut log, 1, 1400);
+    let (file, offset) = last_record(&other);
+    let record = other.contents(&file).expect("a file")[offset..].to_vec();
+    let disk = log_of(2, 1400);
+    edit(&disk, &file, |bytes| {
+        bytes[offset..].copy_from_slice(&record)
+    });
+    refused(
+        &disk,
+        &format!(
+            "0000000001.segment is damaged at offset 5536, where seq 2 should begin: the record \
+             begins with seq 3. {ADVICE}"
         ),
     );
 }
@@ -403,4 +425,22 @@ fn a_record_inside_a_payload_is_not_taken_for_one() {
         (recovered.cut.expect("a cut").offset, recovered.last_seq),
         (4096, Seq::ZERO)
     );
+}
+
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (
+            Bug::ContentUnchecked,
+            every_flipped_bit_is_found_or_harmless,
+        ),
+        (Bug::HeaderUnchecked, every_flipped_bit_is_found_or_harmless),
+        (Bug::CutsAcknowledged, an_acknowledged_record_is_not_cut),
+        (Bug::CutsBeforeLater, a_record_with_a_later_one_is_not_cut),
+        (
+            Bug::SegmentGapAccepted,
+            a_missing_segment_is_named_with_its_seqs,
+        ),
+        (Bug::GapAccepted, a_record_that_does_not_follow_is_damage),
+    ]);
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_log::{AppendError, Log, OpenError};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq};
 
 mod common;
-use common::{append, log_of, open, payload, read_all, reopen, segment};
+use common::{append, assert_caught, log_of, open, payload, read_all, reopen, segment};
 
 fn attempt(log: &mut Log, bytes: usize) -> Result<(), AppendError> {
     let seq = log.last_seq().next();
@@ -215,6 +215,21 @@ fn what_an_open_cut_does_not_come_back() {
     assert_eq!(reopen(&disk).last_seq(), Seq(2));
 }
 
+/// And when the segment held nothing else, so that it is made again.
+#[test]
+fn what_was_cut_from_the_first_segment_does_not_come_back() {
+    let disk = MemoryDisk::new();
+    let mut log = reopen(&disk);
+    disk.inject(0, Fault::ShortWrite { landed: 500 });
+    attempt(&mut log, 600).expect_err("the write is short");
+    disk.kill();
+    let (mut log, recovered) = open(&disk).expect("it opens");
+    assert!(recovered.cut.is_some());
+    append(&mut log, 1, 10);
+    drop(log);
+    assert_eq!(reopen(&disk).last_seq(), Seq(1));
+}
+
 /// An open that removes two unused segments may stop anywhere, and lose any part of what it did.
 #[test]
 fn removing_unused_segments_leaves_no_hole() {
@@ -272,4 +287,23 @@ fn an_open_on_a_full_or_absent_disk_says_so() {
         nothing.expect_err("no log").to_string(),
         "there is no log here: the directory holds no segment. Check the path"
     );
+}
+
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (
+            Bug::UsedUnzeroed,
+            what_was_cut_from_the_first_segment_does_not_come_back,
+        ),
+        (
+            Bug::TailNotReset,
+            a_full_disk_is_got_over_with_a_shorter_batch,
+        ),
+        (Bug::FailedSyncForgotten, a_failed_sync_is_final),
+        (
+            Bug::EndNotRewritten,
+            what_only_the_page_cache_holds_is_written_again_before_it_is_served,
+        ),
+    ]);
 }

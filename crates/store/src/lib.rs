@@ -24,7 +24,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 pub mod disk;
 mod error;
@@ -131,7 +131,7 @@ fn check_key(key: &[u8]) -> Result<(), Error> {
 
 /// Whether a checkpoint may follow `at`.
 fn check_seq(at: Seq, asked: Seq) -> Result<(), Error> {
-    match asked > at {
+    match asked > at || planted(Bug::SeqMayStand) {
         true => Ok(()),
         false => Err(Error::SeqNotGrown { at, asked }),
     }

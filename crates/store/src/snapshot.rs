@@ -13,7 +13,7 @@
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::hash::StateHasher;
 use crate::{Entry, Error, Snapshot, StateHash, Store};
@@ -312,7 +312,8 @@ impl<'a, R: Read> Reader<'a, R> {
         let offset = self.input.at - length.len() as u64;
         let checksum = self.input.take::<4>()?;
         let block = self.input.take_many(u32::from_le_bytes(length))?;
-        if block_checksum(length, &block).to_le_bytes() != checksum {
+        let sound = block_checksum(length, &block).to_le_bytes() == checksum;
+        if !sound && !planted(Bug::BlockUnchecked) {
             let what = "the checksum of the block is wrong";
             return Err(Error::SnapshotDamaged { offset, what });
         }

@@ -5,9 +5,11 @@ mod common;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use common::{Model, apply_to, assert_holds, checkpoint, entries, open, scan, step, stores};
+use common::{
+    Model, apply_to, assert_caught, assert_holds, checkpoint, entries, open, scan, step, stores,
+};
 use ordain_store::{Checkpoint, Error, Store, state_hash};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq};
 use proptest::prelude::*;
 
 #[test]
@@ -247,9 +249,13 @@ fn equal_contents_have_equal_hashes_whatever_their_history() {
         store.apply(checkpoint(1, &changes)).unwrap();
         assert_eq!(hash(&*store), hash(&*memory));
     }
-    memory
-        .apply(checkpoint(31, &[(b"one more", Some(b""))]))
-        .unwrap();
+    for (seq, value) in [(31, b"1"), (32, b"2")] {
+        let before = hash(&*memory);
+        memory
+            .apply(checkpoint(seq, &[(b"one more", Some(value))]))
+            .unwrap();
+        assert_ne!(hash(&*memory), before);
+    }
     assert_ne!(hash(&*memory), hash(&*disk));
 }
 
@@ -352,4 +358,29 @@ proptest! {
         }
         assert_holds(&store, &model);
     }
+}
+
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (Bug::SeqFirst, readers_see_whole_checkpoints_only),
+        (Bug::DeleteLost, a_checkpoint_writes_overwrites_and_deletes),
+        (Bug::FirstChangeCounts, of_one_key_the_last_change_counts),
+        (
+            Bug::ScanEndsLate,
+            scans_go_both_ways_with_a_limit_and_any_bounds,
+        ),
+        (
+            Bug::SnapshotMoves,
+            a_snapshot_stands_still_while_checkpoints_go_on,
+        ),
+        (
+            Bug::SeqMayStand,
+            the_seq_must_grow_and_a_refusal_changes_nothing,
+        ),
+        (
+            Bug::HashSkipsValues,
+            equal_contents_have_equal_hashes_whatever_their_history,
+        ),
+    ]);
 }

@@ -5,10 +5,10 @@ mod common;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use common::{assert_holds, checkpoint, model_after, open, step, stores};
+use common::{assert_caught, assert_holds, checkpoint, model_after, open, step, stores};
 use ordain_store::snapshot::{self, Summary};
 use ordain_store::{DiskStore, Error, MemoryStore, Options, Store, state_hash};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq};
 
 fn write(store: &dyn Store) -> (Vec<u8>, Summary) {
     let mut file = Vec::new();
@@ -167,4 +167,18 @@ fn an_interrupted_restore_leaves_a_store_that_is_refused() {
         matches!(refused, Some(Error::Unfinished { .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (
+            Bug::RestoreUnmarked,
+            an_interrupted_restore_leaves_a_store_that_is_refused,
+        ),
+        (
+            Bug::BlockUnchecked,
+            every_flipped_bit_is_found_and_nothing_is_taken_in,
+        ),
+    ]);
 }

@@ -10,6 +10,10 @@
 pub enum Part {
     /// In `ordain-engine`.
     Engine,
+    /// In `ordain-log`.
+    Log,
+    /// In `ordain-store`.
+    Store,
 }
 
 macro_rules! bugs {
@@ -97,6 +101,58 @@ bugs! {
         DigestSkipsDetails,
         /// The digest of a command does not depend on its sends.
         DigestSkipsSends,
+    }
+    Log {
+        /// An append is acknowledged without a sync.
+        AppendUnsynced,
+        /// A record's content is not held against its checksum.
+        ContentUnchecked,
+        /// A record's header is not held against its checksum.
+        HeaderUnchecked,
+        /// A tail is cut although it was acknowledged.
+        CutsAcknowledged,
+        /// With an unfinished record goes the one before it.
+        CutsTooMuch,
+        /// A damaged record is cut although a later one follows it.
+        CutsBeforeLater,
+        /// The directory is not synced when a segment is made.
+        EntryUnsynced,
+        /// A record is taken although it does not follow the one before.
+        GapAccepted,
+        /// A missing segment is passed over.
+        SegmentGapAccepted,
+        /// What a failed append left is not cleared away.
+        TailNotReset,
+        /// A segment that is made again keeps what was in it.
+        UsedUnzeroed,
+        /// A failed sync is not final.
+        FailedSyncForgotten,
+        /// An open takes what it reads for durable, also after a failed sync.
+        EndNotRewritten,
+        /// Old segments go one too early.
+        RemovesTooMuch,
+    }
+    Store {
+        /// The seq comes into force before the changes.
+        SeqFirst,
+        /// A deletion is not written.
+        DeleteLost,
+        /// Of several changes of one key the first counts.
+        FirstChangeCounts,
+        /// A scan takes in its excluded end.
+        ScanEndsLate,
+        /// A snapshot shows later checkpoints.
+        SnapshotMoves,
+        /// A restore that did not end leaves no mark.
+        RestoreUnmarked,
+        /// A checkpoint that stands for no later seq is taken.
+        SeqMayStand,
+        /// The state hash does not depend on values.
+        HashSkipsValues,
+        /// A block of a backup is not held against its checksum.
+        BlockUnchecked,
+        /// The list of tables is not held against its checksum.
+        ManifestUnchecked,
     }
 }
 

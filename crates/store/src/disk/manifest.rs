@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
+use ordain_types::{Bug, planted};
+
 use super::format::io_error;
 use crate::Error;
 
@@ -78,7 +80,7 @@ fn tables(tree: &Path) -> Result<Vec<Table>, Error> {
     };
     let path = tree.join(format!("v{id}"));
     let manifest = fs::read(&path).map_err(read_error(&path))?;
-    if xxh3_128(&manifest) != checksum {
+    if xxh3_128(&manifest) != checksum && !planted(Bug::ManifestUnchecked) {
         return Err(damaged(
             &path,
             "its checksum is not the one `current` tells",

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use self::compactor::Compactor;
 use self::format::{State, io_error};
@@ -230,6 +230,9 @@ impl Store for DiskStore {
         let write = |opened: &Opened| {
             check_seq(self.seq(), seq)?;
             opened.compactor.make_room()?;
+            if planted(Bug::SeqFirst) {
+                opened.tree.ingest(seq, std::iter::empty())?;
+            }
             opened.tree.ingest(seq, last_of_each(changes).map(Ok))?;
             self.set_seq(seq);
             opened.compactor.ask();
@@ -247,7 +250,9 @@ impl Store for DiskStore {
             if self.seq() != Seq::ZERO {
                 return Err(Error::NotEmpty { at: self.seq() });
             }
-            format::set_state(&self.dir, State::Restoring)?;
+            if !planted(Bug::RestoreUnmarked) {
+                format::set_state(&self.dir, State::Restoring)?;
+            }
             opened.tree.ingest(seq, rising(entries))?;
             format::set_state(&self.dir, State::Ready)?;
             self.set_seq(seq);
@@ -315,7 +320,9 @@ fn last_of_each(
     std::iter::from_fn(move || {
         let mut last = changes.next()?;
         while let Some(later) = changes.next_if(|(key, _)| *key == last.0) {
-            last = later;
+            if !planted(Bug::FirstChangeCounts) {
+                last = later;
+            }
         }
         Some(last)
     })

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::{AbstractTree, AnyIngestion, AnyTree, Cache, Config, Guard, SeqNo, Slice};
 use lsm_tree::{KvPair, SequenceNumberCounter};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::{Entry, Error, KeyRange, Snapshot, check_key, is_empty_range};
 
@@ -92,7 +92,12 @@ impl Tree {
         if is_empty_range(range) || limit == 0 {
             return Ok(Vec::new());
         }
-        let range = above_own_key(range);
+        let mut range = above_own_key(range);
+        if let Bound::Excluded(end) = range.1
+            && planted(Bug::ScanEndsLate)
+        {
+            range.1 = Bound::Included(end);
+        }
         if is_empty_range(range) {
             return Ok(Vec::new());
         }
@@ -204,8 +209,13 @@ impl Snapshot for Pinned {
     fn entries(&self) -> Box<dyn Iterator<Item = Result<Entry, Error>> + Send + '_> {
         let path = &self.tree.path;
         let all = above_own_key((Bound::Unbounded, Bound::Unbounded));
+        let number = if planted(Bug::SnapshotMoves) {
+            SeqNo::MAX
+        } else {
+            self.number
+        };
         let opened = guard("read", path, || {
-            Ok(self.tree.tree.range::<&[u8], _>(all, self.number, None))
+            Ok(self.tree.tree.range::<&[u8], _>(all, number, None))
         });
         let mut found = match opened {
             Ok(found) => Some(found),
@@ -243,6 +253,7 @@ fn write(
 ) -> Result<(), lsm_tree::Error> {
     match value {
         Some(value) => writer.write(key, Slice::from(&value[..])),
+        None if planted(Bug::DeleteLost) => Ok(()),
         None => writer.write_tombstone(key),
     }
 }
