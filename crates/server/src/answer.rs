@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ordain_api::error::PROBLEM_JSON;
-use ordain_api::{Code, Op, Problem, Request, routes};
+use ordain_api::{Op, Problem, Request, routes};
 use ordain_node::{Body, Node, Refused, Reply, Unavailable};
 use ordain_types::{IdempotencyKey, Json, MethodKind, Outcome, Seq};
 
@@ -107,11 +107,7 @@ pub(crate) fn refusal(refused: Refused, op: Op) -> Problem {
         Refused::NotAQuery { entity, method } => {
             Problem::wrong_method_kind(&entity, &method, MethodKind::Update, op)
         }
-        Refused::Argument(error) => {
-            let mut problem = Problem::new(Code::BadArgument, error.message);
-            problem.field = error.field;
-            problem
-        }
+        Refused::Argument(error) => Problem::unfit_argument(error.field.as_deref(), error.message),
         Refused::ArgumentBytes { limit, .. } => {
             Problem::request_too_large("the arguments' JSON", "argument_bytes", limit as u64)
         }

@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use hyper::body::Incoming;
 use ordain_api::batch::{CallLine, write_problem, write_value};
 use ordain_api::{Problem, routes};
+use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::body::{self, HttpReply, streamed};
@@ -70,6 +71,8 @@ impl Batch {
     ) -> Result<(), Gone> {
         let patience = shared.config.limits.body_timeout;
         let mut out = Vec::new();
+        // Since when there is nothing to do but wait for a whole line, however its bytes trickle in.
+        let mut waiting = Instant::now();
         loop {
             self.take_lines();
             let count = self.calls.submit() as u64;
@@ -82,6 +85,7 @@ impl Batch {
                 write(&mut out, id, &answer);
             }
             if !out.is_empty() {
+                waiting = Instant::now();
                 to.write(std::mem::take(&mut out).into()).await?;
                 continue;
             }
@@ -89,12 +93,15 @@ impl Batch {
                 return to.end().await;
             }
             let reading = !self.ended && self.calls.has_room();
+            if !reading || !self.calls.is_empty() {
+                waiting = Instant::now();
+            }
             tokio::select! {
                 () = self.calls.came() => {}
                 read = body::next(&mut from), if reading => self.read(read),
                 () = shared.stopping.cancelled(), if !self.ended => self.end(Problem::stopping()),
                 () = to.closed() => return Err(Gone),
-                () = tokio::time::sleep(patience) => match reading && self.calls.is_empty() {
+                () = tokio::time::sleep_until(waiting + patience) => match reading && self.calls.is_empty() {
                     true => self.end(Problem::request_timeout(patience.as_millis() as u64)),
                     false => self.calls.give_up_if_halted(),
                 },

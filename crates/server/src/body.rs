@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body as _, Incoming};
@@ -38,6 +38,17 @@ pub(crate) fn streamed(media: &'static str, body: axum::body::Body) -> HttpReply
     reply
 }
 
+/// The reply without its body, as it answers HEAD. Over HTTP/1.1 the library leaves the body out by
+/// itself; over HTTP/2 it would send it, and clients take that for an error.
+pub(crate) fn head_of(reply: HttpReply) -> HttpReply {
+    let (mut head, body) = reply.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers
+            .insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, Either::Left(Full::new(Bytes::new())))
+}
+
 /// Reads a JSON body whole. No body is no bytes, and then needs no media type.
 ///
 /// A media type is demanded because of browsers: their forms cannot send JSON's.
@@ -55,8 +66,14 @@ pub(crate) async fn read_json(
     Ok(bytes)
 }
 
-/// Refuses another media type; whether there is one.
+/// Refuses another media type, or one that is packed; whether there is one.
 pub(crate) fn check_media(headers: &HeaderMap, wanted: &'static str) -> Result<bool, Problem> {
+    for packing in headers.get_all(CONTENT_ENCODING) {
+        if !packing.as_bytes().eq_ignore_ascii_case(b"identity") {
+            let packing = packing.to_str().unwrap_or("?");
+            return Err(Problem::unsupported_content_encoding(packing));
+        }
+    }
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return Ok(false);
     };

@@ -63,4 +63,5 @@ pub use config::{
     BindError, Config, HEAD_BYTES_MAX, LINE_BYTES_MAX, Limits, PAGE_BYTES_MAX, PAGE_FIELDS,
     PAGE_FIELDS_MAX, TlsFiles,
 };
+pub use route::{ServedRoute, served_routes};
 pub use server::{Handle, Server, Stopped};

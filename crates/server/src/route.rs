@@ -6,6 +6,28 @@ use ordain_api::{Op, routes};
 
 use crate::auth::{Scope, scopes_of};
 
+/// A route as it is served: what documentation and tests of the whole surface go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedRoute {
+    /// Its path, with what varies in braces.
+    pub pattern: &'static str,
+    /// The HTTP methods it takes; any other is refused.
+    pub methods: &'static [Method],
+    /// The scopes of which one is needed; none for what anyone may see.
+    pub scopes: &'static [Scope],
+}
+
+/// Every route there is.
+pub fn served_routes() -> Vec<ServedRoute> {
+    let all = Route::ALL.into_iter();
+    all.map(|route| ServedRoute {
+        pattern: route.pattern(),
+        methods: route.methods(),
+        scopes: route.scopes(),
+    })
+    .collect()
+}
+
 /// Where a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {

@@ -45,10 +45,13 @@ pub(crate) async fn answer(
     let began = Instant::now();
     let method = request.method().clone();
     let route = Route::of(request.uri().path());
-    let reply = match respond(&shared, busy, route, request).await {
+    let mut reply = match respond(&shared, busy, route, request).await {
         Ok(reply) => reply,
         Err(problem) => refuse(&problem, route),
     };
+    if method == Method::HEAD {
+        reply = body::head_of(reply);
+    }
     let (status, took) = (reply.status().as_u16(), began.elapsed());
     shared.metrics.answered(route, status, took);
     let route = route.map_or("none", Route::pattern);

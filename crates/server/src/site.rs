@@ -1,6 +1,6 @@
 //! Keeps web pages of other sites away from a server that asks no one for a token: their requests
 //! come from the user's own machine. A name that points here without being ours (DNS rebinding) shows
-//! in `Host`; a page of another site shows in `Origin`. With tokens none of this is needed, since no
+//! in `Host`; a page of another site shows in `Origin`, or in `Sec-Fetch-Site`. With tokens none of this is needed, since no
 //! browser adds one by itself.
 
 use std::net::IpAddr;
@@ -8,6 +8,10 @@ use std::net::IpAddr;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Uri};
 use ordain_api::Problem;
+
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+const SEC_FETCH_MODE: &str = "sec-fetch-mode";
+const SEC_FETCH_DEST: &str = "sec-fetch-dest";
 
 /// Refuses a request whose `Host` does not name this server or that comes from a page of another.
 pub(crate) fn check(uri: &Uri, headers: &HeaderMap, names: &[String]) -> Result<(), Problem> {
@@ -17,6 +21,7 @@ pub(crate) fn check(uri: &Uri, headers: &HeaderMap, names: &[String]) -> Result<
     }
     let mut origins = headers.get_all(ORIGIN).iter();
     match origins.next() {
+        None if is_embedded_elsewhere(headers) => Err(Problem::bad_origin("another site")),
         None => Ok(()),
         Some(origin) => {
             let origin = origin.to_str().unwrap_or("?");
@@ -29,6 +34,19 @@ pub(crate) fn check(uri: &Uri, headers: &HeaderMap, names: &[String]) -> Result<
             }
         }
     }
+}
+
+/// Whether a page of another site has this as its image, its script or the like: such a request has no
+/// `Origin`, but browsers say of it whose it is. A link that the user follows is the user's own.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &[u8]| {
+        headers
+            .get(name)
+            .is_some_and(|given| given.as_bytes() == value)
+    };
+    let elsewhere = is(SEC_FETCH_SITE, b"cross-site") || is(SEC_FETCH_SITE, b"same-site");
+    let followed = is(SEC_FETCH_MODE, b"navigate") && is(SEC_FETCH_DEST, b"document");
+    elsewhere && !followed
 }
 
 /// The one authority the request was made to.

@@ -16,6 +16,7 @@ use http_body_util::Either;
 use ordain_api::Problem;
 use ordain_api::batch::CallLine;
 use ordain_api::frame::{self, CallFrame, Frames, MESSAGE_BYTES_MAX};
+use ordain_types::limits::VALUE_BYTES_MAX;
 use tokio::time::Instant;
 
 use crate::answer::Answer;
@@ -28,6 +29,10 @@ use crate::shared::Shared;
 
 /// Bytes after which a message of replies is full. One reply may pass it.
 const REPLY_BYTES: usize = 64 << 10;
+/// Bytes that may wait to leave: a message of replies and what was there before it. Answers to pings are
+/// kept only as far as there is room, or a client that pings and does not read would fill the memory.
+const WRITE_BUFFER_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
+const _: () = assert!(REPLY_BYTES + 2 * VALUE_BYTES_MAX < WRITE_BUFFER_BYTES_MAX);
 /// How long a client may take to answer that the stream is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -60,6 +65,7 @@ pub(crate) async fn answer(asking: Asking) -> Result<HttpReply, Problem> {
     let reply = upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .on_failed_upgrade(|error| tracing::debug!(%error, "a stream did not come about"))
         .on_upgrade(move |socket| async move {
             let _open = OpenStream::new(shared.clone(), held);

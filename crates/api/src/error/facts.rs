@@ -103,6 +103,15 @@ impl Problem {
         .into()
     }
 
+    /// The arguments do not fit the method: where, and why.
+    pub fn unfit_argument(field: Option<&str>, detail: impl AsRef<str>) -> Self {
+        Document {
+            field: field.map(|field| shown(field).into_owned()),
+            ..Document::new(Code::BadArgument, shown_error(detail.as_ref()))
+        }
+        .into()
+    }
+
     /// A query parameter that the endpoint does not have.
     pub fn unknown_query_parameter(name: &str, known: &[&str]) -> Self {
         let near = crate::near::near(name, known.iter().copied());
@@ -223,6 +232,13 @@ impl Problem {
     pub fn unsupported_media_type(got: Option<&str>, wanted: &str) -> Self {
         let got = got.map_or(Cow::Borrowed("none"), shown);
         let detail = format!("the content type is {got}; send {wanted}");
+        Self::new(Code::UnsupportedMediaType, detail)
+    }
+
+    /// A body that is packed. None is unpacked: what it may become is no bound of ours.
+    pub fn unsupported_content_encoding(got: &str) -> Self {
+        let got = shown(got);
+        let detail = format!("the content encoding is {got}; send the body as it is");
         Self::new(Code::UnsupportedMediaType, detail)
     }
 

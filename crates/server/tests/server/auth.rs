@@ -1,5 +1,5 @@
-//! Who may do what: every route with no token, a wrong one, and one of each scope; and without tokens,
-//! which sites' pages may ask.
+//! Who may ask: how a token is read, whose name calls carry, and, without tokens, which sites' pages may
+//! ask. Every route with every kind of caller is in `tests/attacks/matrix.rs`.
 
 use std::io::Write;
 use std::sync::Mutex;
@@ -19,80 +19,6 @@ fn guarded() -> Config {
         ],
         ..Config::default()
     }
-}
-
-/// Method, path, body, and the scopes of which one is needed; none: anyone may.
-const ROUTES: &[(&str, &str, &str, &[&str])] = &[
-    (
-        "POST",
-        "/v1/call/account/al/deposit",
-        "{\"amount\":5}",
-        &["call"],
-    ),
-    ("POST", "/v1/call/account/al/balance", "", &["call"]),
-    ("GET", "/v1/query/account/al/balance", "", &["call", "read"]),
-    (
-        "POST",
-        "/v1/query/account/al/balance",
-        "",
-        &["call", "read"],
-    ),
-    (
-        "POST",
-        "/v1/send/account/al/deposit",
-        "{\"amount\":5}",
-        &["call"],
-    ),
-    ("GET", "/v1/invocations/1.0", "", &["call", "read"]),
-    ("POST", "/v1/batch", "", &["call", "read"]),
-    ("GET", "/v1/stream", "", &["call", "read"]),
-    ("GET", "/v1/entities", "", &["call", "read"]),
-    ("GET", "/v1/entities/account/al", "", &["read"]),
-    ("GET", "/openapi.json", "", &["call", "read"]),
-    ("GET", "/metrics", "", &["read"]),
-    ("POST", "/v1/admin/checkpoint", "", &["admin"]),
-    ("GET", "/v1/admin/state-hash", "", &["admin"]),
-    ("GET", "/v1/admin/backup", "", &["admin"]),
-    ("GET", "/healthz", "", &[]),
-    ("GET", "/readyz", "", &[]),
-    ("GET", "/docs/errors.md", "", &[]),
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_route_asks_for_its_scope() {
-    let world = World::start_with(guarded()).await;
-    for (verb, path, body, scopes) in ROUTES {
-        for bearer in ["", "wrong", "call", "read", "admin", "all"] {
-            let value = format!("Bearer {bearer}-token");
-            let header = if bearer.is_empty() { ABSENT } else { &value };
-            let mut headers = vec![("authorization", header)];
-            if *path == "/v1/batch" {
-                headers.push(("content-type", "application/x-ndjson"));
-            }
-            let reply = world
-                .client()
-                .await
-                .request(verb, path, &headers, body)
-                .await;
-            let who = format!("{verb} {path} as {bearer:?}");
-            let known = !["", "wrong"].contains(&bearer);
-            if scopes.is_empty() || bearer == "all" || scopes.contains(&bearer) {
-                assert!(
-                    ![401, 403].contains(&reply.status),
-                    "{who}: {}",
-                    reply.text()
-                );
-            } else if known {
-                assert_eq!(reply.problem(), (403, "forbidden".into()), "{who}");
-                let scope = reply.json()["scope"].as_str().expect("a scope").to_owned();
-                assert!(scopes.contains(&&*scope), "{who}: {scope}");
-            } else {
-                assert_eq!(reply.problem(), (401, "unauthenticated".into()), "{who}");
-                assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
-            }
-        }
-    }
-    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
