@@ -188,6 +188,8 @@ impl Queue {
             let update = matches!(item.work, Work::Update { .. });
             refused = match &self.refusing {
                 Some(why) if update => Some(why.clone().into()),
+                // Operators' requests: few, small, and wanted most while there is too much of the rest.
+                _ if matches!(item.work, Work::Checkpoint) => None,
                 _ if self.items.len() + count >= most || self.bytes + item.bytes() > bytes => {
                     Some(Refused::Overloaded {
                         waiting: self.items.len(),
@@ -250,5 +252,17 @@ mod tests {
         assert_eq!(left_over(&by_bytes, [large()]), 0);
         assert_eq!(left_over(&by_bytes, [large(), large()]), 1);
         assert_eq!(left_over(&by_bytes, [query(0)]), 0);
+    }
+
+    #[test]
+    fn a_checkpoint_finds_room_in_a_full_queue() {
+        let full = Ingress::new(1, 1 << 20);
+        assert_eq!(left_over(&full, [query(0), query(0)]), 1);
+        let checkpoint = || Item {
+            work: Work::Checkpoint,
+            reply: Owed::new(crate::reply::Pending::new().1),
+        };
+        assert_eq!(left_over(&full, [checkpoint(), checkpoint()]), 0);
+        assert_eq!(left_over(&full, [query(0)]), 1);
     }
 }

@@ -74,6 +74,7 @@ impl Batch {
         // Since when there is nothing to do but wait for a whole line, however its bytes trickle in.
         let mut waiting = Instant::now();
         loop {
+            self.calls.take_turns().await;
             self.take_lines();
             let count = self.calls.submit() as u64;
             let counter = &shared.metrics.batch_calls;

@@ -35,7 +35,13 @@ pub(crate) struct Calls<W> {
     /// Tokens with an answer, as they came; kept only for [`Order::AsAnswered`].
     answered: VecDeque<u64>,
     spare: Vec<(u64, Reply)>,
+    /// Calls and messages since others had their turn.
+    turn: usize,
 }
+
+/// Calls and messages after which a batch or a stream lets others have their turn. One that always finds
+/// more to read would keep its thread for as long as its sockets' buffers last, and others waiting.
+const TURN_MAX: usize = 1_024;
 
 enum Slot<W> {
     Waiting(W, Asked),
@@ -74,6 +80,25 @@ impl<W> Calls<W> {
             first: 0,
             answered: VecDeque::new(),
             spare: Vec::new(),
+            turn: 0,
+        }
+    }
+
+    /// Counts something that was read.
+    pub fn count(&mut self) {
+        self.turn += 1;
+    }
+
+    /// Whether others have waited long enough for this task's thread.
+    pub fn turn_is_over(&self) -> bool {
+        self.turn >= TURN_MAX
+    }
+
+    /// Lets others have their turn, if this one is over.
+    pub async fn take_turns(&mut self) {
+        if self.turn_is_over() {
+            self.turn = 0;
+            tokio::task::yield_now().await;
         }
     }
 
@@ -90,6 +115,7 @@ impl<W> Calls<W> {
     /// Takes a call in, or the problem it is refused with. It leaves with the next
     /// [`Calls::submit`].
     pub fn take(&mut self, who: W, call: Result<WireCall<'_>, Problem>) {
+        self.count();
         let token = self.first + self.slots.len() as u64;
         let admitted = call.and_then(|call| {
             let request = call.check()?;

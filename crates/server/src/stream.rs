@@ -117,6 +117,7 @@ impl Stream {
         let limits = &shared.config.limits;
         let mut tick = tokio::time::interval(limits.idle_timeout / 2);
         loop {
+            self.calls.take_turns().await;
             self.take_calls();
             let count = self.calls.submit() as u64;
             shared
@@ -171,6 +172,7 @@ impl Stream {
     /// Takes all that is there already.
     fn drain(&mut self, socket: &mut WebSocket) -> Peer {
         while self.reading()
+            && !self.calls.turn_is_over()
             && let Some(message) = socket.next().now_or_never()
         {
             if self.receive(message).is_gone() {
@@ -182,6 +184,7 @@ impl Stream {
 
     fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Peer {
         self.heard = Instant::now();
+        self.calls.count();
         let (text, binary) = match message {
             Some(Ok(Message::Text(text))) => (Bytes::from(text), false),
             Some(Ok(Message::Binary(bytes))) => (bytes, true),

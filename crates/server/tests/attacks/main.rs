@@ -8,6 +8,7 @@ mod h2;
 mod json;
 mod keys;
 mod matrix;
+mod overload;
 mod slow;
 mod smuggling;
 mod stream;

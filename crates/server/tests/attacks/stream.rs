@@ -8,12 +8,12 @@ use crate::victim::{Setup, Victim};
 use crate::weak;
 use crate::wire::{PATIENCE, Raw, post, request};
 
-const TEXT: u8 = 1;
+pub const TEXT: u8 = 1;
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
-const FIN: u8 = 0x80;
+pub const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
 /// How much more memory an attack may cost its victim.
@@ -22,18 +22,36 @@ const MEMORY_MAX: u64 = 64 << 20;
 const UPGRADE: &str = "host: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
                        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-async fn open(mut raw: Raw) -> Raw {
+pub async fn open(mut raw: Raw) -> Raw {
     let answer = raw.ask(request("GET", "/v1/stream", UPGRADE, "")).await;
     assert_eq!(answer.map(|(status, _)| status), Some(101));
     raw
 }
 
 /// A frame as a client sends it; its mask is 0, so the payload stays readable.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = length(first, MASKED, payload.len() as u64);
     frame.extend([0; 4]);
     frame.extend(payload);
     frame
+}
+
+/// The next whole text message of a server, whose frames have no mask and no fragments, and where it
+/// ends.
+pub fn message(read: &[u8]) -> Option<(&str, usize)> {
+    let (begin, length) = match *read.get(1)? {
+        126 => (
+            4,
+            u16::from_be_bytes(read.get(2..4)?.try_into().ok()?) as usize,
+        ),
+        127 => (
+            10,
+            u64::from_be_bytes(read.get(2..10)?.try_into().ok()?) as usize,
+        ),
+        short => (2, short as usize),
+    };
+    let text = read.get(begin..begin + length)?;
+    Some((std::str::from_utf8(text).expect("text"), begin + length))
 }
 
 fn length(first: u8, masked: u8, length: u64) -> Vec<u8> {

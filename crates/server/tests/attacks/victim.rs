@@ -10,7 +10,7 @@ use ordain_server::{Config, Limits, Scope};
 
 use crate::wire::Raw;
 use crate::world::{World, token};
-use crate::{weak, wire};
+use crate::{overload, weak, wire};
 
 /// The environment variable by which a process knows that it is a victim, and which one.
 const SETUP: &str = "ORDAIN_VICTIM";
@@ -32,16 +32,19 @@ pub enum Setup {
     Lifted,
     /// With room for few connections.
     Narrow,
+    /// With a short queue, which calls from a few connections can fill.
+    Queue,
     /// No server of ours at all: the HTTP library with its own defences turned off.
     Bare,
 }
 
-const SETUPS: [Setup; 6] = [
+const SETUPS: [Setup; 7] = [
     Setup::Usual,
     Setup::Guarded,
     Setup::Short,
     Setup::Lifted,
     Setup::Narrow,
+    Setup::Queue,
     Setup::Bare,
 ];
 
@@ -122,7 +125,7 @@ fn config(setup: Setup) -> Config {
         limits.write_timeout = time;
     };
     match setup {
-        Setup::Usual | Setup::Bare => usual(limits),
+        Setup::Usual | Setup::Queue | Setup::Bare => usual(limits),
         Setup::Guarded => {
             let one = |scope: Scope| token(scope.as_str(), &[scope]);
             config.tokens = Scope::ALL.into_iter().map(one).collect();
@@ -158,7 +161,11 @@ fn be(setup: &str) -> ! {
             eprintln!("listening {}", weak::bare().await);
             return None;
         }
-        let world = World::start_on(config(setup), Options::default()).await;
+        let mut options = Options::default();
+        if setup == Setup::Queue {
+            options.queue_commands_max = overload::QUEUE;
+        }
+        let world = World::start_on(config(setup), options).await;
         eprintln!("listening {}", world.addr);
         Some(world)
     });

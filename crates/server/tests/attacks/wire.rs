@@ -92,6 +92,48 @@ impl Raw {
         }
     }
 
+    /// One reply with its head.
+    pub async fn reply_and_head(&mut self) -> Option<(u16, String, String)> {
+        loop {
+            if let Some((status, body, end)) = reply_in(&self.read) {
+                let head = String::from_utf8_lossy(&self.read[..end - body.len()]).to_lowercase();
+                self.read.drain(..end);
+                return Some((status, head, body));
+            }
+            if !self.fill().await {
+                return None;
+            }
+        }
+    }
+
+    /// Takes in what came, and waits for a millisecond if nothing did.
+    pub async fn take_what_came(&mut self) {
+        let mut chunk = vec![0; 256 << 10];
+        let read = tokio::time::timeout(Duration::from_millis(1), self.io.read(&mut chunk)).await;
+        if let Ok(read) = read {
+            let count = read.expect("the connection is there");
+            assert!(count > 0, "the connection ended");
+            self.read.extend_from_slice(&chunk[..count]);
+        }
+    }
+
+    /// Sends all of it; what comes meanwhile is taken in, or neither side would get on.
+    pub async fn send_while_reading(&mut self, bytes: &[u8]) {
+        let (mut from, mut to) = self.io.split();
+        let mut sending = std::pin::pin!(to.write_all(bytes));
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            tokio::select! {
+                sent = &mut sending => return sent.expect("the connection is there"),
+                read = from.read(&mut chunk) => {
+                    let count = read.expect("the connection is there");
+                    assert!(count > 0, "the connection ended");
+                    self.read.extend_from_slice(&chunk[..count]);
+                }
+            }
+        }
+    }
+
     /// Asks as a client would, and gives status and body.
     pub async fn ask(&mut self, request: impl AsRef<[u8]>) -> Option<(u16, String)> {
         match self.send(request).await {
