@@ -460,7 +460,7 @@ impl Tx {
 
     /// Counts what was written against the limit.
     pub(crate) fn count_written(&mut self, len: usize) {
-        self.running.written += len;
+        self.running.written += len + limits::WRITE_BYTES;
         if self.running.written > limits::WRITTEN_BYTES_MAX {
             let limit = limits::WRITTEN_BYTES_MAX;
             let message = format!("more than {limit} bytes written in one transaction");

@@ -101,9 +101,10 @@ fn fill(tx: &mut Tx, bytes: &Value) -> Result<Value, Rejection> {
     let mut left = number(bytes);
     for at in 0.. {
         let key = format!("{at:04}");
-        let length = left.min(limits::VALUE_BYTES_MAX + key.len()) - key.len();
+        let beside = key.len() + limits::WRITE_BYTES;
+        let length = left.min(limits::VALUE_BYTES_MAX + beside) - beside;
         tx.field_put(&field(&key), text(length));
-        left -= length + key.len();
+        left -= length + beside;
         if left == 0 {
             break;
         }
@@ -125,6 +126,23 @@ fn written_bytes() {
     assert_eq!(world.fields("b"), [""; 0]);
     world.value("a", "fill", json!(most));
     assert!(world.fields("a").len() > 1);
+}
+
+fn write_often(tx: &mut Tx, times: &Value) -> Result<Value, Rejection> {
+    for _ in 0..number(times) {
+        tx.field_put(&field("f"), text(2));
+    }
+    Ok(Value::Null)
+}
+
+/// Undoing a write costs memory however small the write is.
+#[test]
+fn tiny_writes_count_what_they_cost() {
+    let mut world = World::new(&[("often", write_often)]);
+    let most = limits::WRITTEN_BYTES_MAX / (3 + limits::WRITE_BYTES);
+    world.value("a", "often", json!(most));
+    let kind = FaultKind::WrittenBytes;
+    world.faults("b", "often", json!(most + 1), kind, "box/b.often");
 }
 
 fn pass_on(tx: &mut Tx, length: &Value) -> Result<Value, Rejection> {

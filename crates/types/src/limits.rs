@@ -4,7 +4,7 @@
 //! replay must break it at the same place. Changing one is a change of [`EXECUTOR_VERSION`].
 
 /// The executor's semantic version: what a replay relies on beside the methods' own code.
-pub const EXECUTOR_VERSION: u32 = 1;
+pub const EXECUTOR_VERSION: u32 = 2;
 
 /// Bytes of UTF-8 in an entity's key.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -22,8 +22,12 @@ pub const CALLER_BYTES_MAX: usize = 1_024;
 pub const CALL_DEPTH_MAX: usize = 64;
 /// Calls one transaction may make, the outermost included.
 pub const CALLS_MAX: usize = 10_000;
-/// Bytes one transaction may write: states and fields, each write counted.
+/// Bytes one transaction may write: states and fields, each write counted with its key and
+/// [`WRITE_BYTES`].
 pub const WRITTEN_BYTES_MAX: usize = 16 << 20;
+/// Bytes that a write counts beside its key and value: what it costs to keep and to undo, however small
+/// it is. Without it a transaction of many tiny writes would hold many times the limit.
+pub const WRITE_BYTES: usize = 128;
 /// Bytes of one encoded state or field value, or of one result.
 pub const VALUE_BYTES_MAX: usize = 1 << 20;
 /// Bytes of one call's encoded arguments.

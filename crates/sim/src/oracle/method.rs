@@ -192,7 +192,7 @@ impl<'a> Running<'a> {
         if value > limits::VALUE_BYTES_MAX {
             return self.fault(FaultKind::ValueBytes);
         }
-        self.written += value + key;
+        self.written += value + key + limits::WRITE_BYTES;
         match self.written > limits::WRITTEN_BYTES_MAX {
             true => self.fault(FaultKind::WrittenBytes),
             false => Ok(()),
