@@ -156,9 +156,9 @@ impl Checkpoints {
         self.log_bytes += bytes as u64;
     }
 
-    /// Takes a checkpoint soon.
-    pub fn want(&mut self) {
-        self.wanted = true;
+    /// Takes a checkpoint soon. Says whether that is news.
+    pub fn want(&mut self) -> bool {
+        !std::mem::replace(&mut self.wanted, true)
     }
 
     /// Whether the last one could not be written, since [`Checkpoints::forgive`].

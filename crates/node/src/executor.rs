@@ -170,14 +170,14 @@ impl Executor {
             Pace::Waits => self.ingress.take(patience, self.closing),
             Pace::Tells => self.ingress.take(Some(Duration::ZERO), self.closing),
         };
-        let busy = taken.news || patience == Some(Duration::ZERO);
+        let mut busy = taken.news || patience == Some(Duration::ZERO);
         self.backlog.extend(taken.items);
         if taken.closed && !self.closing {
             self.closing = true;
             self.checkpoints.forgive(); // the last one is tried once, whatever was before
         }
         if self.closing && self.backlog.is_empty() && !self.checkpoints.has_failed() {
-            self.checkpoints.want();
+            busy |= self.checkpoints.want();
         }
         match busy {
             true => Stepped::Did,

@@ -92,12 +92,12 @@ fn invoke(chance: &mut Chance, nested: u32, updates: u64) -> Invoke {
     };
     let reads = invoke.method.as_str() == "look";
     invoke.with = With::Program(program(chance, nested, reads));
-    match chance.below(300) {
-        0 => invoke.entity = EntityId::new("gamma", "a").expect("a sound entity"),
-        1 => invoke.method = method("jump"),
-        2 => invoke.with = With::Nonsense,
-        3 => invoke.with = With::TooMuch,
-        _ => {}
+    match chance.rarely(4, 300) {
+        Some(0) => invoke.entity = EntityId::new("gamma", "a").expect("a sound entity"),
+        Some(1) => invoke.method = method("jump"),
+        Some(2) => invoke.with = With::Nonsense,
+        Some(_) => invoke.with = With::TooMuch,
+        None => {}
     }
     invoke
 }

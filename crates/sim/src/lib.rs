@@ -18,12 +18,17 @@
 
 pub mod chance;
 pub mod cold;
+pub mod compare;
 pub mod dump;
 pub mod generate;
 pub mod host;
+pub mod node;
 pub mod oracle;
 pub mod program;
+pub mod report;
 pub mod run;
+pub mod shrink;
 
+pub use node::Lapse;
 pub use oracle::Defect;
-pub use run::{Failure, Report, Scope, run};
+pub use report::{Exercised, Failure, Report, Scope, World};

@@ -1,72 +1,240 @@
-//! `ordain-sim`: runs seeds and tells of those on which the engine and the oracle differ.
+//! `ordain-sim`: lives the lives of many seeds on all cores, tells what they exercised, and of a seed
+//! that fails the smallest life that fails alike and how to see it again.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use ordain_sim::{Scope, run};
+use ordain_sim::{Exercised, Failure, Scope, World};
 
-const USAGE: &str = "usage: ordain-sim --seeds N [--from S]   run N seeds
-       ordain-sim --seed X               run one and print what happens";
+const USAGE: &str = "\
+Runs random programs from seeds, on an engine alone and on whole nodes with a bad disk, against a naive oracle.
+
+usage: ordain-sim --seeds N [--from S] [--minutes M] [--world WORLD] [--jobs J]
+       ordain-sim --seed X [--world WORLD]
+
+  --seeds N      run N seeds, S and those after it; without N, seeds until the minutes are over
+  --from S       the first seed (default 0)
+  --minutes M    begin no seed after so many minutes
+  --seed X       run one seed and print what happens, step by step
+  --world WORLD  engine, node or both (default both)
+  --jobs J       threads, each with a seed of its own (default: one for each core)
+  --help         print this
+
+Exits with 0 if all seeds agreed, 1 if one did not, 2 if the arguments make no sense.";
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How long a failing seed is made smaller.
+const SHRINK_FOR: Duration = Duration::from_secs(60);
+
+/// What was asked for.
+struct Task {
+    seed: Option<u64>,
+    seeds: Option<u64>,
+    from: u64,
+    minutes: Option<u64>,
+    worlds: Vec<World>,
+    jobs: u64,
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match numbers(&args) {
-        Some((Some(seed), None, None)) => one(seed),
-        Some((None, Some(seeds), from)) => many(from.unwrap_or(0), seeds),
-        _ => {
-            eprintln!("{USAGE}");
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match task(&args) {
+        Ok(task) => match task.seed {
+            Some(seed) => one(seed, &task.worlds),
+            None => many(&task),
+        },
+        Err(wrong) => {
+            eprintln!("ordain-sim: {wrong}\n\n{USAGE}");
             ExitCode::from(2)
         }
     }
 }
 
-type Numbers = (Option<u64>, Option<u64>, Option<u64>);
-
-fn numbers(args: &[String]) -> Option<Numbers> {
-    let mut numbers = Numbers::default();
-    for pair in args.chunks(2) {
-        let number = pair.get(1)?.parse().ok()?;
-        match pair[0].as_str() {
-            "--seed" => numbers.0 = Some(number),
-            "--seeds" => numbers.1 = Some(number),
-            "--from" => numbers.2 = Some(number),
-            _ => return None,
+fn task(args: &[String]) -> Result<Task, String> {
+    let jobs = thread::available_parallelism().map_or(1, usize::from) as u64;
+    let mut task = Task {
+        seed: None,
+        seeds: None,
+        from: 0,
+        minutes: None,
+        worlds: vec![World::Engine, World::Node],
+        jobs,
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{arg} needs a value"));
+        let number = || {
+            let value = value.clone()?;
+            let number = value.parse::<u64>();
+            number.map_err(|_| format!("{arg} needs a number, not {value:?}"))
+        };
+        match arg.as_str() {
+            "--seed" => task.seed = Some(number()?),
+            "--seeds" => task.seeds = Some(number()?),
+            "--from" => task.from = number()?,
+            "--minutes" => task.minutes = Some(number()?),
+            "--jobs" => task.jobs = number()?,
+            "--world" => task.worlds = worlds(value?)?,
+            other => return Err(format!("there is no option {other}")),
         }
     }
-    Some(numbers)
+    if task.jobs == 0 {
+        return Err("--jobs must be at least 1".to_owned());
+    }
+    let many = task.seeds.is_some() || task.minutes.is_some();
+    match (task.seed, many) {
+        (Some(_), true) => Err("either one --seed, or many".to_owned()),
+        (None, false) => Err("say --seeds, --minutes or --seed".to_owned()),
+        _ => Ok(task),
+    }
 }
 
-fn one(seed: u64) -> ExitCode {
+fn worlds(name: &str) -> Result<Vec<World>, String> {
+    match name {
+        "engine" => Ok(vec![World::Engine]),
+        "node" => Ok(vec![World::Node]),
+        "both" => Ok(vec![World::Engine, World::Node]),
+        other => Err(format!("--world is engine, node or both, not {other:?}")),
+    }
+}
+
+fn name(world: World) -> &'static str {
+    match world {
+        World::Engine => "engine",
+        World::Node => "node",
+    }
+}
+
+fn one(seed: u64, worlds: &[World]) -> ExitCode {
     let scope = Scope {
         trace: true,
         ..Scope::default()
     };
-    match run(seed, scope) {
-        Ok(report) => {
-            report.trace.iter().for_each(|line| println!("{line}"));
-            println!("seed {seed}: {} commands agreed", report.commands);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            println!("{failure}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn many(from: u64, seeds: u64) -> ExitCode {
-    let (mut commands, mut failed) = (0, 0);
-    for seed in from..from.saturating_add(seeds) {
-        match run(seed, Scope::default()) {
-            Ok(report) => commands += report.commands,
+    for world in worlds {
+        println!("seed {seed}, world {}", name(*world));
+        match world.run(seed, scope) {
+            Ok(report) => {
+                report.trace.iter().for_each(|line| println!("{line}"));
+                println!("seed {seed}: as it must be; {}", report.exercised);
+            }
             Err(failure) => {
-                failed += 1;
                 println!("{failure}");
+                tell_failure(*world, *failure);
+                return ExitCode::FAILURE;
             }
         }
     }
-    println!("{seeds} seeds from {from}, {commands} commands, {failed} seeds failed");
-    match failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+    ExitCode::SUCCESS
+}
+
+/// What the threads share.
+struct Shared<'a> {
+    task: &'a Task,
+    next: AtomicU64,
+    done: AtomicU64,
+    stop: AtomicBool,
+    exercised: Mutex<Exercised>,
+    began: Instant,
+}
+
+fn many(task: &Task) -> ExitCode {
+    let shared = Shared {
+        task,
+        next: AtomicU64::new(0),
+        done: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        exercised: Mutex::default(),
+        began: Instant::now(),
+    };
+    let (failed, failures) = mpsc::channel();
+    thread::scope(|threads| {
+        for _ in 0..task.jobs {
+            let (shared, failed) = (&shared, failed.clone());
+            // The deepest programs need more than a thread has by default.
+            let thread = thread::Builder::new().stack_size(64 << 20);
+            let work = move || work(shared, &failed);
+            thread.spawn_scoped(threads, work).expect("a thread");
+        }
+        drop(failed);
+        loop {
+            match failures.recv_timeout(TELL_EVERY) {
+                Ok((world, failure)) => {
+                    shared.stop.store(true, Ordering::Relaxed);
+                    println!("{failure}");
+                    tell_failure(world, failure);
+                    return ExitCode::FAILURE;
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => tell_progress(&shared),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        tell_progress(&shared);
+        ExitCode::SUCCESS
+    })
+}
+
+fn work(shared: &Shared<'_>, failed: &mpsc::Sender<(World, Failure)>) {
+    let over = |began: Instant| {
+        let minutes = shared.task.minutes;
+        minutes.is_some_and(|minutes| began.elapsed() >= Duration::from_secs(60 * minutes))
+    };
+    while !shared.stop.load(Ordering::Relaxed) && !over(shared.began) {
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        if shared.task.seeds.is_some_and(|seeds| number >= seeds) {
+            return;
+        }
+        let seed = shared.task.from.wrapping_add(number);
+        for world in &shared.task.worlds {
+            match world.run(seed, Scope::default()) {
+                Ok(report) => {
+                    let mut all = shared
+                        .exercised
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
+                    all.merge(&report.exercised);
+                }
+                Err(failure) => return drop(failed.send((*world, *failure))),
+            }
+        }
+        shared.done.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+fn tell_progress(shared: &Shared<'_>) {
+    let done = shared.done.load(Ordering::Relaxed);
+    let seconds = shared.began.elapsed().as_secs_f64();
+    let exercised = shared
+        .exercised
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    println!(
+        "{done} seeds from {}, {seconds:.0} s, {:.0} seeds/s: {exercised}",
+        shared.task.from,
+        done as f64 / seconds
+    );
+}
+
+fn tell_failure(world: World, failure: Failure) {
+    let (seed, drawn) = (failure.seed, failure.tape.len());
+    println!(
+        "\nmaking it smaller, for {} s at most …",
+        SHRINK_FOR.as_secs()
+    );
+    let began = Instant::now();
+    let shrunk = world.shrink(failure, Scope::default(), &mut |_| {
+        began.elapsed() < SHRINK_FOR
+    });
+    println!("from {drawn} choices to {}:\n{shrunk}", shrunk.tape.len());
+    println!(
+        "\nto see all of it: ordain-sim --seed {seed} --world {}",
+        name(world)
+    );
 }

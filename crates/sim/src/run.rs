@@ -2,8 +2,6 @@
 //! piece, durability that lags, roll-backs, crashes with and without loss of the tail, reads that fail,
 //! and in the end a replay of the whole log. After every step the engine is held against the oracle.
 
-use std::any::Any;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_engine::{Answer, Changes, Empty, Engine, Executed, Halt, InvocationStatus, Options};
@@ -11,115 +9,42 @@ use ordain_types::{BatchDigest, Call, Command, EntityId, Seq, Timestamp};
 
 use crate::chance::Chance;
 use crate::cold::Durable;
-use crate::dump::{self, Dump, first_difference, plain, short};
+use crate::compare::{Difference, Same, same};
+use crate::dump::{self, Dump, plain, short};
 use crate::generate;
 use crate::host;
-use crate::oracle::{Defect, Expected, Oracle};
+use crate::oracle::{Expected, Oracle};
+use crate::report::{Exercised, Failure, Report, Scope};
 
 mod commands;
 mod durability;
 
-/// What to run beside the seed.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Scope {
-    /// A mistake for the oracle to make.
-    pub defect: Option<Defect>,
-    /// Whether the report tells every step.
-    pub trace: bool,
-}
-
-/// A seed on which engine and oracle agreed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Commands executed, replays not counted.
-    pub commands: u64,
-    /// What happened, a line a step; empty unless asked for.
-    pub trace: Vec<String>,
-    /// The digests of all batches of the log in the end.
-    pub digests: Vec<BatchDigest>,
-}
-
-/// A seed on which they did not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The seed.
-    pub seed: u64,
-    /// The step of its run.
-    pub step: u64,
-    /// What was compared.
-    pub what: String,
-    /// What the engine said.
-    pub engine: String,
-    /// What it was to say.
-    pub oracle: String,
-    /// What happened before, if it was asked for.
-    pub trace: Vec<String>,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.trace {
-            writeln!(f, "{line}")?;
-        }
-        writeln!(f, "seed {} step {}: {}", self.seed, self.step, self.what)?;
-        writeln!(f, "  engine: {}", self.engine)?;
-        write!(f, "  oracle: {}", self.oracle)
-    }
-}
-
-impl std::error::Error for Failure {}
-
-/// Runs one seed.
+/// Lives one life.
 ///
 /// # Errors
 /// The first difference between engine and oracle.
-pub fn run(seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
-    let mut world = World::new(seed, scope);
+pub(crate) fn run(chance: Chance, seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
+    let mut world = World::new(chance, scope);
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
-    let lived = lived.unwrap_or_else(|panic| Err(panicked(&*panic)));
+    let lived = lived.unwrap_or_else(|panic| Err(Difference::panicked(&*panic)));
     let World {
         step, trace, log, ..
     } = world;
     match lived {
         Ok(()) => Ok(Report {
-            commands: world.commands,
+            exercised: world.exercised,
             trace,
             digests: log.into_iter().filter_map(|entry| entry.digest).collect(),
         }),
-        Err(Difference {
-            what,
-            engine,
-            oracle,
-        }) => Err(Box::new(Failure {
+        Err(difference) => Err(Box::new(Failure {
             seed,
             step,
-            what,
-            engine,
-            oracle,
+            difference,
             trace,
+            tape: world.chance.into_tape(),
         })),
     }
 }
-
-/// Where engine and oracle part.
-struct Difference {
-    what: String,
-    engine: String,
-    oracle: String,
-}
-
-/// A broken invariant of the engine (or of the simulation itself).
-fn panicked(panic: &(dyn Any + Send)) -> Difference {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Difference {
-        what: "a panic outside of any method".to_owned(),
-        engine: text.unwrap_or("says nothing").to_owned(),
-        oracle: "goes on".to_owned(),
-    }
-}
-
-type Same = Result<(), Difference>;
 
 /// One batch of the log and what it is to come to.
 struct Entry {
@@ -147,7 +72,7 @@ struct World {
     scope: Scope,
     chance: Chance,
     step: u64,
-    commands: u64,
+    exercised: Exercised,
     trace: Vec<String>,
     now: Timestamp,
     oracle: Oracle,
@@ -161,15 +86,14 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64, scope: Scope) -> Self {
-        let mut chance = Chance::new(seed);
+    fn new(mut chance: Chance, scope: Scope) -> Self {
         let cold = Durable::default();
         let engine = open(&mut chance, &cold);
         Self {
             scope,
             chance,
             step: 0,
-            commands: 0,
+            exercised: Exercised::default(),
             trace: Vec::new(),
             now: Timestamp(1_000),
             oracle: Oracle::new(scope.defect),
@@ -228,7 +152,7 @@ impl World {
         let mut halted = false;
         for command in &entry.commands {
             let expected = self.oracle.execute(command, timestamp);
-            self.commands += 1;
+            self.exercised.add("commands", 1);
             entry.sends |= self.oracle.sent() && !matches!(command, Command::Send { .. });
             self.tell(|| format!("  {command:?} -> {expected:?}"));
             entry.expected.push(expected);
@@ -269,6 +193,7 @@ impl World {
     /// Asks the same of both. True: the engine halted.
     fn query(&mut self) -> Result<bool, Difference> {
         let call = generate::query(&mut self.chance);
+        self.exercised.add("queries", 1);
         let now = Timestamp(
             self.now
                 .0
@@ -418,26 +343,4 @@ fn check(entry: &Entry, seq: Seq, executed: &Executed) -> Same {
     let what = || format!("answer to command {seq}, {:?}", entry.commands[at]);
     same(what, &executed.seq, &seq)?;
     same(what, &answer, &entry.expected[at])
-}
-
-fn same<T: PartialEq + fmt::Debug>(what: impl FnOnce() -> String, engine: &T, oracle: &T) -> Same {
-    match engine == oracle {
-        true => Ok(()),
-        false => Err(Difference {
-            what: short(&what()),
-            engine: short(&format!("{engine:?}")),
-            oracle: short(&format!("{oracle:?}")),
-        }),
-    }
-}
-
-fn same_state(what: &str, engine: &Dump, oracle: &Dump) -> Same {
-    match first_difference(engine, oracle) {
-        None => Ok(()),
-        Some((engine, oracle)) => Err(Difference {
-            what: what.to_owned(),
-            engine,
-            oracle,
-        }),
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use ordain_sim::{Scope, run};
+use ordain_sim::{Scope, World};
 use ordain_types::planted::{Bug, Caught, Part, catch};
 
 const SEEDS_MAX: u64 = 1_000;
@@ -31,8 +31,8 @@ fn hunt(bug: Bug) -> Result<(u64, String), String> {
 }
 
 fn live(seed: u64) {
-    if let Err(failure) = run(seed, Scope::default()) {
-        panic!("{}", failure.what);
+    if let Err(failure) = World::Engine.run(seed, Scope::default()) {
+        panic!("{}", failure.difference.what);
     }
 }
 

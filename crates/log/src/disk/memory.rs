@@ -27,6 +27,11 @@ pub enum Fault {
         /// How many bytes land.
         landed: usize,
     },
+    /// A read fails with `kind`.
+    Read {
+        /// What the read answers.
+        kind: ErrorKind,
+    },
     /// A sync fails. As on Linux, what it should have made durable stays readable and counts as
     /// written: some of it may have landed, and no later sync sees to the rest.
     Sync {
@@ -35,9 +40,21 @@ pub enum Fault {
     },
 }
 
+/// What a fault hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hits {
+    Reads,
+    Writes,
+    Syncs,
+}
+
 impl Fault {
-    fn hits_writes(self) -> bool {
-        !matches!(self, Fault::Sync { .. })
+    fn hits(self) -> Hits {
+        match self {
+            Fault::Write { .. } | Fault::ShortWrite { .. } => Hits::Writes,
+            Fault::Read { .. } => Hits::Reads,
+            Fault::Sync { .. } => Hits::Syncs,
+        }
     }
 }
 
@@ -52,6 +69,16 @@ pub struct Counts {
     pub dir_syncs: u64,
     /// All of these, and files made and removed.
     pub changes: u64,
+    /// Planned faults of writes that came true.
+    pub failed_writes: u64,
+    /// Planned faults of syncs that came true.
+    pub failed_syncs: u64,
+    /// Planned faults of reads that came true.
+    pub failed_reads: u64,
+    /// Writes that found no space.
+    pub full: u64,
+    /// Changes that the machine did not live to finish.
+    pub stopped: u64,
 }
 
 /// A directory in memory. Clones share it; [`MemoryDisk::fork`] copies it.
@@ -96,7 +123,7 @@ impl MemoryDisk {
         }
     }
 
-    /// Plans a fault for the write or sync (whichever it is about) that follows `after` others.
+    /// Plans a fault for the write, sync or read (whichever it is about) that follows `after` others.
     pub fn inject(&self, after: u64, fault: Fault) {
         self.world().faults.push((after, fault));
     }
@@ -110,6 +137,13 @@ impl MemoryDisk {
     /// Limits the sum of all file lengths; a write that would grow past it fails with `StorageFull`.
     pub fn limit_bytes(&self, bytes_max: Option<u64>) {
         self.world().bytes_max = bytes_max;
+    }
+
+    /// Forgets all planned faults.
+    pub fn calm(&self) {
+        let mut world = self.world();
+        world.fuse = None;
+        world.faults.clear();
     }
 
     /// The process dies, the machine lives on: all that was written stays. Handles opened before
@@ -147,6 +181,11 @@ impl MemoryDisk {
         inode.write(bytes, 0);
         inode.sync();
         world.inodes.insert(id, inode);
+    }
+
+    /// The sum of all file lengths: what [`MemoryDisk::limit_bytes`] limits.
+    pub fn bytes(&self) -> u64 {
+        self.world().inodes.values().map(Inode::bytes).sum()
     }
 
     /// How often the disk was asked so far.
@@ -202,7 +241,10 @@ impl World {
     fn change(&mut self) -> io::Result<()> {
         self.counts.changes += 1;
         match &mut self.fuse {
-            Some(0) => Err(io::Error::other("the machine has stopped")),
+            Some(0) => {
+                self.counts.stopped += 1;
+                Err(io::Error::other("the machine has stopped"))
+            }
             Some(left) => {
                 *left -= 1;
                 Ok(())
@@ -211,11 +253,11 @@ impl World {
         }
     }
 
-    /// The fault planned for this write or sync, if any.
-    fn fault(&mut self, writing: bool) -> Option<Fault> {
+    /// The fault planned for this write, sync or read, if any.
+    fn fault(&mut self, hits: Hits) -> Option<Fault> {
         let mut due = None;
         for (index, (after, fault)) in self.faults.iter_mut().enumerate() {
-            if fault.hits_writes() != writing {
+            if fault.hits() != hits {
                 continue;
             }
             if *after == 0 && due.is_none() {
@@ -224,17 +266,22 @@ impl World {
                 *after = after.saturating_sub(1);
             }
         }
-        due.map(|index| self.faults.remove(index).1)
+        let fault = due.map(|index| self.faults.remove(index).1)?;
+        match hits {
+            Hits::Reads => self.counts.failed_reads += 1,
+            Hits::Writes => self.counts.failed_writes += 1,
+            Hits::Syncs => self.counts.failed_syncs += 1,
+        }
+        Some(fault)
     }
 
     fn write(&mut self, id: u64, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.counts.writes += 1;
         let alive = self.change();
-        let (landed, answer) = match self.fault(true) {
-            None => (bytes.len(), Ok(bytes.len())),
+        let (landed, answer) = match self.fault(Hits::Writes) {
+            Some(Fault::Read { .. } | Fault::Sync { .. }) | None => (bytes.len(), Ok(bytes.len())),
             Some(Fault::ShortWrite { landed }) => (landed, Ok(landed.min(bytes.len()))),
             Some(Fault::Write { landed, kind }) => (landed, Err(kind.into())),
-            Some(Fault::Sync { .. }) => unreachable!("a sync fault is not looked up by a write"),
         };
         let landed = landed.min(bytes.len());
         self.check_space(id, offset + landed as u64)?;
@@ -244,7 +291,7 @@ impl World {
         alive.and(answer)
     }
 
-    fn check_space(&self, id: u64, end: u64) -> io::Result<()> {
+    fn check_space(&mut self, id: u64, end: u64) -> io::Result<()> {
         let Some(bytes_max) = self.bytes_max else {
             return Ok(());
         };
@@ -255,6 +302,7 @@ impl World {
             .get(&id)
             .is_some_and(|inode| end > inode.bytes());
         if grows && used + end > bytes_max {
+            self.counts.full += 1;
             return Err(ErrorKind::StorageFull.into());
         }
         Ok(())
@@ -263,7 +311,7 @@ impl World {
     fn sync(&mut self, id: u64) -> io::Result<()> {
         self.counts.syncs += 1;
         self.change()?;
-        let fault = self.fault(false);
+        let fault = self.fault(Hits::Syncs);
         let Some(inode) = self.inodes.get_mut(&id) else {
             return Ok(());
         };
@@ -345,7 +393,10 @@ impl File for Handle {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let world = self.world()?;
+        let mut world = self.world()?;
+        if let Some(Fault::Read { kind }) = world.fault(Hits::Reads) {
+            return Err(kind.into());
+        }
         Ok(world
             .inodes
             .get(&self.id)

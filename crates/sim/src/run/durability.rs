@@ -1,10 +1,12 @@
 //! What happens to the engine besides commands: syncs, checkpoints, evictions, roll-backs, crashes,
 //! failing reads, replays.
 
-use super::{Checkpoint, Difference, Entry, Same, World, check, execute, open, same, same_state};
-use super::{Command, Empty, Engine, Executed, Expected, Seq, dump, host, options};
-use crate::host::Change;
 use ordain_types::Outcome;
+
+use super::{Checkpoint, Entry, World, check, execute, open};
+use super::{Command, Empty, Engine, Executed, Expected, Seq, dump, host, options};
+use crate::compare::{Difference, Same, same, same_state};
+use crate::host::Change;
 
 impl World {
     /// More of the log is durable.
@@ -68,6 +70,7 @@ impl World {
         self.engine.applied(changes.epoch);
         let checkpoint = self.checkpoint.take().expect("just seen");
         self.tell(|| format!("checkpoint of {} applied", checkpoint.seq));
+        self.exercised.add("checkpoints", 1);
         same(
             || "seq of the checkpoint".to_owned(),
             &changes.seq,
@@ -84,12 +87,14 @@ impl World {
     pub(super) fn evict(&mut self) {
         let bytes = self.chance.below(2 * self.engine.memory_bytes() as u64 + 1) as usize;
         self.tell(|| format!("evict {bytes} bytes"));
+        self.exercised.add("evictions", 1);
         self.engine.evict(bytes);
     }
 
     pub(super) fn fail_reads(&mut self) {
         let reads = self.chance.below(20);
         self.tell(|| format!("reads fail after {reads}"));
+        self.exercised.add("read failures planned", 1);
         self.cold.fail_after(Some(reads));
     }
 
@@ -98,6 +103,7 @@ impl World {
         let ends = self.batch_ends();
         let to = self.chance.pick(&ends);
         self.tell(|| format!("roll back to {to}"));
+        self.exercised.add("roll-backs", 1);
         let rolled = self
             .engine
             .roll_back_to(to)
@@ -124,6 +130,7 @@ impl World {
         let ends = self.batch_ends();
         let to = self.chance.pick(&ends);
         self.tell(|| format!("crash, of the log {to} is left"));
+        self.exercised.add("crashes", 1);
         self.forget_log_after(to);
         self.restart()
     }
@@ -131,6 +138,7 @@ impl World {
     /// A new engine over what was checkpointed, and a replay of the log after it.
     pub(super) fn restart(&mut self) -> Same {
         self.tell(|| "restart".to_owned());
+        self.exercised.add("restarts", 1);
         self.cold.fail_after(None);
         self.checkpoint = None;
         self.engine = open(&mut self.chance, &self.cold);
@@ -257,9 +265,8 @@ fn executed(
     command: &ordain_types::Command,
     decoded: bool,
 ) -> Result<Executed, Difference> {
-    execute(engine, command, decoded).map_err(|halt| Difference {
-        what: format!("replay of {command:?}"),
-        engine: halt.to_string(),
-        oracle: "all reads succeed".to_owned(),
+    execute(engine, command, decoded).map_err(|halt| {
+        let what = format!("replay of {command:?}");
+        Difference::new(what, halt.to_string(), "all reads succeed")
     })
 }
