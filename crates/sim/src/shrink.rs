@@ -12,9 +12,12 @@ pub struct Shrunk<F> {
     pub tries: u64,
 }
 
+/// What a tape that fails drew, and with what it fails.
+type Failed<F> = Option<(Vec<u64>, F)>;
+
 struct Shrinking<'a, F> {
     best: Shrunk<F>,
-    fails: &'a mut dyn FnMut(&[u64]) -> Option<(Vec<u64>, F)>,
+    fails: &'a mut dyn FnMut(&[u64]) -> Failed<F>,
     go_on: &'a mut dyn FnMut(u64) -> bool,
 }
 
@@ -23,7 +26,7 @@ struct Shrinking<'a, F> {
 pub fn shrink<F>(
     tape: Vec<u64>,
     failure: F,
-    fails: &mut dyn FnMut(&[u64]) -> Option<(Vec<u64>, F)>,
+    fails: &mut dyn FnMut(&[u64]) -> Failed<F>,
     go_on: &mut dyn FnMut(u64) -> bool,
 ) -> Shrunk<F> {
     let best = Shrunk {

@@ -66,11 +66,15 @@ impl World<'_> {
             call.caller = format!("client {}", self.history.asks().len());
         }
         let pad = 100_000 + self.chance.below(150_000) as u32;
-        if self.settings.large
-            && call.method.as_str() == "run"
-            && let Ok(mut program) = serde_json::from_slice::<Program>(&call.args)
-        {
-            program.ops.insert(0, Step::Pad(pad));
+        let words = self.chance.below(40) as usize;
+        if let Ok(mut program) = serde_json::from_slice::<Program>(&call.args) {
+            if self.settings.large && call.method.as_str() == "run" {
+                program.ops.insert(0, Step::Pad(pad));
+            }
+            if self.settings.wordy {
+                let word = Step::Get("word".repeat(120));
+                program.ops.extend(vec![word; words]);
+            }
             call.args = program.json().into();
         }
         call

@@ -65,6 +65,7 @@ impl World<'_> {
             self.give_up()?;
             self.settle()?;
         }
+        self.healed = true;
         Ok(())
     }
 

@@ -44,6 +44,8 @@ pub(super) struct World<'a> {
     pub forks: Vec<MemoryStore>,
     /// Snapshots' files.
     pub backups: Vec<Vec<u8>>,
+    /// Nothing fails any more.
+    pub healed: bool,
     /// The pretended breach was committed.
     lapsed: bool,
 }
@@ -55,6 +57,8 @@ pub(super) struct Settings {
     pub memory_budget_bytes: usize,
     /// States are so large that few fit the budget.
     pub large: bool,
+    /// Requests are so long that few fit a segment.
+    pub wordy: bool,
     /// Bytes the disk has room for.
     pub limit: Option<u64>,
 }
@@ -99,10 +103,11 @@ impl Life {
 impl<'a> World<'a> {
     pub fn new(mut chance: Chance, scope: Scope, medium: &'a mut dyn Medium) -> Self {
         let settings = Settings {
-            history_bytes: chance.pick(&[1 << 30, 1 << 30, 0]),
+            history_bytes: chance.pick(&[1 << 30, 0]),
             retention: Duration::from_millis(chance.pick(&[86_400_000, 500, 20_000])),
             memory_budget_bytes: chance.pick(&[2 << 30, 1 << 20]),
             large: chance.one_in(6),
+            wordy: chance.one_in(6),
             limit: None,
         };
         let mut history = History::new(scope.defect);
@@ -121,6 +126,7 @@ impl<'a> World<'a> {
             life: None,
             forks: Vec::new(),
             backups: Vec::new(),
+            healed: false,
             lapsed: false,
         }
     }
@@ -392,7 +398,8 @@ impl<'a> World<'a> {
             return Ok(());
         };
         for (number, reply) in life.inbox.take() {
-            if self.lapses(Lapse::Unanswered) {
+            // Earlier a crash may come between, and no one would wonder.
+            if self.healed && self.lapses(Lapse::Unanswered) {
                 continue;
             }
             let reply = self.pretend(number, reply);
@@ -461,7 +468,7 @@ impl<'a> World<'a> {
                 format!("{seq} at least"),
             )
         })?;
-        if backup {
+        if backup && at > Seq::ZERO {
             let mut file = Vec::new();
             let snapshot = durable.snapshot().map_err(unreadable)?;
             ordain_store::snapshot::write(&*snapshot, &mut file, &mut |_| {})
