@@ -1,10 +1,13 @@
 //! The node's world with checkpoints in files: the store is the one that real nodes have.
 
+mod common;
+
 use std::sync::Arc;
 
+use common::all_come_through;
+use ordain_sim::Scope;
 use ordain_sim::chance::Chance;
 use ordain_sim::node::{self, Medium};
-use ordain_sim::{Exercised, Scope};
 use ordain_store::{DiskStore, Error, Options, Store};
 use tempfile::TempDir;
 
@@ -20,15 +23,11 @@ impl Medium for Directory {
 
 #[test]
 fn the_node_keeps_its_guarantees_over_a_store_in_files() {
-    let mut all = Exercised::default();
-    for seed in 2_000_000..2_000_200 {
+    // Syncs take most of the time: more threads than cores.
+    let all = all_come_through(4, 2_000_000..2_000_200, |seed| {
         let mut directory = Directory(tempfile::tempdir().expect("a directory"));
-        let chance = Chance::new(seed);
-        match node::run(chance, seed, Scope::default(), &mut directory) {
-            Ok(report) => all.merge(&report.exercised),
-            Err(failure) => panic!("{failure}"),
-        }
-    }
+        node::run(Chance::new(seed), seed, Scope::default(), &mut directory)
+    });
     println!("{all}");
     for what in ["checkpoints", "answered after healing", "replays compared"] {
         assert!(all.times(what) >= 500, "{what}: {all}");

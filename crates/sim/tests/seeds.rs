@@ -1,10 +1,9 @@
 //! Fixed seeds of both worlds: the engine and the node as they are must come through, and what the
 //! seeds exercise is counted, for a fault that never bit shows nothing.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+mod common;
 
+use common::all_come_through;
 use ordain_sim::{Exercised, Scope, World};
 
 /// Seeds of [`World::Engine`] that find mistakes the engine once made. What a seed makes changes with the
@@ -18,30 +17,12 @@ const ENGINE_REGRESSIONS: [u64; 5] = [
     125, // a rejection's details too large named no place
 ];
 
-/// Runs seeds on all cores; all of them must come through.
+/// Seeds of [`World::Node`] that find mistakes once made, as above.
+const NODE_REGRESSIONS: [u64; 0] = [];
+
 fn run(world: World, seeds: impl IntoIterator<Item = u64>) -> Exercised {
-    let seeds: Vec<u64> = seeds.into_iter().collect();
-    let (next, all) = (AtomicU64::new(0), Mutex::<Exercised>::default());
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|threads| {
-        for _ in 0..cores {
-            let work = || {
-                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                    match world.run(*seed, Scope::default()) {
-                        Ok(report) => {
-                            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                            all.merge(&report.exercised);
-                        }
-                        Err(failure) => panic!("{failure}"),
-                    }
-                }
-            };
-            // The deepest programs need more than a thread has by default.
-            let thread = thread::Builder::new().stack_size(64 << 20);
-            thread.spawn_scoped(threads, work).expect("a thread");
-        }
-    });
-    all.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    all_come_through(cores, seeds, |seed| world.run(seed, Scope::default()))
 }
 
 /// At least so often in the node's seeds below.
@@ -112,6 +93,7 @@ fn the_node_keeps_its_guarantees() {
 #[test]
 fn seeds_that_once_failed_come_through() {
     run(World::Engine, ENGINE_REGRESSIONS);
+    run(World::Node, NODE_REGRESSIONS);
 }
 
 #[test]
