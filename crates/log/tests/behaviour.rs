@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use ordain_log::disk::{Dir, Disk, MemoryDisk};
 use ordain_log::{Log, Options, ReadError, read_from, verify};
-use ordain_types::{Bug, Seq};
+use ordain_types::Seq;
+use ordain_types::planted::{Bug, assert_caught};
 
 mod common;
-use common::{SMALL, append, assert_caught, payload, read_on, segment};
+use common::{SMALL, append, payload, read_on, segment};
 
 struct Bench {
     disk: Arc<dyn Disk>,

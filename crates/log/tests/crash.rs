@@ -4,12 +4,13 @@
 
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_log::{AppendError, Log};
-use ordain_types::{Bug, Seq};
+use ordain_types::Seq;
+use ordain_types::planted::{Bug, assert_caught};
 use proptest::prelude::*;
 use std::io::ErrorKind;
 
 mod common;
-use common::{assert_caught, open, payload, read_on};
+use common::{open, payload, read_on};
 
 #[derive(Debug, Clone)]
 enum Event {

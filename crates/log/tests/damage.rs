@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use ordain_log::disk::{Disk, MemoryDisk};
 use ordain_log::{Cut, Log, verify};
-use ordain_types::{Bug, Seq};
+use ordain_types::Seq;
+use ordain_types::planted::{Bug, assert_caught};
 
 mod common;
 use common::{
-    HEADER, SMALL, append, assert_caught, edit, last_record, log_of, open, read_all, reopen,
-    segment, serve, take_away,
+    HEADER, SMALL, append, edit, last_record, log_of, open, read_all, reopen, segment, serve,
+    take_away,
 };
 
 /// Opening and reading after a change: the same contents as before, or an error.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_log::{AppendError, Log, OpenError};
-use ordain_types::{Bug, Seq};
+use ordain_types::Seq;
+use ordain_types::planted::{Bug, assert_caught};
 
 mod common;
-use common::{append, assert_caught, log_of, open, payload, read_all, reopen, segment};
+use common::{append, log_of, open, payload, read_all, reopen, segment};
 
 fn attempt(log: &mut Log, bytes: usize) -> Result<(), AppendError> {
     let seq = log.last_seq().next();

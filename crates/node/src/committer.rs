@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ordain_log::{AppendError, Log};
-use ordain_types::Seq;
+use ordain_types::{Bug, Seq, planted};
 
 use crate::clock::Clock;
 use crate::ingress::Ingress;
@@ -147,7 +147,7 @@ impl Commit {
         let durable = state.durable;
         let (mut lost, mut lost_bytes) = (Vec::new(), 0);
         state.executed.retain_mut(|executed| {
-            let survives = executed.seen <= durable;
+            let survives = executed.seen <= durable || planted(Bug::ReplyKept);
             if !survives {
                 lost_bytes += executed.bytes;
                 lost.append(&mut executed.replies);
@@ -209,7 +209,9 @@ enum Look {
 impl State {
     fn look(&mut self) -> Look {
         let ready = self.executed.iter();
-        let ready = ready.take_while(|batch| batch.seen <= self.durable).count();
+        let early = planted(Bug::RepliesEarly);
+        let ready = ready.take_while(|batch| batch.seen <= self.durable || early);
+        let ready = ready.count();
         if ready > 0 {
             let ready: Vec<_> = self.executed.drain(..ready).collect();
             self.reply_bytes -= ready.iter().map(|batch| batch.bytes).sum::<usize>();
@@ -221,6 +223,7 @@ impl State {
                     return Look::Now(Next::Append(record));
                 }
             }
+            Some(Unavailable::DiskFull(_)) if planted(Bug::FullForEver) => {}
             Some(Unavailable::DiskFull(_)) if self.taken_back && !self.stop => {
                 return Look::Later(Some(FULL_RETRY));
             }
@@ -304,7 +307,7 @@ impl Committer {
         let took = self.clock.instant().saturating_duration_since(began);
         Counters::add(&self.counters.syncs, 1);
         Counters::add(&self.counters.sync_us, took.as_micros() as u64);
-        match result {
+        match result.or_else(|error| planted(Bug::FailureIgnored).then_some(()).ok_or(error)) {
             Ok(()) => {
                 let durable = Seq(record.first_seq.0 + u64::from(record.count) - 1);
                 Counters::set(&self.counters.durable_seq, durable.0);

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ordain_engine::{Answer, Engine, Halt};
-use ordain_types::{Batch, BatchDigest, Command, InForce, LogId, Outcome, Seq, Timestamp, limits};
+use ordain_types::{
+    Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, Timestamp, limits, planted,
+};
 
 use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
@@ -210,7 +212,11 @@ impl Executor {
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now().max(self.engine.meta().timestamp)
+        let now = self.clock.now();
+        if planted(Bug::TimeGoesBack) {
+            return now;
+        }
+        now.max(self.engine.meta().timestamp)
     }
 
     /// The queue was closed and empty, everything is durable, the last checkpoint is applied (or could
@@ -240,7 +246,8 @@ impl Executor {
             return draft;
         }
         if !self.closing {
-            let due = self.engine.due(self.now(), limits::BATCH_COMMANDS_MAX / 2);
+            let now = self.now().plus_ms(planted(Bug::DueEarly).into());
+            let due = self.engine.due(now, limits::BATCH_COMMANDS_MAX / 2);
             let due = due.into_iter();
             draft.own.extend(due.map(|send| Command::Deliver { send }));
         }
@@ -282,7 +289,10 @@ impl Executor {
     }
 
     /// Runs a batch and hands over its replies.
-    fn run_batch(&mut self, Placed { draft, now }: Placed) -> Result<(), Halt> {
+    fn run_batch(&mut self, Placed { mut draft, now }: Placed) -> Result<(), Halt> {
+        if planted(Bug::OrderLost) {
+            draft.items.reverse();
+        }
         let mut replies = Vec::with_capacity(draft.items.len());
         if draft.commands > 0 {
             self.engine.begin_batch(self.engine.seq().next(), now);
@@ -303,8 +313,9 @@ impl Executor {
             self.digests.push(self.engine.end_batch());
         }
         self.count(draft.commands, &tally);
+        let early = draft.commands == 0 && planted(Bug::QueriesEarly);
         self.commit.answer(Executed {
-            seen: self.engine.seq(),
+            seen: if early { Seq::ZERO } else { self.engine.seq() },
             bytes: replies.iter().map(|(_, reply)| reply.bytes()).sum(),
             replies,
         });
@@ -341,7 +352,7 @@ impl Executor {
             Op::Query {
                 at_least: Some(seq),
                 ..
-            } if seq > self.engine.seq() => Body::SeqNotReached,
+            } if seq > self.engine.seq() && !planted(Bug::SeqNotAwaited) => Body::SeqNotReached,
             Op::Query {
                 accepted: Accepted { call, args, .. },
                 ..
@@ -394,14 +405,16 @@ impl Executor {
     /// The log failed: takes back what is not durable, so that reads show what is.
     fn take_back(&mut self, standing: &Standing) -> Result<(), Halt> {
         let lost = self.commit.take_back();
-        self.engine.roll_back_to(standing.durable)?;
+        if !planted(Bug::NotTakenBack) {
+            self.engine.roll_back_to(standing.durable)?;
+        }
         let failure = standing.failure.clone().expect("only after a failure");
         self.checkpoints.taken_back(&self.engine, &failure);
         // Of what stays, those that were on their way go again.
         let carried = self.carried.drain(..).flat_map(|(_, digests)| digests);
         let digests = carried.chain(std::mem::take(&mut self.digests));
         self.digests = digests
-            .filter(|digest| digest.first_seq <= standing.durable)
+            .filter(|digest| digest.first_seq <= standing.durable && !planted(Bug::DigestsDropped))
             .collect();
         let body = Body::Unavailable(failure);
         let told = |(to, _)| {

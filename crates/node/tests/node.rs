@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{catalog, catalog_with, request};
+use ordain_log::Log;
 use ordain_log::disk::{Disk, MemoryDisk};
 use ordain_node::{CallError, CallOptions, Node, OpenError, Options, Recovered, VirtualClock};
 use ordain_store::{MemoryStore, Store};
-use ordain_types::{IdempotencyKey, Rejection};
+use ordain_types::planted::{Bug, assert_caught};
+use ordain_types::{IdempotencyKey, Rejection, Seq};
 use serde_json::json;
 
 /// A node in memory that can be opened again.
@@ -237,6 +239,30 @@ fn a_method_that_is_not_deterministic_is_found() {
 }
 
 #[test]
+fn a_store_and_a_log_that_do_not_meet_are_refused() {
+    let world = World::new();
+    let node = world.open();
+    add(&node, "a", 1).expect("a call");
+    node.stop();
+    let refused = |disk: MemoryDisk, store: MemoryStore| {
+        let clock = world.clock.clone();
+        let (disk, store) = (Arc::new(disk), Arc::new(store));
+        let apart = World { disk, store, clock };
+        let error = apart.open_with(catalog(), apart.options()).err();
+        assert!(matches!(error, Some(OpenError::Apart { .. })), "{error:?}");
+    };
+    refused(MemoryDisk::new(), world.store.fork());
+    let later = MemoryDisk::new();
+    let begins = Log::create(
+        Arc::new(later.clone()),
+        ordain_log::Options::default(),
+        Seq(3),
+    );
+    begins.expect("a new log");
+    refused(later, MemoryStore::default());
+}
+
+#[test]
 fn a_directory_is_locked_and_restored_from_a_backup() {
     let dir = tempfile::tempdir().expect("a directory");
     let (data, restored) = (dir.path().join("data"), dir.path().join("restored"));
@@ -320,4 +346,27 @@ fn a_failed_sync_is_never_acknowledged_and_reads_show_what_is_durable() {
         "and nothing more until a restart"
     );
     assert_eq!(look(&node, "a"), 1);
+}
+
+/// Those that show on the caller's thread; the simulation hunts the others.
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (
+            Bug::CompareSkipped,
+            a_method_that_is_not_deterministic_is_found,
+        ),
+        (
+            Bug::OtherBuildRuns,
+            another_build_does_not_replay_unless_told_to,
+        ),
+        (
+            Bug::ApartAccepted,
+            a_store_and_a_log_that_do_not_meet_are_refused,
+        ),
+        (
+            Bug::BackupStale,
+            a_directory_is_locked_and_restored_from_a_backup,
+        ),
+    ]);
 }

@@ -5,11 +5,10 @@ mod common;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use common::{
-    Model, apply_to, assert_caught, assert_holds, checkpoint, entries, open, scan, step, stores,
-};
+use common::{Model, apply_to, assert_holds, checkpoint, entries, open, scan, step, stores};
 use ordain_store::{Checkpoint, Error, Store, state_hash};
-use ordain_types::{Bug, Seq};
+use ordain_types::Seq;
+use ordain_types::planted::{Bug, assert_caught};
 use proptest::prelude::*;
 
 #[test]

@@ -5,9 +5,10 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Model, assert_caught, checkpoint, entries, model_after, open, step};
+use common::{Model, checkpoint, entries, model_after, open, step};
 use ordain_store::{DiskStore, Error, Options, Store};
-use ordain_types::{Bug, Seq};
+use ordain_types::Seq;
+use ordain_types::planted::{Bug, assert_caught};
 use tempfile::TempDir;
 
 const STEPS: u64 = 11;

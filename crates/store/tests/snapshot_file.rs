@@ -5,10 +5,11 @@ mod common;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use common::{assert_caught, assert_holds, checkpoint, model_after, open, step, stores};
+use common::{assert_holds, checkpoint, model_after, open, step, stores};
 use ordain_store::snapshot::{self, Summary};
 use ordain_store::{DiskStore, Error, MemoryStore, Options, Store, state_hash};
-use ordain_types::{Bug, Seq};
+use ordain_types::Seq;
+use ordain_types::planted::{Bug, assert_caught};
 
 fn write(store: &dyn Store) -> (Vec<u8>, Summary) {
     let mut file = Vec::new();

@@ -14,6 +14,8 @@ pub enum Part {
     Log,
     /// In `ordain-store`.
     Store,
+    /// In `ordain-node`.
+    Node,
 }
 
 macro_rules! bugs {
@@ -154,6 +156,44 @@ bugs! {
         /// The list of tables is not held against its checksum.
         ManifestUnchecked,
     }
+    Node {
+        /// A reply leaves before its command is durable.
+        RepliesEarly,
+        /// A query is answered before what it saw is durable.
+        QueriesEarly,
+        /// A query that asks for a seq to come is answered at once.
+        SeqNotAwaited,
+        /// A batch whose write failed counts as durable.
+        FailureIgnored,
+        /// A disk that has room again is not noticed.
+        FullForEver,
+        /// What is taken back leaves its replies.
+        ReplyKept,
+        /// What is not durable after a failure is not taken back.
+        NotTakenBack,
+        /// Taking back drops the digests of what stays.
+        DigestsDropped,
+        /// A batch is run in another order than it was logged in.
+        OrderLost,
+        /// A send is delivered a millisecond early.
+        DueEarly,
+        /// A clock that is set back takes batches with it.
+        TimeGoesBack,
+        /// A request that was refused for a full queue is run all the same.
+        RefusedRuns,
+        /// A checkpoint goes to the store before the log is durable so far.
+        CheckpointAhead,
+        /// The log after a checkpoint is let go with the one before.
+        HistoryGone,
+        /// A replay is not held against the digests of the log.
+        CompareSkipped,
+        /// What another build ran is replayed.
+        OtherBuildRuns,
+        /// A log and a store that do not meet are opened.
+        ApartAccepted,
+        /// A backup is made of the last checkpoint, not of one taken for it.
+        BackupStale,
+    }
 }
 
 /// Whether this bug is on: never.
@@ -164,7 +204,7 @@ pub const fn planted(_: Bug) -> bool {
 }
 
 #[cfg(feature = "planted")]
-pub use switch::{Caught, catch, plant, planted};
+pub use switch::{Caught, assert_caught, catch, plant, planted};
 
 #[cfg(feature = "planted")]
 mod switch {
@@ -219,6 +259,19 @@ mod switch {
             (_, 0) => Caught::NotMet,
             (Ok(()), _) => Caught::No,
             (Err(said), _) => Caught::By(said),
+        }
+    }
+
+    /// Holds tests to what they are for: each must fail with its bug on.
+    ///
+    /// # Panics
+    /// If one does not.
+    pub fn assert_caught(tests: &[(Bug, fn())]) {
+        for (bug, test) in tests {
+            match catch(*bug, test) {
+                Caught::By(said) => println!("{bug:?}: {said}"),
+                missed => panic!("{bug:?} was not caught: {missed:?}"),
+            }
         }
     }
 

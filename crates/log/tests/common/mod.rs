@@ -8,7 +8,6 @@ use std::sync::Arc;
 use ordain_log::disk::{Disk, MemoryDisk};
 use ordain_log::{Log, OpenError, Options, ReadError, Record, Recovered, read_from};
 use ordain_types::Seq;
-use ordain_types::planted::{Bug, Caught, catch};
 
 /// The smallest segment there is: a page of header and a page of records.
 pub const SMALL: Options = Options {
@@ -97,14 +96,4 @@ pub fn last_record(disk: &MemoryDisk) -> (String, usize) {
         .pop()
         .expect("a record");
     (record.file, record.offset as usize)
-}
-
-/// Tests that must fail with a deliberate bug on (`docs/mutations.md`).
-pub fn assert_caught(tests: &[(Bug, fn())]) {
-    for (bug, test) in tests {
-        match catch(*bug, test) {
-            Caught::By(said) => println!("{bug:?}: {said}"),
-            missed => panic!("{bug:?} was not caught: {missed:?}"),
-        }
-    }
 }

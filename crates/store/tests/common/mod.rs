@@ -7,7 +7,6 @@ use std::ops::Bound;
 use bytes::Bytes;
 use ordain_store::{Checkpoint, DiskStore, Entry, MemoryStore, Options, Snapshot, Store};
 use ordain_types::Seq;
-use ordain_types::planted::{Bug, Caught, catch};
 use tempfile::TempDir;
 
 pub type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -91,14 +90,4 @@ pub fn assert_holds(store: &dyn Store, model: &Model) {
         found.len(),
         model.len()
     );
-}
-
-/// Tests that must fail with a deliberate bug on (`docs/mutations.md`).
-pub fn assert_caught(tests: &[(Bug, fn())]) {
-    for (bug, test) in tests {
-        match catch(*bug, test) {
-            Caught::By(said) => println!("{bug:?}: {said}"),
-            missed => panic!("{bug:?} was not caught: {missed:?}"),
-        }
-    }
 }
