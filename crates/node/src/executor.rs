@@ -37,6 +37,8 @@ pub(crate) struct Executor {
     pub in_force: InForce,
     /// What tells the log from others, if it is new.
     pub log_id: LogId,
+    /// Where the state came from a backup and the log is still empty: it goes on as another log.
+    pub restored_at: Option<Seq>,
     /// Of executed batches, not in the log yet.
     pub digests: Vec<BatchDigest>,
     /// On their way into the log, with the first seq of the batch that carries them.
@@ -251,6 +253,10 @@ impl Executor {
             let due = due.into_iter();
             draft.own.extend(due.map(|send| Command::Deliver { send }));
         }
+        if self.begins_another_log(&draft) {
+            let log_id = self.log_id;
+            draft.own.insert(0, Command::Genesis { log_id });
+        }
         for command in &draft.own {
             command.encode_into(&mut draft.encoded);
         }
@@ -266,6 +272,14 @@ impl Executor {
             draft.items.push(item);
         }
         draft
+    }
+
+    /// Whether this is the first batch after a restore: but for another log id, the node would draw the
+    /// same random numbers as the one whose backup it was.
+    fn begins_another_log(&self, draft: &Draft) -> bool {
+        let is_update = |item: &Item| matches!(item.work, Work::Update { .. });
+        let logs = !draft.own.is_empty() || self.backlog.iter().any(is_update);
+        logs && self.restored_at == Some(self.engine.seq())
     }
 
     /// Gives a batch its place in the order, and its record to the committer: it is run while that is

@@ -466,6 +466,7 @@ impl Whole {
         digests: Vec<BatchDigest>,
     ) -> Self {
         let durable = engine.seq();
+        let is_restored = log.first_seq() > log.last_seq() && durable > Seq::ZERO;
         let catalog = engine.catalog().clone();
         let counters = Arc::new(Counters::default());
         Counters::set(&counters.seq, durable.0);
@@ -507,6 +508,7 @@ impl Whole {
             halted: halted.clone(),
             in_force,
             log_id,
+            restored_at: is_restored.then_some(durable),
             digests,
             carried: VecDeque::new(),
             backlog: VecDeque::new(),

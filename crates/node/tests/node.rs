@@ -287,6 +287,37 @@ fn a_directory_is_locked_and_restored_from_a_backup() {
 }
 
 #[test]
+fn a_restored_backup_goes_on_as_another_log() {
+    let random = || catalog_with(|tx, _| Ok(json!(tx.random())));
+    let draw = |node: &Node| -> Vec<u64> {
+        let mut one = || {
+            node.call(request("a", "add", json!({"n": 1})))
+                .expect("a call")
+        };
+        (0..5).map(|_| one()).collect()
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let open = |name| Node::open(dir.path().join(name), random()).expect("it opens");
+    let node = open("data");
+    draw(&node);
+    let mut backup = Vec::new();
+    node.backup(&mut backup, &mut |_| {}).expect("a backup");
+    let hash = node.state_hash().expect("a hash");
+    let mut drawn = draw(&node);
+    for name in ["one", "two"] {
+        ordain_node::restore(&backup[..], &dir.path().join(name), &mut |_| {}).expect("a restore");
+        let until_called = open(name).state_hash();
+        assert_eq!(until_called, Ok(hash));
+        drawn.extend(draw(&open(name)));
+        drawn.extend(draw(&open(name)));
+    }
+    let all = drawn.len();
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn.len(), all, "no number was drawn twice");
+}
+
+#[test]
 fn a_full_disk_refuses_updates_serves_reads_and_resumes() {
     let world = World::new();
     let options = Options {

@@ -7,7 +7,7 @@ use crate::{BuildId, EntityId, IdempotencyKey, Json, LogId, Method, SendId};
 /// One entry of the log. New kinds are added at the end: the position is persisted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// The first command of every log.
+    /// The first command of every log, also of one that goes on from a backup.
     Genesis {
         /// What tells this log from others.
         log_id: LogId,
