@@ -290,7 +290,7 @@ fn a_directory_is_locked_and_restored_from_a_backup() {
 fn a_restored_backup_goes_on_as_another_log() {
     let random = || catalog_with(|tx, _| Ok(json!(tx.random())));
     let draw = |node: &Node| -> Vec<u64> {
-        let mut one = || {
+        let one = || {
             node.call(request("a", "add", json!({"n": 1})))
                 .expect("a call")
         };
