@@ -206,6 +206,7 @@ impl World<'_> {
             &checkpoint,
         )?;
         self.check_survivors(recovered.seq, checkpoint)?;
+        self.history.began_at(checkpoint);
         let counts = self.disk.counts();
         self.life = Some(Life {
             node,

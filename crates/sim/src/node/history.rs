@@ -1,7 +1,7 @@
 //! What the log holds, what the oracle makes of it, and whether what clients were told agrees. It
 //! reads nothing itself and knows neither node nor disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ordain_log::Record;
 use ordain_node::{Body, InvocationStatus, Reply};
@@ -23,6 +23,8 @@ pub(super) struct History {
     oracle: Oracle,
     log: Vec<Logged>,
     records: Vec<Record>,
+    /// First seqs of batches whose digests are not in the log yet.
+    undigested: VecDeque<Seq>,
     /// The oracle where batches end.
     states: BTreeMap<Seq, Oracle>,
     delivered: BTreeSet<SendId>,
@@ -43,6 +45,7 @@ impl History {
             oracle,
             log: Vec::new(),
             records: Vec::new(),
+            undigested: VecDeque::new(),
             delivered: BTreeSet::new(),
             readings: Vec::new(),
             asks: Vec::new(),
@@ -99,6 +102,12 @@ impl History {
                 format!("{before:?}, or later and by the clock"),
             )
         })?;
+        for digest in &batch.digests {
+            let next = self.undigested.pop_front();
+            let what = || format!("the digests with the batch of {}", batch.first_seq);
+            same(what, &Some(digest.first_seq), &next)?;
+        }
+        self.undigested.push_back(batch.first_seq);
         for command in batch.commands {
             self.command(command, batch.timestamp)?;
         }
@@ -134,6 +143,11 @@ impl History {
         holds(self.delivered.insert(send), || {
             Difference::new(format!("deliveries of send {send}"), "two", "one")
         })
+    }
+
+    /// A node began with this checkpoint: what is before it was not run again, and has no digest to come.
+    pub fn began_at(&mut self, checkpoint: Seq) {
+        self.undigested.retain(|first| *first > checkpoint);
     }
 
     /// Whether any send was delivered.

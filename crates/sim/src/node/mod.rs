@@ -22,6 +22,8 @@
 //! - whoever asked is answered or told that nothing is known, and nothing ever hangs;
 //! - after a failed sync nothing more becomes durable until the node is opened again; after a full disk
 //!   has room the node goes on by itself;
+//! - digests come to the log in the order of their batches, and none is left out;
+//! - the log has all that a start would replay;
 //! - a checkpoint is the oracle's state as of its seq, and never ahead of the durable log;
 //! - damage at rest is told of by name and place, or does no harm.
 //!

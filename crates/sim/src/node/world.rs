@@ -211,8 +211,9 @@ impl<'a> World<'a> {
         let ms = self.chance.pick(&[1, 7, 60, 400, 3_000, 40_000]);
         let jump = self.chance.pick(&[1_000, 3_600_000, 86_400_000]);
         let now = self.clock.now();
-        match self.chance.weighted(&[8, 1, 1]) {
+        match self.chance.weighted(&[6, 1, 1, 2]) {
             0 => self.clock.advance(Duration::from_millis(ms)),
+            3 => self.nearly_due(),
             1 => {
                 self.clock.set(now.plus_ms(jump));
                 self.note("clock jumps on");
@@ -225,6 +226,16 @@ impl<'a> World<'a> {
         let now = self.clock.now();
         self.history.clock_shows(now);
         self.tell(|| format!("the clock shows {now:?}"));
+    }
+
+    /// Time passes until a millisecond before a send is due.
+    fn nearly_due(&mut self) {
+        let waiting = self.history.oracle().waiting.values();
+        let before = waiting.map(|send| send.due.0.saturating_sub(1)).min();
+        let left = before
+            .unwrap_or_default()
+            .saturating_sub(self.clock.now().0);
+        self.clock.advance(Duration::from_millis(left.min(60_000)));
     }
 
     /// One step of one thread, and what shows of it. Says whether anything was done.
@@ -311,11 +322,25 @@ impl<'a> World<'a> {
                 self.history.deliver_again()?;
             }
         }
+        self.check_kept()?;
         same(
             || "what is durable".to_owned(),
             &self.history.last(),
             &durable,
         )
+    }
+
+    /// The log still has all that a start would replay.
+    fn check_kept(&self) -> Same {
+        let checkpoint = self.life.as_ref().map(|life| life.store.durable().seq());
+        let from = checkpoint.unwrap_or_default().next();
+        let disk = self.disk.fork();
+        disk.calm();
+        let kept = from > self.history.last() || read_from(Arc::new(disk), from).is_ok();
+        holds(kept, || {
+            let what = format!("the log after the checkpoint of {}", Seq(from.0 - 1));
+            Difference::new(what, "it is gone", "it is kept")
+        })
     }
 
     /// Records as the disk has them now.
