@@ -4,6 +4,7 @@
 //! ```text
 //!   settings    the one table of settings
 //!   config      the settings in effect: flag, variable, file, default
+//!   descriptors how many connections there are descriptors for
 //!   units       64MiB, 5s
 //!   command     one command: its words and what it runs
 //!   run         from the words to the exit code
@@ -19,6 +20,7 @@
 mod command;
 mod commands;
 mod config;
+mod descriptors;
 mod exit;
 mod node;
 mod output;

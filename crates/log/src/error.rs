@@ -230,7 +230,8 @@ impl From<Damage> for ReadError {
 /// Why a batch was not made durable. In both cases nothing of it may be acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The disk or the quota is full, or took only a part. The log goes on when there is space.
+    /// The disk or the quota is full, or took only a part; or there is no descriptor for one more
+    /// file. The log goes on when there is space.
     #[error(
         "the disk is full: could not {attempted} {file}: {reason}. Nothing of it was acknowledged; \
          free space on this disk and the log goes on by itself"
@@ -280,7 +281,24 @@ pub(crate) fn io_error(
     }
 }
 
+/// The process, or the whole system, has no descriptor left: `EMFILE` and `ENFILE`, the same numbers on
+/// all systems we run on.
+const NO_DESCRIPTOR: [i32; 2] = [24, 23];
+
 impl AppendError {
+    /// For opening a file, when nothing was written to it yet: a want of descriptors passes.
+    pub(crate) fn from_open(attempted: &'static str, file: &str, error: &io::Error) -> AppendError {
+        let passes = error.raw_os_error();
+        match passes.is_some_and(|code| NO_DESCRIPTOR.contains(&code)) {
+            true => AppendError::Full {
+                attempted,
+                file: file.to_string(),
+                reason: error.to_string(),
+            },
+            false => AppendError::from_write(attempted, file, error),
+        }
+    }
+
     /// For writes: a full disk and a short write can be got over, nothing else can.
     pub(crate) fn from_write(
         attempted: &'static str,

@@ -65,7 +65,7 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     let name = file_name(header.ordinal);
     let file = disk
         .open(&name, Mode::Create)
-        .map_err(|error| AppendError::from_write("make", &name, &error))?;
+        .map_err(|error| AppendError::from_open("make", &name, &error))?;
     let preallocate = || {
         let bytes = file.bytes()?.max(header.bytes);
         if file.bytes()? == bytes && planted(Bug::UsedUnzeroed) {

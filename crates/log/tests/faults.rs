@@ -1,16 +1,17 @@
 //! A disk that fills or fails: nothing is acknowledged that is not durable, a full disk is got over,
 //! a failed sync is final.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ordain_log::disk::{Fault, MemoryDisk};
+use ordain_log::disk::{Disk, Fault, File, MemoryDisk, Mode};
 use ordain_log::{AppendError, Log, OpenError};
 use ordain_types::Seq;
 use ordain_types::planted::{Bug, assert_caught};
 
 mod common;
-use common::{append, log_of, open, payload, read_all, reopen, segment};
+use common::{SMALL, append, log_of, open, payload, read_all, reopen, segment};
 
 fn attempt(log: &mut Log, bytes: usize) -> Result<(), AppendError> {
     let seq = log.last_seq().next();
@@ -59,6 +60,56 @@ fn a_full_disk_is_got_over_with_a_shorter_batch() {
             assert_eq!(sizes(&disk), [1000, 40, 50]);
         }
     }
+}
+
+/// A disk on which no file can be opened while there is no descriptor for it.
+struct WithoutDescriptors {
+    disk: MemoryDisk,
+    none_left: Arc<AtomicBool>,
+}
+
+impl Disk for WithoutDescriptors {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn open(&self, name: &str, mode: Mode) -> io::Result<Box<dyn File>> {
+        match self.none_left.load(Ordering::Relaxed) {
+            true => Err(io::Error::from_raw_os_error(24)), // EMFILE
+            false => self.disk.open(name, mode),
+        }
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk.sync_dir()
+    }
+}
+
+#[test]
+fn a_want_of_descriptors_passes() {
+    let (disk, none_left) = (log_of(1, 1000), Arc::<AtomicBool>::default());
+    let without = WithoutDescriptors {
+        disk: disk.clone(),
+        none_left: none_left.clone(),
+    };
+    let (mut log, _) = Log::open(Arc::new(without), SMALL).expect("it opens");
+    none_left.store(true, Ordering::Relaxed);
+    // Until the next segment is needed it does without.
+    let error = loop {
+        if let Err(error) = attempt(&mut log, 1400) {
+            break error;
+        }
+    };
+    assert!(matches!(error, AppendError::Full { .. }), "{error}");
+    let last = log.last_seq();
+    none_left.store(false, Ordering::Relaxed);
+    append(&mut log, 1, 1400);
+    drop(log);
+    assert_eq!(reopen(&disk).last_seq(), last.next());
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub fn restore(
     dir: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, BackupError> {
-    let dir = DataDir::open(dir)?;
+    let dir = DataDir::restoring(dir)?;
     if dir.log().exists() || dir.store().exists() {
         return Err(BackupError::NotEmpty(dir.path().display().to_string()));
     }
@@ -86,5 +86,8 @@ pub fn restore(
     };
     let disk = Arc::new(Dir::open(&path).map_err(io)?);
     Log::create(disk, ordain_log::Options::default(), store.seq().next())?;
+    // Neither may be reached by its own handle once another process may open the directory.
+    drop(store);
+    dir.restored()?;
     Ok(summary)
 }

@@ -1,9 +1,12 @@
 //! Where batches get their timestamps from, and checkpoints their pace: the machine, or a test.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ordain_types::Timestamp;
+
+use crate::time::Led;
 
 /// A source of timestamps. It may go back; batches never do.
 pub trait Clock: Send + Sync {
@@ -12,21 +15,46 @@ pub trait Clock: Send + Sync {
     /// A reading that never goes back, whatever happens to the time: only the difference of two of one
     /// clock means anything.
     fn instant(&self) -> Instant;
+    /// The log that is opened has seen this time already. A clock that can goes on after it.
+    fn goes_on_after(&self, _seen: Timestamp) {}
     /// How long to wait, by the machine's time, before looking again whether `due` has come; none:
     /// until someone wakes the node.
     fn wait(&self, due: Timestamp) -> Option<Duration>;
 }
 
-/// The machine's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+/// The machine's clock; when that is set back, its own time goes on ([`Led`]).
+#[derive(Debug)]
+pub struct SystemClock {
+    led: Mutex<Led>,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        let led = Mutex::new(Led::new(Timestamp::default(), Instant::now()));
+        Self { led }
+    }
+}
+
+impl SystemClock {
+    fn led(&self) -> MutexGuard<'_, Led> {
+        self.led.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
+        let mut led = self.led();
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        let shows = Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        led.now(shows, Instant::now())
+    }
+
+    fn goes_on_after(&self, seen: Timestamp) {
+        if seen > self.now() {
+            *self.led() = Led::new(seen, Instant::now());
+        }
     }
 
     fn instant(&self) -> Instant {

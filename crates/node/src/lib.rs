@@ -49,6 +49,7 @@ mod reply;
 mod status;
 mod stepped;
 mod test_node;
+mod time;
 
 pub use backup::{BackupError, restore};
 pub use call::{CallError, CallOptions, Pipeline, Received};

@@ -15,11 +15,19 @@ const TEXT: &str = "ordain data directory, format ";
 /// The format this program reads and writes.
 pub const FORMAT: u32 = 1;
 
+/// What follows in the marker while a restore runs.
+const UNFINISHED: &str = "a restore has not ended\n";
+
+/// What the marker of a directory says that is fit for use.
+fn sound() -> String {
+    format!("{TEXT}{FORMAT}\n")
+}
+
 /// A data directory, locked until dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    _locked: File,
+    locked: File,
 }
 
 /// Why a data directory cannot be used.
@@ -34,6 +42,14 @@ pub enum DirError {
     /// It holds other things.
     #[error("{path} is not empty and not an Ordain data directory; choose an empty directory")]
     Foreign {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A restore into it did not end.
+    #[error(
+        "{path} holds a part of a backup: its restore did not end; remove it and restore again"
+    )]
+    Unfinished {
         /// The directory.
         path: PathBuf,
     },
@@ -63,6 +79,32 @@ impl DataDir {
     /// # Errors
     /// Why it cannot be used; nothing is changed then.
     pub fn open(path: &Path) -> Result<Self, DirError> {
+        Self::open_as(path, "")
+    }
+
+    /// The same for a directory that a backup is about to be restored into. If it is new, it is refused
+    /// by whoever opens it until [`DataDir::restored`].
+    ///
+    /// # Errors
+    /// As [`DataDir::open`].
+    pub(crate) fn restoring(path: &Path) -> Result<Self, DirError> {
+        Self::open_as(path, UNFINISHED)
+    }
+
+    /// The restore is whole and durable. What said that it was not goes in one step.
+    ///
+    /// # Errors
+    /// If the marker cannot be written.
+    pub(crate) fn restored(self) -> Result<(), DirError> {
+        let shortened = self.locked.set_len(sound().len() as u64);
+        let done = shortened.and_then(|()| self.locked.sync_all());
+        done.map_err(|error| DirError::Io {
+            path: self.path,
+            error,
+        })
+    }
+
+    fn open_as(path: &Path, new: &str) -> Result<Self, DirError> {
         let io = |error| DirError::Io {
             path: path.to_owned(),
             error,
@@ -91,16 +133,22 @@ impl DataDir {
             }
             Err(fs::TryLockError::Error(error)) => return Err(io(error)),
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(io)?;
-        let written = format!("{TEXT}{FORMAT}\n");
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(io)?;
+        // Damaged, it may be no text at all; then its format is as unknown as any.
+        let text = String::from_utf8_lossy(&text);
+        let written = sound();
         if text.is_empty() {
-            file.write_all(written.as_bytes())
+            file.write_all(format!("{written}{new}").as_bytes())
                 .and_then(|()| file.sync_all())
                 .map_err(io)?;
             File::open(path)
                 .and_then(|dir| dir.sync_all())
                 .map_err(io)?;
+        } else if text == format!("{written}{UNFINISHED}") {
+            return Err(DirError::Unfinished {
+                path: path.to_owned(),
+            });
         } else if text != written {
             let found = text
                 .trim()
@@ -114,7 +162,7 @@ impl DataDir {
         }
         Ok(Self {
             path: path.to_owned(),
-            _locked: file,
+            locked: file,
         })
     }
 
@@ -131,5 +179,37 @@ impl DataDir {
     /// Where the store is.
     pub fn store(&self) -> PathBuf {
         self.path.join("store")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_that_did_not_end_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        drop(DataDir::restoring(dir.path()).expect("a new one"));
+        for open in [DataDir::open, DataDir::restoring] {
+            let error = open(dir.path()).expect_err("half a restore");
+            assert!(matches!(error, DirError::Unfinished { .. }), "{error}");
+        }
+        let other = tempfile::tempdir().expect("a directory");
+        let restoring = DataDir::restoring(other.path()).expect("a new one");
+        restoring.restored().expect("it ended");
+        drop(DataDir::open(other.path()).expect("it is whole"));
+    }
+
+    #[test]
+    fn a_marker_that_is_no_text_is_an_unknown_format() {
+        let dir = tempfile::tempdir().expect("a directory");
+        drop(DataDir::open(dir.path()).expect("a new one"));
+        let marker = dir.path().join(NAME);
+        let mut bytes = fs::read(&marker).expect("it is there");
+        bytes[25] ^= 0x80;
+        fs::write(&marker, &bytes).expect("it is written");
+        let error = DataDir::open(dir.path()).expect_err("it is damaged");
+        assert!(matches!(error, DirError::Format { .. }), "{error}");
+        assert_eq!(fs::read(&marker).expect("it is there"), bytes);
     }
 }

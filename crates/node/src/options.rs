@@ -55,7 +55,7 @@ impl Default for Options {
             build_name: String::new(),
             replay_other_build: false,
             read_back: false,
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SystemClock::default()),
         }
     }
 }

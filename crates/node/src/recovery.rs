@@ -497,6 +497,7 @@ impl Whole {
             history_bytes: options.history_bytes,
             preparing: Preparation::Steps(preparer.clone()),
         };
+        options.clock.goes_on_after(engine.meta().timestamp);
         let executor = Executor {
             engine,
             ingress: ingress.clone(),

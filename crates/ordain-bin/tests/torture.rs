@@ -3,8 +3,17 @@
 
 use std::path::Path;
 
-use ordain_torture::faults::find;
+use ordain_torture::faults::{PLANTED, find};
 use ordain_torture::report::{Plan, run};
+
+fn plan(root: &Path) -> Plan {
+    Plan {
+        program: Path::new(env!("CARGO_BIN_EXE_ordain")).to_owned(),
+        root: root.to_owned(),
+        seed: 1,
+        keep: false,
+    }
+}
 
 /// Every repetition of the fault must pass; what fails is kept for looking at.
 #[track_caller]
@@ -12,13 +21,9 @@ fn torture(name: &str) {
     let fault = find(name).expect("a fault of that name");
     let dir = tempfile::Builder::new().prefix("ordain-torture-").tempdir();
     let dir = dir.expect("a directory");
-    let plan = Plan {
-        program: Path::new(env!("CARGO_BIN_EXE_ordain")).to_owned(),
-        root: dir.path().to_owned(),
-        seed: 1,
-        keep: false,
-    };
-    let summary = run(&plan, fault, fault.ci, &mut |line| println!("{line}"));
+    let summary = run(&plan(dir.path()), fault, fault.ci, &mut |line| {
+        println!("{line}")
+    });
     if !summary.passed() {
         panic!(
             "{} kept in {}",
@@ -30,7 +35,7 @@ fn torture(name: &str) {
 }
 
 macro_rules! faults {
-    ($($test:ident = $name:literal;)*) => {
+    ($(fn $test:ident() = $name:literal;)*) => {
         $(#[test]
         fn $test() {
             torture($name);
@@ -48,5 +53,36 @@ macro_rules! faults {
 }
 
 faults! {
-    killed_at_random = "kill";
+    fn killed_at_random() = "kill";
+    fn killed_at_a_write_of_the_log() = "kill-log-write";
+    fn killed_at_a_sync_of_the_log() = "kill-log-sync";
+    fn killed_at_a_write_of_the_store() = "kill-store-write";
+    fn killed_at_a_sync_of_the_store() = "kill-store-sync";
+    fn killed_while_it_starts() = "restart";
+    fn stopped_and_continued() = "pause";
+    fn the_clock_jumps() = "clock";
+    fn slow_and_broken_clients() = "clients";
+    fn too_few_descriptors() = "descriptors";
+    fn too_little_memory() = "memory";
+    fn killed_in_backup_and_restore() = "backup";
+    fn every_file_damaged() = "damage";
+    fn a_full_disk() = "disk-full";
+    fn a_sync_of_the_log_fails() = "log-sync-error";
+    fn a_write_of_the_log_fails() = "log-write-error";
+    fn a_write_of_the_log_is_short() = "log-short-write";
+    fn a_sync_of_the_store_fails() = "store-sync-error";
+    fn a_write_of_the_store_fails() = "store-write-error";
+}
+
+/// The harness as a whole sees what it is for: a server that loses what it acknowledged.
+#[test]
+fn a_server_that_loses_is_caught() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let summary = run(&plan(dir.path()), &PLANTED, 1, &mut |_| {});
+    let found = summary.violations.join("\n");
+    assert!(!summary.passed() && summary.runs == 1);
+    // Each by its own evidence: the lists that were read, the seqs, the counters.
+    for what in ["not strictly serializable", "was given to", "told before"] {
+        assert!(found.contains(what), "{what} was not seen: {found}");
+    }
 }

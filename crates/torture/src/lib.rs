@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   server    the real program as a child process
+//!   control   faults of disk and clock, by a preloaded library (preload/faults.c)
 //!   load/     concurrent clients and what they ask
 //!   history   what they asked and were told, and when
 //!   check/    what must be true of that
@@ -15,6 +16,7 @@
 //! its pages say. It touches no process but those it started.
 
 pub mod check;
+pub mod control;
 pub mod faults;
 pub mod history;
 pub mod load;

@@ -53,7 +53,9 @@ pub struct Scene {
     pub load: Load,
     /// Which repetition this is, from 0.
     pub repetition: u32,
+    seed: u64,
     server: Option<Server>,
+    kept: Vec<Box<dyn std::any::Any>>,
     healed_at: Option<u64>,
     outcome: Outcome,
 }
@@ -74,7 +76,9 @@ impl Scene {
             root,
             load,
             repetition,
+            seed,
             server: None,
+            kept: Vec::new(),
             healed_at: None,
             outcome: Outcome::default(),
         })
@@ -84,8 +88,8 @@ impl Scene {
     ///
     /// # Errors
     /// If the system gives no threads.
-    pub fn mix(&mut self, mix: Mix, seed: u64) -> anyhow::Result<()> {
-        self.load = Load::new(&self.setup.url(), mix, seed)?;
+    pub fn mix(&mut self, mix: Mix) -> anyhow::Result<()> {
+        self.load = Load::new(&self.setup.url(), mix, self.seed)?;
         Ok(())
     }
 
@@ -138,9 +142,22 @@ impl Scene {
         self.take()?.kill()
     }
 
+    /// Something that the server needs for as long as there is a scene.
+    pub fn keep_until_end(&mut self, thing: impl std::any::Any) {
+        self.kept.push(Box::new(thing));
+    }
+
     /// Operations acknowledged so far.
     pub fn acknowledged(&self) -> u64 {
         self.load.history().acknowledged()
+    }
+
+    /// The times that transactions were told by now, in their order.
+    pub fn times_told(&self) -> Vec<u64> {
+        let mut records = self.load.history().records();
+        records.retain(|record| record.entity_type() == "probe_timer");
+        records.sort_by_key(|record| record.seq);
+        records.iter().filter_map(Record::value).collect()
     }
 
     /// Waits until so many operations more were acknowledged.

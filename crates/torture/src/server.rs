@@ -266,8 +266,10 @@ impl Drop for Server {
     }
 }
 
-/// No settings but those given: none from the environment of whoever runs us.
+/// No settings but those given: none from the environment of whoever runs us. And no backtraces: one
+/// that is written when there is no memory for it may keep a process from ending.
 fn clean(command: &mut Command) {
+    command.env_remove("RUST_BACKTRACE");
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ORDAIN_") {
             command.env_remove(name);

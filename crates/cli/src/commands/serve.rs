@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::telling;
 use crate::command::{Context, ExtraCommand};
 use crate::config::Config;
+use crate::descriptors;
 use crate::exit::{Exit, Failure};
 use crate::node;
 use crate::settings::Group;
@@ -195,13 +196,14 @@ impl Start {
 
 fn server_config(config: &Config) -> ServerConfig {
     let tls = config.path("tls_cert").zip(config.path("tls_key"));
+    let connections = config.count("connections").into();
     ServerConfig {
         listen: config.listen(),
         tokens: config.tokens.clone(),
         names: config.names("names"),
         tls: tls.map(|(cert, key)| TlsFiles { cert, key }),
         limits: Limits {
-            connections_max: config.count("connections") as usize,
+            connections_max: descriptors::connections(connections) as usize,
             stop_timeout: config.duration("stop_timeout"),
             ..Limits::default()
         },

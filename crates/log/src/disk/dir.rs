@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Disk, File, Mode};
 
@@ -12,6 +13,8 @@ use super::{Disk, File, Mode};
 #[derive(Debug, Clone)]
 pub struct Dir {
     path: PathBuf,
+    /// Open all the time: a sync of it must not fail for want of a descriptor.
+    dir: Arc<fs::File>,
 }
 
 impl Dir {
@@ -26,7 +29,7 @@ impl Dir {
         {
             fs::File::open(parent)?.sync_all()?;
         }
-        Ok(Dir { path })
+        Dir::of(path)
     }
 
     /// Opens an existing directory and makes none: for tools that only read.
@@ -35,7 +38,12 @@ impl Dir {
         if !fs::metadata(&path)?.is_dir() {
             return Err(ErrorKind::NotADirectory.into());
         }
-        Ok(Dir { path })
+        Dir::of(path)
+    }
+
+    fn of(path: PathBuf) -> io::Result<Dir> {
+        let dir = Arc::new(fs::File::open(&path)?);
+        Ok(Dir { path, dir })
     }
 
     /// Where the directory is.
@@ -71,7 +79,7 @@ impl Disk for Dir {
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        fs::File::open(&self.path)?.sync_all()
+        self.dir.sync_all()
     }
 }
 

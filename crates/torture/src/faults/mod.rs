@@ -1,7 +1,18 @@
 //! The faults, one a file: each brings its scene to the point where the server is whole again, and
 //! says whether it bit.
 
+mod backup;
+mod clients;
+mod clock;
+mod damage;
+mod disk_full;
+mod errors;
 mod kill;
+mod kill_at;
+mod limits;
+mod pause;
+mod planted;
+mod restart;
 
 use crate::scene::Scene;
 
@@ -19,8 +30,30 @@ pub struct Fault {
     pub run: fn(&mut Scene) -> anyhow::Result<()>,
 }
 
+pub use planted::PLANTED;
+
 /// All of them.
-pub const FAULTS: &[Fault] = &[kill::KILL];
+pub const FAULTS: &[Fault] = &[
+    kill::KILL,
+    kill_at::LOG_WRITE,
+    kill_at::LOG_SYNC,
+    kill_at::STORE_WRITE,
+    kill_at::STORE_SYNC,
+    restart::RESTART,
+    pause::PAUSE,
+    clock::CLOCK,
+    clients::CLIENTS,
+    limits::DESCRIPTORS_FEW,
+    limits::MEMORY_LITTLE,
+    backup::BACKUP,
+    damage::DAMAGE,
+    disk_full::DISK_FULL,
+    errors::LOG_SYNC,
+    errors::LOG_WRITE,
+    errors::LOG_SHORT,
+    errors::STORE_SYNC,
+    errors::STORE_WRITE,
+];
 
 /// The fault of this name.
 pub fn find(name: &str) -> Option<&'static Fault> {

@@ -20,14 +20,16 @@ pub struct Banks {
     workloads: Vec<Box<dyn Workload>>,
 }
 
-impl Default for Banks {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Banks {
-    /// All of them, new.
+    /// None of them.
+    pub fn none() -> Self {
+        Self {
+            workloads: Vec::new(),
+        }
+    }
+
+    /// All of them, without data yet.
+    #[expect(clippy::new_without_default, reason = "none is as much a default")]
     pub fn new() -> Self {
         let sizes = Sizes {
             customers: 40,

@@ -76,7 +76,10 @@ impl Load {
             runtime,
             tasks: Vec::new(),
             shared: Arc::new(Shared::new(url, seed)?),
-            banks: Banks::new(),
+            banks: match mix.banks {
+                0 => Banks::none(),
+                _ => Banks::new(),
+            },
             mix,
             seed,
         })

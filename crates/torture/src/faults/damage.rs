@@ -1,0 +1,182 @@
+//! Flipped bits and truncations in every file of a data directory: in every part of it that has a
+//! meaning. Each is detected (the start ends, says why, and changes nothing) or harmless (the state is
+//! the same, to the bit); never is something else served.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rand::RngExt;
+
+use super::Fault;
+use super::backup::{changes, contents, copy};
+use crate::scene::Scene;
+
+/// Places in one file that are damaged in one run, beside its beginning and its end.
+const PLACES: usize = 5;
+/// The bytes at the beginning of a file where headers are.
+const HEADER_BYTES: u64 = 64;
+/// Longer than the longest delay of a send.
+const REST: Duration = Duration::from_millis(1_500);
+/// How the program ends when data is damaged.
+const DAMAGED: i32 = 7;
+
+/// The fault.
+pub const DAMAGE: Fault = Fault {
+    name: "damage",
+    about: "flipped bits and truncations in every file of a data directory",
+    ci: 1,
+    hand: 20,
+    run,
+};
+
+/// What is done to a file.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Flip { offset: u64, bit: u8 },
+    Cut { bytes: u64 },
+    Gone,
+}
+
+fn run(scene: &mut Scene) -> anyhow::Result<()> {
+    scene.begin()?;
+    scene.wait_acknowledged(600)?;
+    scene.kill()?;
+    let sound = sound(scene)?;
+    let expected = opened(scene, &sound)?;
+    ensure!(
+        expected.status.success(),
+        "the undamaged copy does not open: {}",
+        said(&expected)
+    );
+    let hash = String::from_utf8(expected.stdout)?;
+    let (mut detected, mut harmless) = (0, 0);
+    let files: Vec<PathBuf> = contents(&sound)?.into_keys().collect();
+    for file in &files {
+        let name = file.strip_prefix(&sound)?.to_owned();
+        for damage in damages(scene, file)? {
+            match attempt(scene, &sound, &name, damage, &hash)? {
+                true => detected += 1,
+                false => harmless += 1,
+            }
+        }
+    }
+    scene.check(detected > 0, || "no damage was detected".into());
+    let what = format!(
+        "{} files, {detected} damages detected, {harmless} harmless",
+        files.len()
+    );
+    scene.bit(what);
+    scene.start()?;
+    scene.healed();
+    Ok(())
+}
+
+/// A copy of the data that is at rest: all sends have arrived, so that whenever it is opened its state
+/// is the same. Its log has commands of all kinds, and a tail beyond the last checkpoint.
+fn sound(scene: &mut Scene) -> anyhow::Result<PathBuf> {
+    let mut setup = scene.setup.clone();
+    setup.data = scene.root.join("sound");
+    setup.port = 0;
+    setup.set("--checkpoint-interval", "1h");
+    copy(&scene.setup.data, &setup.data)?;
+    let server = setup.start()?;
+    scene.until(REST, |_| false)?;
+    server.kill()?;
+    Ok(setup.data)
+}
+
+/// Where a file is damaged: its beginning, its end, the last thing written to it, and chosen places.
+fn damages(scene: &mut Scene, file: &Path) -> anyhow::Result<Vec<Damage>> {
+    let bytes = fs::read(file)?;
+    let length = bytes.len() as u64;
+    let mut damages = vec![Damage::Gone];
+    if length == 0 {
+        return Ok(damages);
+    }
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) as u64 + 1;
+    let mut offsets = vec![0, written - 1, length - 1];
+    for _ in 0..PLACES {
+        offsets.push(scene.chance.random_range(0..length.min(HEADER_BYTES)));
+        offsets.push(scene.chance.random_range(0..written));
+    }
+    for offset in offsets {
+        let bit = scene.chance.random_range(0..8);
+        damages.push(Damage::Flip { offset, bit });
+    }
+    for bytes in [0, 1, length / 2, written / 2, written - 1, length - 1] {
+        damages.push(Damage::Cut { bytes });
+    }
+    Ok(damages)
+}
+
+/// Opens a damaged copy with the real program; whether it was detected.
+fn attempt(
+    scene: &mut Scene,
+    sound: &Path,
+    name: &Path,
+    damage: Damage,
+    hash: &str,
+) -> anyhow::Result<bool> {
+    let dir = scene.root.join("damaged");
+    copy(sound, &dir)?;
+    apply(&dir.join(name), damage)?;
+    let before = contents(&dir)?;
+    let done = opened(scene, &dir)?;
+    let what = || format!("{damage:?} of {}", name.display());
+    let (text, told) = (
+        String::from_utf8_lossy(&done.stdout).into_owned(),
+        said(&done),
+    );
+    let detected = !done.status.success();
+    if detected {
+        // Damage of a block may be found once it is read, when the node is there already; and a
+        // directory without its marker is none of ours.
+        let code = done.status.code();
+        let later =
+            code == Some(1) && (told.contains("is damaged") || told.contains("is no Ordain"));
+        scene.check(code == Some(DAMAGED) || later, || {
+            format!("{}: exit {code:?}: {told}", what())
+        });
+        let changed = changes(&before, &contents(&dir)?);
+        scene.check(later || changed.is_empty(), || {
+            format!("{}: refused, and yet changed {changed:?}: {told}", what())
+        });
+        let named = !told.trim().is_empty() && !told.contains("panicked");
+        scene.check(named, || format!("{}: it said {told:?}", what()));
+    } else {
+        scene.check(text == hash, || {
+            format!("{}: served {text} for {hash}", what())
+        });
+    }
+    fs::remove_dir_all(&dir)?;
+    Ok(detected)
+}
+
+fn apply(path: &Path, damage: Damage) -> anyhow::Result<()> {
+    match damage {
+        Damage::Gone => fs::remove_file(path)?,
+        Damage::Cut { bytes } => fs::File::options().write(true).open(path)?.set_len(bytes)?,
+        Damage::Flip { offset, bit } => {
+            let mut bytes = fs::read(path)?;
+            bytes[offset as usize] ^= 1 << bit;
+            fs::write(path, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens a copy as `serve` would and asks for the hash of its whole state.
+fn opened(scene: &Scene, dir: &Path) -> anyhow::Result<Output> {
+    let dir = dir.to_str().context("a path is no text")?;
+    Ok(scene
+        .setup
+        .command(&["state-hash", "--dir", dir])
+        .output()?)
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+}
