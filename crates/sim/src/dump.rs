@@ -3,11 +3,13 @@
 //! are; only the hash of an answered request and the prose of faults are left out.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher};
 
 use bytes::Bytes;
 use ordain_types::granule::Part;
 use ordain_types::{
-    EntityId, FaultKind, FieldKey, Granule, InForce, LogId, Method, Outcome, SendId, Seq, Timestamp,
+    EntityId, FaultKind, FieldKey, Granule, InForce, LogId, Method, Outcome, Rejection, SendId,
+    Seq, Timestamp,
 };
 use serde::de::DeserializeOwned;
 
@@ -60,15 +62,48 @@ fn row<T: DeserializeOwned>(bytes: &[u8], says: impl Fn(T) -> String) -> String 
 }
 
 fn answered(seq: Seq, outcome: &Outcome) -> String {
-    format!("{seq}: {outcome:?}")
+    format!("{seq}: {}", ended(outcome))
 }
 
-fn waiting(row: (Timestamp, EntityId, Method, Bytes, String)) -> String {
-    format!("{row:?}")
+fn waiting(
+    (due, entity, method, args, sender): (Timestamp, EntityId, Method, Bytes, String),
+) -> String {
+    format!("{due:?} {entity}.{method} {} from {sender:?}", text(&args))
+}
+
+fn ended(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Value(value) => format!("value {}", text(value)),
+        Outcome::Rejected(rejection) => {
+            let Rejection {
+                code,
+                message,
+                details,
+            } = &**rejection;
+            let details = details.as_ref().map(|details| text(details));
+            format!("rejected {code:?} {} {details:?}", text(message.as_bytes()))
+        }
+        Outcome::Fault(fault) => format!(
+            "fault {:?} {:?} {}",
+            fault.kind,
+            fault.at,
+            text(fault.message.as_bytes())
+        ),
+    }
+}
+
+/// A text as it is, or of a long one its length and a hash.
+fn text(bytes: &[u8]) -> String {
+    if bytes.len() <= 256 {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    format!("{} bytes, hash {:016x}", bytes.len(), hasher.finish())
 }
 
 fn delivered(entity: &EntityId, method: &Method, seq: Seq, outcome: &Outcome) -> String {
-    format!("{entity}.{method} at {seq}: {outcome:?}")
+    format!("{entity}.{method} at {seq}: {}", ended(outcome))
 }
 
 fn meta(row: (LogId, InForce, Timestamp, Seq)) -> String {

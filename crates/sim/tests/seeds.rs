@@ -26,7 +26,8 @@ fn run(world: World, seeds: impl IntoIterator<Item = u64>) -> Exercised {
 }
 
 /// At least so often in the node's seeds below.
-const NODE_EXERCISES: [(&str, u64); 34] = [
+const NODE_EXERCISES: [(&str, u64); 35] = [
+    ("entities that left memory", 100),
     ("answered after healing", 1_000),
     ("acked", 5_000),
     ("repeated", 500),

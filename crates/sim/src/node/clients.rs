@@ -65,7 +65,7 @@ impl World<'_> {
         if call.idempotency_key.is_none() {
             call.caller = format!("client {}", self.history.asks().len());
         }
-        let pad = 100_000 + self.chance.below(150_000) as u32;
+        let pad = 150_000 + self.chance.below(250_000) as u32;
         let words = self.chance.below(40) as usize;
         if let Ok(mut program) = serde_json::from_slice::<Program>(&call.args) {
             if self.settings.large && call.method.as_str() == "run" {

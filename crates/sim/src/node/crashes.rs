@@ -12,8 +12,9 @@ use ordain_types::Seq;
 
 use super::Lapse;
 use super::asks::Inbox;
+use super::look::unreadable;
 use super::store::FaultyStore;
-use super::world::{Life, Thread, World, unreadable};
+use super::world::{Life, Thread, World};
 use crate::compare::{Difference, Same, holds, same};
 use crate::host;
 

@@ -11,8 +11,9 @@ use ordain_store::{MemoryStore, StateHash, Store, snapshot, state_hash};
 
 use super::Lapse;
 use super::asks::Standing;
+use super::look::{unreadable, whole_state};
 use super::store::copy;
-use super::world::{World, unreadable, whole_state};
+use super::world::World;
 use crate::compare::{Difference, Same, same, same_state};
 use crate::dump;
 use crate::host;

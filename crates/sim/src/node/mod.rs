@@ -43,6 +43,8 @@ mod damage;
 mod faults;
 mod finish;
 mod history;
+mod look;
+mod replies;
 mod store;
 mod world;
 
