@@ -302,6 +302,7 @@ impl Checkpoints {
             self.phase = Phase::Idle;
         }
         self.fail_waiters_after(engine.seq(), why);
+        self.wanted |= !self.waiters.is_empty(); // the one begun for them may be gone
     }
 
     fn answer_waiters(&mut self, applied: Seq) {

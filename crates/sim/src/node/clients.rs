@@ -158,8 +158,10 @@ impl World<'_> {
 
     /// If that is the breach to be pretended: the request once more, unknown to the history.
     fn run_twice(&mut self, call: &Call) -> Same {
-        let pretended = self.scope.lapse == Some(Lapse::RanTwice) && call.idempotency_key.is_none();
+        // Earlier it may be lost in a crash, and does not run at all.
+        let pretended = self.healed && self.scope.lapse == Some(Lapse::RanTwice);
         if pretended
+            && call.idempotency_key.is_none()
             && let Some(accepted) = self.accept(call)
             && let Some(life) = &self.life
             && life.node.ask(Op::Call(accepted)).is_ok()
