@@ -208,12 +208,7 @@ impl Config {
                 Err(expected) => expected,
                 Ok(()) => "a string".to_owned(),
             };
-            return Err(ConfigError::Value {
-                key: setting.key,
-                text: value.to_string(),
-                origin,
-                expected,
-            });
+            return Err(unfit(setting, value.to_string(), origin, expected));
         };
         let text = match (setting.kind, path.parent()) {
             (Kind::Path, Some(parent)) if !text.is_empty() => {
@@ -231,17 +226,7 @@ impl Config {
         origin: Origin,
     ) -> Result<(), ConfigError> {
         if let Err(expected) = setting.check(&text) {
-            let text = match setting.secret {
-                true => "…".to_owned(),
-                false => text,
-            };
-            let key = setting.key;
-            return Err(ConfigError::Value {
-                key,
-                text,
-                origin,
-                expected,
-            });
+            return Err(unfit(setting, text, origin, expected));
         }
         self.said.insert(setting.key, Said { text, origin });
         Ok(())
@@ -329,6 +314,20 @@ impl Config {
             .parse()
             .expect("checked when it was said");
         SocketAddr::new(ip, port)
+    }
+}
+
+/// A value that does not fit; a secret one is not shown.
+fn unfit(setting: &Setting, text: String, origin: Origin, expected: String) -> ConfigError {
+    ConfigError::Value {
+        key: setting.key,
+        text: if setting.secret {
+            "…".to_owned()
+        } else {
+            text
+        },
+        origin,
+        expected,
     }
 }
 

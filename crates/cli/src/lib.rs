@@ -29,7 +29,7 @@ pub mod settings;
 mod units;
 
 pub use command::{Context, ExtraCommand};
-pub use config::{Config, ConfigError, Origin, Said};
+pub use config::{Config, ConfigError, Origin, Said, Sources};
 pub use exit::{Exit, Failure};
 pub use output::{Bar, Output};
 pub use run::run;

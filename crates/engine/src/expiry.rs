@@ -82,20 +82,25 @@ impl Tx {
         let rows = self.scan_rows(range, false, limits::EXPIRIES_PER_COMMAND + 1);
         self.next_expiry = None;
         for (index, (expiry, granule)) in rows.into_iter().enumerate() {
-            let at = time_of(&expiry);
+            let at = self.time_of(&expiry);
             if at > now || index == limits::EXPIRIES_PER_COMMAND {
                 self.next_expiry = Some(at);
                 return;
             }
-            self.write_row(Granule::from_bytes(&granule), None);
+            let forgotten = Granule::from_bytes(&granule);
+            match forgotten.part() {
+                Some(Part::Answered(..) | Part::Invocation(_)) => {}
+                _ => self.stop_at(&expiry, "it names nothing that is forgotten"),
+            }
+            self.write_row(forgotten, None);
             self.write_row(expiry, None);
         }
     }
-}
 
-fn time_of(expiry: &Granule) -> Timestamp {
-    match expiry.part() {
-        Some(Part::Expiry(at, _)) => at,
-        part => unreachable!("the expiry index holds expiries, not {part:?}"),
+    fn time_of(&mut self, expiry: &Granule) -> Timestamp {
+        match expiry.part() {
+            Some(Part::Expiry(at, _)) => at,
+            _ => self.stop_at(expiry, "the expiry index holds expiries"),
+        }
     }
 }

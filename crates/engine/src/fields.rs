@@ -92,7 +92,7 @@ impl Tx {
         };
         let rows = self.scan_rows((bytes(&from), bytes(&to)), reverse, limit);
         rows.into_iter()
-            .map(|(granule, value)| (field_key(&granule), value))
+            .map(|(granule, value)| (self.field_key(&granule), value))
             .collect()
     }
 
@@ -112,15 +112,27 @@ impl Tx {
             Err(error) => self.stop(error),
         }
     }
+
+    /// The field of a granule between an entity's root and its end.
+    fn field_key(&mut self, granule: &Granule) -> FieldKey {
+        match granule.part() {
+            Some(Part::Field(_, field)) => field,
+            _ => self.stop_at(
+                granule,
+                "between an entity's root and its end there are fields",
+            ),
+        }
+    }
+
+    /// Ends everything: a row of the durable state is not one.
+    pub(crate) fn stop_at(&mut self, granule: &Granule, why: &str) -> ! {
+        self.stop(crate::ColdError(format!(
+            "the stored row {granule:?} does not decode ({why}): restore the data directory from a \
+             backup"
+        )))
+    }
 }
 
 fn bytes(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     bound.as_ref().map(Vec::as_slice)
-}
-
-fn field_key(granule: &Granule) -> FieldKey {
-    match granule.part() {
-        Some(Part::Field(_, field)) => field,
-        part => unreachable!("between an entity's root and its end there are fields, not {part:?}"),
-    }
 }

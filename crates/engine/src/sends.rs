@@ -255,10 +255,7 @@ impl Tx {
         let bytes = self.read_row(granule)?;
         match postcard::from_bytes(&bytes) {
             Ok(row) => Some(row),
-            Err(error) => self.stop(crate::ColdError(format!(
-                "the stored row {granule:?} does not decode ({error}): restore the data directory \
-                 from a backup"
-            ))),
+            Err(error) => self.stop_at(granule, &error.to_string()),
         }
     }
 }

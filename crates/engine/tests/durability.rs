@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Body, World, field, request, value};
+use common::{Body, World, entity, field, request, value};
 use ordain_engine::{Halt, Tx};
-use ordain_types::{Command, Outcome, Rejection, Timestamp};
+use ordain_types::{Command, Granule, Outcome, Rejection, SendId, Seq, Timestamp};
 use serde_json::{Value, json};
 
 fn put(tx: &mut Tx, key: &Value) -> Result<Value, Rejection> {
@@ -251,6 +251,38 @@ fn a_state_that_cannot_be_read_stops_the_engine() {
     *world.cold.fails.lock().expect("one thread") = false;
     world.reopen();
     assert_eq!(world.call("a", "get", json!(0)), value(json!(1)));
+}
+
+/// Their bytes are what was written, as far as the store can tell: another program wrote them.
+#[test]
+fn a_row_whose_key_says_nothing_stops_the_engine() {
+    let mut among_fields = Granule::prefix(&entity("a"));
+    among_fields.push(0xff);
+    let of_nothing = Granule::expiry(
+        Timestamp(0),
+        SendId {
+            seq: Seq(1),
+            index: 0,
+        },
+    );
+    let no_expiry = [of_nothing.as_bytes(), b"\0"].concat();
+    for key in [among_fields, no_expiry, of_nothing.as_bytes().to_vec()] {
+        let mut world = World::new(&METHODS);
+        world.value("a", "put", json!("x"));
+        world.checkpoint();
+        let mut granules = world.cold.granules.lock().expect("one thread");
+        granules.insert(Granule::from_bytes(&key), "1".into());
+        drop(granules);
+        world.reopen();
+        world
+            .engine
+            .begin_batch(world.seq().next(), Timestamp(world.now));
+        let call = request("a", "get", json!(0), None);
+        let executed = world.engine.execute(&Command::Call(Box::new(call)), None);
+        let looked = executed.and_then(|_| world.engine.inspect(&entity("a"), None, 10));
+        let halt = looked.expect_err("a row that is none").to_string();
+        assert!(halt.contains("restore the data directory"), "{halt}");
+    }
 }
 
 #[test]

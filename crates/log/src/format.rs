@@ -103,8 +103,8 @@ impl SegmentHeader {
             bytes: u64_at(bytes, 32),
         };
         // The encoding is canonical: whatever else a byte may say is damage.
-        let intact = header.encode() == bytes && header.bytes > HEADER_BYTES && header.ordinal > 0;
-        if intact {
+        let intact = header.encode() == bytes && header.bytes > HEADER_BYTES;
+        if intact && header.ordinal > 0 && header.base_seq > Seq::ZERO {
             Ok(header)
         } else {
             Err(HeaderFlaw::Damaged)

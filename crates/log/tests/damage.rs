@@ -445,3 +445,19 @@ fn deliberate_bugs_are_caught() {
         (Bug::GapAccepted, a_record_that_does_not_follow_is_damage),
     ]);
 }
+
+/// The checksum of a header says that it is as it was written, not that this program wrote it.
+#[test]
+fn a_segment_that_would_begin_before_the_first_seq_is_refused() {
+    let disk = log_of(0, 0);
+    edit(&disk, &segment(1), |bytes| {
+        bytes[24..32].fill(0);
+        let crc = crc32c::crc32c(&bytes[..504]);
+        bytes[504..508].copy_from_slice(&crc.to_le_bytes());
+    });
+    take_away(&disk, "acked");
+    let refused = verify(Arc::new(disk.fork()), &mut |_| {});
+    let refused = refused.expect_err("no seq is before the first").to_string();
+    assert!(refused.contains(&segment(1)), "{refused}");
+    assert!(open(&disk).is_err());
+}

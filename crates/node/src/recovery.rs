@@ -10,8 +10,9 @@ use std::thread;
 
 use ordain_engine::{Answer, Catalog, CatalogError, Engine, Halt, Meta};
 use ordain_log::disk::{Dir, Disk};
-use ordain_log::{Cut, Log};
+use ordain_log::{Cut, Log, Record};
 use ordain_store::{DiskStore, Store};
+use ordain_types::batch::BatchError;
 use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, planted};
 
 use crate::budget::Budget;
@@ -108,7 +109,7 @@ pub enum OpenError {
         /// Where in it.
         offset: u64,
         /// What is wrong.
-        error: ordain_types::batch::BatchError,
+        error: BatchError,
     },
     /// The log ends before what the store stands for, or begins after it.
     #[error(
@@ -330,13 +331,10 @@ impl Replay<'_> {
         }
         for record in ordain_log::read_from(disk, first)?.until(last) {
             let record = record?;
-            let batch = Batch::decode(&record.payload).map_err(|error| {
-                let (file, offset) = (record.file.clone(), record.offset);
-                OpenError::Batch {
-                    file,
-                    offset,
-                    error,
-                }
+            let batch = self.decode(&record).map_err(|error| OpenError::Batch {
+                file: record.file.clone(),
+                offset: record.offset,
+                error,
             })?;
             self.batch(&batch)?;
             progress(Progress {
@@ -346,6 +344,14 @@ impl Replay<'_> {
             });
         }
         Ok(())
+    }
+
+    /// The batch of the next record. Its checksum says nothing of whether it belongs there.
+    fn decode(&self, record: &Record) -> Result<Batch, BatchError> {
+        let batch = Batch::decode(&record.payload)?;
+        let before = self.engine.meta().timestamp;
+        batch.check_place(self.engine.seq().next(), record.last_seq(), before)?;
+        Ok(batch)
     }
 
     fn batch(&mut self, batch: &Batch) -> Result<(), OpenError> {

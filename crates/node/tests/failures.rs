@@ -605,3 +605,50 @@ fn a_caller_too_long_for_a_key_of_the_store_is_refused() {
         assert_eq!(node.checkpoint(), Ok(Seq(3)));
     });
 }
+
+/// A record is as it was written; whether it belongs where it is, its checksum does not say.
+#[test]
+fn a_batch_that_does_not_belong_to_its_record_stops_the_start() {
+    in_time(|| {
+        let disk = Arc::new(MemoryDisk::new());
+        let node = open(disk.clone(), memory(), "b1").expect("it opens");
+        add(&node, "a").expect("a call");
+        node.stop();
+        let records = read_from(disk.clone(), Seq(1)).expect("it reads");
+        let last = records.last().expect("a record").expect("a record");
+        let batch = Batch::decode(&last.payload).expect("a batch");
+        let follows = Batch {
+            first_seq: last.last_seq().next(),
+            digests: Vec::new(),
+            ..batch
+        };
+        let of = |change: fn(&mut Batch)| {
+            let mut batch = follows.clone();
+            change(&mut batch);
+            batch
+        };
+        for (batch, why) in [
+            (of(|batch| batch.first_seq = Seq(1)), "it is of seq 1 to"),
+            (
+                of(|batch| batch.commands.push(batch.commands[0].clone())),
+                "its record of",
+            ),
+            (of(|batch| batch.timestamp.0 = 1), "its time is before"),
+        ] {
+            let damaged = Arc::new(disk.fork());
+            let options = ordain_log::Options::default();
+            let (mut log, _) = Log::open(damaged.clone(), options).expect("a log");
+            let count = follows.commands.len() as u32;
+            log.append(follows.first_seq, count, &batch.encode())
+                .expect("a record");
+            drop(log);
+            match open(damaged, memory(), "b1") {
+                Err(error @ OpenError::Batch { .. }) => {
+                    let text = error.to_string();
+                    assert!(text.contains(why) && text.contains("offset"), "{text}");
+                }
+                other => panic!("{why}: {:?}", other.err()),
+            }
+        }
+    });
+}

@@ -112,6 +112,21 @@ const EDGES: &[(&str, &[&str])] = &[
             "ordain-example-probe",
         ],
     ),
+    (
+        "ordain-fuzz",
+        &[
+            "ordain",
+            "ordain-types",
+            "ordain-engine",
+            "ordain-api",
+            "ordain-log",
+            "ordain-store",
+            "ordain-hosts",
+            "ordain-node",
+            "ordain-server",
+            "ordain-cli",
+        ],
+    ),
 ];
 
 /// Edges that only tests may use, beside those above.

@@ -8,7 +8,7 @@ use ordain_types::Seq;
 
 use crate::{
     Checkpoint, Entry, Error, KeyRange, Snapshot, Stats, Store, check_key, check_seq,
-    is_empty_range,
+    is_empty_range, rising,
 };
 
 type Map = BTreeMap<Box<[u8]>, Bytes>;
@@ -99,15 +99,7 @@ impl Store for MemoryStore {
         if contents.seq != Seq::ZERO {
             return Err(Error::NotEmpty { at: contents.seq });
         }
-        let mut map = Map::new();
-        for (index, entry) in (0..).zip(entries) {
-            let (key, value) = entry?;
-            check_key(&key)?;
-            if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
-                return Err(Error::Order { index });
-            }
-            map.insert(key, value);
-        }
+        let map: Map = rising(entries).collect::<Result<_, _>>()?;
         *contents = Contents {
             seq,
             map: Arc::new(map),

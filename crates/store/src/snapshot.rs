@@ -16,7 +16,7 @@ use bytes::Bytes;
 use ordain_types::{Bug, Seq, planted};
 
 use crate::hash::StateHasher;
-use crate::{Entry, Error, Snapshot, StateHash, Store};
+use crate::{Entry, Error, Snapshot, StateHash, Store, rising};
 
 const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"ORDSNAPS";
@@ -105,8 +105,8 @@ pub fn read(
 
 /// Reads a snapshot to its end and keeps nothing: whether it is sound, and what it holds.
 pub fn verify(input: impl Read, progress: &mut dyn FnMut(Progress)) -> Result<Summary, Error> {
-    read_with(input, progress, |_, mut entries| {
-        Iterator::try_for_each(&mut entries, |entry| entry.map(drop))
+    read_with(input, progress, |_, entries| {
+        rising(entries).try_for_each(|entry| entry.map(drop))
     })
 }
 

@@ -7,7 +7,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 use common::{assert_holds, checkpoint, model_after, open, step, stores};
 use ordain_store::snapshot::{self, Summary};
-use ordain_store::{DiskStore, Error, MemoryStore, Options, Store, state_hash};
+use ordain_store::{DiskStore, Entry, Error, MemoryStore, Options, Snapshot, Store, state_hash};
 use ordain_types::Seq;
 use ordain_types::planted::{Bug, assert_caught};
 
@@ -182,4 +182,36 @@ fn deliberate_bugs_are_caught() {
             every_flipped_bit_is_found_and_nothing_is_taken_in,
         ),
     ]);
+}
+
+/// Checksums and all are right here: the writer was wrong, and no store takes what it wrote.
+#[test]
+fn a_file_whose_keys_do_not_rise_is_refused_by_verify_too() {
+    for keys in [[&b"a"[..], b"a"], [b"b", b"a"], [b"", b"a"]] {
+        let file = file_of(&keys.map(|key| (key, &b"v"[..])));
+        let read = read(&file, &MemoryStore::default()).unwrap_err();
+        let verified = snapshot::verify(Cursor::new(&file), &mut |_| {}).unwrap_err();
+        assert_eq!(verified.to_string(), read.to_string());
+    }
+}
+
+/// A snapshot file of these entries, in this order, by way of a snapshot that has them.
+fn file_of(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
+    struct Listed<'a>(&'a [(&'a [u8], &'a [u8])]);
+
+    impl Snapshot for Listed<'_> {
+        fn seq(&self) -> Seq {
+            Seq(1)
+        }
+        fn entries(&self) -> Box<dyn Iterator<Item = Result<Entry, Error>> + Send + '_> {
+            let entry = |(key, value): &(&[u8], &[u8])| {
+                Ok((Box::from(*key), Bytes::copy_from_slice(value)))
+            };
+            Box::new(self.0.iter().map(entry))
+        }
+    }
+
+    let mut file = Vec::new();
+    snapshot::write(&Listed(entries), &mut file, &mut |_| {}).unwrap();
+    file
 }

@@ -84,10 +84,39 @@ impl Batch {
     pub fn decode(bytes: &[u8]) -> Result<Self, BatchError> {
         let (batch, rest) = postcard::take_from_bytes::<Batch>(bytes)
             .map_err(|error| BatchError(error.to_string()))?;
+        let last = batch.first_seq.0.checked_add(batch.commands.len() as u64);
         match (rest.len(), batch.commands.is_empty()) {
+            (0, false) if last.is_none() => {
+                Err(BatchError("its seqs pass the last one".to_owned()))
+            }
             (0, false) => Ok(batch),
             (0, true) => Err(BatchError("it holds no command".to_owned())),
             (extra, _) => Err(BatchError(format!("{extra} bytes follow it"))),
+        }
+    }
+
+    /// Holds a batch against where it was found: the seqs of the record that held it, and the timestamp
+    /// of the batch before.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check_place(
+        &self,
+        first_seq: Seq,
+        last_seq: Seq,
+        before: Timestamp,
+    ) -> Result<(), BatchError> {
+        let (first, last) = (self.first_seq, self.last_seq());
+        if (first, last) != (first_seq, last_seq) {
+            return Err(BatchError(format!(
+                "it is of seq {first} to {last}, its record of {first_seq} to {last_seq}"
+            )));
+        }
+        match self.timestamp >= before {
+            true => Ok(()),
+            false => Err(BatchError(
+                "its time is before that of the batch before".to_owned(),
+            )),
         }
     }
 
@@ -170,5 +199,27 @@ mod tests {
         let mut longer = bytes;
         longer.push(0);
         assert!(Batch::decode(&longer).is_err());
+    }
+
+    #[test]
+    fn a_batch_past_the_last_seq_is_refused() {
+        let at = |first_seq| Batch {
+            first_seq: Seq(first_seq),
+            ..sample()
+        };
+        let commands = sample().commands.len() as u64;
+        assert!(Batch::decode(&at(u64::MAX - commands).encode()).is_ok());
+        assert!(Batch::decode(&at(u64::MAX - commands + 1).encode()).is_err());
+    }
+
+    #[test]
+    fn a_batch_in_a_record_of_others_is_refused() {
+        let (batch, before) = (sample(), sample().timestamp);
+        let (first, last) = (batch.first_seq, batch.last_seq());
+        assert_eq!(batch.check_place(first, last, before), Ok(()));
+        assert!(batch.check_place(first.next(), last, before).is_err());
+        assert!(batch.check_place(first, last.next(), before).is_err());
+        let later = before.plus_ms(1);
+        assert!(batch.check_place(first, last, later).is_err());
     }
 }

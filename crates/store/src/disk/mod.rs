@@ -25,7 +25,9 @@ use ordain_types::{Bug, Seq, planted};
 use self::compactor::Compactor;
 use self::format::{State, io_error};
 use self::tree::{Pinned, Tree};
-use crate::{Checkpoint, Entry, Error, KeyRange, Snapshot, Stats, Store, check_key, check_seq};
+use crate::{
+    Checkpoint, Entry, Error, KeyRange, Snapshot, Stats, Store, check_key, check_seq, rising,
+};
 
 const TREE: &str = "tree";
 
@@ -253,7 +255,8 @@ impl Store for DiskStore {
             if !planted(Bug::RestoreUnmarked) {
                 format::set_state(&self.dir, State::Restoring)?;
             }
-            opened.tree.ingest(seq, rising(entries))?;
+            let changes = rising(entries).map(|entry| entry.map(|(key, value)| (key, Some(value))));
+            opened.tree.ingest(seq, changes)?;
             format::set_state(&self.dir, State::Ready)?;
             self.set_seq(seq);
             opened.compactor.ask();
@@ -325,21 +328,5 @@ fn last_of_each(
             }
         }
         Some(last)
-    })
-}
-
-/// Entries as changes, checked: the tree takes unsorted keys for a bug.
-fn rising(
-    entries: &mut dyn Iterator<Item = Result<Entry, Error>>,
-) -> impl Iterator<Item = Result<(Box<[u8]>, Option<Bytes>), Error>> {
-    let mut last: Box<[u8]> = Box::default();
-    (0..).zip(entries).map(move |(index, entry)| {
-        let (key, value) = entry?;
-        check_key(&key)?;
-        if key <= last {
-            return Err(Error::Order { index });
-        }
-        last.clone_from(&key);
-        Ok((key, Some(value)))
     })
 }

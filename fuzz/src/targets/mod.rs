@@ -1,0 +1,60 @@
+//! The list of targets.
+
+use crate::Target;
+
+pub mod config;
+pub mod frames;
+pub mod granule;
+pub mod http;
+pub mod json;
+pub mod lines;
+pub mod log_segment;
+pub mod names;
+pub mod path;
+pub mod records;
+pub mod replay;
+pub mod rows;
+pub mod snapshot;
+pub mod store_files;
+pub mod values;
+
+const fn target(name: &'static str, check: fn(&[u8]), mutations: u64) -> Target {
+    Target {
+        name,
+        check,
+        bytes_base: 256 << 10,
+        bytes_each: 64,
+        mutations,
+    }
+}
+
+/// With buffers of a fixed size, or what is made before the input is looked at.
+const fn with_buffers(target: Target, bytes_base: u64) -> Target {
+    Target {
+        bytes_base,
+        ..target
+    }
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    with_buffers(target("log_segment", log_segment::check, 200), 16 << 20),
+    // serde makes room for up to a mebibyte of a list before it has read any of it.
+    with_buffers(target("records", records::check, 5_000), 4 << 20),
+    target("granule", granule::check, 10_000),
+    with_buffers(target("rows", rows::check, 200), 16 << 20),
+    with_buffers(target("replay", replay::check, 50), 16 << 20),
+    with_buffers(target("store_files", store_files::check, 40), 32 << 20),
+    with_buffers(target("snapshot", snapshot::check, 2_000), 1 << 20),
+    with_buffers(target("http", http::check, 60), 4 << 20),
+    target("path", path::check, 5_000),
+    target("call_lines", lines::calls, 3_000),
+    target("reply_lines", lines::replies, 3_000),
+    target("call_frames", frames::calls, 10_000),
+    target("reply_frames", frames::replies, 10_000),
+    target("json", json::check, 3_000),
+    target("names", names::check, 1_500),
+    with_buffers(target("values", values::check, 5_000), 2 << 20),
+    target("config_file", config::file, 400),
+    target("setting", config::setting, 2_000),
+];
