@@ -34,7 +34,7 @@ pub struct Target {
     pub bytes_base: u64,
     /// Bytes more for each byte of input. A length that is believed breaks this.
     pub bytes_each: u64,
-    /// Mutations of each corpus file that a test run makes.
+    /// Mutations that a test run makes, spread over the corpus.
     pub mutations: u64,
 }
 

@@ -35,7 +35,7 @@ fn run(name: &str) {
     let files = corpus(target);
     for (at, (file, data)) in files.iter().enumerate() {
         held(target, data, file);
-        for number in 0..target.mutations {
+        for number in 0..target.mutations.div_ceil(files.len() as u64) {
             let mut chance = Chance::new(file, number);
             let (_, other) = &files[(at + chance.below(files.len())) % files.len()];
             let mutated = mutate(data, other, &mut chance);
