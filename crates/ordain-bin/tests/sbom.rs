@@ -1,7 +1,7 @@
 //! The bill of materials that CI writes: it names every package that is linked into the release program,
 //! each with version, address, checksum and licence, and holds together.
 //!
-//! `ORDAIN_SBOM` names the file. In CI it must be there; elsewhere, without it, only the check itself is
+//! `SBOM_FILE` names the file. In CI it must be there; elsewhere, without it, only the check itself is
 //! checked.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ const PROGRAM: &str = "ordain-bin";
 
 #[test]
 fn the_bill_of_materials_names_all_that_is_linked() {
-    let Some(path) = std::env::var_os("ORDAIN_SBOM") else {
+    let Some(path) = std::env::var_os("SBOM_FILE") else {
         assert!(std::env::var_os("CI").is_none(), "CI names the file");
         return;
     };
