@@ -18,7 +18,9 @@ const ENGINE_REGRESSIONS: [u64; 5] = [
 ];
 
 /// Seeds of [`World::Node`] that find mistakes once made, as above.
-const NODE_REGRESSIONS: [u64; 0] = [];
+const NODE_REGRESSIONS: [u64; 1] = [
+    21, // who waited for a checkpoint that was taken back in part got none till the interval was over
+];
 
 fn run(world: World, seeds: impl IntoIterator<Item = u64>) -> Exercised {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

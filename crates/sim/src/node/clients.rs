@@ -18,7 +18,7 @@ const REMEMBERED: usize = 24;
 impl World<'_> {
     /// One request of one client.
     pub(super) fn ask(&mut self) -> Same {
-        match self.chance.weighted(&[16, 3, 6, 7, 1, 1, 1, 1, 1]) {
+        match self.chance.weighted(&[16, 3, 6, 7, 1, 1, 1, 2, 2]) {
             0 => {
                 let call = self.new_call();
                 self.call(call, None)

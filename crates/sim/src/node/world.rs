@@ -264,7 +264,7 @@ impl<'a> World<'a> {
         Ok(stepped == Stepped::Did)
     }
 
-    /// Steps all threads until none has anything to do.
+    /// Steps all threads until none has anything to do: by then nobody waits any more.
     pub fn settle(&mut self) -> Same {
         for round in 0.. {
             let mut did = false;
@@ -272,7 +272,10 @@ impl<'a> World<'a> {
                 did |= self.take_step(thread)?;
             }
             let full = self.life.as_ref().is_some_and(Life::disk_is_full);
-            if !did || full && round > ROUNDS_FULL {
+            if !did {
+                return self.history.all_are_answered();
+            }
+            if full && round > ROUNDS_FULL {
                 break;
             }
             holds(round < ROUNDS_MAX, || {
