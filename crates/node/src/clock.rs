@@ -22,7 +22,7 @@ pub trait Clock: Send + Sync {
     fn wait(&self, due: Timestamp) -> Option<Duration>;
 }
 
-/// The machine's clock; when that is set back, its own time goes on ([`Led`]).
+/// The machine's clock; when that is set back, its own time goes on (`Led`).
 #[derive(Debug)]
 pub struct SystemClock {
     led: Mutex<Led>,

@@ -2,7 +2,7 @@
 //! [`planted`] and does wrong if told so; without the feature `planted`, which only tests enable, the
 //! answer is a constant and the compiler removes the site.
 //!
-//! With the feature, a bug is on for one thread while [`plant`] runs: many can be tried at once. What the
+//! With the feature, a bug is on for one thread while `plant` runs: many can be tried at once. What the
 //! bugs are caught by is in `docs/mutations.md`.
 
 /// Where a bug is planted.
