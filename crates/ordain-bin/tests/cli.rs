@@ -6,9 +6,40 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Server, ordain, text};
 use serde_json::{Value, json};
+
+/// How long a program that cannot start may take to say so.
+const ENDS_MAX: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_start_without_threads_ends() {
+    let home = tempfile::tempdir().unwrap();
+    // Far more stacks than there is address space for.
+    let script = "ulimit -v 409600 && exec \"$0\" serve --port 0";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_ordain")]);
+    shell
+        .env("TOKIO_WORKER_THREADS", "512")
+        .env_remove("RUST_BACKTRACE");
+    shell.current_dir(home.path()).stdin(Stdio::null());
+    shell.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > ENDS_MAX {
+            child.kill().unwrap();
+            panic!("it neither starts nor ends");
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot start the server's threads"), "{said}");
+}
 
 fn run_in(dir: &Path, words: &[&str]) -> (i32, String, String) {
     let output = ordain(dir, words).output().unwrap();

@@ -70,6 +70,7 @@ faults! {
     fn a_sync_of_the_log_fails() = "log-sync-error";
     fn a_write_of_the_log_fails() = "log-write-error";
     fn a_write_of_the_log_is_short() = "log-short-write";
+    fn a_write_of_the_note_fails() = "note-write-error";
     fn a_sync_of_the_store_fails() = "store-sync-error";
     fn a_write_of_the_store_fails() = "store-write-error";
 }

@@ -22,12 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PART_LOG = 1, PART_STORE = 2 };
+enum { PART_SEGMENTS = 1, PART_STORE = 2, PART_NOTE = 4 };
 enum { EVENT_WRITE = 1, EVENT_SYNC = 2 };
 enum { KILL_BEFORE = 1, KILL_AFTER = 2, KILL_HALFWAY = 3, FAIL = 4, SHORT = 5 };
 
 struct control {
-    uint64_t part;    /* of which part of the data directory, or both: 3 */
+    uint64_t part;    /* of which parts of the data directory, added up */
     uint64_t event;   /* which events are counted */
     uint64_t first;   /* from this event on, counted from 1; 0: none */
     uint64_t last;    /* up to this one */
@@ -76,7 +76,8 @@ static uint64_t part_of(int fd) {
     ssize_t size = readlink(link, path, sizeof path - 1);
     if (size < 0) return 0;
     path[size] = 0;
-    if (strstr(path, "/data/log")) return PART_LOG;
+    if (strstr(path, "/data/log/acked")) return PART_NOTE;
+    if (strstr(path, "/data/log")) return PART_SEGMENTS;
     if (strstr(path, "/data/store")) return PART_STORE;
     return 0;
 }

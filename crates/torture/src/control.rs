@@ -30,10 +30,14 @@ const NUMBERS: u64 = 10;
 /// A part of the data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Segments, and the note of what was acknowledged.
-    Log = 1,
+    /// The log's segments.
+    Segments = 1,
     /// Checkpoints.
     Store = 2,
+    /// The log's note of what was acknowledged, which is never synced.
+    Note = 4,
+    /// All of the log: segments and note.
+    Log = 5,
 }
 
 /// What is counted.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ordain_node::{Catalog, Node, Options, Recovered};
 use ordain_server::{BindError, Config as ServerConfig, Handle, Limits, Server, TlsFiles};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::telling;
@@ -87,14 +88,24 @@ fn run(context: Context, given: &ArgMatches, dir: &Path, friendly: bool) -> Resu
         context,
         friendly,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(anyhow::Error::from)?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(start.serve());
     // A replay that was interrupted is not waited for: it changed nothing.
     runtime.shutdown_background();
     ended
+}
+
+/// Where requests are served. A system that gives no thread for it makes tokio panic, and then wait
+/// for ever for threads that never began: so a panic here ends the process.
+fn runtime() -> Result<Runtime, Failure> {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|why| {
+        eprintln!("cannot start the server's threads: {why}");
+        std::process::exit(i32::from(Exit::Failed.code()));
+    }));
+    let built = Builder::new_multi_thread().enable_all().build();
+    std::panic::set_hook(usual);
+    Ok(built.map_err(anyhow::Error::from)?)
 }
 
 impl Start {

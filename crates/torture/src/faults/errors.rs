@@ -35,7 +35,7 @@ macro_rules! fault {
 pub const LOG_SYNC: Fault = fault!(
     "log-sync-error",
     "a sync of the log fails with EIO",
-    Part::Log,
+    Part::Segments,
     Event::Sync,
     Action::Fail
 );
@@ -43,7 +43,7 @@ pub const LOG_SYNC: Fault = fault!(
 pub const LOG_WRITE: Fault = fault!(
     "log-write-error",
     "a write of the log fails with EIO",
-    Part::Log,
+    Part::Segments,
     Event::Write,
     Action::Fail
 );
@@ -51,9 +51,17 @@ pub const LOG_WRITE: Fault = fault!(
 pub const LOG_SHORT: Fault = fault!(
     "log-short-write",
     "writes of the log write half, and it goes on by itself",
-    Part::Log,
+    Part::Segments,
     Event::Write,
     Action::Short
+);
+/// A write of the log's note fails. It only tells more of damage: the log goes on without it.
+pub const NOTE_WRITE: Fault = fault!(
+    "note-write-error",
+    "a write of the note of what was acknowledged fails with EIO",
+    Part::Note,
+    Event::Write,
+    Action::Fail
 );
 /// A sync of the store fails.
 pub const STORE_SYNC: Fault = fault!(
@@ -91,12 +99,12 @@ fn run(scene: &mut Scene, part: Part, event: Event, action: Action) -> anyhow::R
     }
     match (part, action) {
         // Half a write is what a disk does that is about to be full: that is got over.
-        (Part::Log, Action::Short) => {
+        (Part::Segments, Action::Short) => {
             control.disarm()?;
             scene.wait_acknowledged(200)?;
         }
-        (Part::Log, _) => check_failed(scene)?,
-        (Part::Store, _) => {
+        (Part::Segments, _) => check_failed(scene)?,
+        (Part::Store | Part::Note | Part::Log, _) => {
             // Nobody who calls notices: the log is sound.
             scene.wait_acknowledged(200)?;
         }

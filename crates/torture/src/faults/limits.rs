@@ -20,8 +20,8 @@ use crate::server::{Ended, START_MAX};
 const DESCRIPTORS: u32 = 64;
 /// Connections that take all of them.
 const CONNECTIONS: usize = 100;
-/// Address space that the server may have, one start after the other.
-const MEMORY_MEGABYTES: [u64; 6] = [40, 60, 100, 150, 200, 400];
+/// Address space that the server may have, one start after the other, in the first repetition.
+const MEMORY_MEGABYTES: [u64; 6] = [40, 150, 400, 550, 700, 1_000];
 /// How long a server that has too little is asked for much.
 const STARVED: Duration = Duration::from_secs(1);
 const LIVED: &str = "lived on";
@@ -112,7 +112,9 @@ fn memory(scene: &mut Scene) -> anyhow::Result<()> {
     scene.wait_acknowledged(200)?;
     scene.kill()?;
     let mut ends = Vec::new();
-    for megabytes in MEMORY_MEGABYTES {
+    for least in MEMORY_MEGABYTES {
+        // Other sizes in each repetition: what is missing first differs.
+        let megabytes = least + 7 * u64::from(scene.repetition);
         scene.setup.limits = vec![format!("-v {}", megabytes << 10)];
         let end = starve(scene)?;
         ends.push(format!("{megabytes} MB: {end}"));

@@ -51,6 +51,7 @@ pub const FAULTS: &[Fault] = &[
     errors::LOG_SYNC,
     errors::LOG_WRITE,
     errors::LOG_SHORT,
+    errors::NOTE_WRITE,
     errors::STORE_SYNC,
     errors::STORE_WRITE,
 ];
