@@ -82,14 +82,24 @@ impl State for Root {
         if self.spoilt {
             return Err("it is spoilt".to_owned());
         }
-        serde_json::to_writer(&mut *out, &(self, " ".repeat(self.pad as usize)))
-            .map_err(|error| error.to_string())
+        // As a pair with its padding, which is long and needs no escapes.
+        out.push(b'[');
+        serde_json::to_writer(&mut *out, self).map_err(|error| error.to_string())?;
+        out.extend_from_slice(b",\"");
+        out.resize(out.len() + self.pad as usize, b' ');
+        out.extend_from_slice(b"\"]");
+        Ok(())
     }
 
     fn encoded_len(&self) -> Result<usize, String> {
         let mut json = Vec::new();
-        self.encode(&mut json)?;
-        Ok(json.len())
+        let pad = self.pad as usize;
+        Root {
+            pad: 0,
+            ..self.clone()
+        }
+        .encode(&mut json)?;
+        Ok(json.len() - 1 + self.pad.to_string().len() + pad)
     }
 }
 
