@@ -37,7 +37,7 @@ pub fn of_granules(granules: &BTreeMap<Granule, Bytes>) -> Dump {
 fn says(granule: &Granule, bytes: &Bytes) -> String {
     match granule.part() {
         None => "no granule's key".to_owned(),
-        Some(Part::Root(_) | Part::Field(..)) => String::from_utf8_lossy(bytes).into_owned(),
+        Some(Part::Root(_) | Part::Field(..)) => lossy(bytes),
         Some(Part::Answered(..)) => row(bytes, |(_, seq, outcome): (u128, Seq, Outcome)| {
             answered(seq, &plain(outcome))
         }),
@@ -92,10 +92,18 @@ fn ended(outcome: &Outcome) -> String {
     }
 }
 
+/// Bytes as text. The standard library looks for a mistake byte by byte; most texts have none.
+pub fn lossy(bytes: &[u8]) -> String {
+    match str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
 /// A text as it is, or of a long one its length and a hash.
 fn text(bytes: &[u8]) -> String {
     if bytes.len() <= 256 {
-        return String::from_utf8_lossy(bytes).into_owned();
+        return lossy(bytes);
     }
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
@@ -119,7 +127,7 @@ pub fn of_oracle(oracle: &Oracle) -> Dump {
         }
         for (key, value) in &entity.fields {
             let key = FieldKey::new(key).expect("programs name sound fields");
-            let value = String::from_utf8_lossy(value).into_owned();
+            let value = lossy(value);
             dump.insert(Granule::field(id, &key), value);
         }
     }

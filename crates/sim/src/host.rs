@@ -13,6 +13,7 @@ use ordain_types::{EntityType, FieldKey, Json, Method, MethodKind, Rejection};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::dump;
 use crate::program::{Edge, Invoke, Op, Or, Program, Source, field_value, message};
 
 /// The entity types of every simulated world.
@@ -377,7 +378,7 @@ fn key(field: &str) -> FieldKey {
 }
 
 fn text(json: &Json) -> Value {
-    json!(String::from_utf8_lossy(json))
+    json!(dump::lossy(json))
 }
 
 fn value(json: &Json) -> Value {

@@ -219,7 +219,7 @@ impl World {
             return self.restart();
         };
         let entity = self.oracle.entities.get(&id).cloned().unwrap_or_default();
-        let root = root.map(|json| String::from_utf8_lossy(&json).into_owned());
+        let root = root.map(|json| dump::lossy(&json));
         let expected = entity.root.map(|root| root.json());
         same(|| format!("root of {id}"), &root, &expected)?;
         let fields: Vec<_> = fields

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::stream::Stream;
 use super::{Defect, Entity, Oracle, Root, Waiting, first_bytes, stopped};
+use crate::dump;
 use crate::program::{Edge, Invoke, Op, Or, Program, Source, field_value, message};
 
 /// Why a method did not come to its value.
@@ -461,7 +462,7 @@ impl<'a> Running<'a> {
 }
 
 fn text(value: &Bytes) -> String {
-    String::from_utf8_lossy(value).into_owned()
+    dump::lossy(value)
 }
 
 fn parse(value: &Bytes) -> Value {
