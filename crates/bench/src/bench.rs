@@ -2,20 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::{Args, Command, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain::Node;
 use ordain_cli::settings::Group;
-use ordain_cli::{Bar, Context, Exit, ExtraCommand, Failure, parse_duration};
+use ordain_cli::{Bar, Context, Exit, ExtraCommand, Failure};
 use ordain_client::Client;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::answer::Answer;
-use crate::choose::Spread;
 use crate::door::{Door, Embedded, Remote};
 use crate::drive::closed;
 use crate::drive::lane::Lane;
@@ -23,231 +22,72 @@ use crate::drive::open::{self, Target};
 use crate::measure::{Plan, Record};
 use crate::report::{CpuTimes, Report};
 use crate::server::Server;
+use crate::words::Words;
 use crate::workload::Workload;
-use crate::workload::market::{Market, Sizes};
-use crate::workload::smallbank::SmallBank;
-use crate::workload::transfer::Transfer;
-use crate::{limits, process};
-
-/// How long one limit is measured at most.
-const LIMIT_MAX: Duration = Duration::from_secs(2);
-
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// Transfers between accounts
-    Transfer,
-    /// Payments between customers with two accounts each
-    Smallbank,
-    /// Checkouts, deliveries and more of an online marketplace
-    Marketplace,
-    /// What the machine allows: syncs, and transfers on a hash map
-    Limits,
-}
-
-#[derive(Debug, Clone, Args)]
-struct Words {
-    /// What to measure
-    #[arg(value_enum)]
-    what: What,
-
-    /// Run a node in this process (the default without --url and --server)
-    #[arg(long, help_heading = "Where", conflicts_with_all = ["url", "server"])]
-    embedded: bool,
-    /// Start a server as a child process and ask that
-    #[arg(long, help_heading = "Where", conflicts_with = "url")]
-    server: bool,
-    /// The data directory, which must be new; without it a temporary one
-    #[arg(
-        long,
-        value_name = "PATH",
-        help_heading = "Where",
-        conflicts_with = "url"
-    )]
-    dir: Option<PathBuf>,
-
-    /// Ask a server by streams
-    #[arg(long, help_heading = "How", conflicts_with = "batch")]
-    stream: bool,
-    /// Give the calls of a stream idempotency keys
-    #[arg(long, help_heading = "How", requires = "stream")]
-    keys: bool,
-    /// Ask a server by batches of so many calls
-    #[arg(long, value_name = "CALLS", help_heading = "How")]
-    batch: Option<usize>,
-    /// Clients of a server, each with a connection
-    #[arg(long, default_value_t = 64, help_heading = "How")]
-    clients: usize,
-    /// Calls in flight: of each client by streams [default: 1], or in all if embedded [default: 4096]
-    #[arg(long, value_name = "CALLS", help_heading = "How")]
-    in_flight: Option<usize>,
-    /// Open loop: begin so many transactions a second, and count latency from when they should begin
-    #[arg(long, value_name = "TX/S", help_heading = "How")]
-    rate: Option<f64>,
-    /// How long to warm up
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration, help_heading = "How")]
-    warm_up: Duration,
-    /// How long each run is
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration, help_heading = "How")]
-    duration: Duration,
-    /// Runs, one after another under one load; the median is shown with the least and the greatest
-    #[arg(long, default_value_t = 3, help_heading = "How")]
-    runs: usize,
-    /// What all choices follow from [default: a new one, which is printed]
-    #[arg(long, help_heading = "How")]
-    seed: Option<u64>,
-
-    /// How keys are chosen: uniform, hotspot, or zipf:S
-    #[arg(long, default_value = "uniform", help_heading = "What")]
-    spread: Spread,
-    /// transfer: accounts [default: 10000; keynote: 100000]
-    #[arg(long, help_heading = "What")]
-    accounts: Option<usize>,
-    /// transfer: an amount of 1, and both accounts chosen by --spread
-    #[arg(long, help_heading = "What")]
-    keynote: bool,
-    /// smallbank and marketplace: customers [default: 10000; marketplace: 100000]
-    #[arg(long, help_heading = "What")]
-    customers: Option<usize>,
-    /// smallbank: customers in one transfer
-    #[arg(long, default_value_t = 4, help_heading = "What")]
-    size: usize,
-    /// smallbank: the six classic procedures in place of transfers
-    #[arg(long, help_heading = "What")]
-    classic: bool,
-    /// marketplace: sellers, with 10 products each
-    #[arg(long, default_value_t = 10_000, help_heading = "What")]
-    sellers: usize,
-    /// marketplace: pieces in stock of each product
-    #[arg(long, default_value_t = 10_000, help_heading = "What")]
-    stock: u64,
-}
+use crate::{compare, limits, process};
 
 /// The command.
 pub fn command() -> ExtraCommand {
-    let command = Command::new("bench").about("Measure a workload, and check its invariants");
-    ExtraCommand::new(
-        Words::augment_args(command),
-        &[Group::Client],
-        |context, given| {
-            let words = Words::from_arg_matches(given).map_err(Failure::usage)?;
-            let url_given = given.value_source("url").is_some();
-            let holds = run(words, url_given, &context)?;
-            match holds {
-                true => Ok(()),
-                false => Err(Failure::new(Exit::Failed, "an invariant is violated")),
-            }
-        },
-    )
+    let about = "Measure a workload, and check its invariants";
+    let words = Words::augment_args(Command::new("bench").about(about))
+        .subcommand_negates_reqs(true)
+        .args_conflicts_with_subcommands(true)
+        .subcommands([limits::command(), compare::command()]);
+    let groups = &[Group::Client];
+    ExtraCommand::new(words, groups, |context, given| match given.subcommand() {
+        None => workload(&context, given),
+        Some(("limits", given)) => limits::run(&context, given),
+        Some((_, given)) => compare::run(&context, given),
+    })
 }
 
-fn run(words: Words, url_given: bool, context: &Context) -> Result<bool, Failure> {
+fn workload(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
+    let words = Words::from_arg_matches(given).map_err(Failure::usage)?;
+    let url_given = given.value_source("url").is_some();
     words.check(url_given).map_err(Failure::usage)?;
-    let seed = words.seed.unwrap_or_else(new_seed);
-    if words.what == What::Limits {
-        let dir = words.dir.clone().unwrap_or_else(std::env::temp_dir);
-        limits::run(&dir, words.duration.min(LIMIT_MAX), seed, context.output)?;
-        return Ok(true);
-    }
-    let client = if url_given {
-        Some(context.client()?)
-    } else {
-        None
+    let client = match url_given {
+        true => Some(context.client()?),
+        false => None,
     };
     let catalog = context.catalog.clone();
     let open = move |dir: &Path| Ok(Node::open(dir, catalog)?);
+    let report = until_interrupted(|handle| {
+        let seed = words.seed.unwrap_or_else(new_seed);
+        let workload = words.workload().into();
+        let bench = Bench {
+            words,
+            seed,
+            handle,
+            workload,
+        };
+        bench.run(client, open)
+    })?;
+    report.print(context.output)?;
+    match report.violations.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Failed, "an invariant is violated")),
+    }
+}
+
+/// Runs it to its end, or until somebody wants this process to end. Whatever is dropped then takes its
+/// own with it: a server is killed, a directory removed.
+///
+/// # Errors
+/// Its own; or that it was interrupted.
+pub fn until_interrupted<T, F: Future<Output = anyhow::Result<T>>>(
+    work: impl FnOnce(Handle) -> F,
+) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build();
-    let runtime = runtime.map_err(anyhow::Error::from)?;
-    let workload = words.workload().into();
-    let bench = Bench {
-        words,
-        seed,
-        handle: runtime.handle().clone(),
-        workload,
-    };
-    let report = runtime.block_on(async {
-        // Whoever is dropped takes its own with it: the server is killed, the directory removed.
+        .build()?;
+    let done = runtime.block_on(async {
         tokio::select! {
-            report = bench.run(client, open) => report,
+            done = work(runtime.handle().clone()) => done,
             () = interrupted() => Err(anyhow::anyhow!("interrupted")),
         }
     });
     runtime.shutdown_background();
-    let report = report?;
-    report.print(context.output)?;
-    Ok(report.violations.is_empty())
-}
-
-impl Words {
-    fn check(&self, url_given: bool) -> anyhow::Result<()> {
-        let remote = url_given || self.server;
-        let by_network = self.stream || self.batch.is_some();
-        ensure!(
-            remote || !by_network,
-            "--stream and --batch ask a server: give --server or --url"
-        );
-        ensure!(
-            !(self.embedded && url_given),
-            "--embedded asks no server: leave out --url"
-        );
-        ensure!(
-            !(self.rate.is_some() && self.batch.is_some()),
-            "batches have no rate"
-        );
-        ensure!(
-            self.clients > 0 && self.runs > 0,
-            "there must be a client and a run"
-        );
-        ensure!(
-            self.in_flight != Some(0) && self.batch != Some(0),
-            "a call must be in flight"
-        );
-        ensure!(
-            self.rate.is_none_or(|rate| rate > 0.0),
-            "a rate is more than 0"
-        );
-        ensure!(self.size > 0, "a transfer has a source");
-        ensure!(!self.duration.is_zero(), "a run takes time");
-        Ok(())
-    }
-
-    fn workload(&self) -> Box<dyn Workload> {
-        let spread = self.spread;
-        match self.what {
-            What::Transfer if self.keynote => {
-                Box::new(Transfer::keynote(self.accounts.unwrap_or(100_000), spread))
-            }
-            What::Transfer => Box::new(Transfer::ycsb(self.accounts.unwrap_or(10_000), spread)),
-            What::Smallbank => {
-                let customers = self.customers.unwrap_or(10_000);
-                match self.classic {
-                    true => Box::new(SmallBank::classic(customers, spread)),
-                    false => Box::new(SmallBank::multi(customers, spread, self.size)),
-                }
-            }
-            What::Marketplace | What::Limits => {
-                let sizes = Sizes {
-                    customers: self.customers.unwrap_or(100_000),
-                    sellers: self.sellers,
-                    products_each: 10,
-                    stock: self.stock,
-                };
-                Box::new(Market::new(sizes, spread))
-            }
-        }
-    }
-
-    fn plan(&self) -> Plan {
-        let (warm_up, window, windows) = (self.warm_up, self.duration, self.runs);
-        Plan {
-            begin: Instant::now(),
-            warm_up,
-            window,
-            windows,
-        }
-    }
+    done
 }
 
 /// One measurement.
@@ -489,7 +329,11 @@ pub async fn interrupted() {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+/// Runs what blocks, aside.
+///
+/// # Errors
+/// Its own.
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?

@@ -10,8 +10,11 @@
 //!   process     processor time
 //!   server      a server as a child process
 //!   report      results, for people and as JSON
-//!   limits      what the machine allows
+//!   pick        which of many, by name
+//!   limits/     what the machine allows
+//!   words       the words of `bench`
 //!   bench       the command `bench`
+//!   compare/    the command `bench compare`: all of it, beside the limits and a peer
 //!   demo        the command `demo`
 //! ```
 //!
@@ -22,16 +25,19 @@
 pub mod answer;
 mod bench;
 pub mod choose;
+mod compare;
 mod demo;
 pub mod door;
 mod drive;
 mod limits;
 mod measure;
+mod pick;
 mod process;
 mod report;
 mod server;
 #[cfg(test)]
 mod tests;
+mod words;
 pub mod workload;
 
 use ordain_cli::ExtraCommand;

@@ -142,7 +142,12 @@ pub struct Record {
     pub outside: Counts,
     /// What came back in each window.
     pub windows: Vec<Counts>,
+    /// What committed in each [`TICK`] since the load began.
+    pub ticks: Vec<u64>,
 }
+
+/// How finely a run is shown over time.
+pub const TICK: Duration = Duration::from_millis(100);
 
 impl Record {
     /// Nothing yet.
@@ -151,6 +156,7 @@ impl Record {
             plan,
             outside: Counts::default(),
             windows: vec![Counts::default(); plan.windows],
+            ticks: Vec::new(),
         }
     }
 
@@ -161,6 +167,14 @@ impl Record {
             Phase::WarmUp | Phase::Over => &mut self.outside,
         };
         counts.add(kind, now.saturating_duration_since(began), answer);
+        if let Answer::Value(_) = answer {
+            let since = now.saturating_duration_since(self.plan.begin);
+            let tick = (since.as_nanos() / TICK.as_nanos()) as usize;
+            if tick >= self.ticks.len() {
+                self.ticks.resize(tick + 1, 0);
+            }
+            self.ticks[tick] += 1;
+        }
     }
 
     /// Adds what another recorded by the same plan.
@@ -168,6 +182,12 @@ impl Record {
         self.outside.merge(&other.outside);
         for (mine, theirs) in self.windows.iter_mut().zip(&other.windows) {
             mine.merge(theirs);
+        }
+        if self.ticks.len() < other.ticks.len() {
+            self.ticks.resize(other.ticks.len(), 0);
+        }
+        for (mine, theirs) in self.ticks.iter_mut().zip(&other.ticks) {
+            *mine += theirs;
         }
     }
 }
@@ -237,6 +257,9 @@ mod tests {
             (2, 2, 0)
         );
         assert_eq!(window.first_trouble.as_deref(), Some("boom"));
+        let ticks = both.ticks.iter().zip(0..).filter(|(count, _)| **count > 0);
+        let ticks: Vec<_> = ticks.map(|(count, at)| (at, *count)).collect();
+        assert_eq!(ticks, [(10, 2), (60, 2)], "a second in, and six");
         let p50 = both.windows[0].latency.value_at_quantile(0.5) as f64;
         assert!(
             (p50 / 2e9 - 1.0).abs() < 0.02,

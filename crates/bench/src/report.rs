@@ -8,8 +8,35 @@ use serde::Serialize;
 
 use crate::measure::{Counts, Record};
 
+/// What a figure is called: by programs, and by people with its unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Name {
+    /// For programs.
+    pub key: &'static str,
+    /// For people.
+    pub name: &'static str,
+}
+
+const fn name(key: &'static str, name: &'static str) -> Name {
+    Name { key, name }
+}
+
+/// Transactions that committed.
+pub const PER_SECOND: Name = name("per_second", "committed tx/s");
+/// Processor time of this process.
+pub const CPU_OWN: Name = name("cpu_own_us", "CPU µs/tx, this process");
+/// Processor time of a server that is our child.
+pub const CPU_SERVER: Name = name("cpu_server_us", "CPU µs/tx, server");
+/// The longest a transaction took.
+const MAX: Name = name("max_us", "latency max µs");
 /// Quantiles that are shown.
-const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+const QUANTILES: [(Name, f64); 3] = [
+    (name("p50_us", "latency p50 µs"), 0.5),
+    (name("p99_us", "latency p99 µs"), 0.99),
+    (name("p999_us", "latency p99.9 µs"), 0.999),
+];
+/// How many points a distribution of latencies has at most.
+const POINTS: usize = 200;
 
 /// Processor time at the start of each window and at the end of the last.
 #[derive(Debug, Clone, Default)]
@@ -46,13 +73,18 @@ pub struct Report {
     /// The first fault or failure to answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_trouble: Option<String>,
+    /// What committed in each tenth of a second, warm-up included.
+    pub ticks: Vec<u64>,
+    /// Latencies: the part of the transactions that took so many microseconds or less.
+    pub distribution: Vec<(f64, f64)>,
 }
 
 /// One figure over the windows of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
-    /// What, with its unit.
-    pub name: &'static str,
+    /// What.
+    #[serde(flatten)]
+    pub name: Name,
     /// The one in the middle.
     pub median: f64,
     /// The least.
@@ -62,7 +94,8 @@ pub struct Figure {
 }
 
 impl Figure {
-    fn over(name: &'static str, mut values: Vec<f64>) -> Option<Self> {
+    /// Of these values; none of no values.
+    pub fn over(name: Name, mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
         Some(Self {
@@ -75,7 +108,7 @@ impl Figure {
 }
 
 /// The middle of sorted values, or between the two in the middle.
-fn median(sorted: &[f64]) -> f64 {
+pub fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     match sorted.len() % 2 {
         0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
@@ -95,6 +128,7 @@ impl Report {
     ) -> Self {
         let mut all = Counts::default();
         record.windows.iter().for_each(|counts| all.merge(counts));
+        let distribution = distribution(&all);
         let mut trouble = all.clone();
         trouble.merge(&record.outside);
         Self {
@@ -109,6 +143,8 @@ impl Report {
             faults: trouble.faults,
             unanswered: trouble.unanswered,
             first_trouble: trouble.first_trouble,
+            ticks: record.ticks.clone(),
+            distribution,
         }
     }
 
@@ -127,7 +163,7 @@ impl Report {
         output.line(format!("driven    {}", self.driver))?;
         let row = |figure: &Figure| {
             let shown = [figure.median, figure.min, figure.max].map(show);
-            std::iter::once(figure.name.to_owned())
+            std::iter::once(figure.name.name.to_owned())
                 .chain(shown)
                 .collect()
         };
@@ -150,42 +186,38 @@ impl Report {
     }
 }
 
+fn distribution(counts: &Counts) -> Vec<(f64, f64)> {
+    let latency = &counts.latency;
+    if latency.is_empty() {
+        return Vec::new();
+    }
+    // Finer towards the end: the slow ones are what a distribution is looked at for.
+    let quantile = |at: usize| 1.0 - 10_f64.powf(-5.0 * at as f64 / POINTS as f64);
+    let point = |q: f64| (q, latency.value_at_quantile(q) as f64 / 1e3);
+    (0..=POINTS).map(|at| point(quantile(at))).collect()
+}
+
 fn figures(windows: &[Counts], window: Duration, cpu: &CpuTimes) -> Vec<Figure> {
-    let over = |name, value: &dyn Fn(&Counts) -> f64| {
+    let over = |name: Name, value: &dyn Fn(&Counts) -> f64| {
         Figure::over(name, windows.iter().map(value).collect())
     };
     let mut figures = Vec::new();
-    figures.extend(over("committed tx/s", &|counts| {
+    figures.extend(over(PER_SECOND, &|counts| {
         counts.committed() as f64 / window.as_secs_f64()
     }));
     for (name, quantile) in QUANTILES {
-        let name = match name {
-            "p50" => "latency p50 µs",
-            "p99" => "latency p99 µs",
-            _ => "latency p99.9 µs",
-        };
         figures.extend(over(name, &|counts| {
             counts.latency.value_at_quantile(quantile) as f64 / 1e3
         }));
     }
-    figures.extend(over("latency max µs", &|counts| {
-        counts.latency.max() as f64 / 1e3
-    }));
-    figures.extend(cpu_per_transaction(
-        "CPU µs/tx, this process",
-        windows,
-        &cpu.own,
-    ));
-    figures.extend(cpu_per_transaction(
-        "CPU µs/tx, server",
-        windows,
-        &cpu.server,
-    ));
+    figures.extend(over(MAX, &|counts| counts.latency.max() as f64 / 1e3));
+    figures.extend(cpu_per_transaction(CPU_OWN, windows, &cpu.own));
+    figures.extend(cpu_per_transaction(CPU_SERVER, windows, &cpu.server));
     figures
 }
 
 fn cpu_per_transaction(
-    name: &'static str,
+    name: Name,
     windows: &[Counts],
     times: &[Option<Duration>],
 ) -> Option<Figure> {
@@ -212,7 +244,7 @@ fn list<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
 }
 
 /// Three digits or more, no more than needed.
-fn show(value: f64) -> String {
+pub fn show(value: f64) -> String {
     match value {
         value if value >= 100.0 => thousands(value.round() as u64),
         value if value >= 10.0 => format!("{value:.1}"),
@@ -249,10 +281,15 @@ mod tests {
 
     #[test]
     fn figures_are_the_middle_and_the_ends() {
-        let figure = Figure::over("x", vec![3.0, 1.0, 2.0]).expect("some");
+        let figure = Figure::over(PER_SECOND, vec![3.0, 1.0, 2.0]).expect("some");
         assert_eq!((figure.median, figure.min, figure.max), (2.0, 1.0, 3.0));
-        assert_eq!(Figure::over("x", vec![4.0, 1.0]).expect("some").median, 2.5);
-        assert!(Figure::over("x", vec![]).is_none());
+        assert_eq!(
+            Figure::over(PER_SECOND, vec![4.0, 1.0])
+                .expect("some")
+                .median,
+            2.5
+        );
+        assert!(Figure::over(PER_SECOND, vec![]).is_none());
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn with_settings(extra: &ExtraCommand) -> Command {
         .iter()
         .filter(|setting| extra.groups.contains(&setting.group));
     // A command's own commands (`log verify`) take its flags, before their name and after it.
-    let nested = extra.command.has_subcommands();
+    let nested = extra.command.is_subcommand_required_set();
     let flags = settings.map(|setting| flag(setting).global(nested));
     extra.command.clone().args(flags)
 }

@@ -1,0 +1,209 @@
+//! The command `bench compare`: the limits, the workloads and a peer, measured in one go on one machine,
+//! and held against the figures that Ordain is to reach.
+//!
+//! ```text
+//!   measures   what is measured: each a command line of `bench`
+//!   child      one of them, run as a process of its own
+//!   session    what they said, round by round
+//!   rows       what is to be reached, and how it follows from what was measured
+//!   table      the rows for people, as Markdown, as JSON
+//! ```
+//!
+//! Each measurement is a process of its own, so that none inherits memory, threads or caches of another,
+//! and can be repeated by itself. All of them are run in turn, and then all again: what disturbs the
+//! machine for a while disturbs neighbours, whose ratio is what counts.
+
+mod child;
+mod measures;
+mod rows;
+mod session;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use ordain_cli::{Context, Exit, Failure, Output, parse_duration};
+
+use self::child::Child;
+use self::measures::{MEASURES, Measure};
+use self::rows::{ROWS, Row};
+use self::session::{Round, Session};
+use self::table::Table;
+use crate::bench::{new_seed, until_interrupted};
+use crate::pick::picked;
+
+#[derive(Debug, Clone, Args)]
+struct Words {
+    /// Only these rows, by names with commas between; * is any part of a name
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Print the names of the rows, with the commands that measure them
+    #[arg(long)]
+    list: bool,
+    /// A look: one round of two seconds each
+    #[arg(long)]
+    quick: bool,
+    /// How many times everything is measured [default: 3]
+    #[arg(long)]
+    runs: Option<usize>,
+    /// How many seconds each measurement lasts [default: 10]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// How long each warms up before [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    warm_up: Option<Duration>,
+    /// What all choices follow from [default: a new one, which is printed]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where data is written meanwhile [default: the temporary directory]
+    #[arg(long, value_name = "PATH")]
+    dir: Option<PathBuf>,
+    /// Run each measurement under this command: "taskset -c 0,1"
+    #[arg(long, value_name = "COMMAND")]
+    under: Option<String>,
+    /// Write the table to this file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+/// How measurements are made.
+#[derive(Debug, Clone)]
+struct How {
+    rounds: usize,
+    seconds: f64,
+    warm_up: Duration,
+    seed: u64,
+    dir: Option<PathBuf>,
+    under: Vec<String>,
+}
+
+/// The command.
+pub fn command() -> Command {
+    let about = "Measure limits, workloads and PostgreSQL, and compare with the figures to reach";
+    Words::augment_args(Command::new("compare").about(about))
+}
+
+/// Measures, prints, writes the report.
+///
+/// # Errors
+/// If a measurement fails, an invariant among its reasons; not if a figure is not reached.
+pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
+    let words = Words::from_arg_matches(given).map_err(Failure::usage)?;
+    let rows = words.rows().map_err(Failure::usage)?;
+    if words.list {
+        return list(&rows, context.output);
+    }
+    let how = words.how().map_err(Failure::usage)?;
+    let session = until_interrupted(|_| measure(&rows, &how))?;
+    let table = Table::new(&rows, &session, &how, this_command());
+    table.print(context.output)?;
+    if let Some(path) = &words.markdown {
+        let written = std::fs::write(path, table.markdown());
+        written.map_err(|error| Failure::file("write", path, &error))?;
+    }
+    match session.failures() {
+        0 => Ok(()),
+        failures => {
+            let said = format!("{failures} measurements failed");
+            Err(Failure::new(Exit::Failed, said))
+        }
+    }
+}
+
+impl Words {
+    fn rows(&self) -> anyhow::Result<Vec<&'static Row>> {
+        let rows: Vec<_> = ROWS
+            .iter()
+            .filter(|row| picked(&self.only, row.name))
+            .collect();
+        ensure!(
+            !rows.is_empty(),
+            "there is no such row; --list has their names"
+        );
+        Ok(rows)
+    }
+
+    fn how(&self) -> anyhow::Result<How> {
+        let (rounds, seconds, warm_up) = match self.quick {
+            true => (1, 2.0, Duration::from_secs(1)),
+            false => (3, 10.0, Duration::from_secs(5)),
+        };
+        let how = How {
+            rounds: self.runs.unwrap_or(rounds),
+            seconds: self.seconds.unwrap_or(seconds),
+            warm_up: self.warm_up.unwrap_or(warm_up),
+            seed: self.seed.unwrap_or_else(new_seed),
+            dir: self.dir.clone(),
+            under: self
+                .under
+                .iter()
+                .flat_map(|under| under.split_whitespace())
+                .map(str::to_owned)
+                .collect(),
+        };
+        ensure!(how.rounds > 0, "there must be a run");
+        ensure!(
+            how.seconds > 0.0 && how.seconds <= 3_600.0,
+            "a measurement takes up to an hour"
+        );
+        Ok(how)
+    }
+}
+
+fn list(rows: &[&Row], output: Output) -> Result<(), Failure> {
+    for row in rows {
+        output.line(format!("{}\t{}", row.name, row.what))?;
+        for measure in needed(&[row]) {
+            output.line(format!("\tbench {}", measure.args))?;
+        }
+    }
+    Ok(())
+}
+
+/// The measurements that these rows need, each once, in the order in which they are made.
+fn needed(rows: &[&Row]) -> Vec<&'static Measure> {
+    let names: BTreeSet<_> = rows.iter().flat_map(|row| row.needs).collect();
+    MEASURES
+        .iter()
+        .filter(|measure| names.contains(&measure.name))
+        .collect()
+}
+
+async fn measure(rows: &[&Row], how: &How) -> anyhow::Result<Session> {
+    let measures = needed(rows);
+    let mut session = Session::default();
+    for round in 1..=how.rounds {
+        let mut said = Round::default();
+        for (at, measure) in measures.iter().enumerate() {
+            let child = Child::new(measure, how, round)?;
+            let sample = child
+                .run()
+                .await
+                .with_context(|| format!("cannot run {}", measure.name))?;
+            let (of, rounds) = (measures.len(), how.rounds);
+            eprintln!(
+                "round {round}/{rounds}, {}/{of}: {}: {sample}",
+                at + 1,
+                measure.name
+            );
+            said.put(measure.name, sample);
+        }
+        session.rounds.push(said);
+    }
+    Ok(session)
+}
+
+/// The command line as it was given.
+fn this_command() -> String {
+    let mut words = std::env::args();
+    words.next();
+    std::iter::once("ordain".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,155 @@
+//! The table against rounds that are made up: what is reached, what is not, and what is not known.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::measures::MEASURES;
+use super::rows::{Bound, ROWS, Row, Unit};
+use super::session::{Round, Sample, Session};
+use super::table::Table;
+use super::{How, needed};
+
+/// What any measurement might say: enough for every row.
+fn said() -> Sample {
+    let keys = [
+        "per_second",
+        "p50_us",
+        "p99_us",
+        "p999_us",
+        "cpu_own_us",
+        "cpu_server_us",
+    ];
+    let figures = keys.map(|key| json!({ "key": key, "median": 100.0, "min": 1.0, "max": 200.0 }));
+    Sample::of(&json!({ "figures": figures, "violations": [], "ticks": [1, 2] }))
+}
+
+fn how() -> How {
+    How {
+        rounds: 1,
+        seconds: 1.0,
+        warm_up: Duration::ZERO,
+        seed: 7,
+        dir: None,
+        under: Vec::new(),
+    }
+}
+
+fn session(samples: impl IntoIterator<Item = Vec<(&'static str, Sample)>>) -> Session {
+    let round = |samples: Vec<(&'static str, Sample)>| {
+        let mut round = Round::default();
+        samples
+            .into_iter()
+            .for_each(|(name, sample)| round.put(name, sample));
+        round
+    };
+    Session {
+        rounds: samples.into_iter().map(round).collect(),
+    }
+}
+
+#[test]
+fn a_row_needs_what_it_follows_from() {
+    for row in ROWS {
+        let known = |need: &&str| MEASURES.iter().any(|measure| measure.name == *need);
+        assert!(row.needs.iter().all(known), "{}", row.name);
+        let all = row
+            .needs
+            .iter()
+            .map(|need| (*need, said()))
+            .collect::<Vec<_>>();
+        let value = |samples| session([samples]).over(row.of);
+        assert!(value(all.clone()).is_some(), "{} has no value", row.name);
+        for missing in row.needs {
+            let others = all.iter().filter(|(name, _)| name != missing).cloned();
+            let lacking = value(others.collect());
+            assert!(lacking.is_none(), "{} does not need {missing}", row.name);
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_every_measurement_is_needed() {
+    for (at, row) in ROWS.iter().enumerate() {
+        assert!(
+            ROWS[..at].iter().all(|other| other.name != row.name),
+            "{}",
+            row.name
+        );
+        assert!(
+            row.aim
+                .is_none_or(|aim| row.bound.with(row.bound.value()).holds(aim)),
+            "{}",
+            row.name
+        );
+    }
+    for (at, measure) in MEASURES.iter().enumerate() {
+        assert!(
+            MEASURES[..at]
+                .iter()
+                .all(|other| other.name != measure.name),
+            "{}",
+            measure.name
+        );
+    }
+    let rows: Vec<_> = ROWS.iter().collect();
+    assert_eq!(needed(&rows).len(), MEASURES.len());
+}
+
+const ROW: Row = Row {
+    name: "a",
+    what: "transfers",
+    needs: &["transfer-10k"],
+    of: |round| round.rate("transfer-10k"),
+    unit: Unit::PerSecond,
+    bound: Bound::AtLeast(100.0),
+    aim: Some(200.0),
+};
+
+fn per_second(value: f64) -> Sample {
+    Sample::of(&json!({ "figures": [{ "key": "per_second", "median": value }] }))
+}
+
+/// The row as it is shown, of these rates.
+fn shown(rates: &[f64]) -> String {
+    let session = session(
+        rates
+            .iter()
+            .map(|rate| vec![("transfer-10k", per_second(*rate))]),
+    );
+    let table = Table::new(&[&ROW], &session, &how(), "ordain".to_owned()).markdown();
+    table.lines().last().expect("a row").to_owned()
+}
+
+#[test]
+fn the_median_says_whether_a_figure_is_reached() {
+    assert_eq!(
+        shown(&[150.0, 90.0, 1_000.0]),
+        "| transfers | ≥ 100/s | 200/s | 150/s | 90.0/s – 1,000/s | yes |"
+    );
+    assert!(shown(&[200.0]).ends_with("| yes, aim too |"));
+    assert!(shown(&[99.0, 99.0, 500.0]).ends_with("| NO |"));
+}
+
+#[test]
+fn what_fails_or_is_skipped_is_said_and_is_no_figure() {
+    let violated =
+        json!({ "figures": [{ "key": "per_second", "median": 1e9 }], "violations": ["money"] });
+    let session = session([vec![("transfer-10k", Sample::of(&violated))]]);
+    assert_eq!(session.failures(), 1);
+    let table = Table::new(&[&ROW], &session, &how(), "ordain".to_owned()).markdown();
+    assert!(
+        table.contains("VIOLATED") && !table.contains("| yes"),
+        "{table}"
+    );
+
+    let skipped = Sample::of(&json!([{ "name": "postgres", "skipped": "it is not installed" }]));
+    assert_eq!(skipped.skipped.as_deref(), Some("it is not installed"));
+    assert_eq!(skipped.failure, None);
+}
+
+#[test]
+fn a_bound_has_a_side() {
+    assert!(Bound::AtMost(2.0).holds(2.0) && !Bound::AtMost(2.0).holds(2.1));
+    assert!(Bound::AtLeast(2.0).holds(2.0) && !Bound::AtLeast(2.0).holds(1.9));
+}

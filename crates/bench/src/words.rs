@@ -1,0 +1,178 @@
+//! The words of `bench`: what is measured, where and how; and the workload they describe.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+use ordain_cli::parse_duration;
+
+use crate::choose::Spread;
+use crate::measure::Plan;
+use crate::workload::Workload;
+use crate::workload::market::{Market, Sizes};
+use crate::workload::smallbank::SmallBank;
+use crate::workload::transfer::Transfer;
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Transfers between accounts
+    Transfer,
+    /// Payments between customers with two accounts each
+    Smallbank,
+    /// Checkouts, deliveries and more of an online marketplace
+    Marketplace,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Words {
+    /// What to measure
+    #[arg(value_enum)]
+    pub what: What,
+
+    /// Run a node in this process (the default without --url and --server)
+    #[arg(long, help_heading = "Where", conflicts_with_all = ["url", "server"])]
+    pub embedded: bool,
+    /// Start a server as a child process and ask that
+    #[arg(long, help_heading = "Where", conflicts_with = "url")]
+    pub server: bool,
+    /// The data directory, which must be new; without it a temporary one
+    #[arg(
+        long,
+        value_name = "PATH",
+        help_heading = "Where",
+        conflicts_with = "url"
+    )]
+    pub dir: Option<PathBuf>,
+
+    /// Ask a server by streams
+    #[arg(long, help_heading = "How", conflicts_with = "batch")]
+    pub stream: bool,
+    /// Give the calls of a stream idempotency keys
+    #[arg(long, help_heading = "How", requires = "stream")]
+    pub keys: bool,
+    /// Ask a server by batches of so many calls
+    #[arg(long, value_name = "CALLS", help_heading = "How")]
+    pub batch: Option<usize>,
+    /// Clients of a server, each with a connection
+    #[arg(long, default_value_t = 64, help_heading = "How")]
+    pub clients: usize,
+    /// Calls in flight: of each client by streams [default: 1], or in all if embedded [default: 4096]
+    #[arg(long, value_name = "CALLS", help_heading = "How")]
+    pub in_flight: Option<usize>,
+    /// Open loop: begin so many transactions a second, and count latency from when they should begin
+    #[arg(long, value_name = "TX/S", help_heading = "How")]
+    pub rate: Option<f64>,
+    /// How long to warm up
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration, help_heading = "How")]
+    pub warm_up: Duration,
+    /// How long each run is
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration, help_heading = "How")]
+    pub duration: Duration,
+    /// Runs, one after another under one load; the median is shown with the least and the greatest
+    #[arg(long, default_value_t = 3, help_heading = "How")]
+    pub runs: usize,
+    /// What all choices follow from [default: a new one, which is printed]
+    #[arg(long, help_heading = "How")]
+    pub seed: Option<u64>,
+
+    /// How keys are chosen: uniform, hotspot, or zipf:S
+    #[arg(long, default_value = "uniform", help_heading = "What")]
+    pub spread: Spread,
+    /// transfer: accounts [default: 10000; keynote: 100000]
+    #[arg(long, help_heading = "What")]
+    pub accounts: Option<usize>,
+    /// transfer: an amount of 1, and both accounts chosen by --spread
+    #[arg(long, help_heading = "What")]
+    pub keynote: bool,
+    /// smallbank and marketplace: customers [default: 10000; marketplace: 100000]
+    #[arg(long, help_heading = "What")]
+    pub customers: Option<usize>,
+    /// smallbank: customers in one transfer
+    #[arg(long, default_value_t = 4, help_heading = "What")]
+    pub size: usize,
+    /// smallbank: the six classic procedures in place of transfers
+    #[arg(long, help_heading = "What")]
+    pub classic: bool,
+    /// marketplace: sellers, with 10 products each
+    #[arg(long, default_value_t = 10_000, help_heading = "What")]
+    pub sellers: usize,
+    /// marketplace: pieces in stock of each product
+    #[arg(long, default_value_t = 10_000, help_heading = "What")]
+    pub stock: u64,
+}
+
+impl Words {
+    /// # Errors
+    /// Words that do not go together.
+    pub fn check(&self, url_given: bool) -> anyhow::Result<()> {
+        let remote = url_given || self.server;
+        let by_network = self.stream || self.batch.is_some();
+        ensure!(
+            remote || !by_network,
+            "--stream and --batch ask a server: give --server or --url"
+        );
+        ensure!(
+            !(self.embedded && url_given),
+            "--embedded asks no server: leave out --url"
+        );
+        ensure!(
+            !(self.rate.is_some() && self.batch.is_some()),
+            "batches have no rate"
+        );
+        ensure!(
+            self.clients > 0 && self.runs > 0,
+            "there must be a client and a run"
+        );
+        ensure!(
+            self.in_flight != Some(0) && self.batch != Some(0),
+            "a call must be in flight"
+        );
+        ensure!(
+            self.rate.is_none_or(|rate| rate > 0.0),
+            "a rate is more than 0"
+        );
+        ensure!(self.size > 0, "a transfer has a source");
+        ensure!(!self.duration.is_zero(), "a run takes time");
+        Ok(())
+    }
+
+    /// The workload, with its sizes.
+    pub fn workload(&self) -> Box<dyn Workload> {
+        let spread = self.spread;
+        match self.what {
+            What::Transfer if self.keynote => {
+                Box::new(Transfer::keynote(self.accounts.unwrap_or(100_000), spread))
+            }
+            What::Transfer => Box::new(Transfer::ycsb(self.accounts.unwrap_or(10_000), spread)),
+            What::Smallbank => {
+                let customers = self.customers.unwrap_or(10_000);
+                match self.classic {
+                    true => Box::new(SmallBank::classic(customers, spread)),
+                    false => Box::new(SmallBank::multi(customers, spread, self.size)),
+                }
+            }
+            What::Marketplace => {
+                let sizes = Sizes {
+                    customers: self.customers.unwrap_or(100_000),
+                    sellers: self.sellers,
+                    products_each: 10,
+                    stock: self.stock,
+                };
+                Box::new(Market::new(sizes, spread))
+            }
+        }
+    }
+
+    /// When it is measured, from now on.
+    pub fn plan(&self) -> Plan {
+        let (warm_up, window, windows) = (self.warm_up, self.duration, self.runs);
+        Plan {
+            begin: Instant::now(),
+            warm_up,
+            window,
+            windows,
+        }
+    }
+}
