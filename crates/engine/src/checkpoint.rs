@@ -38,6 +38,8 @@ struct Frozen {
     rows: Vec<Granule>,
     slots_done: usize,
     rows_done: usize,
+    /// Rows captured as gone: memory need not hide them once this is applied.
+    gone: Vec<Granule>,
     changes: Vec<(Granule, Option<Bytes>)>,
 }
 
@@ -74,7 +76,7 @@ impl Capture {
         }
     }
 
-    /// To be called before a row in memory is written or put back.
+    /// To be called with a row as it was before it was written or put back.
     pub fn before_row(&mut self, granule: &Granule, row: &mut Row) {
         let late = planted(Bug::RowCapturedLate);
         if row.mark.dirty && row.mark.epoch < self.epoch && !late {
@@ -87,16 +89,17 @@ impl Capture {
         }
     }
 
-    /// The mark of a row that is written now, given the one it had.
-    pub fn dirty_row(&mut self, granule: &Granule, before: Option<Mark>) -> Mark {
-        let mark = Mark {
+    /// The mark of what is written now.
+    pub fn written(&self) -> Mark {
+        Mark {
             dirty: true,
             epoch: self.epoch,
-        };
-        if before != Some(mark) {
-            self.rows.push(granule.clone());
         }
-        mark
+    }
+
+    /// To be called when a row is written that had another mark before.
+    pub fn dirty_row(&mut self, granule: &Granule) {
+        self.rows.push(granule.clone());
     }
 
     /// Granules written since the last freeze.
@@ -124,6 +127,7 @@ impl Capture {
             rows: std::mem::take(&mut self.rows),
             slots_done: 0,
             rows_done: 0,
+            gone: Vec::new(),
             changes: vec![(Granule::meta("engine"), Some(meta))],
         });
         self.epoch += 1;
@@ -157,17 +161,23 @@ impl Capture {
             let granule = &frozen.rows[frozen.rows_done];
             frozen.rows_done += 1;
             left -= 1;
-            let Some(row) = rows.get_mut(granule) else {
+            let Some((value, mark)) = rows.get_mut(granule) else {
                 continue;
             };
-            if row.mark
+            if *mark
                 == (Mark {
                     dirty: true,
                     epoch: frozen.epoch,
                 })
             {
-                frozen.changes.push((granule.clone(), row.value.clone()));
-                row.mark.dirty = false;
+                let gone = value.is_none();
+                frozen.changes.push((granule.clone(), value.cloned()));
+                mark.dirty = false;
+                match gone {
+                    true if planted(Bug::DeletionForgotten) => rows.forget_gone(granule),
+                    true => frozen.gone.push(granule.clone()),
+                    false => {}
+                }
             }
         }
         let done = frozen.slots_done == frozen.slots.len() && frozen.rows_done == frozen.rows.len();
@@ -183,8 +193,8 @@ impl Capture {
         let frozen = self.frozen.take().expect("what is applied was frozen");
         assert_eq!(frozen.epoch, epoch, "checkpoints are applied in order");
         self.applied = epoch;
-        for granule in frozen.rows {
-            rows.forget_deleted(granule, epoch); // or scans would pass over it for ever
+        for granule in frozen.gone {
+            rows.forget_gone(&granule);
         }
         frozen.seq
     }
@@ -209,11 +219,11 @@ impl Capture {
             }
         }
         for granule in frozen.rows {
-            let Some(row) = rows.get_mut(&granule) else {
+            let Some((_, mark)) = rows.get_mut(&granule) else {
                 continue;
             };
-            if row.mark != dirty {
-                row.mark = dirty;
+            if *mark != dirty {
+                *mark = dirty;
                 self.rows.push(granule);
             }
         }

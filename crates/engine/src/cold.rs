@@ -5,6 +5,10 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use ordain_types::Granule;
+use ordain_types::granule::Part;
+
+use crate::Tx;
+use crate::slots::{Mark, Slot};
 
 /// The durable state could not be read: the engine stops rather than guess.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,6 +38,38 @@ pub trait Cold: Send {
         reverse: bool,
         limit: usize,
     ) -> Result<ColdRows, ColdError>;
+}
+
+impl Tx {
+    /// Takes what cold has for a granule into memory, unless memory has it. What does not decode is
+    /// left to whoever needs it, to say so.
+    pub(crate) fn load(&mut self, granule: &Granule, value: Bytes) {
+        let entity = match granule.part() {
+            Some(Part::Root(entity)) => entity,
+            Some(Part::Field(..)) => {
+                self.rows.begin(); // who reads ahead keeps within the budget
+                return self.rows.load(granule, value, self.capture.applied);
+            }
+            _ => return,
+        };
+        let Some(ty) = self.catalog.index(entity.ty.as_str()) else {
+            return;
+        };
+        if self.slots.find(ty, entity.key.as_str()).is_some() {
+            return;
+        }
+        if let Ok(state) = self.catalog.get(ty).state.decode(&value) {
+            self.slots.insert(Slot {
+                ty,
+                key: entity.key,
+                state: Some(state),
+                exists: true,
+                len: value.len() as u32,
+                mark: Mark::default(),
+                used: true,
+            });
+        }
+    }
 }
 
 /// Nothing was ever checkpointed.

@@ -27,6 +27,7 @@ impl Tx {
         running.chance = Chance::new(log_id, seq);
         running.fault = None;
         running.query = false;
+        self.rows.begin();
     }
 
     /// Runs what may find the durable state unreadable.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use ordain_types::{
     BatchDigest, Bug, BuildId, Call, Command, EntityId, FieldKey, Granule, InForce, Json, LogId,
     Outcome, SendId, Seq, Timestamp, limits, planted,
@@ -120,7 +121,7 @@ impl Engine {
             cold_used: stored.is_some(),
             read_back: options.read_back,
             slots: Slots::new(options.hash_seed),
-            rows: Rows::default(),
+            rows: Rows::new(options.hash_seed, stored.is_none()),
             pending: PendingSends::default(),
             undo: Vec::new(),
             capture: Capture::default(),
@@ -330,6 +331,12 @@ impl Engine {
             .whole(|tx| (tx.root(entity), tx.fields_of(entity, after, limit)))
     }
 
+    /// Takes what cold has for a granule into memory, ahead of its use: it only changes what a later
+    /// read costs. Cold must not have changed since it was read.
+    pub fn load(&mut self, granule: &Granule, value: Bytes) {
+        self.tx.load(granule, value);
+    }
+
     /// Granules changed since the last checkpoint was begun.
     pub fn dirty(&self) -> usize {
         self.tx.capture.dirty()
@@ -374,6 +381,7 @@ impl Engine {
     pub fn applied(&mut self, epoch: u64) {
         let seq = self.tx.capture.applied(epoch, &mut self.tx.rows);
         self.tx.cold_used = true;
+        self.tx.rows.cold_is_filled();
         self.durable(seq); // before-images name slots that may now be forgotten
     }
 

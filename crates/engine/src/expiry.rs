@@ -2,15 +2,14 @@
 //! to be forgotten when is kept in rows; forgetting happens as commands run, a few at a time, so that it
 //! is a function of the log like everything else.
 
-use std::ops::Bound;
-
 use bytes::Bytes;
-use ordain_types::granule::{Part, prefix_end};
+use ordain_types::granule::Part;
 use ordain_types::{Bug, Call, Granule, Outcome, SendId, Seq, Timestamp, limits, planted};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Tx;
+use crate::known::{Cut, Stretch};
 use crate::sends::encode;
 
 /// An answered idempotency key: the payload of its row.
@@ -70,18 +69,19 @@ impl Tx {
         let Some(next) = self.next_expiry.filter(|next| *next <= now) else {
             return;
         };
-        // From the lower bound up: what was forgotten before it may still be in memory, hidden, and
-        // to pass it by each time would cost more the more was forgotten.
+        // From the lower bound up: what was forgotten before it is not looked for again in the store.
         let first = SendId {
             seq: Seq::ZERO,
             index: 0,
         };
         let from = Granule::expiry(next, first);
-        let end = prefix_end(Granule::expiries()).expect("a table number is below 255");
-        let range = (Bound::Included(from.as_bytes()), Bound::Excluded(&end[..]));
-        let rows = self.scan_rows(range, false, limits::EXPIRIES_PER_COMMAND + 1);
+        let (prefix, from) = from.split();
+        let (from, to) = (Cut::before(from), Cut::End);
+        let most = limits::EXPIRIES_PER_COMMAND + 1;
+        let rows = self.scan_rows(prefix, Stretch { from, to }, false, most);
         self.next_expiry = None;
-        for (index, (expiry, granule)) in rows.into_iter().enumerate() {
+        for (index, (key, granule)) in rows.into_iter().enumerate() {
+            let expiry = Granule::from_bytes(&[prefix, &key].concat());
             let at = self.time_of(&expiry);
             if at > now || index == limits::EXPIRIES_PER_COMMAND {
                 self.next_expiry = Some(at);

@@ -2,12 +2,11 @@
 
 use std::ops::Bound;
 
-use ordain_types::{
-    Bug, EntityId, FaultKind, FieldKey, Granule, Json, granule::Part, granule::prefix_end, limits,
-    planted,
-};
+use ordain_types::{Bug, EntityId, FaultKind, FieldKey, Granule, Json, limits, planted};
 
-use crate::Tx;
+use crate::known::{Cut, Stretch};
+use crate::rows::Found;
+use crate::{Cold, Tx};
 
 impl Tx {
     /// The value of a field of the entity whose method runs.
@@ -76,37 +75,40 @@ impl Tx {
         reverse: bool,
         limit: usize,
     ) -> Vec<(FieldKey, Json)> {
-        let prefix = Granule::prefix(entity);
-        let join = |key: &str| [&prefix, key.as_bytes()].concat();
         let from = match from {
-            Bound::Unbounded => Bound::Excluded(prefix.clone()),
-            Bound::Included("") | Bound::Excluded("") => Bound::Excluded(prefix.clone()),
-            Bound::Included(key) => Bound::Included(join(key)),
-            Bound::Excluded(key) => Bound::Excluded(join(key)),
+            // No field has an empty key.
+            Bound::Unbounded | Bound::Included("") | Bound::Excluded("") => Cut::Start,
+            Bound::Included(key) => Cut::before(key.as_bytes()),
+            Bound::Excluded(key) => Cut::after(key.as_bytes()),
         };
         let to = match to {
-            Bound::Unbounded => Bound::Excluded(prefix_end(&prefix).expect("a prefix ends in 0")),
-            Bound::Included(key) if planted(Bug::ScanEndsEarly) => Bound::Excluded(join(key)),
-            Bound::Included(key) => Bound::Included(join(key)),
-            Bound::Excluded(key) => Bound::Excluded(join(key)),
+            Bound::Unbounded => Cut::End,
+            Bound::Included("") | Bound::Excluded("") => Cut::Start,
+            Bound::Included(key) if planted(Bug::ScanEndsEarly) => Cut::before(key.as_bytes()),
+            Bound::Included(key) => Cut::after(key.as_bytes()),
+            Bound::Excluded(key) => Cut::before(key.as_bytes()),
         };
-        let rows = self.scan_rows((bytes(&from), bytes(&to)), reverse, limit);
+        let prefix = Granule::prefix(entity);
+        let rows = self.scan_rows(&prefix, Stretch { from, to }, reverse, limit);
         rows.into_iter()
-            .map(|(granule, value)| (self.field_key(&granule), value))
+            .map(|(key, value)| (self.field_key(&prefix, &key), value))
             .collect()
     }
 
     /// Rows in order, from memory over cold.
     pub(crate) fn scan_rows(
         &mut self,
-        range: crate::rows::Range<'_>,
+        prefix: &[u8],
+        stretch: Stretch,
         reverse: bool,
         limit: usize,
-    ) -> Vec<(Granule, Json)> {
-        let found = match self.cold_used {
-            true => self.rows.scan(&*self.cold, range, reverse, limit),
-            false => self.rows.scan(&crate::Empty, range, reverse, limit),
+    ) -> Vec<Found> {
+        let cold: &dyn Cold = match self.cold_used {
+            true => &*self.cold,
+            false => &crate::Empty,
         };
+        let applied = self.capture.applied;
+        let found = (self.rows).scan(cold, prefix, stretch, reverse, limit, applied);
         match found {
             Ok(rows) => rows,
             Err(error) => self.stop(error),
@@ -114,11 +116,12 @@ impl Tx {
     }
 
     /// The field of a granule between an entity's root and its end.
-    fn field_key(&mut self, granule: &Granule) -> FieldKey {
-        match granule.part() {
-            Some(Part::Field(_, field)) => field,
-            _ => self.stop_at(
-                granule,
+    fn field_key(&mut self, prefix: &[u8], key: &[u8]) -> FieldKey {
+        let field = std::str::from_utf8(key).ok();
+        match field.and_then(|field| FieldKey::new(field).ok()) {
+            Some(field) => field,
+            None => self.stop_at(
+                &Granule::from_bytes(&[prefix, key].concat()),
                 "between an entity's root and its end there are fields",
             ),
         }
@@ -131,8 +134,4 @@ impl Tx {
              backup"
         )))
     }
-}
-
-fn bytes(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    bound.as_ref().map(Vec::as_slice)
 }

@@ -34,6 +34,7 @@ mod digest;
 mod engine;
 mod expiry;
 mod fields;
+mod known;
 mod rows;
 mod sends;
 mod slots;

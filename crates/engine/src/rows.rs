@@ -1,12 +1,31 @@
 //! Ordered granules in memory: fields and system tables, as bytes over what [`Cold`] has.
+//!
+//! Rows lie by their owner: an entity, or a system table. An owner's rows that have a value are apart
+//! from those that are gone and only hide what cold may still have, so that a scan passes over none of
+//! these, however many were deleted.
+//!
+//! Each owner has a stretch of keys that is **known**: whatever cold has there, memory has too, as a
+//! value or as gone. A read in a known stretch asks cold for nothing. What keeps this true:
+//!
+//! - while cold is empty, everything is known;
+//! - a scan that asks cold puts what it got into memory, and the stretch it asked for becomes known;
+//! - cold gets a row from a checkpoint alone, and so from memory, which keeps it until it is evicted;
+//! - a row that leaves memory while cold may have it (evicted, or a write undone of a row that was not
+//!   in memory before) ends the known stretch there.
+//!
+//! It only says where to look. No result depends on it.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
+use hashbrown::HashTable;
+use ordain_types::granule::prefix_end;
 use ordain_types::{Bug, Granule, planted};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::cold::{Cold, ColdError};
+use crate::known::{Cut, Stretch};
 use crate::slots::Mark;
 
 /// One granule in memory. A value of none hides one that `Cold` may have.
@@ -16,52 +35,136 @@ pub(crate) struct Row {
     pub mark: Mark,
 }
 
-/// Bounds over granule bytes.
-pub(crate) type Range<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+/// What memory says of a granule.
+pub(crate) enum Look<'a> {
+    Value(&'a Bytes),
+    /// There is none, whatever cold has.
+    Gone,
+    /// Cold is to be asked.
+    Unknown,
+}
+
+/// A key within its owner, with its value.
+pub(crate) type Found = (Box<[u8]>, Bytes);
 
 const ROW_BYTES: usize = 112;
+const OWNER_BYTES: usize = std::mem::size_of::<Owner>() + 64;
 
 /// Rows asked of cold at a time: where each question costs more than a row, few questions.
 const ASK_MIN: usize = 16;
 const ASK_MAX: usize = 4_096;
 
-#[derive(Default)]
+/// Bytes of rows that one transaction may read into memory before others leave for them.
+const LOADED_BYTES_MAX: usize = 64 << 20;
+
 pub(crate) struct Rows {
-    rows: BTreeMap<Granule, Row>,
+    owners: Vec<Option<Box<Owner>>>,
+    free: Vec<u32>,
+    table: HashTable<u32>,
+    seed: u64,
+    cold_is_empty: bool,
     bytes: usize,
-    hand: Option<Granule>,
+    loaded: usize,
+    /// Where evicting goes on: an owner, and a key of it.
+    hand: (usize, Option<Box<[u8]>>),
+}
+
+struct Owner {
+    /// What its granules begin with, and no others.
+    prefix: Box<[u8]>,
+    live: BTreeMap<Box<[u8]>, Live>,
+    gone: BTreeMap<Box<[u8]>, Mark>,
+    known: Stretch,
+}
+
+struct Live {
+    value: Bytes,
+    mark: Mark,
 }
 
 impl Rows {
-    pub fn get(&self, granule: &Granule) -> Option<&Row> {
-        self.rows.get(granule)
+    /// The seed hides where owners fall in the table from those who choose keys.
+    pub fn new(seed: u64, cold_is_empty: bool) -> Self {
+        Self {
+            owners: Vec::new(),
+            free: Vec::new(),
+            table: HashTable::new(),
+            seed,
+            cold_is_empty,
+            bytes: 0,
+            loaded: 0,
+            hand: (0, None),
+        }
     }
 
-    pub fn get_mut(&mut self, granule: &Granule) -> Option<&mut Row> {
-        self.rows.get_mut(granule)
+    /// Cold has something from now on.
+    pub fn cold_is_filled(&mut self) {
+        self.cold_is_empty = false;
+    }
+
+    /// A transaction begins.
+    pub fn begin(&mut self) {
+        self.loaded = 0;
+    }
+
+    pub fn look(&self, granule: &Granule) -> Look<'_> {
+        let (prefix, key) = granule.split();
+        let Some(at) = self.find(prefix) else {
+            return match self.cold_is_empty {
+                true => Look::Gone,
+                false => Look::Unknown,
+            };
+        };
+        let owner = self.owner(at);
+        match owner.live.get(key) {
+            Some(live) => Look::Value(&live.value),
+            None if owner.gone.contains_key(key) || owner.known.contains(key) => Look::Gone,
+            None => Look::Unknown,
+        }
+    }
+
+    /// The value and the mark of a row in memory.
+    pub fn get_mut(&mut self, granule: &Granule) -> Option<(Option<&Bytes>, &mut Mark)> {
+        let (prefix, key) = granule.split();
+        let at = self.find(prefix)?;
+        let Owner { live, gone, .. } = self.owner_mut(at);
+        match live.get_mut(key) {
+            Some(live) => Some((Some(&live.value), &mut live.mark)),
+            None => gone.get_mut(key).map(|mark| (None, mark)),
+        }
     }
 
     /// Puts a row and gives back the one it replaces.
-    pub fn put(&mut self, granule: Granule, row: Row) -> Option<Row> {
-        self.bytes += cost(&granule, &row);
-        let key_len = granule.as_bytes().len();
-        let before = self.rows.insert(granule, row);
+    pub fn put(&mut self, granule: &Granule, row: Row) -> Option<Row> {
+        let (prefix, key) = granule.split();
+        let at = self.find_or_make(prefix);
+        self.bytes += cost(key, row.value.as_ref());
+        let before = self.owner_mut(at).put(key, row);
         if let Some(before) = &before {
-            self.bytes -= cost_of(key_len, before);
+            self.bytes -= cost(key, before.value.as_ref());
         }
         before
     }
 
-    /// Puts back what [`Rows::put`] gave.
-    pub fn restore(&mut self, granule: Granule, before: Option<Row>) {
-        match before {
-            Some(row) => drop(self.put(granule, row)),
-            None => {
-                if let Some(row) = self.rows.remove(&granule) {
-                    self.bytes -= cost(&granule, &row);
-                }
-            }
+    /// Takes out a row that was not in memory before it was written.
+    pub fn remove(&mut self, granule: &Granule) -> Option<Row> {
+        let (prefix, key) = granule.split();
+        let at = self.find(prefix)?;
+        let owner = self.owner_mut(at);
+        if !planted(Bug::UndoneStaysKnown) {
+            owner.known.leave(key);
         }
+        let row = owner.take(key)?;
+        self.bytes -= cost(key, row.value.as_ref());
+        Some(row)
+    }
+
+    /// Takes in what cold has for a granule.
+    pub fn load(&mut self, granule: &Granule, value: Bytes, applied: u64) {
+        self.make_room(applied);
+        let (prefix, key) = granule.split();
+        let at = self.find_or_make(prefix);
+        self.load_at(at, key, value);
     }
 
     /// Roughly the bytes of all rows.
@@ -69,144 +172,284 @@ impl Rows {
         self.bytes
     }
 
-    /// At most `limit` granules with values within `range`, from its first upwards or its last
-    /// downwards: memory over cold.
+    /// At most `limit` rows with values of a stretch of an owner, from its first upwards or its last
+    /// downwards.
     pub fn scan(
-        &self,
+        &mut self,
         cold: &dyn Cold,
-        range: Range<'_>,
+        prefix: &[u8],
+        mut left: Stretch,
         reverse: bool,
         limit: usize,
-    ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
+        applied: u64,
+    ) -> Result<Vec<Found>, ColdError> {
         let mut found = Vec::new();
-        let (mut from, mut to) = (owned(range.0), owned(range.1));
+        if self.cold_is_empty && self.find(prefix).is_none() {
+            return Ok(found);
+        }
+        self.make_room(applied);
+        let at = self.find_or_make(prefix);
         let mut ask = limit.max(ASK_MIN);
-        loop {
-            if limit == 0 || is_empty((borrowed(&from), borrowed(&to))) {
-                return Ok(found); // bounds that cross are asked of nobody: maps panic on them
+        while found.len() < limit && !left.is_empty() {
+            let owner = self.owner(at);
+            if let Some(near) = owner.known.take_near(&mut left, reverse) {
+                owner.read(&near, reverse, limit, &mut found);
+                continue;
             }
-            let chunk = cold.scan(borrowed(&from), borrowed(&to), reverse, ask)?;
-            let whole = chunk.len() < ask;
+            let part = owner.known.up_to(&left, reverse);
+            self.ask(cold, at, part, reverse, ask)?;
             // What memory hides cost a look for nothing: ask for more at a time.
             ask = (4 * ask).min(ASK_MAX).max(ask);
-            // Memory counts only as far as this chunk of cold has come.
-            let reached = chunk.last().map(|(granule, _)| granule.as_bytes().to_vec());
-            let (low, high) = match (&reached, whole, reverse) {
-                (Some(last), false, false) => (from.clone(), Bound::Included(last.clone())),
-                (Some(last), false, true) if !planted(Bug::ReverseOverreach) => {
-                    (Bound::Included(last.clone()), to.clone())
-                }
-                _ => (from.clone(), to.clone()),
-            };
-            self.merge(
-                chunk,
-                (borrowed(&low), borrowed(&high)),
-                reverse,
-                limit,
-                &mut found,
-            );
-            match (reached, whole || found.len() >= limit) {
-                (Some(last), false) if reverse => to = Bound::Excluded(last),
-                (Some(last), false) => from = Bound::Excluded(last),
-                _ => return Ok(found),
-            }
         }
+        Ok(found)
     }
 
-    fn merge(
-        &self,
-        cold: Vec<(Granule, Bytes)>,
-        range: Range<'_>,
+    /// Reads the first or last rows of a stretch from cold into memory: so far it is known then.
+    fn ask(
+        &mut self,
+        cold: &dyn Cold,
+        at: u32,
+        mut part: Stretch,
         reverse: bool,
-        limit: usize,
-        found: &mut Vec<(Granule, Bytes)>,
-    ) {
-        let hot: Box<dyn Iterator<Item = _>> = match (is_empty(range), reverse) {
-            (true, _) => Box::new(std::iter::empty()),
-            (_, false) => Box::new(self.rows.range::<[u8], _>(range)),
-            (_, true) => Box::new(self.rows.range::<[u8], _>(range).rev()),
-        };
-        let (mut hot, mut cold) = (hot.peekable(), cold.into_iter().peekable());
-        let first = |a: &Granule, b: &Granule| if reverse { a > b } else { a < b };
-        while found.len() < limit {
-            let take_cold = match (hot.peek(), cold.peek()) {
-                (None, None) => return,
-                (Some(_), None) => false,
-                (None, Some(_)) => true,
-                (Some((h, _)), Some((c, _))) if *h == c && !planted(Bug::HidesNothing) => {
-                    cold.next();
-                    false
-                }
-                (Some((h, _)), Some((c, _))) => first(c, h),
-            };
-            if take_cold {
-                found.extend(cold.next());
-            } else if let Some((
-                granule,
-                Row {
-                    value: Some(value), ..
-                },
-            )) = hot.next()
-            {
-                found.push((granule.clone(), value.clone()));
+        ask: usize,
+    ) -> Result<(), ColdError> {
+        let prefix = &self.owner(at).prefix;
+        let skip = prefix.len();
+        let (from, to) = full_bounds(prefix, &part);
+        let chunk = cold.scan(borrowed(&from), borrowed(&to), reverse, ask)?;
+        if chunk.len() >= ask
+            && let Some((last, _)) = chunk.last()
+        {
+            let last = &last.as_bytes()[skip..];
+            match reverse {
+                false => part.to = Cut::after(last),
+                true if planted(Bug::ReverseOverreach) => {}
+                true => part.from = Cut::before(last),
             }
+        }
+        for (granule, value) in chunk {
+            self.load_at(at, &granule.as_bytes()[skip..], value);
+        }
+        self.owner_mut(at).known.join(part);
+        Ok(())
+    }
+
+    fn load_at(&mut self, at: u32, key: &[u8], value: Bytes) {
+        let owner = self.owner_mut(at);
+        let hidden = owner.live.contains_key(key) || owner.gone.contains_key(key);
+        if hidden && !planted(Bug::HidesNothing) {
+            return;
+        }
+        let row = Row {
+            mark: Mark::default(),
+            value: Some(value),
+        };
+        let cost = cost(key, row.value.as_ref());
+        owner.put(key, row);
+        self.bytes += cost;
+        self.loaded += cost;
+    }
+
+    fn make_room(&mut self, applied: u64) {
+        if self.loaded > LOADED_BYTES_MAX {
+            self.evict(self.loaded, applied);
+            self.loaded = 0;
         }
     }
 
-    /// Forgets a row that hides nothing any more: it is deleted, and so it is in `Cold`.
-    pub fn forget_deleted(&mut self, granule: Granule, applied: u64) {
-        let row = self.rows.get(&granule);
-        let cold = |mark: Mark| mark.is_cold(applied) || planted(Bug::DeletionForgotten);
-        if row.is_some_and(|row| row.value.is_none() && cold(row.mark)) {
-            self.restore(granule, None);
+    /// Forgets a row if it is gone: `Cold` has none either, and so it hides nothing.
+    pub fn forget_gone(&mut self, granule: &Granule) {
+        let (prefix, key) = granule.split();
+        let Some(at) = self.find(prefix) else { return };
+        if self.owner_mut(at).gone.remove(key).is_some() {
+            self.bytes -= cost(key, None);
         }
     }
 
     /// Forgets rows that `Cold` has, until `bytes` are freed or all were looked at once.
     pub fn evict(&mut self, bytes: usize, applied: u64) {
-        const STEP: usize = 1_024;
         let goal = self.bytes.saturating_sub(bytes);
-        let mut looked = 0;
-        let all = self.rows.len();
-        while self.bytes > goal && looked < all {
-            let from = self.hand.take().map_or(Bound::Unbounded, Bound::Excluded);
-            let step: Vec<_> = self
-                .rows
-                .range((from, Bound::Unbounded))
-                .take(STEP)
-                .map(|(granule, row)| (granule.clone(), row.mark.is_cold(applied)))
-                .collect();
-            looked += step.len().max(1);
-            self.hand = (step.len() == STEP).then(|| step[STEP - 1].0.clone());
-            for (granule, _) in step.into_iter().filter(|(_, cold)| *cold) {
-                self.restore(granule, None);
+        for _ in 0..=self.owners.len() {
+            if self.bytes <= goal || self.owners.is_empty() {
+                return;
             }
+            let (at, from) = (self.hand.0 % self.owners.len(), self.hand.1.take());
+            self.hand.0 = at;
+            if let Some(owner) = &mut self.owners[at] {
+                self.hand.1 = owner.evict(from, applied, &mut self.bytes, goal);
+                if self.hand.1.is_some() {
+                    return;
+                }
+                if owner.live.is_empty() && owner.gone.is_empty() {
+                    self.drop_owner(at as u32);
+                }
+            }
+            self.hand.0 += 1;
         }
+    }
+
+    fn hash(&self, prefix: &[u8]) -> u64 {
+        xxh3_64_with_seed(prefix, self.seed)
+    }
+
+    fn find(&self, prefix: &[u8]) -> Option<u32> {
+        let same = |&at: &u32| *self.owner(at).prefix == *prefix;
+        self.table.find(self.hash(prefix), same).copied()
+    }
+
+    fn owner(&self, at: u32) -> &Owner {
+        self.owners[at as usize]
+            .as_ref()
+            .expect("an owner named is there")
+    }
+
+    fn owner_mut(&mut self, at: u32) -> &mut Owner {
+        self.owners[at as usize]
+            .as_mut()
+            .expect("an owner named is there")
+    }
+
+    fn find_or_make(&mut self, prefix: &[u8]) -> u32 {
+        if let Some(at) = self.find(prefix) {
+            return at;
+        }
+        let known = match self.cold_is_empty {
+            true => Stretch::ALL,
+            false => Stretch::NONE,
+        };
+        let owner = Box::new(Owner {
+            prefix: prefix.into(),
+            live: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            known,
+        });
+        self.bytes += OWNER_BYTES + prefix.len();
+        let at = self.free.pop().unwrap_or(self.owners.len() as u32);
+        match self.owners.get_mut(at as usize) {
+            Some(place) => *place = Some(owner),
+            None => self.owners.push(Some(owner)),
+        }
+        let (hash, owners, seed) = (self.hash(prefix), &self.owners, self.seed);
+        self.table.insert_unique(hash, at, |&at| {
+            let owner = owners[at as usize].as_ref().expect("an owner in the table");
+            xxh3_64_with_seed(&owner.prefix, seed)
+        });
+        at
+    }
+
+    fn drop_owner(&mut self, at: u32) {
+        let owner = self.owners[at as usize]
+            .take()
+            .expect("an owner dropped is there");
+        let hash = self.hash(&owner.prefix);
+        match self.table.find_entry(hash, |&other| other == at) {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => unreachable!("an owner that is there is in the table"),
+        }
+        self.bytes -= OWNER_BYTES + owner.prefix.len();
+        self.free.push(at);
     }
 }
 
-fn owned(bound: Bound<&[u8]>) -> Bound<Vec<u8>> {
-    bound.map(<[u8]>::to_vec)
+impl Owner {
+    fn put(&mut self, key: &[u8], row: Row) -> Option<Row> {
+        let Row { value, mark } = row;
+        let Some(value) = value else {
+            let before = self.take(key);
+            self.gone.insert(key.into(), mark);
+            return before;
+        };
+        let live = Live { value, mark };
+        match self.live.get_mut(key) {
+            Some(place) => Some(std::mem::replace(place, live).into()),
+            None => {
+                self.live.insert(key.into(), live);
+                self.gone.remove(key).map(gone)
+            }
+        }
+    }
+
+    fn take(&mut self, key: &[u8]) -> Option<Row> {
+        let live = self.live.remove(key).map(Row::from);
+        live.or_else(|| self.gone.remove(key).map(gone))
+    }
+
+    fn read(&self, part: &Stretch, reverse: bool, limit: usize, found: &mut Vec<Found>) {
+        if part.is_empty() {
+            return;
+        }
+        let rows = self.live.range::<[u8], _>(part.bounds());
+        let more = limit - found.len();
+        let mut take = |(key, live): (&_, &Live)| found.push((Box::clone(key), live.value.clone()));
+        match reverse {
+            false => rows.take(more).for_each(&mut take),
+            true => rows.rev().take(more).for_each(&mut take),
+        }
+    }
+
+    /// Forgets rows after `from` that cold has. Gives the key it came to if there was enough.
+    fn evict(
+        &mut self,
+        from: Option<Box<[u8]>>,
+        applied: u64,
+        bytes: &mut usize,
+        goal: usize,
+    ) -> Option<Box<[u8]>> {
+        let from = from.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut last = None;
+        let rest = (from, Bound::Unbounded);
+        let leave = self
+            .live
+            .extract_if(rest, |_, live| live.mark.is_cold(applied));
+        for (key, live) in leave {
+            *bytes -= cost(&key, Some(&live.value));
+            last = Some(key);
+            if *bytes <= goal {
+                break;
+            }
+        }
+        if let Some(last) = last.as_ref().filter(|_| !planted(Bug::EvictedStaysKnown)) {
+            self.known.leave(last);
+        }
+        if *bytes <= goal {
+            return last;
+        }
+        let gone_too = self.gone.extract_if(.., |_, mark| mark.is_cold(applied));
+        *bytes -= gone_too.map(|(key, _)| cost(&key, None)).sum::<usize>();
+        None
+    }
+}
+
+impl From<Live> for Row {
+    fn from(Live { value, mark }: Live) -> Self {
+        let value = Some(value);
+        Self { value, mark }
+    }
+}
+
+fn gone(mark: Mark) -> Row {
+    Row { value: None, mark }
+}
+
+/// The bounds of a stretch over whole granules. An entity's root, which has its prefix for a key, lies
+/// outside.
+fn full_bounds(prefix: &[u8], part: &Stretch) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let join = |key: &[u8]| [prefix, key].concat();
+    let from = match part.from.lower() {
+        Bound::Unbounded => Bound::Excluded(prefix.to_vec()),
+        bound => bound.map(join),
+    };
+    let to = match part.to.upper() {
+        Bound::Unbounded => Bound::Excluded(prefix_end(prefix).expect("a prefix ends below 255")),
+        bound => bound.map(join),
+    };
+    (from, to)
 }
 
 fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     bound.as_ref().map(Vec::as_slice)
 }
 
-/// A map panics on bounds that cross; here they are just empty.
-fn is_empty(range: Range<'_>) -> bool {
-    use Bound::{Excluded, Included, Unbounded};
-    match range {
-        (Unbounded, _) | (_, Unbounded) => false,
-        (Included(from), Included(to)) => from > to,
-        (Included(from) | Excluded(from), Included(to) | Excluded(to)) => from >= to,
-    }
-}
-
-fn cost(granule: &Granule, row: &Row) -> usize {
-    cost_of(granule.as_bytes().len(), row)
-}
-
-fn cost_of(key_len: usize, row: &Row) -> usize {
-    ROW_BYTES + key_len + row.value.as_ref().map_or(0, Bytes::len)
+fn cost(key: &[u8], value: Option<&Bytes>) -> usize {
+    ROW_BYTES + key.len() + value.map_or(0, Bytes::len)
 }

@@ -19,7 +19,7 @@ use crate::checkpoint::Capture;
 use crate::cold::{Cold, ColdError};
 use crate::commands::{cut, panic_fault};
 use crate::engine::Meta;
-use crate::rows::{Row, Rows};
+use crate::rows::{Look, Row, Rows};
 use crate::sends::{NewSend, PendingSends};
 use crate::slots::{Mark, Slot, SlotIndex, Slots};
 use crate::undo::Undo;
@@ -296,22 +296,35 @@ impl Tx {
 
     /// The value of a row, from memory or cold.
     pub(crate) fn read_row(&mut self, granule: &Granule) -> Option<Bytes> {
-        match self.rows.get(granule) {
-            Some(row) => row.value.clone(),
-            None => self.read_cold(granule),
+        match self.rows.look(granule) {
+            Look::Value(value) => return Some(value.clone()),
+            Look::Gone => return None,
+            Look::Unknown => {}
         }
+        let value = self.read_cold(granule)?;
+        let applied = self.capture.applied;
+        self.rows.load(granule, value.clone(), applied);
+        Some(value)
     }
 
     /// Writes a row, with its undo.
     pub(crate) fn write_row(&mut self, granule: Granule, value: Option<Bytes>) {
-        if let Some(row) = self.rows.get_mut(&granule) {
-            self.capture.before_row(&granule, row);
-        }
-        let mark = self
-            .capture
-            .dirty_row(&granule, self.rows.get(&granule).map(|row| row.mark));
-        let before = self.rows.put(granule.clone(), Row { value, mark });
+        let before = self.replace_row(&granule, value);
         self.undo.push(Undo::Row { granule, before });
+    }
+
+    /// Puts a row in the place of another, which is captured first if a checkpoint waits for it.
+    pub(crate) fn replace_row(&mut self, granule: &Granule, value: Option<Bytes>) -> Option<Row> {
+        let mark = self.capture.written();
+        let mut before = self.rows.put(granule, Row { value, mark });
+        if let Some(row) = &mut before {
+            self.capture.before_row(granule, row);
+        }
+        let unmarked = before.as_ref().is_none_or(|row| row.mark != mark);
+        if unmarked {
+            self.capture.dirty_row(granule);
+        }
+        before
     }
 
     /// The root value of the entity whose method runs.

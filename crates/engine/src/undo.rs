@@ -73,16 +73,13 @@ impl Tx {
     }
 
     fn restore_row(&mut self, granule: Granule, before: Option<Row>) {
-        if let Some(row) = self.rows.get_mut(&granule) {
-            self.capture.before_row(&granule, row);
-        }
-        let before = before.map(|row| {
-            let mark = self.rows.get(&granule).map(|row| row.mark);
-            Row {
-                value: row.value,
-                mark: self.capture.dirty_row(&granule, mark),
+        match before {
+            Some(row) => drop(self.replace_row(&granule, row.value)),
+            None => {
+                if let Some(mut row) = self.rows.remove(&granule) {
+                    self.capture.before_row(&granule, &mut row);
+                }
             }
-        });
-        self.rows.restore(granule, before);
+        }
     }
 }

@@ -54,17 +54,39 @@ impl Granule {
         Self(Self::prefix(entity).into())
     }
 
+    /// The bytes that all granules of the same entity or system table begin with, and no others; and
+    /// the rest, which tells apart its granules: of an entity's root it is empty.
+    pub fn split(&self) -> (&[u8], &[u8]) {
+        let zeros = self.0.iter().enumerate().filter(|(_, byte)| **byte == 0);
+        let len = match self.0.first() {
+            Some(&ENTITY) => zeros.map(|(at, _)| at + 1).nth(1),
+            _ => Some(1),
+        };
+        self.0
+            .split_at(len.unwrap_or(self.0.len()).min(self.0.len()))
+    }
+
     /// One field of an entity.
     pub fn field(entity: &EntityId, field: &FieldKey) -> Self {
-        let mut bytes = Self::prefix(entity);
-        bytes.extend_from_slice(field.as_str().as_bytes());
+        let field = field.as_str().as_bytes();
+        let mut bytes = Self::prefix_with_room(entity, field.len());
+        bytes.extend_from_slice(field);
         Self(bytes.into())
     }
 
     /// The bytes that all granules of one entity begin with, and no others: also its root's key.
     pub fn prefix(entity: &EntityId) -> Vec<u8> {
-        let mut bytes = Self::type_prefix(&entity.ty);
-        bytes.extend_from_slice(entity.key.as_str().as_bytes());
+        Self::prefix_with_room(entity, 0)
+    }
+
+    /// Room for so much more is exact: what becomes a granule is not copied again.
+    fn prefix_with_room(entity: &EntityId, more: usize) -> Vec<u8> {
+        let (ty, key) = (entity.ty.as_str(), entity.key.as_str());
+        let mut bytes = Vec::with_capacity(1 + ty.len() + 1 + key.len() + 1 + more);
+        bytes.push(ENTITY);
+        bytes.extend_from_slice(ty.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(key.as_bytes());
         bytes.push(0);
         bytes
     }

@@ -73,8 +73,12 @@ bugs! {
         SendsNotLoaded,
         /// A scan that includes its end leaves it out.
         ScanEndsEarly,
-        /// A scan from the end takes rows of memory before rows of the store that lie behind them.
+        /// A scan from the end takes for known what lies before the rows that it read.
         ReverseOverreach,
+        /// A row that was evicted leaves its place known.
+        EvictedStaysKnown,
+        /// A write that is undone leaves its place known, although the store may have a row there.
+        UndoneStaysKnown,
         /// A row of memory does not hide the one in the store.
         HidesNothing,
         /// A query may write a field.
