@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use ordain_engine::{Answer, Catalog, CatalogError, Engine, Halt, Meta};
+use ordain_engine::{Answer, Args, Catalog, CatalogError, Engine, Halt, Meta};
 use ordain_log::disk::{Dir, Disk};
 use ordain_log::{Cut, Log, Record};
 use ordain_store::{DiskStore, Store};
 use ordain_types::batch::BatchError;
-use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, planted};
+use ordain_types::{
+    Batch, BatchDigest, Bug, Command, Granule, InForce, LogId, Outcome, Seq, limits, planted,
+};
 
 use crate::budget::Budget;
 use crate::checkpointer;
@@ -25,6 +28,7 @@ use crate::ingress::Ingress;
 use crate::lock::{DataDir, DirError};
 use crate::node::{Ending, Node, Running, in_force};
 use crate::options::{Options, OptionsError};
+use crate::panics::caught;
 use crate::preparer::{Errand, Preparation};
 use crate::status::Counters;
 use crate::stepped::Steps;
@@ -192,7 +196,8 @@ pub(crate) fn open_on(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Node, Recovered), OpenError> {
     let chance = Chance::of_the_system();
-    let (whole, recovered) = recover(disk, store, catalog, options, chance, progress)?;
+    let ahead = ReadAhead::OnAThread;
+    let (whole, recovered) = recover(disk, store, catalog, options, chance, ahead, progress)?;
     Ok((whole.start(dir), recovered))
 }
 
@@ -206,7 +211,8 @@ pub(crate) fn open_stepped(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Node, Steps, Recovered), OpenError> {
     let chance = Chance::of_seed(seed);
-    let (whole, recovered) = recover(disk, store, catalog, options, chance, progress)?;
+    let ahead = ReadAhead::Never;
+    let (whole, recovered) = recover(disk, store, catalog, options, chance, ahead, progress)?;
     let (node, steps) = whole.leave();
     Ok((node, steps, recovered))
 }
@@ -243,6 +249,7 @@ fn recover(
     catalog: Catalog,
     options: Options,
     chance: Chance,
+    ahead: ReadAhead,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Whole, Recovered), OpenError> {
     options.check()?;
@@ -276,6 +283,8 @@ fn recover(
             last,
         });
     }
+    let replayed = found.last_seq.0.saturating_sub(checkpoint.0);
+    warm(&mut engine, &*store, replayed, options.memory_budget_bytes)?;
     let mut replay = Replay {
         engine: &mut engine,
         in_force: &in_force,
@@ -284,7 +293,7 @@ fn recover(
         executed: BTreeMap::new(),
         differences: Vec::new(),
     };
-    replay.run(disk, found.last_seq, progress)?;
+    replay.run(disk, found.last_seq, ahead, progress)?;
     let (executed, differences) = (replay.executed, replay.differences);
     let recovered = Recovered {
         checkpoint,
@@ -302,11 +311,79 @@ fn recover(
     Ok((whole, recovered))
 }
 
+/// Whether the log is read and decoded while what was read before is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadAhead {
+    OnAThread,
+    /// All is done by who replays, one after the other: the seam for simulations.
+    Never,
+}
+
 /// What a replayed batch came to, until the log says what it should have.
 struct ReplayedBatch {
     digest: BatchDigest,
-    /// What was called and how it ended, by command.
-    commands: Vec<(String, String)>,
+    commands: Vec<Command>,
+    answers: Vec<Answer>,
+}
+
+/// Commands replayed for each key of the store from which on the store is read from end to end first:
+/// what most of the replay needs is then in memory, at a small part of what reading it key by key costs.
+const WARM_COMMANDS: u64 = 4;
+
+/// Takes the entities of the store into memory, as far as they fit, if the replay is long enough.
+fn warm(
+    engine: &mut Engine,
+    store: &dyn Store,
+    replayed: u64,
+    budget: usize,
+) -> Result<(), OpenError> {
+    if replayed * WARM_COMMANDS < store.stats().keys_approx.max(1) {
+        return Ok(());
+    }
+    let snapshot = store.snapshot()?;
+    for entry in snapshot.entries() {
+        let (key, value) = entry?;
+        if !key.starts_with(Granule::entities()) || engine.memory_bytes() > budget {
+            break;
+        }
+        engine.load(&Granule::from_bytes(&key), value);
+    }
+    Ok(())
+}
+
+/// Records that may be decoded and not run.
+const RECORDS_AHEAD_MAX: usize = 4;
+
+/// A record as it is run. Its checksum says nothing of whether it holds a batch, or belongs there.
+struct Read {
+    record: Record,
+    batch: Result<Batch, BatchError>,
+    /// Decoded arguments, by command; none: whoever runs it decodes them and says what is wrong.
+    args: Vec<Option<Args>>,
+}
+
+impl Read {
+    fn new(mut record: Record, catalog: &Catalog) -> Self {
+        let batch = Batch::decode(&std::mem::take(&mut record.payload));
+        let commands = batch.iter().flat_map(|batch| &batch.commands);
+        let args = commands.map(|command| decode(command, catalog)).collect();
+        Self {
+            record,
+            batch,
+            args,
+        }
+    }
+}
+
+fn decode(command: &Command, catalog: &Catalog) -> Option<Args> {
+    let Command::Call(call) = command else {
+        return None;
+    };
+    let (ty, method) = catalog.find(call.entity.ty.as_str(), call.method.as_str())?;
+    let run = &catalog.get(ty).methods[method.0 as usize].run;
+    let fits = call.args.len() <= limits::ARGUMENT_BYTES_MAX;
+    let decoded = caught(|| fits.then(|| run.decode(&call.args).ok()).flatten());
+    Some(decoded.ok()??.args)
 }
 
 struct Replay<'a> {
@@ -323,53 +400,72 @@ impl Replay<'_> {
         &mut self,
         disk: Arc<dyn Disk>,
         last: Seq,
+        ahead: ReadAhead,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), OpenError> {
         let first = self.engine.seq().next();
         if first > last {
             return Ok(());
         }
-        for record in ordain_log::read_from(disk, first)?.until(last) {
-            let record = record?;
-            let batch = self.decode(&record).map_err(|error| OpenError::Batch {
-                file: record.file.clone(),
-                offset: record.offset,
-                error,
-            })?;
-            self.batch(&batch)?;
-            progress(Progress {
-                at: self.engine.seq(),
-                first,
-                last,
-            });
+        let records = ordain_log::read_from(disk, first)?.until(last);
+        let catalog = self.engine.catalog().clone();
+        let read = records.map(move |record| record.map(|record| Read::new(record, &catalog)));
+        let mut run = |read: Result<Read, _>| {
+            self.record(read?)?;
+            let at = self.engine.seq();
+            progress(Progress { at, first, last });
+            Ok(())
+        };
+        match ahead {
+            ReadAhead::Never => read.into_iter().try_for_each(run),
+            ReadAhead::OnAThread => thread::scope(|scope| {
+                let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
+                // It ends when there is no more to read, or when nobody takes it.
+                scope.spawn(move || read.into_iter().all(|read| give.send(read).is_ok()));
+                take.into_iter().try_for_each(&mut run)
+            }),
         }
-        Ok(())
     }
 
-    /// The batch of the next record. Its checksum says nothing of whether it belongs there.
-    fn decode(&self, record: &Record) -> Result<Batch, BatchError> {
-        let batch = Batch::decode(&record.payload)?;
-        let before = self.engine.meta().timestamp;
-        batch.check_place(self.engine.seq().next(), record.last_seq(), before)?;
-        Ok(batch)
+    fn record(&mut self, read: Read) -> Result<(), OpenError> {
+        let Read {
+            record,
+            batch,
+            args,
+        } = read;
+        let placed = batch.and_then(|batch| {
+            let before = self.engine.meta().timestamp;
+            batch.check_place(self.engine.seq().next(), record.last_seq(), before)?;
+            Ok(batch)
+        });
+        let batch = placed.map_err(|error| OpenError::Batch {
+            file: record.file,
+            offset: record.offset,
+            error,
+        })?;
+        self.batch(batch, args)
     }
 
-    fn batch(&mut self, batch: &Batch) -> Result<(), OpenError> {
+    fn batch(&mut self, batch: Batch, args: Vec<Option<Args>>) -> Result<(), OpenError> {
         for digest in &batch.digests {
             self.compare(digest)?;
         }
         self.engine.begin_batch(batch.first_seq, batch.timestamp);
-        let mut commands = Vec::with_capacity(batch.commands.len());
-        for command in &batch.commands {
+        let mut answers = Vec::with_capacity(batch.commands.len());
+        for (command, args) in batch.commands.iter().zip(args) {
             self.check_build(command)?;
-            let executed = self.engine.execute(command, None)?;
+            let executed = self.engine.execute(command, args)?;
             self.budget.keep(self.engine);
-            commands.push((called(command), ended(&executed.answer)));
+            answers.push(executed.answer);
         }
         let digest = self.engine.end_batch();
         self.engine.durable(self.engine.seq());
-        self.executed
-            .insert(batch.first_seq, ReplayedBatch { digest, commands });
+        let replayed = ReplayedBatch {
+            digest,
+            commands: batch.commands,
+            answers,
+        };
+        self.executed.insert(batch.first_seq, replayed);
         Ok(())
     }
 
@@ -411,13 +507,15 @@ impl Replay<'_> {
             differ = vec![true; ours.commands.len()];
         }
         let last = Seq(first.0 + ours.commands.len() as u64 - 1);
-        let commands = ours.commands.into_iter().enumerate().zip(differ);
-        let differences: Vec<_> = commands
+        let ran = ours.commands.iter().zip(&ours.answers);
+        let differences: Vec<_> = ran
+            .enumerate()
+            .zip(differ)
             .filter(|(_, differs)| *differs)
-            .map(|((at, (method, now)), _)| Difference {
+            .map(|((at, (command, answer)), _)| Difference {
                 seq: first.plus(at as u64),
-                method,
-                now,
+                method: called(command),
+                now: ended(answer),
             })
             .collect();
         if !self.force {
