@@ -78,6 +78,11 @@ impl Cart {
         let items = std::mem::take(&mut cart.items);
         cart.orders += 1;
         let order = format!("{customer}.{}", cart.orders);
+        // An empty cart needs to hear of no price: told of each, it would only answer that.
+        for item in &items {
+            cx.entity::<Product>(&item.product)
+                .unwatch(customer.clone())?;
+        }
         cx.entity::<Order>(order).place(customer, items, card)
     }
 
