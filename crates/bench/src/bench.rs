@@ -1,30 +1,31 @@
 //! The command `bench`: from its words to a report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use ordain::Node;
+use ordain::{Node, Options};
 use ordain_cli::settings::Group;
 use ordain_cli::{Bar, Context, Exit, ExtraCommand, Failure};
 use ordain_client::Client;
-use tempfile::TempDir;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::answer::Answer;
 use crate::door::{Door, Embedded, Remote};
 use crate::drive::closed;
 use crate::drive::lane::Lane;
 use crate::drive::open::{self, Target};
+use crate::drive::paced;
 use crate::measure::{Plan, Record};
 use crate::report::{CpuTimes, Report};
+use crate::run::{blocking, new_dir, new_seed, until_interrupted};
 use crate::server::Server;
 use crate::words::Words;
 use crate::workload::Workload;
-use crate::{compare, limits, process};
+use crate::{compare, echo, guard, limits, memory, process, recovery};
 
 /// The command.
 pub fn command() -> ExtraCommand {
@@ -32,12 +33,20 @@ pub fn command() -> ExtraCommand {
     let words = Words::augment_args(Command::new("bench").about(about))
         .subcommand_negates_reqs(true)
         .args_conflicts_with_subcommands(true)
-        .subcommands([limits::command(), compare::command()]);
+        .subcommands([limits::command(), compare::command()])
+        .subcommands([guard::command(), echo::command()])
+        .subcommands(recovery::commands())
+        .subcommands(memory::commands());
     let groups = &[Group::Client];
     ExtraCommand::new(words, groups, |context, given| match given.subcommand() {
         None => workload(&context, given),
         Some(("limits", given)) => limits::run(&context, given),
-        Some((_, given)) => compare::run(&context, given),
+        Some(("compare", given)) => compare::run(&context, given),
+        Some(("guard", given)) => guard::run(&context, given),
+        Some(("echo", given)) => echo::run(given),
+        Some(("recovery", given)) => recovery::run("recovery", &context, given),
+        Some(("replay", given)) => recovery::run("replay", &context, given),
+        Some((name, given)) => memory::run(name, &context, given),
     })
 }
 
@@ -50,17 +59,12 @@ fn workload(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
         false => None,
     };
     let catalog = context.catalog.clone();
-    let open = move |dir: &Path| Ok(Node::open(dir, catalog)?);
     let report = until_interrupted(|handle| {
-        let seed = words.seed.unwrap_or_else(new_seed);
-        let workload = words.workload().into();
-        let bench = Bench {
-            words,
-            seed,
-            handle,
-            workload,
-        };
-        bench.run(client, open)
+        let bench = Bench::new(words, handle);
+        bench.run(client, move |dir, options| {
+            let (node, _) = Node::open_with(dir, catalog.clone(), options, &mut |_| {})?;
+            Ok(node)
+        })
     })?;
     report.print(context.output)?;
     match report.violations.is_empty() {
@@ -69,30 +73,9 @@ fn workload(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
-/// Runs it to its end, or until somebody wants this process to end. Whatever is dropped then takes its
-/// own with it: a server is killed, a directory removed.
-///
-/// # Errors
-/// Its own; or that it was interrupted.
-pub fn until_interrupted<T, F: Future<Output = anyhow::Result<T>>>(
-    work: impl FnOnce(Handle) -> F,
-) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(async {
-        tokio::select! {
-            done = work(runtime.handle().clone()) => done,
-            () = interrupted() => Err(anyhow::anyhow!("interrupted")),
-        }
-    });
-    runtime.shutdown_background();
-    done
-}
-
 /// One measurement.
 #[derive(Clone)]
-struct Bench {
+pub struct Bench {
     words: Words,
     seed: u64,
     handle: Handle,
@@ -100,22 +83,40 @@ struct Bench {
 }
 
 impl Bench {
+    /// What these words say.
+    pub fn new(words: Words, handle: Handle) -> Self {
+        let seed = words.seed.unwrap_or_else(new_seed);
+        let workload = words.workload().into();
+        Self {
+            words,
+            seed,
+            handle,
+            workload,
+        }
+    }
+
     async fn run(
         self,
         client: Option<Client>,
-        open: impl FnOnce(&Path) -> anyhow::Result<Node> + Send + 'static,
+        open: impl Fn(&Path, Options) -> anyhow::Result<Node> + Send + 'static,
     ) -> anyhow::Result<Report> {
         if let Some(client) = client {
             return blocking(move || self.remote(&client, None)).await;
         }
-        let (root, _removed_at_the_end) = new_dir(self.words.dir.as_deref(), "ordain-bench-")?;
-        if self.words.server {
-            let server = Server::start(&root).await?;
-            let (client, pid) = (server.client().clone(), server.pid());
-            return blocking(move || self.remote(&client, Some(pid))).await;
+        if self.words.echo || self.words.server {
+            return self.child().await;
         }
+        let (root, _removed_at_the_end) = new_dir(self.words.dir.as_deref(), "ordain-bench-")?;
         blocking(move || {
-            let node = open(&root.join("data"))?;
+            let dir = root.join("data");
+            let mut node = open(&dir, self.words.options())?;
+            load(&*self.workload, &mut Embedded(node.clone()))?;
+            if let Some(times) = self.words.state_over_memory {
+                let budget = share(&node, times);
+                node.stop();
+                drop(node);
+                node = open(&dir, budget)?;
+            }
             let report = self.embedded(&node);
             node.stop();
             report
@@ -123,33 +124,44 @@ impl Bench {
         .await
     }
 
+    /// Measures a server in a child process.
+    ///
+    /// # Errors
+    /// If it does not start, or cannot be asked.
+    pub async fn child(self) -> anyhow::Result<Report> {
+        let (root, _removed_at_the_end) = new_dir(self.words.dir.as_deref(), "ordain-bench-")?;
+        let server = match self.words.echo {
+            true => Server::echo(&root).await?,
+            false => Server::start(&root, &[]).await?,
+        };
+        let (client, pid) = (server.client().clone(), server.pid());
+        blocking(move || self.remote(&client, Some(pid))).await
+    }
+
     fn embedded(&self, node: &Node) -> anyhow::Result<Report> {
-        let mut door = Embedded(node.clone());
-        load(&*self.workload, &mut door)?;
-        let slots = self.words.in_flight.unwrap_or(4_096);
         let plan = self.words.plan();
         let cpu = watch_cpu(plan, None);
+        let slots = self.words.slots();
+        let lane = Lane::new(&*self.workload, plan, 0, slots, slots, self.seed);
         let (record, driver) = match self.words.rate {
             Some(rate) => {
-                let target = Target::Node(node.clone());
                 let driver = format!("embedded, {rate} tx/s, up to {slots} in flight");
-                (self.open_loop(target, plan, rate, slots), driver)
+                (paced::embedded(node, lane, plan, rate)?, driver)
             }
             None => {
-                let lane = Lane::new(&*self.workload, plan, 0, slots, slots, self.seed);
-                (
-                    closed::embedded(node, lane)?,
-                    format!("embedded, {slots} in flight"),
-                )
+                let driver = format!("embedded, {slots} in flight");
+                (closed::embedded(node, lane)?, driver)
             }
         };
         let cpu = cpu.recv().context("the processor time was not read")?;
-        self.report(record, driver, &cpu, &mut door)
+        self.report(record, driver, &cpu, &mut Embedded(node.clone()))
     }
 
     fn remote(&self, client: &Client, server: Option<u32>) -> anyhow::Result<Report> {
         let mut door = Remote::open(&self.handle, client)?;
-        load(&*self.workload, &mut door)?;
+        if !self.words.echo {
+            load(&*self.workload, &mut door)?;
+        }
         let plan = self.words.plan();
         let cpu = watch_cpu(plan, server);
         let (record, driver) = self.drive_remote(client, plan)?;
@@ -224,7 +236,10 @@ impl Bench {
         cpu: &CpuTimes,
         door: &mut dyn Door,
     ) -> anyhow::Result<Report> {
-        let mut violations = self.workload.check(door)?;
+        let mut violations = match self.words.echo {
+            true => Vec::new(),
+            false => self.workload.check(door)?,
+        };
         if record.windows.iter().all(|window| window.committed() == 0) {
             violations.push("nothing committed".to_owned());
         }
@@ -233,6 +248,15 @@ impl Bench {
         Ok(Report::new(
             name, driver, self.seed, measured, cpu, violations,
         ))
+    }
+}
+
+/// Options with a memory budget so many times smaller than what the node has in memory.
+fn share(node: &Node, times: u32) -> Options {
+    let bytes = node.counters().memory_bytes.load(Ordering::Relaxed) as usize;
+    Options {
+        memory_budget_bytes: bytes / times as usize,
+        ..Options::default()
     }
 }
 
@@ -290,51 +314,4 @@ fn watch_cpu(plan: Plan, server: Option<u32>) -> mpsc::Receiver<CpuTimes> {
         let _ = sender.send(times);
     });
     receiver
-}
-
-/// A seed that is not chosen. The clock is chance enough.
-pub fn new_seed() -> u64 {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    since.as_nanos() as u64 % 1_000_000_000
-}
-
-/// The directory of that name, which must have nothing in it; or a temporary one, which goes with the
-/// value beside it.
-///
-/// # Errors
-/// If it is in use, or none can be made.
-pub fn new_dir(dir: Option<&Path>, prefix: &str) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
-    let Some(dir) = dir else {
-        let temp = tempfile::Builder::new().prefix(prefix).tempdir();
-        let temp = temp.context("cannot make a temporary directory")?;
-        return Ok((temp.path().to_owned(), Some(temp)));
-    };
-    let empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
-    ensure!(
-        empty,
-        "{} is not empty: give a new directory",
-        dir.display()
-    );
-    Ok((dir.to_owned(), None))
-}
-
-/// Returns when somebody wants this process to end.
-pub async fn interrupted() {
-    let listen = |kind| signal(kind).expect("the system lets us listen to signals");
-    let mut interrupt = listen(SignalKind::interrupt());
-    let mut terminate = listen(SignalKind::terminate());
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-/// Runs what blocks, aside.
-///
-/// # Errors
-/// Its own.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
-) -> anyhow::Result<T> {
-    tokio::task::spawn_blocking(work).await?
 }

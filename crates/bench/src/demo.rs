@@ -19,11 +19,12 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Ask};
-use crate::bench::{interrupted, load, new_dir, new_seed};
+use crate::bench::load;
 use crate::choose::Spread;
 use crate::door::{Remote, raw};
 use crate::measure::Counts;
 use crate::report::{thousands, time};
+use crate::run::{new_dir, new_seed, until_interrupted};
 use crate::server::Server;
 use crate::workload::market::{Market, Sizes};
 use crate::workload::{Source, Workload};
@@ -77,18 +78,7 @@ pub fn command() -> ExtraCommand {
 
 fn run(words: Words) -> anyhow::Result<Outcome> {
     ensure!(words.clients > 0, "there must be a client");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let outcome = runtime.block_on(async {
-        // Whoever is dropped takes its own with it: the server is killed, the directory removed.
-        tokio::select! {
-            outcome = demo(words) => outcome,
-            () = interrupted() => Err(anyhow::anyhow!("interrupted")),
-        }
-    });
-    runtime.shutdown_background();
-    outcome
+    until_interrupted(|_| demo(words))
 }
 
 async fn demo(words: Words) -> anyhow::Result<Outcome> {
@@ -103,7 +93,7 @@ async fn demo(words: Words) -> anyhow::Result<Outcome> {
     let market = Market::new(sizes, Spread::Uniform);
     let live = Live::new();
     live.say("starting a server");
-    let mut server = Server::start(&root).await?;
+    let mut server = Server::start(&root, &[]).await?;
     live.say(&format!(
         "server {} runs on {}; loading",
         server.pid(),

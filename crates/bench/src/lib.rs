@@ -7,19 +7,24 @@
 //!   door        where requests go when time does not matter: loading and checking
 //!   measure     windows of time, and what came back in each
 //!   drive/      where requests go when it does: closed loop, open loop
-//!   process     processor time
+//!   process     what a process costs; one that ends with its owner
 //!   server      a server as a child process
+//!   echo        a server that answers without doing anything
+//!   recovery    how soon a server that was killed is ready, and how fast it replays
+//!   memory      what an entity takes, and what a server takes that does nothing
+//!   run         a run's directory, its seed, its end when somebody wants one
 //!   report      results, for people and as JSON
 //!   pick        which of many, by name
 //!   limits/     what the machine allows
 //!   words       the words of `bench`
 //!   bench       the command `bench`
 //!   compare/    the command `bench compare`: all of it, beside the limits and a peer
+//!   guard/      the command `bench guard`: instructions of the hot paths
 //!   demo        the command `demo`
 //! ```
 //!
 //! Knows applications and clients. How the log or the engine works it does not know: it measures from
-//! outside. Nothing imports it but the program that has its commands, and the torture harness, which
+//! outside, but for the guard, which steps a node on one thread. Nothing imports it but the program that has its commands, and the torture harness, which
 //! drives the same workloads and audits them.
 
 pub mod answer;
@@ -29,11 +34,16 @@ mod compare;
 mod demo;
 pub mod door;
 mod drive;
+mod echo;
+mod guard;
 mod limits;
 mod measure;
+mod memory;
 mod pick;
 mod process;
+mod recovery;
 mod report;
+mod run;
 mod server;
 #[cfg(test)]
 mod tests;

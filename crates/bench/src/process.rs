@@ -1,6 +1,19 @@
-//! What a process costs: the processor time it took so far.
+//! Processes: what one costs, and one that ends with its owner.
 
-use std::time::Duration;
+use std::fs;
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::run::blocking;
+
+/// How long a process that is to end may take to put its things away.
+const END_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether it has ended.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The processor time of this process; none where the system does not tell.
 pub fn cpu_of_this_process() -> Option<Duration> {
@@ -12,20 +25,144 @@ pub fn cpu_of(pid: u32) -> Option<Duration> {
     cpu(&pid.to_string())
 }
 
+/// The processor time of another process and of its children that have ended.
+pub fn cpu_of_family(pid: u32) -> Option<Duration> {
+    cpu_in(&pid.to_string(), 4)
+}
+
+/// The processor time of the threads that another process has now, to the nanosecond.
+pub fn exact_cpu_of(pid: u32) -> Option<Duration> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let nanos = threads.flatten().filter_map(|thread| {
+        let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        stat.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    });
+    Some(Duration::from_nanos(nanos.sum()))
+}
+
+/// Bytes of memory that this process has.
+pub fn resident() -> Option<u64> {
+    resident_in("self")
+}
+
+/// Bytes of memory that another process has.
+pub fn resident_of(pid: u32) -> Option<u64> {
+    resident_in(&pid.to_string())
+}
+
+/// The second value of `proc(5)`'s `statm`, in pages.
+fn resident_in(process: &str) -> Option<u64> {
+    let pages = fs::read_to_string(format!("/proc/{process}/statm")).ok()?;
+    let pages: u64 = pages.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
 fn cpu(process: &str) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let ticks = ticks(&stat)?;
+    cpu_in(process, 2)
+}
+
+fn cpu_in(process: &str, values: usize) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let ticks = ticks(&stat, values)?;
     let seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
     Some(Duration::from_secs_f64(seconds))
 }
 
-/// User and system time, the 14th and 15th value of `proc(5)`'s `stat`. The second is the program's
-/// name in parentheses, which may hold anything.
-fn ticks(stat: &str) -> Option<u64> {
-    let mut rest = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-    let user: u64 = rest.next()?.parse().ok()?;
-    let system: u64 = rest.next()?.parse().ok()?;
-    Some(user + system)
+/// User and system time, the 14th and 15th value of `proc(5)`'s `stat`, and with four values those of
+/// children that have ended. The second is the program's name in parentheses, which may hold anything.
+fn ticks(stat: &str, values: usize) -> Option<u64> {
+    let rest = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let times: Vec<u64> = rest
+        .skip(11)
+        .take(values)
+        .map_while(|time| time.parse().ok())
+        .collect();
+    (times.len() == values).then(|| times.iter().sum())
+}
+
+/// A process of ours. Dropped, it is asked to end, so that it puts away what it has made.
+pub struct Running {
+    child: Child,
+    end: Signal,
+}
+
+impl Running {
+    /// Starts it. `end` is what asks it to end.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(command: &mut Command, end: Signal) -> io::Result<Self> {
+        let child = command.spawn()?;
+        Ok(Self { child, end })
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if let Some(pid) = Pid::from_raw(self.child.id() as i32) {
+            kill_process(pid, self.end)?;
+        }
+        let began = Instant::now();
+        while !self.has_ended() && began.elapsed() < END_MAX {
+            std::thread::sleep(ASK_AGAIN);
+        }
+        if !self.has_ended() {
+            self.child.kill()?;
+            self.child.wait()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            // Gone already is as good.
+            let _ = self.end();
+        }
+    }
+}
+
+/// What a process said.
+pub struct Said {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// On its standard output.
+    pub out: String,
+    /// On its standard error.
+    pub err: String,
+}
+
+/// Runs a command to its end. Who drops this before ends it.
+///
+/// # Errors
+/// If it cannot be started.
+pub async fn output(mut command: Command) -> anyhow::Result<Said> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut running = Running::start(&mut command, Signal::TERM)
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let (out, err) = (running.child.stdout.take(), running.child.stderr.take());
+    let (out, err) = tokio::try_join!(blocking(|| whole(out)), blocking(|| whole(err)))?;
+    let status = running.child.wait()?;
+    Ok(Said { status, out, err })
+}
+
+fn whole(from: Option<impl Read>) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let mut from = from.context("its output is not there")?;
+    from.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -35,7 +172,9 @@ mod tests {
     #[test]
     fn a_program_may_have_any_name() {
         let stat = "7 (a) b) (c) R 1 2 3 4 5 6 7 8 9 10 31 11 0 0";
-        assert_eq!(ticks(stat), Some(42));
-        assert_eq!(ticks(""), None);
+        assert_eq!(ticks(stat, 2), Some(42));
+        assert_eq!(ticks(stat, 4), Some(42));
+        assert_eq!(ticks(stat, 9), None);
+        assert_eq!(ticks("", 2), None);
     }
 }

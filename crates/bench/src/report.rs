@@ -91,19 +91,34 @@ pub struct Figure {
     pub min: f64,
     /// The greatest.
     pub max: f64,
+    /// That of the first window.
+    pub first: f64,
+    /// That of the last.
+    pub last: f64,
 }
 
 impl Figure {
     /// Of these values; none of no values.
     pub fn over(name: Name, mut values: Vec<f64>) -> Option<Self> {
+        let (first, last) = (*values.first()?, *values.last()?);
         values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
+        let (min, max) = (values[0], values[values.len() - 1]);
         Some(Self {
             name,
+            first,
+            last,
             median: median(&values),
             min,
             max,
         })
+    }
+}
+
+impl Figure {
+    fn cells(&self) -> Vec<String> {
+        let shown = [self.median, self.min, self.max].map(show);
+        let name = self.name.name.to_owned();
+        std::iter::once(name).chain(shown).collect()
     }
 }
 
@@ -161,13 +176,7 @@ impl Report {
         }
         output.line(format!("{}: {}", self.workload, self.about))?;
         output.line(format!("driven    {}", self.driver))?;
-        let row = |figure: &Figure| {
-            let shown = [figure.median, figure.min, figure.max].map(show);
-            std::iter::once(figure.name.name.to_owned())
-                .chain(shown)
-                .collect()
-        };
-        let rows: Vec<Vec<String>> = self.figures.iter().map(row).collect();
+        let rows: Vec<_> = self.figures.iter().map(Figure::cells).collect();
         output.table(&["", "median", "min", "max"], &rows)?;
         output.line(format!("committed   {}", list(&self.committed)))?;
         output.line(format!("rejections  {}", list(&self.rejections)))?;
@@ -183,6 +192,40 @@ impl Report {
             "VIOLATED"
         };
         output.line(format!("invariants  {held}"))
+    }
+}
+
+/// Figures that are not of transactions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Findings {
+    /// What was measured.
+    pub what: &'static str,
+    /// How.
+    pub about: String,
+    /// What does not hold; empty if all does.
+    pub violations: Vec<String>,
+    /// Each figure over the runs.
+    pub figures: Vec<Figure>,
+    /// What all choices follow from.
+    pub seed: u64,
+}
+
+impl Findings {
+    /// Prints them: what does not hold comes first.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn print(&self, output: Output) -> std::io::Result<()> {
+        if output.json {
+            return output.json(self);
+        }
+        for violation in &self.violations {
+            output.line(format!("VIOLATED  {violation}"))?;
+        }
+        output.line(format!("{}: {}", self.what, self.about))?;
+        let rows: Vec<_> = self.figures.iter().map(Figure::cells).collect();
+        output.table(&["", "median", "min", "max"], &rows)?;
+        output.line(format!("seed        {}", self.seed))
     }
 }
 

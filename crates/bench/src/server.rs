@@ -22,27 +22,46 @@ const LOG_LINES: usize = 20;
 pub struct Server {
     root: PathBuf,
     port: u16,
+    /// What it is told beside where to listen.
+    words: Vec<String>,
     child: Child,
     client: Client,
 }
 
 impl Server {
-    /// Starts one on a free port, with its data in `root/data` and its messages in
+    /// Starts one on a free port, with its data in `root/data`, these words more, and its messages in
     /// `root/server.log`, and waits until it is ready.
     ///
     /// # Errors
     /// If it does not become ready; the error ends with what it said last.
-    pub async fn start(root: &Path) -> anyhow::Result<Self> {
+    pub async fn start(root: &Path, words: &[&str]) -> anyhow::Result<Self> {
+        let data = std::path::absolute(root)?.join("data");
+        let data = data.to_str().context("the directory's name is not UTF-8")?;
+        let serve = ["serve", "--dir", data, "--log-format", "human"];
+        Self::spawned(root, &[&serve, words].concat()).await
+    }
+
+    /// Starts one that answers without doing anything: what the way to a server and back costs.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn echo(root: &Path) -> anyhow::Result<Self> {
+        Self::spawned(root, &["bench", "echo"]).await
+    }
+
+    async fn spawned(root: &Path, words: &[&str]) -> anyhow::Result<Self> {
         fs::create_dir_all(root).with_context(|| format!("cannot make {}", root.display()))?;
         let root = std::path::absolute(root)?;
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
         let port = free_port().context("there is no free port on 127.0.0.1")?;
         let client = Client::builder(&format!("http://127.0.0.1:{port}"))
             .retries(0)
             .build()?;
-        let child = spawn(&root, port)?;
+        let child = spawn(&root, port, &words)?;
         let mut server = Self {
             root,
             port,
+            words,
             child,
             client,
         };
@@ -65,7 +84,7 @@ impl Server {
     /// As [`Server::start`].
     pub async fn start_again(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
-        self.child = spawn(&self.root, self.port)?;
+        self.child = spawn(&self.root, self.port, &self.words)?;
         self.ready().await?;
         Ok(began.elapsed())
     }
@@ -119,22 +138,15 @@ impl Drop for Server {
     }
 }
 
-fn spawn(root: &Path, port: u16) -> anyhow::Result<Child> {
+fn spawn(root: &Path, port: u16, words: &[String]) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let log: File = OpenOptions::new()
         .create(true)
         .append(true)
         .open(log_path(root))?;
     let mut command = Command::new(&program);
-    command.arg("serve").arg("--dir").arg(root.join("data"));
-    command.args([
-        "--listen",
-        "127.0.0.1",
-        "--port",
-        &port.to_string(),
-        "--log-format",
-        "human",
-    ]);
+    command.args(words).args(["--listen", "127.0.0.1"]);
+    command.args(["--port", &port.to_string()]);
     // No settings but these: neither from the environment nor from an `ordain.toml` of whoever runs us.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ORDAIN_") {

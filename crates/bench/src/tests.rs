@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ordain::{Entities, Key, Request, TestNode};
 use ordain_example_marketplace as marketplace;
 use ordain_example_marketplace::{Card, Cart, Customer, Order, Seller, Stock, Wish};
+use ordain_example_probe as probe;
 use ordain_example_smallbank as smallbank;
 use ordain_example_transfer as transfer;
 use serde::de::DeserializeOwned;
@@ -15,10 +16,11 @@ use crate::choose::Spread;
 use crate::door::Embedded;
 use crate::drive::closed;
 use crate::drive::lane::Lane;
-use crate::drive::open::{self, Target};
+use crate::drive::paced;
 use crate::measure::{Plan, Record};
 use crate::workload::Workload;
 use crate::workload::market::{Market, Sizes};
+use crate::workload::notes::Notes;
 use crate::workload::smallbank::SmallBank;
 use crate::workload::transfer::Transfer;
 
@@ -62,17 +64,9 @@ fn driven(entities: Entities, workload: &dyn Workload, kinds: usize) -> TestNode
     let lane = Lane::new(workload, plan(), 0, SLOTS, SLOTS, 7);
     let mut record = closed::embedded(&node, lane).expect("nothing is refused");
     assert!(committed(&record) > 0);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let target = Target::Node(node.node().clone());
-    let opened = open::run(
-        runtime.handle(),
-        target,
-        workload,
-        plan(),
-        2_000.0,
-        SLOTS,
-        8,
-    );
+    let plan = plan();
+    let lane = Lane::new(workload, plan, 0, SLOTS, SLOTS, 8);
+    let opened = paced::embedded(&node, lane, plan, 2_000.0).expect("nothing is refused");
     assert!(committed(&opened) > 0);
     record.merge(&opened);
     let mut all = record.outside.clone();
@@ -124,6 +118,14 @@ fn smallbank_conserves_money() {
     assert_eq!(violations(&node, &multi).len(), 1, "one coin too few");
     let classic = SmallBank::classic(20, Spread::Uniform);
     driven(smallbank::entities(), &classic, 6);
+}
+
+#[test]
+fn notes_count_what_was_acknowledged() {
+    let notes = Notes::new(20, 1_000, Spread::Uniform);
+    let node = driven(probe::entities(), &notes, 1);
+    call(&node, probe::Note::at("n0000003").add());
+    assert_eq!(violations(&node, &notes).len(), 1, "one too many");
 }
 
 fn market() -> Market {

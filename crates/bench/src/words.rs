@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, Command, FromArgMatches, ValueEnum};
+use ordain::Options;
 use ordain_cli::parse_duration;
 
 use crate::choose::Spread;
 use crate::measure::Plan;
 use crate::workload::Workload;
 use crate::workload::market::{Market, Sizes};
+use crate::workload::notes::Notes;
 use crate::workload::smallbank::SmallBank;
-use crate::workload::transfer::Transfer;
+use crate::workload::transfer::{Balances, Transfer};
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,6 +25,8 @@ pub enum What {
     Smallbank,
     /// Checkouts, deliveries and more of an online marketplace
     Marketplace,
+    /// Counts beside a text, for states of any size
+    Notes,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -37,6 +41,9 @@ pub struct Words {
     /// Start a server as a child process and ask that
     #[arg(long, help_heading = "Where", conflicts_with = "url")]
     pub server: bool,
+    /// Start in its place a server that takes the same requests and answers them with nothing done
+    #[arg(long, help_heading = "Where", conflicts_with_all = ["url", "embedded", "server", "batch"])]
+    pub echo: bool,
     /// The data directory, which must be new; without it a temporary one
     #[arg(
         long,
@@ -58,7 +65,18 @@ pub struct Words {
     /// Clients of a server, each with a connection
     #[arg(long, default_value_t = 64, help_heading = "How")]
     pub clients: usize,
-    /// Calls in flight: of each client by streams [default: 1], or in all if embedded [default: 4096]
+    /// Take no checkpoint meanwhile; of an embedded node only
+    #[arg(long, help_heading = "Where", conflicts_with_all = ["url", "echo", "server"])]
+    pub no_checkpoints: bool,
+    /// Load, then give the node memory for the so manieth part of it; of an embedded node only
+    #[arg(long, value_name = "TIMES", help_heading = "Where", conflicts_with_all = ["url", "echo", "server"])]
+    pub state_over_memory: Option<u32>,
+    /// Memory for entities in MiB; of an embedded node only [default: 2048]
+    #[arg(long, value_name = "MIB", help_heading = "Where", conflicts_with_all = ["url", "echo", "server"])]
+    pub memory_budget: Option<usize>,
+
+    /// Calls in flight: of each client by streams [default: 1], or in all if embedded [default: 4096;
+    /// with a rate 32768]
     #[arg(long, value_name = "CALLS", help_heading = "How")]
     pub in_flight: Option<usize>,
     /// Open loop: begin so many transactions a second, and count latency from when they should begin
@@ -80,12 +98,21 @@ pub struct Words {
     /// How keys are chosen: uniform, hotspot, or zipf:S
     #[arg(long, default_value = "uniform", help_heading = "What")]
     pub spread: Spread,
+    /// notes: bytes of each one's text
+    #[arg(long, default_value_t = 100, help_heading = "What")]
+    pub state_bytes: usize,
+    /// notes: how many
+    #[arg(long, default_value_t = 2_000, help_heading = "What")]
+    pub notes: usize,
     /// transfer: accounts [default: 10000; keynote: 100000]
     #[arg(long, help_heading = "What")]
     pub accounts: Option<usize>,
     /// transfer: an amount of 1, and both accounts chosen by --spread
     #[arg(long, help_heading = "What")]
     pub keynote: bool,
+    /// transfer: queries of balances in place of transfers
+    #[arg(long, help_heading = "What")]
+    pub queries: bool,
     /// smallbank and marketplace: customers [default: 10000; marketplace: 100000]
     #[arg(long, help_heading = "What")]
     pub customers: Option<usize>,
@@ -104,10 +131,23 @@ pub struct Words {
 }
 
 impl Words {
+    /// As if these were given, and no others.
+    ///
+    /// # Errors
+    /// If they are none.
+    pub fn of<'w>(words: impl Iterator<Item = &'w str>) -> anyhow::Result<Self> {
+        // The flag of a setting, which some words refer to.
+        let url = Arg::new("url").long("url");
+        let command = Words::augment_args(Command::new("bench").arg(url).no_binary_name(true));
+        Ok(Words::from_arg_matches(
+            &command.try_get_matches_from(words)?,
+        )?)
+    }
+
     /// # Errors
     /// Words that do not go together.
     pub fn check(&self, url_given: bool) -> anyhow::Result<()> {
-        let remote = url_given || self.server;
+        let remote = url_given || self.server || self.echo;
         let by_network = self.stream || self.batch.is_some();
         ensure!(
             remote || !by_network,
@@ -134,6 +174,14 @@ impl Words {
             "a rate is more than 0"
         );
         ensure!(self.size > 0, "a transfer has a source");
+        ensure!(
+            !(self.queries && self.what != What::Transfer),
+            "--queries are of accounts: measure transfer"
+        );
+        ensure!(
+            self.state_over_memory != Some(0) && self.memory_budget != Some(0),
+            "there must be some memory"
+        );
         ensure!(!self.duration.is_zero(), "a run takes time");
         Ok(())
     }
@@ -142,10 +190,16 @@ impl Words {
     pub fn workload(&self) -> Box<dyn Workload> {
         let spread = self.spread;
         match self.what {
-            What::Transfer if self.keynote => {
-                Box::new(Transfer::keynote(self.accounts.unwrap_or(100_000), spread))
+            What::Transfer => {
+                let transfer = match self.keynote {
+                    true => Transfer::keynote(self.accounts.unwrap_or(100_000), spread),
+                    false => Transfer::ycsb(self.accounts.unwrap_or(10_000), spread),
+                };
+                match self.queries {
+                    true => Box::new(Balances(transfer)),
+                    false => Box::new(transfer),
+                }
             }
-            What::Transfer => Box::new(Transfer::ycsb(self.accounts.unwrap_or(10_000), spread)),
             What::Smallbank => {
                 let customers = self.customers.unwrap_or(10_000);
                 match self.classic {
@@ -153,6 +207,7 @@ impl Words {
                     false => Box::new(SmallBank::multi(customers, spread, self.size)),
                 }
             }
+            What::Notes => Box::new(Notes::new(self.notes, self.state_bytes, spread)),
             What::Marketplace => {
                 let sizes = Sizes {
                     customers: self.customers.unwrap_or(100_000),
@@ -163,6 +218,28 @@ impl Words {
                 Box::new(Market::new(sizes, spread))
             }
         }
+    }
+
+    /// Calls in flight in all, of an embedded node.
+    pub fn slots(&self) -> usize {
+        let default = match self.rate {
+            Some(_) => 32_768,
+            None => 4_096,
+        };
+        self.in_flight.unwrap_or(default)
+    }
+
+    /// How an embedded node is opened.
+    pub fn options(&self) -> Options {
+        let mut options = Options::default();
+        if self.no_checkpoints {
+            options.checkpoint_interval = Duration::from_secs(24 * 3_600);
+            options.checkpoint_log_bytes = u64::MAX;
+        }
+        if let Some(mib) = self.memory_budget {
+            options.memory_budget_bytes = mib << 20;
+        }
+        options
     }
 
     /// When it is measured, from now on.

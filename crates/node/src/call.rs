@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 use ordain_types::{
     Fault, IdempotencyKey, Json, MethodKind, Outcome, Rejection, Request, SendId, Seq,
@@ -306,6 +307,25 @@ impl Pipeline {
                 .drain(..)
                 .map(|(number, reply)| Received { number, reply }),
         );
+    }
+}
+
+impl Pipeline {
+    /// Blocks for replies until then at the latest, and takes all that are there.
+    pub fn receive_until(&mut self, into: &mut Vec<Received>, until: Instant) {
+        let replies = &self.inbox.replies;
+        let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
+        while replies.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.inbox.came.wait_timeout(replies, left);
+            replies = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        self.received += replies.len() as u64;
+        let received = replies.drain(..);
+        into.extend(received.map(|(number, reply)| Received { number, reply }));
     }
 }
 

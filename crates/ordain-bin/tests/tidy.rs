@@ -65,12 +65,19 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ordain-example-probe", &["ordain"]),
     ("ordain-example-shop", &["ordain"]),
     (
+        // The frames of the API: the echo of a stream parses and answers them as the server does. A node
+        // on disk and store in memory: the guard counts the instructions of its steps.
         "ordain-bench",
         &[
             "ordain",
             "ordain-client",
             "ordain-cli",
             "ordain-types",
+            "ordain-api",
+            "ordain-log",
+            "ordain-store",
+            "ordain-node",
+            "ordain-example-probe",
             "ordain-example-transfer",
             "ordain-example-smallbank",
             "ordain-example-marketplace",

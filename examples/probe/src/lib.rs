@@ -7,7 +7,7 @@ use ordain::prelude::*;
 
 /// What there is to call.
 pub fn entities() -> Entities {
-    entities![List, Lists, Counter, Timer]
+    entities![List, Lists, Counter, Timer, Note]
 }
 
 /// One step of a transaction over lists.
@@ -103,6 +103,43 @@ impl Counter {
         Ok(self.count)
     }
 }
+
+/// A count beside a text of any length: what a large state costs.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// How often it was counted.
+    pub counter: Counter,
+    /// Nothing but its length matters.
+    pub text: String,
+}
+
+#[entity(name = "probe_note")]
+impl Note {
+    /// Makes the text so many bytes long; gives the count.
+    pub fn fill(&mut self, bytes: u64) -> Result<u64> {
+        ensure!(
+            bytes <= TEXT_BYTES_MAX,
+            "too_long",
+            "a text has {TEXT_BYTES_MAX} bytes at most"
+        );
+        self.text = "x".repeat(bytes as usize);
+        self.counter.count()
+    }
+
+    /// Counts one more; gives how many that are.
+    pub fn add(&mut self) -> Result<u64> {
+        self.counter.add()
+    }
+
+    /// How many there were.
+    #[query]
+    pub fn count(&self) -> Result<u64> {
+        self.counter.count()
+    }
+}
+
+/// Bytes of a note's text.
+const TEXT_BYTES_MAX: u64 = 256 << 10;
 
 /// One arrival of a send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,9 @@
 //!   child      one of them, run as a process of its own
 //!   session    what they said, round by round
 //!   rows       what is to be reached, and how it follows from what was measured
+//!   sweeps     what is measured at several points, for the plots
 //!   table      the rows for people, as Markdown, as JSON
+//!   html       the report; plot: one plot as SVG
 //! ```
 //!
 //! Each measurement is a process of its own, so that none inherits memory, threads or caches of another,
@@ -14,15 +16,18 @@
 //! machine for a while disturbs neighbours, whose ratio is what counts.
 
 mod child;
+mod html;
 mod measures;
+mod plot;
 mod rows;
 mod session;
+mod sweeps;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -33,9 +38,10 @@ use self::child::Child;
 use self::measures::{MEASURES, Measure};
 use self::rows::{ROWS, Row};
 use self::session::{Round, Session};
+use self::sweeps::{Point, SWEEPS, Sweep};
 use self::table::Table;
-use crate::bench::{new_seed, until_interrupted};
 use crate::pick::picked;
+use crate::run::{new_seed, until_interrupted};
 
 #[derive(Debug, Clone, Args)]
 struct Words {
@@ -48,6 +54,9 @@ struct Words {
     /// A look: one round of two seconds each
     #[arg(long)]
     quick: bool,
+    /// Measure with ten million entities too, which takes gigabytes of memory and minutes more
+    #[arg(long)]
+    growth: bool,
     /// How many times everything is measured [default: 3]
     #[arg(long)]
     runs: Option<usize>,
@@ -66,7 +75,10 @@ struct Words {
     /// Run each measurement under this command: "taskset -c 0,1"
     #[arg(long, value_name = "COMMAND")]
     under: Option<String>,
-    /// Write the table to this file, as Markdown
+    /// Write a report with plots to this file, as HTML; the plots take some minutes more
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write the table to this file, as Markdown: into its marked part, if it has one
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
@@ -99,14 +111,23 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
         return list(&rows, context.output);
     }
     let how = words.how().map_err(Failure::usage)?;
-    let session = until_interrupted(|_| measure(&rows, &how))?;
+    let sweeps = words.sweeps();
+    let (session, points) = until_interrupted(async |_| {
+        let session = measure(&rows, &how).await?;
+        let points = sweep(&sweeps, &session, &how).await?;
+        Ok((session, points))
+    })?;
     let table = Table::new(&rows, &session, &how, this_command());
     table.print(context.output)?;
     if let Some(path) = &words.markdown {
-        let written = std::fs::write(path, table.markdown());
-        written.map_err(|error| Failure::file("write", path, &error))?;
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        write(path, table.page_with(&page))?;
     }
-    match session.failures() {
+    if let Some(path) = &words.out {
+        write(path, html::page(&table, &session, &points))?;
+    }
+    let failed = points.iter().filter(|point| point.sample.failure.is_some());
+    match session.failures() + failed.count() {
         0 => Ok(()),
         failures => {
             let said = format!("{failures} measurements failed");
@@ -115,14 +136,27 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
+fn write(path: &Path, text: String) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|error| Failure::file("write", path, &error))
+}
+
 impl Words {
+    /// The plots that are wanted: all of a report, or those that are named.
+    fn sweeps(&self) -> Vec<&'static Sweep> {
+        let wanted = |sweep: &&Sweep| picked(&self.only, sweep.name);
+        match self.out {
+            Some(_) => SWEEPS.iter().filter(wanted).collect(),
+            None => Vec::new(),
+        }
+    }
+
     fn rows(&self) -> anyhow::Result<Vec<&'static Row>> {
-        let rows: Vec<_> = ROWS
-            .iter()
-            .filter(|row| picked(&self.only, row.name))
-            .collect();
+        let by_name = !self.only.is_empty();
+        let wanted =
+            |row: &&Row| picked(&self.only, row.name) && (!row.opt_in || self.growth || by_name);
+        let rows: Vec<_> = ROWS.iter().filter(wanted).collect();
         ensure!(
-            !rows.is_empty(),
+            !rows.is_empty() || !self.sweeps().is_empty(),
             "there is no such row; --list has their names"
         );
         Ok(rows)
@@ -196,6 +230,27 @@ async fn measure(rows: &[&Row], how: &How) -> anyhow::Result<Session> {
         session.rounds.push(said);
     }
     Ok(session)
+}
+
+/// Measures each point once: plots show how it goes, and rows how much it is.
+async fn sweep(sweeps: &[&Sweep], session: &Session, how: &How) -> anyhow::Result<Vec<Point>> {
+    let mut points = Vec::new();
+    for sweep in sweeps {
+        for x in (sweep.points)(session) {
+            for line in sweep.lines {
+                let measure = line.at(x);
+                let sample = Child::new(&measure, how, 1)?.run().await?;
+                eprintln!("{}: bench {}: {sample}", sweep.name, measure.args);
+                points.push(Point {
+                    sweep: sweep.name,
+                    line: line.name,
+                    x,
+                    sample,
+                });
+            }
+        }
+    }
+    Ok(points)
 }
 
 /// The command line as it was given.

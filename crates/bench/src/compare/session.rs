@@ -26,13 +26,23 @@ impl Sample {
     /// Of what a command of `bench` printed as JSON: an object with figures, or a list of one limit.
     pub fn of(said: &Value) -> Self {
         let said = said.get(0).unwrap_or(said);
+        if let Some(why) = said["skipped"].as_str() {
+            return Self {
+                skipped: Some(why.to_owned()),
+                ..Self::default()
+            };
+        }
         let mut figures = BTreeMap::new();
         for (key, value) in said.as_object().into_iter().flatten() {
             figures.extend(value.as_f64().map(|value| (key.clone(), value)));
         }
         for figure in said["figures"].as_array().into_iter().flatten() {
-            if let (Some(key), Some(value)) = (figure["key"].as_str(), figure["median"].as_f64()) {
-                figures.insert(key.to_owned(), value);
+            let Some(key) = figure["key"].as_str() else {
+                continue;
+            };
+            for (prefix, value) in [("", "median"), ("first_", "first"), ("last_", "last")] {
+                let value = figure[value].as_f64();
+                figures.extend(value.map(|value| (format!("{prefix}{key}"), value)));
             }
         }
         let violations = said["violations"].as_array().into_iter().flatten();
@@ -42,7 +52,7 @@ impl Sample {
             figures,
             ticks: list("ticks"),
             distribution: serde_json::from_value(said["distribution"].clone()).unwrap_or_default(),
-            skipped: said["skipped"].as_str().map(str::to_owned),
+            skipped: None,
             failure: (!violated.is_empty()).then(|| format!("VIOLATED: {}", violated.join(", "))),
         }
     }
@@ -114,6 +124,18 @@ impl Round {
     /// 99 in 100 of its transactions took no longer, in microseconds.
     pub fn p99(&self, measure: &str) -> Option<f64> {
         self.get(measure, "p99_us")
+    }
+
+    /// The rate of the slowest of these.
+    pub fn slowest(&self, measures: &[&str]) -> Option<f64> {
+        let rates: Option<Vec<f64>> = measures.iter().map(|measure| self.rate(measure)).collect();
+        rates?.into_iter().min_by(f64::total_cmp)
+    }
+
+    /// Its p50 as so many times what the way there and back takes and a sync of 4 KiB.
+    pub fn p50_to_limits(&self, measure: &str, echo: &str) -> Option<f64> {
+        let p50 = |measure: &str| self.get(measure, "p50_us");
+        Some(p50(measure)? / (p50(echo)? + p50("sync-4k")?))
     }
 
     /// Its rate as a part of another's.

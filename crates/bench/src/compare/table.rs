@@ -1,5 +1,6 @@
 //! The rows as a table: for people on a terminal, as Markdown for a page, as JSON for programs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -7,11 +8,13 @@ use ordain_cli::Output;
 use serde::Serialize;
 
 use super::How;
+use super::measures::Measure;
 use super::rows::{Bound, Row, Unit};
 use super::session::{Over, Session};
 use crate::report::{show, time};
 
-const HEAD: [&str; 6] = [
+/// The head of the table.
+pub const HEAD: [&str; 6] = [
     "what",
     "at least",
     "aim",
@@ -19,6 +22,20 @@ const HEAD: [&str; 6] = [
     "min – max",
     "reached",
 ];
+
+/// The head of what was measured.
+pub const MEASURED: [&str; 7] = [
+    "measured by",
+    "a second",
+    "p50",
+    "p99",
+    "p99.9",
+    "CPU µs each, client",
+    "CPU µs each, server",
+];
+/// What is around the table in a page.
+const BEGIN: &str = "<!-- figures -->";
+const END: &str = "<!-- end of figures -->";
 
 /// The rows and what they came to.
 #[derive(Debug, Serialize)]
@@ -29,7 +46,7 @@ pub struct Table {
     seconds: f64,
     seed: u64,
     rows: Vec<Line>,
-    /// Every figure of every measurement.
+    /// Every measurement with all its figures.
     measured: Vec<Measured>,
 }
 
@@ -65,14 +82,51 @@ enum Reached {
     Unknown,
 }
 
-/// One figure of one measurement.
+/// One measurement.
 #[derive(Debug, Serialize)]
 struct Measured {
     measure: &'static str,
     command: String,
-    figure: String,
-    #[serde(flatten)]
-    over: Over,
+    figures: BTreeMap<String, Over>,
+}
+
+impl Measured {
+    fn new(measure: &Measure, session: &Session) -> Self {
+        let samples = session.samples();
+        let mine = samples.filter(|(name, _)| *name == measure.name);
+        let keys: BTreeSet<&String> = mine.flat_map(|(_, sample)| sample.figures.keys()).collect();
+        let over = |key: &String| {
+            Some((
+                key.clone(),
+                session.over(|round| round.get(measure.name, key))?,
+            ))
+        };
+        Self {
+            measure: measure.name,
+            command: format!("ordain bench {}", measure.args),
+            figures: keys.into_iter().filter_map(over).collect(),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let figure = |key: &str, unit: Unit| match self.figures.get(key) {
+            Some(over) => unit.show(over.median),
+            None => "–".to_owned(),
+        };
+        let micros = |key| match self.figures.get(key) {
+            Some(over) => show(over.median),
+            None => "–".to_owned(),
+        };
+        vec![
+            format!("`{}`", self.command),
+            figure("per_second", Unit::PerSecond),
+            figure("p50_us", Unit::Micros),
+            figure("p99_us", Unit::Micros),
+            figure("p999_us", Unit::Micros),
+            micros("cpu_own_us"),
+            micros("cpu_server_us"),
+        ]
+    }
 }
 
 impl Line {
@@ -147,7 +201,12 @@ impl Unit {
         match self {
             Unit::PerSecond => format!("{}/s", show(value)),
             Unit::Times => format!("{} ×", show(value)),
-            Unit::Micros => time(Duration::from_secs_f64(value.max(0.0) / 1e6)),
+            Unit::Micros if value < 0.0 => format!("−{}", Unit::Micros.show(-value)),
+            Unit::Micros => time(Duration::from_secs_f64(value / 1e6)),
+            Unit::Seconds => format!("{} s", show(value)),
+            Unit::Bytes => format!("{} bytes", show(value)),
+            Unit::MiB => format!("{} MiB", show(value)),
+            Unit::Percent => format!("{} %", show(value)),
         }
     }
 }
@@ -155,20 +214,8 @@ impl Unit {
 impl Table {
     /// Of these rows.
     pub fn new(rows: &[&Row], session: &Session, how: &How, command: String) -> Self {
-        let measured = super::needed(rows).into_iter().flat_map(|measure| {
-            let said = session.samples().find(|(name, _)| *name == measure.name);
-            let keys = said.map(|(_, sample)| sample.figures.keys().cloned().collect::<Vec<_>>());
-            keys.unwrap_or_default().into_iter().filter_map(|figure| {
-                let over = session.over(|round| round.get(measure.name, &figure))?;
-                let command = format!("ordain bench {}", measure.args);
-                Some(Measured {
-                    measure: measure.name,
-                    command,
-                    figure,
-                    over,
-                })
-            })
-        });
+        let measures = super::needed(rows).into_iter();
+        let measured = measures.map(|measure| Measured::new(measure, session));
         Self {
             command,
             machine: machine(),
@@ -180,6 +227,16 @@ impl Table {
         }
     }
 
+    /// The command that made it.
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// The cells of its rows.
+    pub fn cells(&self) -> Vec<Vec<String>> {
+        self.rows.iter().map(Line::cells).collect()
+    }
+
     /// Prints it.
     ///
     /// # Errors
@@ -188,13 +245,13 @@ impl Table {
         if output.json {
             return output.json(self);
         }
-        let rows: Vec<_> = self.rows.iter().map(Line::cells).collect();
-        output.table(&HEAD, &rows)?;
+        output.table(&HEAD, &self.cells())?;
+        output.table(&MEASURED, &self.measured())?;
         output.line(self.about())
     }
 
     /// Where and how it was measured.
-    fn about(&self) -> String {
+    pub fn about(&self) -> String {
         let Self {
             machine,
             rounds,
@@ -205,17 +262,39 @@ impl Table {
         format!("{machine}; {rounds} rounds of {seconds} s each, interleaved; seed {seed}")
     }
 
+    /// The cells of what was measured.
+    pub fn measured(&self) -> Vec<Vec<String>> {
+        self.measured.iter().map(Measured::cells).collect()
+    }
+
     /// The same as a part of a page.
     pub fn markdown(&self) -> String {
-        let mut out = format!("`{}`\n\n{}.\n\n", self.command, self.about());
-        let row = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-        out.push_str(&row(&HEAD.map(str::to_owned)));
-        out.push_str("|---|---|---|---|---|---|\n");
-        for line in &self.rows {
-            out.push_str(&row(&line.cells()));
-        }
-        out
+        let about = format!("`{}`\n\n{}.", self.command, self.about());
+        let rows = markdown_table(&HEAD, &self.cells());
+        let measured = markdown_table(&MEASURED, &self.measured());
+        format!("{about}\n\n{rows}\nMedians of every measurement:\n\n{measured}")
     }
+
+    /// A page in whose marked part this is the table; without such a part it is all of the page.
+    pub fn page_with(&self, page: &str) -> String {
+        let parts = page
+            .split_once(BEGIN)
+            .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+        match parts {
+            Some((before, after)) => {
+                format!("{before}{BEGIN}\n\n{}\n{END}{after}", self.markdown())
+            }
+            None => self.markdown(),
+        }
+    }
+}
+
+fn markdown_table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut out = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
+    for cells in rows {
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+    out
 }
 
 /// What it was measured on.

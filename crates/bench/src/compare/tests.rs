@@ -7,8 +7,9 @@ use serde_json::json;
 use super::measures::MEASURES;
 use super::rows::{Bound, ROWS, Row, Unit};
 use super::session::{Round, Sample, Session};
+use super::sweeps::Point;
 use super::table::Table;
-use super::{How, needed};
+use super::{How, html, needed};
 
 /// What any measurement might say: enough for every row.
 fn said() -> Sample {
@@ -104,6 +105,7 @@ const ROW: Row = Row {
     unit: Unit::PerSecond,
     bound: Bound::AtLeast(100.0),
     aim: Some(200.0),
+    opt_in: false,
 };
 
 fn per_second(value: f64) -> Sample {
@@ -118,7 +120,8 @@ fn shown(rates: &[f64]) -> String {
             .map(|rate| vec![("transfer-10k", per_second(*rate))]),
     );
     let table = Table::new(&[&ROW], &session, &how(), "ordain".to_owned()).markdown();
-    table.lines().last().expect("a row").to_owned()
+    let row = table.lines().find(|line| line.starts_with("| transfers"));
+    row.expect("a row").to_owned()
 }
 
 #[test]
@@ -152,4 +155,52 @@ fn what_fails_or_is_skipped_is_said_and_is_no_figure() {
 fn a_bound_has_a_side() {
     assert!(Bound::AtMost(2.0).holds(2.0) && !Bound::AtMost(2.0).holds(2.1));
     assert!(Bound::AtLeast(2.0).holds(2.0) && !Bound::AtLeast(2.0).holds(1.9));
+}
+
+#[test]
+fn a_page_keeps_what_is_around_its_figures() {
+    let table = Table::new(
+        &[&ROW],
+        &session([]),
+        &how(),
+        "ordain bench compare".to_owned(),
+    );
+    let page = "# Head\n<!-- figures -->\nold\n<!-- end of figures -->\ntail\n";
+    let written = table.page_with(page);
+    assert!(written.starts_with("# Head\n<!-- figures -->\n") && written.ends_with("-->\ntail\n"));
+    assert!(
+        written.contains("| transfers |") && !written.contains("old"),
+        "{written}"
+    );
+    assert_eq!(table.page_with(&written), written, "twice is as once");
+    assert!(table.page_with("").starts_with("`ordain bench compare`"));
+}
+
+#[test]
+fn a_report_needs_nothing_from_elsewhere() {
+    let sample = json!({
+        "figures": [{ "key": "per_second", "median": 5.0 }, { "key": "p99_us", "median": 9.0 }],
+        "ticks": [1, 2, 3],
+        "distribution": [[0.0, 1.0], [0.99, 20.0]],
+    });
+    let session = session([vec![("transfer-10k", Sample::of(&sample))]]);
+    let points: Vec<_> = [0.0, 1.5]
+        .map(|x| Point {
+            sweep: "plot-skew",
+            line: "transfer",
+            x,
+            sample: Sample::of(&sample),
+        })
+        .into();
+    let table = Table::new(&[&ROW], &session, &how(), "ordain <b>".to_owned());
+    let page = html::page(&table, &session, &points);
+    assert_eq!(
+        page.matches("<svg").count(),
+        3,
+        "over time, latencies, skew"
+    );
+    assert!(page.contains("ordain &lt;b&gt;") && page.contains("transfers"));
+    for foreign in ["http", "<script", "src=", "href=", "url(", "NaN"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
 }

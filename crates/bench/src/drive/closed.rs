@@ -46,9 +46,9 @@ pub fn embedded(node: &Node, mut lane: Lane) -> anyhow::Result<Record> {
 
 /// Requests go in portions, so that the node runs the first while the others are made. All at once,
 /// node and client would take turns.
-const SUBMIT_AT_ONCE: usize = 256;
+pub(super) const SUBMIT_AT_ONCE: usize = 256;
 
-fn queue(
+pub(super) fn queue(
     slot: usize,
     ask: Option<Ask>,
     order: &mut VecDeque<usize>,
@@ -64,7 +64,7 @@ fn queue(
     Ok(())
 }
 
-fn submit(asks: &mut Vec<Ask>, pipeline: &mut Pipeline) -> anyhow::Result<()> {
+pub(super) fn submit(asks: &mut Vec<Ask>, pipeline: &mut Pipeline) -> anyhow::Result<()> {
     match pipeline.submit_many(asks.drain(..)).into_iter().next() {
         None => Ok(()),
         Some(refused) => Err(anyhow::Error::new(refused).context("the node refused a request")),

@@ -18,6 +18,8 @@ struct Slot {
     source: Box<dyn Source>,
     kind: &'static str,
     began: Instant,
+    /// When its first request was made.
+    asked: Instant,
     /// While the request before it is in flight: the transaction's own.
     after_preparing: Option<Ask>,
 }
@@ -36,6 +38,7 @@ impl Lane {
             source: workload.source(slot, of, seed),
             kind: "",
             began: plan.begin,
+            asked: plan.begin,
             after_preparing: None,
         };
         let slots = (first..first + count).map(slot).collect();
@@ -53,13 +56,18 @@ impl Lane {
 
     /// What the slot asks first; none: the run is over.
     pub fn start(&mut self, slot: usize, now: Instant) -> Option<Ask> {
-        if self.plan.phase(now) == Phase::Over {
+        self.start_late(slot, now, now)
+    }
+
+    /// The same for what should have begun at `due`.
+    pub fn start_late(&mut self, slot: usize, due: Instant, now: Instant) -> Option<Ask> {
+        if self.plan.phase(due) == Phase::Over {
             return None;
         }
         let slot = &mut self.slots[slot];
         let task = slot.source.next();
         slot.kind = task.kind;
-        slot.began = now;
+        (slot.began, slot.asked) = (due, now);
         match task.prepare {
             None => Some(task.ask),
             Some(prepare) => {
@@ -71,16 +79,23 @@ impl Lane {
 
     /// The slot's request came back. Gives what it asks next; none: the run is over.
     pub fn answered(&mut self, slot: usize, answer: &Answer, now: Instant) -> Option<Ask> {
+        self.ended(slot, answer, now)
+            .or_else(|| self.start(slot, now))
+    }
+
+    /// The slot's request came back. Gives what its transaction asks next; none: it has ended.
+    pub fn ended(&mut self, slot: usize, answer: &Answer, now: Instant) -> Option<Ask> {
         let at = &mut self.slots[slot];
         if let Some(ask) = at.after_preparing.take()
             && matches!(answer, Answer::Value(_))
         {
-            at.began = now;
+            // Preparing is not the transaction's own time.
+            at.began += now.saturating_duration_since(at.asked);
             return Some(ask);
         }
         self.record.add(at.kind, at.began, now, answer);
         at.source.ended(answer);
-        self.start(slot, now)
+        None
     }
 
     /// What was recorded.

@@ -3,11 +3,9 @@
 //! ("coordinated omission").
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ordain::Node;
 use ordain_client::{Client, Stream};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -21,8 +19,6 @@ use crate::workload::{Source, Workload};
 /// Where single requests go.
 #[derive(Clone)]
 pub enum Target {
-    /// A node in this process.
-    Node(Node),
     /// A server, a request at a time.
     Calls(Client),
     /// A server, by streams in turn.
@@ -32,7 +28,6 @@ pub enum Target {
 impl Target {
     async fn ask(&self, turn: usize, ask: Ask) -> Answer {
         match self {
-            Target::Node(node) => embedded(node, ask).await,
             Target::Calls(client) => closed::one(client, ask).await,
             Target::Streams(streams) => {
                 let started = match call(ask) {
@@ -44,17 +39,6 @@ impl Target {
                     Err(error) => raw(Err(error)).into(),
                 }
             }
-        }
-    }
-}
-
-fn embedded(node: &Node, ask: Ask) -> impl Future<Output = Answer> {
-    let text = ordain::Request::from(ask.into_parts());
-    let value = node.call_async::<Box<serde_json::value::RawValue>>(text, Default::default());
-    async move {
-        match value.await {
-            Ok(value) => Answer::Value(String::from(Box::<str>::from(value)).into()),
-            Err(error) => error.into(),
         }
     }
 }

@@ -43,5 +43,6 @@ pub fn sync(dir: &Path, bytes: usize, duration: Duration) -> io::Result<Measured
         per_second: latency.len() as f64 / began.elapsed().as_secs_f64(),
         p50_us: us(0.5),
         p99_us: us(0.99),
+        cpu_server_us: None,
     })
 }

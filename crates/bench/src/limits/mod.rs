@@ -2,9 +2,12 @@
 //!
 //! - [`disk`]: syncs of its disk
 //! - [`map`]: transfers on a hash map in one thread
+//! - the way to a server that does nothing and back ([`crate::echo`]), by the workloads' own driver
+//! - [`postgres`]: the peer
 
 mod disk;
 mod map;
+mod postgres;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,10 +16,16 @@ use anyhow::{Context as _, ensure};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain_cli::{Context, Failure, Output, parse_duration};
 use serde::Serialize;
+use tokio::runtime::Handle;
 
-use crate::bench::{blocking, new_seed, until_interrupted};
+use self::postgres::Peer;
+use crate::bench::Bench;
 use crate::pick::picked;
 use crate::report::{thousands, time};
+use crate::run::{blocking, new_seed, until_interrupted};
+
+/// How long what is asked over a network warms up at most.
+const WARM_UP_MAX: Duration = Duration::from_secs(1);
 
 /// A limit that can be measured.
 struct Limit {
@@ -31,6 +40,10 @@ enum Kind {
     Sync(usize),
     /// Transfers among so many accounts.
     Map(usize),
+    /// What a server that does nothing answers to these words of `bench`.
+    Echo(&'static str),
+    /// Transfers by the peer among so many accounts.
+    Postgres(usize),
 }
 
 const fn limit(name: &'static str, what: &'static str, kind: Kind) -> Limit {
@@ -44,6 +57,17 @@ const LIMITS: &[Limit] = &[
     limit("sync-64k", "write and fdatasync of 64 KiB", Kind::Sync(64 << 10)),
     limit("map-10k", "transfers on a hash map of 10,000, one thread", Kind::Map(10_000)),
     limit("map-1m", "transfers on a hash map of 1,000,000, one thread", Kind::Map(1_000_000)),
+    limit("http-echo", "HTTP echo, 64 connections", Kind::Echo("transfer --clients 64")),
+    limit("http-echo-1", "HTTP echo, one connection", Kind::Echo("transfer --clients 1")),
+    limit("query-echo", "HTTP echo of queries, 64 connections", Kind::Echo("transfer --queries --clients 64")),
+    limit("stream-echo-64x40", "WebSocket echo of frames, 64 streams, 40 in flight each",
+        Kind::Echo("transfer --keynote --stream --clients 64 --in-flight 40")),
+    limit("stream-echo-64x1", "WebSocket echo of frames, 64 streams, one in flight each",
+        Kind::Echo("transfer --keynote --stream --clients 64 --in-flight 1")),
+    limit("stream-echo-1x1", "WebSocket echo of frames, one in flight",
+        Kind::Echo("transfer --keynote --stream --clients 1 --in-flight 1")),
+    limit("postgres", "PostgreSQL, stored procedure, SERIALIZABLE, 1,000,000 accounts", Kind::Postgres(1_000_000)),
+    limit("postgres-10k", "PostgreSQL, stored procedure, SERIALIZABLE, 10,000 accounts", Kind::Postgres(10_000)),
 ];
 
 /// What came of one.
@@ -57,6 +81,9 @@ pub struct Measured {
     /// How long it took at most, 99 times in 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99_us: Option<f64>,
+    /// Processor time of the server for each, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_server_us: Option<f64>,
 }
 
 /// What is printed of one.
@@ -66,6 +93,9 @@ struct Line {
     what: &'static str,
     #[serde(flatten)]
     measured: Measured,
+    /// Why it was not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -95,34 +125,72 @@ pub fn command() -> Command {
 /// If one cannot be measured.
 pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     let words = Words::from_arg_matches(given).map_err(Failure::usage)?;
-    let lines = until_interrupted(|_| measure(words))?;
+    let lines = until_interrupted(|handle| measure(words, handle))?;
     Ok(print(&lines, context.output)?)
 }
 
-async fn measure(words: Words) -> anyhow::Result<Vec<Line>> {
-    let dir = words.dir.unwrap_or_else(std::env::temp_dir);
-    let seed = words.seed.unwrap_or_else(new_seed);
+async fn measure(words: Words, handle: Handle) -> anyhow::Result<Vec<Line>> {
+    let picked = LIMITS
+        .iter()
+        .filter(|limit| picked(&words.only, limit.name));
     let mut lines = Vec::new();
-    for &Limit { name, what, kind } in LIMITS {
-        if !picked(&words.only, name) {
-            continue;
-        }
-        let (dir, duration) = (dir.clone(), words.duration);
-        let measured = blocking(move || match kind {
-            Kind::Sync(bytes) => disk::sync(&dir, bytes, duration)
-                .with_context(|| format!("cannot measure the disk of {}", dir.display())),
-            Kind::Map(accounts) => Ok(map::transfers(accounts, duration, seed)),
-        });
-        let measured = measured.await?;
+    for &Limit { name, what, kind } in picked {
+        let of = one(kind, &words, &handle).await;
+        let (measured, skipped) = match of.with_context(|| format!("cannot measure {name}"))? {
+            Peer::Measured(measured) => (measured, None),
+            Peer::Skipped(why) => (Measured::default(), Some(why)),
+        };
         lines.push(Line {
             name,
             what,
             measured,
+            skipped,
         });
     }
     let names: Vec<_> = LIMITS.iter().map(|limit| limit.name).collect();
     ensure!(!lines.is_empty(), "there are only {}", names.join(", "));
     Ok(lines)
+}
+
+async fn one(kind: Kind, words: &Words, handle: &Handle) -> anyhow::Result<Peer> {
+    let (dir, duration) = (words.dir.clone(), words.duration);
+    let dir = dir.unwrap_or_else(std::env::temp_dir);
+    let seed = words.seed.unwrap_or_else(new_seed);
+    let measured = match kind {
+        Kind::Sync(bytes) => blocking(move || Ok(disk::sync(&dir, bytes, duration)?)).await,
+        Kind::Map(accounts) => blocking(move || Ok(map::transfers(accounts, duration, seed))).await,
+        Kind::Echo(words) => echo(words, duration, handle).await,
+        Kind::Postgres(accounts) => {
+            return postgres::transfers(&dir, accounts, duration, seed).await;
+        }
+    };
+    measured.map(Peer::Measured)
+}
+
+async fn echo(words: &str, duration: Duration, handle: &Handle) -> anyhow::Result<Measured> {
+    let words = words.split_whitespace().chain(["--echo", "--runs", "1"]);
+    let mut words = crate::words::Words::of(words)?;
+    words.duration = duration;
+    words.warm_up = duration.min(WARM_UP_MAX);
+    let report = Bench::new(words, handle.clone()).child().await?;
+    ensure!(
+        report.violations.is_empty(),
+        "{}",
+        report.violations.join(", ")
+    );
+    ensure!(
+        report.unanswered == 0,
+        "not all was answered: {:?}",
+        report.first_trouble
+    );
+    let figure = |key| report.figures.iter().find(|figure| figure.name.key == key);
+    let median = |key| figure(key).map(|figure| figure.median);
+    Ok(Measured {
+        per_second: median("per_second").context("there is no rate")?,
+        p50_us: median("p50_us"),
+        p99_us: median("p99_us"),
+        cpu_server_us: median("cpu_server_us"),
+    })
 }
 
 fn print(lines: &[Line], output: Output) -> std::io::Result<()> {
@@ -134,6 +202,9 @@ fn print(lines: &[Line], output: Output) -> std::io::Result<()> {
         None => "–".to_owned(),
     };
     let row = |line: &Line| {
+        if let Some(why) = &line.skipped {
+            return vec![line.name.to_owned(), line.what.to_owned(), why.clone()];
+        }
         let rate = thousands(line.measured.per_second as u64);
         let (p50, p99) = (us(line.measured.p50_us), us(line.measured.p99_us));
         vec![line.name.to_owned(), line.what.to_owned(), rate, p50, p99]

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod ledger;
 pub mod market;
+pub mod notes;
 pub mod smallbank;
 pub mod transfer;
 

@@ -142,6 +142,56 @@ impl Source for Transfers {
     }
 }
 
+/// The same accounts, of which only balances are asked.
+pub struct Balances(pub Transfer);
+
+impl Workload for Balances {
+    fn name(&self) -> &'static str {
+        "balance"
+    }
+
+    fn about(&self) -> String {
+        format!("{} accounts, {}", self.0.keys.len(), self.0.from)
+    }
+
+    fn load(&self) -> Loading<'_> {
+        self.0.load()
+    }
+
+    fn loaded(&self, answer: &Answer) -> bool {
+        self.0.loaded(answer)
+    }
+
+    fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
+        Box::new(Queries {
+            keys: self.0.keys.clone(),
+            chooser: Chooser::new(self.0.keys.len(), self.0.from),
+            chance: chance(seed, slot),
+        })
+    }
+
+    fn check(&self, door: &mut dyn Door) -> anyhow::Result<Vec<String>> {
+        self.0.check(door)
+    }
+}
+
+struct Queries {
+    keys: Arc<Vec<Key>>,
+    chooser: Chooser,
+    chance: Chance,
+}
+
+impl Source for Queries {
+    fn next(&mut self) -> Task {
+        let key = &self.keys[self.chooser.choose(&mut self.chance)];
+        Task {
+            kind: "balance",
+            prepare: None,
+            ask: ask(Account::at(key).balance()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,176 @@
+//! A server that is killed at full load: how soon it is ready again, and how many commands a second it
+//! replays.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use ordain_cli::{Context, Exit, Failure, parse_duration};
+use ordain_client::Client;
+use tokio::runtime::Runtime;
+
+use crate::bench::load;
+use crate::choose::Spread;
+use crate::door::Remote;
+use crate::drive::closed;
+use crate::drive::lane::Lane;
+use crate::measure::Plan;
+use crate::report::{Figure, Findings, Name};
+use crate::run::{blocking, new_dir, new_seed, until_interrupted};
+use crate::server::Server;
+use crate::workload::Workload;
+use crate::workload::transfer::Transfer;
+
+/// Streams that ask, and calls that each has in flight.
+const CLIENTS: usize = 64;
+const IN_FLIGHT: usize = 40;
+/// Settings with which no checkpoint is ever taken: all is replayed.
+const NO_CHECKPOINTS: [&str; 4] = ["--checkpoint-interval", "7d", "--checkpoint-log", "64TiB"];
+
+const READY: Name = Name {
+    key: "ready_ms",
+    name: "ready after kill -9, ms",
+};
+const REPLAYED: Name = Name {
+    key: "per_second",
+    name: "commands replayed a second",
+};
+const COMMANDS: Name = Name {
+    key: "commands",
+    name: "commands in the log",
+};
+
+#[derive(Debug, Clone, Args)]
+struct Words {
+    /// Accounts
+    #[arg(long, default_value_t = 1_000_000)]
+    accounts: usize,
+    /// How long it is loaded before it is killed
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    duration: Duration,
+    /// How often it is killed
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// What all choices follow from [default: a new one, which is printed]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// The commands.
+pub fn commands() -> [Command; 2] {
+    let recovery = "Kill a server at full load, with default settings, and time until it is ready";
+    let replay =
+        "The same with no checkpoint ever taken: the log is replayed from its first command";
+    [("recovery", recovery), ("replay", replay)]
+        .map(|(name, about)| Words::augment_args(Command::new(name).about(about)))
+}
+
+/// Runs the command of this name.
+///
+/// # Errors
+/// If a server does not start, or money is not conserved.
+pub fn run(name: &'static str, context: &Context, given: &ArgMatches) -> Result<(), Failure> {
+    let words = Words::from_arg_matches(given).map_err(Failure::usage)?;
+    let settings: &[&str] = match name {
+        "replay" => &NO_CHECKPOINTS,
+        _ => &[],
+    };
+    let findings = until_interrupted(|_| measure(name, words, settings))?;
+    findings.print(context.output)?;
+    match findings.violations.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Failed, "an invariant is violated")),
+    }
+}
+
+async fn measure(what: &'static str, words: Words, settings: &[&str]) -> anyhow::Result<Findings> {
+    ensure!(words.runs > 0, "there must be a run");
+    let seed = words.seed.unwrap_or_else(new_seed);
+    let mut kills = Vec::new();
+    let mut violations = Vec::new();
+    for run in 0..words.runs {
+        let (root, _removed_at_the_end) = new_dir(None, "ordain-recovery-")?;
+        let mut server = Server::start(&root, settings).await?;
+        let workload = Transfer::keynote(words.accounts, Spread::Uniform);
+        kills.push(kill(&mut server, &workload, &words, seed + run as u64).await?);
+        let client = server.client().clone();
+        violations.extend(with_door(&client, move |door| workload.check(door)).await?);
+    }
+    let over = |name, of: fn(&Kill) -> f64| Figure::over(name, kills.iter().map(of).collect());
+    let figures = [
+        over(READY, |kill| kill.ready.as_secs_f64() * 1e3),
+        over(REPLAYED, |kill| {
+            kill.commands as f64 / kill.ready.as_secs_f64()
+        }),
+        over(COMMANDS, |kill| kill.commands as f64),
+    ];
+    Ok(Findings {
+        what,
+        about: format!(
+            "{} accounts, {CLIENTS} streams, {IN_FLIGHT} in flight each",
+            words.accounts
+        ),
+        figures: figures.into_iter().flatten().collect(),
+        violations,
+        seed,
+    })
+}
+
+/// What came of a kill.
+struct Kill {
+    /// From the start of the process until it was ready.
+    ready: Duration,
+    /// The last seq of the log.
+    commands: u64,
+}
+
+async fn kill(
+    server: &mut Server,
+    workload: &Transfer,
+    words: &Words,
+    seed: u64,
+) -> anyhow::Result<Kill> {
+    let client = server.client().clone();
+    let loaded = workload.clone();
+    with_door(&client, move |door| load(&loaded, door)).await?;
+    // A runtime of its own: what it runs goes with it, and asks nothing of the server that comes back.
+    let clients = Runtime::new()?;
+    let plan = Plan {
+        begin: Instant::now(),
+        warm_up: Duration::ZERO,
+        window: words.duration * 10,
+        windows: 1,
+    };
+    let lane = |at| {
+        Lane::new(
+            workload,
+            plan,
+            at * IN_FLIGHT,
+            IN_FLIGHT,
+            CLIENTS * IN_FLIGHT,
+            seed,
+        )
+    };
+    let lanes: Vec<_> = (0..CLIENTS).map(lane).collect();
+    clients.spawn(async move { closed::streams(&client, lanes, false).await.map(drop) });
+    tokio::time::sleep(words.duration).await;
+    server.kill()?;
+    clients.shutdown_background();
+    let ready = server.start_again().await?;
+    let commands = server.client().ready().await?.seq.0;
+    let asked = words.accounts as u64;
+    ensure!(
+        commands > asked,
+        "nothing was asked before the kill: {commands} commands"
+    );
+    Ok(Kill { ready, commands })
+}
+
+async fn with_door<T: Send + 'static>(
+    client: &Client,
+    work: impl FnOnce(&mut Remote) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let (client, handle) = (client.clone(), tokio::runtime::Handle::current());
+    blocking(move || work(&mut Remote::open(&handle, &client).context("cannot ask the server")?))
+        .await
+}
