@@ -18,10 +18,13 @@ fn said() -> Sample {
         "p50_us",
         "p99_us",
         "p999_us",
-        "cpu_own_us",
-        "cpu_server_us",
+        "ready_ms",
+        "bytes",
+        "cpu_percent",
+        "resident_mib",
     ];
-    let figures = keys.map(|key| json!({ "key": key, "median": 100.0, "min": 1.0, "max": 200.0 }));
+    let figures =
+        keys.map(|key| json!({ "key": key, "median": 100.0, "first": 1.0, "last": 200.0 }));
     Sample::of(&json!({ "figures": figures, "violations": [], "ticks": [1, 2] }))
 }
 

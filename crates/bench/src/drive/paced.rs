@@ -29,7 +29,7 @@ pub fn embedded(node: &Node, mut lane: Lane, plan: Plan, rate: f64) -> anyhow::R
     let mut asks = Vec::with_capacity(SUBMIT_AT_ONCE);
     let mut replies = Vec::new();
     let (mut number, mut over) = (0, false);
-    while !(over && pipeline.in_flight() == 0) {
+    loop {
         let now = Instant::now();
         for _ in 0..SUBMIT_AT_ONCE {
             if over || due(number) > now {
@@ -42,6 +42,9 @@ pub fn embedded(node: &Node, mut lane: Lane, plan: Plan, rate: f64) -> anyhow::R
             number += 1;
         }
         submit(&mut asks, &mut pipeline)?;
+        if over && pipeline.in_flight() == 0 {
+            return Ok(lane.into_record());
+        }
         let until = match over || free.is_empty() {
             true => now + WAIT,
             false if due(number) <= now => now,
@@ -57,5 +60,4 @@ pub fn embedded(node: &Node, mut lane: Lane, plan: Plan, rate: f64) -> anyhow::R
             }
         }
     }
-    Ok(lane.into_record())
 }
