@@ -59,19 +59,13 @@ impl Capture {
     /// To be called before a slot is written, or its old value put back.
     pub fn before_slot(&mut self, at: SlotIndex, slot: &mut Slot, catalog: &Catalog) {
         let late = planted(Bug::RootCapturedLate);
-        if slot.mark.dirty && slot.mark.epoch < self.epoch && !late {
+        if slot.mark.is_dirty_before(self.epoch) && !late {
             let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
             frozen.changes.push(encode(slot, catalog));
-            slot.mark = Mark {
-                dirty: false,
-                epoch: frozen.epoch,
-            };
+            slot.mark = Mark::clean(frozen.epoch);
         }
-        if !slot.mark.dirty {
-            slot.mark = Mark {
-                dirty: true,
-                epoch: self.epoch,
-            };
+        if !slot.mark.is_dirty() {
+            slot.mark = Mark::dirty(self.epoch);
             self.slots.push(at);
         }
     }
@@ -79,22 +73,16 @@ impl Capture {
     /// To be called with a row as it was before it was written or put back.
     pub fn before_row(&mut self, granule: &Granule, row: &mut Row) {
         let late = planted(Bug::RowCapturedLate);
-        if row.mark.dirty && row.mark.epoch < self.epoch && !late {
+        if row.mark.is_dirty_before(self.epoch) && !late {
             let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
             frozen.changes.push((granule.clone(), row.value.clone()));
-            row.mark = Mark {
-                dirty: false,
-                epoch: frozen.epoch,
-            };
+            row.mark = Mark::clean(frozen.epoch);
         }
     }
 
     /// The mark of what is written now.
     pub fn written(&self) -> Mark {
-        Mark {
-            dirty: true,
-            epoch: self.epoch,
-        }
+        Mark::dirty(self.epoch)
     }
 
     /// To be called when a row is written that had another mark before.
@@ -147,14 +135,9 @@ impl Capture {
             let slot = slots.get_mut(frozen.slots[frozen.slots_done]);
             frozen.slots_done += 1;
             left -= 1;
-            if slot.mark
-                == (Mark {
-                    dirty: true,
-                    epoch: frozen.epoch,
-                })
-            {
+            if slot.mark == Mark::dirty(frozen.epoch) {
                 frozen.changes.push(encode(slot, catalog));
-                slot.mark.dirty = false;
+                slot.mark = Mark::clean(frozen.epoch);
             }
         }
         while left > 0 && frozen.rows_done < frozen.rows.len() {
@@ -164,15 +147,10 @@ impl Capture {
             let Some((value, mark)) = rows.get_mut(granule) else {
                 continue;
             };
-            if *mark
-                == (Mark {
-                    dirty: true,
-                    epoch: frozen.epoch,
-                })
-            {
+            if *mark == Mark::dirty(frozen.epoch) {
                 let gone = value.is_none();
                 frozen.changes.push((granule.clone(), value.cloned()));
-                mark.dirty = false;
+                *mark = Mark::clean(frozen.epoch);
                 match gone {
                     true if planted(Bug::DeletionForgotten) => rows.forget_gone(granule),
                     true => frozen.gone.push(granule.clone()),
@@ -207,10 +185,7 @@ impl Capture {
         if planted(Bug::AbandonLoses) {
             return;
         }
-        let dirty = Mark {
-            dirty: true,
-            epoch: self.epoch,
-        };
+        let dirty = Mark::dirty(self.epoch);
         for at in frozen.slots {
             let slot = slots.get_mut(at);
             if slot.mark != dirty {

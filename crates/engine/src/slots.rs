@@ -12,35 +12,55 @@ use crate::{State, TypeIndex};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SlotIndex(pub u32);
 
-/// One entity's root value and what the checkpoint must know of it.
+/// One entity's root value and what the checkpoint must know of it. It fills one line of the cache:
+/// what a call touches of its entity is this, the table's entry and the value itself.
+#[repr(align(64))]
 pub(crate) struct Slot {
-    pub ty: TypeIndex,
     pub key: Key,
     /// None while a method on the stack holds it.
     pub state: Option<Box<dyn State>>,
-    /// Whether it was ever written: what was not is not stored.
-    pub exists: bool,
+    pub mark: Mark,
     /// Bytes of its encoding when last written or read.
     pub len: u32,
-    pub mark: Mark,
+    pub ty: TypeIndex,
+    /// Whether it was ever written: what was not is not stored.
+    pub exists: bool,
     /// Used since the clock hand last passed.
     pub used: bool,
 }
 
-/// Where a granule stands towards checkpoints. An epoch lasts from one freeze to the next.
+const _: () = assert!(size_of::<Option<Slot>>() == 64);
+
+/// Where a granule stands towards checkpoints: an epoch, which lasts from one freeze to the next, and
+/// in the lowest bit whether it was written and not captured since. If it was, the epoch is that of
+/// the first such write, else that of the last capture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// Written and not captured since.
-    pub dirty: bool,
-    /// The epoch of the first such write if dirty, else of the last capture.
-    pub epoch: u64,
-}
+pub(crate) struct Mark(u64);
 
 impl Mark {
+    /// Written in `epoch`, and not captured since.
+    pub fn dirty(epoch: u64) -> Self {
+        Self(epoch << 1 | 1)
+    }
+
+    /// As captured in `epoch`.
+    pub fn clean(epoch: u64) -> Self {
+        Self(epoch << 1)
+    }
+
+    pub fn is_dirty(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// Whether it was written before `epoch` began and not captured since.
+    pub fn is_dirty_before(self, epoch: u64) -> bool {
+        self.is_dirty() && self.0 >> 1 < epoch
+    }
+
     /// Whether memory may forget the granule: [`crate::Cold`] has it.
     pub fn is_cold(self, applied: u64) -> bool {
-        let applied = self.epoch <= applied || planted(Bug::EvictsCaptured);
-        !self.dirty && applied || planted(Bug::EvictsDirty)
+        let applied = self.0 >> 1 <= applied || planted(Bug::EvictsCaptured);
+        !self.is_dirty() && applied || planted(Bug::EvictsDirty)
     }
 }
 
