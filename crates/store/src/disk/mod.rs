@@ -11,6 +11,7 @@
 mod compactor;
 mod format;
 mod manifest;
+mod order;
 mod tree;
 
 use std::fmt;
@@ -223,12 +224,11 @@ impl Store for DiskStore {
     }
 
     fn apply(&self, checkpoint: Checkpoint) -> Result<(), Error> {
-        let Checkpoint { seq, mut changes } = checkpoint;
+        let Checkpoint { seq, changes } = checkpoint;
         for (key, _) in &changes {
             check_key(key)?;
         }
-        // Stable: of one key the last one stays the last.
-        changes.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let changes = order::rising(changes);
         let write = |opened: &Opened| {
             check_seq(self.seq(), seq)?;
             opened.compactor.make_room()?;
@@ -317,9 +317,9 @@ impl Store for DiskStore {
 
 /// Of sorted changes, the last of each key.
 fn last_of_each(
-    changes: Vec<(Box<[u8]>, Option<Bytes>)>,
+    changes: impl Iterator<Item = (Box<[u8]>, Option<Bytes>)>,
 ) -> impl Iterator<Item = (Box<[u8]>, Option<Bytes>)> {
-    let mut changes = changes.into_iter().peekable();
+    let mut changes = changes.peekable();
     std::iter::from_fn(move || {
         let mut last = changes.next()?;
         while let Some(later) = changes.next_if(|(key, _)| *key == last.0) {
