@@ -44,7 +44,8 @@ impl Digest {
 
     /// Gives the batch's digest and begins anew.
     pub fn take(&mut self, first_seq: Seq) -> BatchDigest {
-        let outcomes = std::mem::take(&mut self.outcomes);
+        let room = Vec::with_capacity(self.outcomes.len()); // the next batch is like this one
+        let outcomes = std::mem::replace(&mut self.outcomes, room);
         BatchDigest {
             first_seq,
             outcomes,

@@ -210,7 +210,8 @@ impl Engine {
     pub fn end_batch(&mut self) -> BatchDigest {
         let first_seq = self.batch.take().expect("a batch was begun");
         let kept = self.kept.back_mut().expect("pushed when it began");
-        kept.undo = std::mem::take(&mut self.tx.undo);
+        let room = Vec::with_capacity(self.tx.undo.len()); // the next batch is like this one
+        kept.undo = std::mem::replace(&mut self.tx.undo, room);
         kept.bytes = kept.undo.iter().map(Undo::bytes).sum();
         self.kept_bytes += kept.bytes;
         while self.kept_bytes > KEPT_BYTES_MAX {
