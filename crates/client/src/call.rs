@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ordain_api::{Op, WireCall};
 use ordain_types::{
-    IdempotencyKey, Json, Method, MethodKind, Request, RequestError, RequestParts, Seq,
+    IdempotencyKey, Json, Method, MethodKind, Ready, Request, RequestError, RequestParts, Seq,
 };
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -135,6 +135,7 @@ pub fn json_request(entity: &str, method: &str, args: impl AsRef<[u8]>) -> Reque
             method: Method::new(method)?,
             kind: MethodKind::Update,
             args: Json::copy_from_slice(args.as_ref()),
+            ready: Ready::default(),
         })
     };
     parts().into()

@@ -79,6 +79,11 @@ pub trait Run: Send + Sync {
     /// # Errors
     /// The method's rejection. Faults do not come back: see [`Tx::fault`].
     fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection>;
+
+    /// Whether `args` are such as [`Run::decode`] gives.
+    fn takes(&self, _args: &Args) -> bool {
+        false
+    }
 }
 
 /// A parameter of a method.

@@ -11,6 +11,7 @@
 //!   json        encoding that refuses what could not be read back
 //!   measure     the length of that encoding, without encoding
 //!   key         what can be a key
+//!   plain       arguments that need not be read again
 //!   details     a rejection's details from any serde type
 //! ```
 
@@ -22,6 +23,7 @@ mod key;
 mod link;
 mod measure;
 mod method;
+mod plain;
 mod state;
 
 pub use details::WithDetails;
@@ -31,6 +33,7 @@ pub use key::IntoKey;
 pub use link::{Address, Link};
 pub use measure::encoded_len;
 pub use method::{MethodResult, method, param};
+pub use plain::{ByPlain, NotPlain, Plain, Plainly};
 pub use state::{
     ByClone, Cloned, NativeState, NativeType, NotByClone, held, held_mut, state, state_mut,
 };

@@ -282,8 +282,13 @@ fn request(at: usize, method: &Method) -> TokenStream {
     let value = quote_spanned! { output.span() =>
         <#output as __ordain::MethodResult>::Value
     };
+    let types = method.params.iter().map(|param| &param.ty);
     let request = quote_spanned! { ident.span() =>
-        self.0.request(#name, #kind, &#args { #passed })
+        {
+            use __ordain::{ByPlain as _, NotPlain as _};
+            let plain = true #(&& (&__ordain::Plainly::<#types>::new()).plain())*;
+            self.0.request(#name, #kind, #args { #passed }, plain)
+        }
     };
     quote! {
         #(#docs)*

@@ -111,7 +111,7 @@ impl Node {
 
     fn query_op<R>(&self, request: Request<R>) -> Result<Op, CallError> {
         let parts = request.into_parts().map_err(Refused::from)?;
-        let accepted = self.accept(parts.entity, parts.method.as_str(), &parts.args, "", None)?;
+        let accepted = self.accept_parts(parts, "", None)?;
         Ok(Op::Query {
             accepted,
             at_least: None,
@@ -124,7 +124,7 @@ impl Node {
     /// Why it was not taken.
     pub fn send<R>(&self, request: Request<R>, delay_ms: u64) -> Result<SendId, CallError> {
         let parts = request.into_parts().map_err(Refused::from)?;
-        let accepted = self.accept(parts.entity, parts.method.as_str(), &parts.args, "", None)?;
+        let accepted = self.accept_parts(parts, "", None)?;
         let id: String = value(self.ask(Op::Send { accepted, delay_ms })?.wait())?;
         id.parse()
             .map_err(|error: ordain_types::NameError| CallError::Value(error.to_string()))
@@ -141,8 +141,7 @@ impl Node {
             caller,
             at_least,
         } = options;
-        let method = parts.method.as_str();
-        let accepted = self.accept(parts.entity, method, &parts.args, &caller, idempotency_key)?;
+        let accepted = self.accept_parts(parts, &caller, idempotency_key)?;
         Ok(match accepted.kind {
             MethodKind::Update => Op::Call(accepted),
             MethodKind::Query => Op::Query { accepted, at_least },

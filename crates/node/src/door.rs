@@ -1,10 +1,11 @@
 //! The door: everything that can be said of a request before it is queued is said here, on the
 //! caller's thread, so that what is refused costs the executor nothing and leaves no trace.
 
-use ordain_engine::{Args, ArgumentError, Catalog, MethodDef};
+use ordain_engine::{Args, ArgumentError, Catalog, Decoded, MethodDef};
 use ordain_types::id::check_caller;
 use ordain_types::{
-    Call, Command, EntityId, IdempotencyKey, MethodKind, NameError, RequestError, limits,
+    Call, Command, EntityId, IdempotencyKey, MethodKind, NameError, RequestError, RequestParts,
+    limits,
 };
 
 use crate::reply::Unavailable;
@@ -96,7 +97,7 @@ impl From<RequestError> for Refused {
 /// A call that passed the door.
 pub struct Accepted {
     /// With arguments in the method's own spelling.
-    pub call: Call,
+    pub call: Box<Call>,
     /// Decoded.
     pub args: Args,
     /// Whether the method may write.
@@ -116,27 +117,62 @@ pub fn accept(
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<Accepted, Refused> {
     let def = find(catalog, entity.ty.as_str(), method)?;
-    if args.len() > limits::ARGUMENT_BYTES_MAX {
-        let limit = limits::ARGUMENT_BYTES_MAX;
-        return Err(Refused::ArgumentBytes {
-            bytes: args.len(),
-            limit,
-        });
-    }
+    check_len(args)?;
     check_caller(caller)?;
-    let decoded = def.run.decode(args).map_err(Refused::Argument)?;
+    let Decoded { args, canonical } = def.run.decode(args).map_err(Refused::Argument)?;
     let call = Call {
         entity,
         method: def.name.clone(),
-        args: decoded.canonical,
+        args: canonical,
         caller: caller.to_owned(),
         idempotency_key,
     };
     Ok(Accepted {
-        call,
-        args: decoded.args,
+        call: Box::new(call),
+        args,
         kind: def.kind,
     })
+}
+
+/// The same for a call that a program made of its types: what is at hand is not read.
+///
+/// # Errors
+/// What does not fit.
+pub fn accept_parts(
+    catalog: &Catalog,
+    parts: RequestParts,
+    caller: &str,
+    idempotency_key: Option<IdempotencyKey>,
+) -> Result<Accepted, Refused> {
+    let method = parts.method.as_str();
+    let def = find(catalog, parts.entity.ty.as_str(), method)?;
+    let ready = parts.ready.into_inner();
+    let Some(args) = ready.filter(|args| def.run.takes(args)) else {
+        let (entity, args) = (parts.entity, &parts.args);
+        return accept(catalog, entity, method, args, caller, idempotency_key);
+    };
+    check_len(&parts.args)?;
+    check_caller(caller)?;
+    let call = Call {
+        entity: parts.entity,
+        method: parts.method,
+        args: parts.args,
+        caller: caller.to_owned(),
+        idempotency_key,
+    };
+    Ok(Accepted {
+        call: Box::new(call),
+        args,
+        kind: def.kind,
+    })
+}
+
+fn check_len(args: &[u8]) -> Result<(), Refused> {
+    let (bytes, limit) = (args.len(), limits::ARGUMENT_BYTES_MAX);
+    match bytes > limit {
+        true => Err(Refused::ArgumentBytes { bytes, limit }),
+        false => Ok(()),
+    }
 }
 
 fn find<'a>(catalog: &'a Catalog, ty: &str, method: &str) -> Result<&'a MethodDef, Refused> {

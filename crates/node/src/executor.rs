@@ -235,7 +235,7 @@ impl Executor {
     fn draft(&mut self, news: Vec<Command>, standing: &Standing) -> Draft {
         let mut draft = Draft {
             own: news,
-            items: Vec::new(),
+            items: Vec::with_capacity(self.backlog.len().min(limits::BATCH_COMMANDS_MAX)),
             commands: 0,
             encoded: Vec::new(),
         };

@@ -227,7 +227,7 @@ mod tests {
             idempotency_key: None,
         };
         let accepted = Accepted {
-            call,
+            call: Box::new(call),
             args: Box::new(()),
             kind: MethodKind::Query,
         };

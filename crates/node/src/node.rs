@@ -9,7 +9,8 @@ use ordain_engine::{Catalog, CatalogError};
 use ordain_log::disk::Disk;
 use ordain_store::{StateHash, Store};
 use ordain_types::{
-    Command, EntityId, FieldKey, IdempotencyKey, InForce, MethodKind, SendId, Seq, limits,
+    Command, EntityId, FieldKey, IdempotencyKey, InForce, MethodKind, RequestParts, SendId, Seq,
+    limits,
 };
 
 use crate::committer::Commit;
@@ -47,7 +48,7 @@ pub enum Op {
     /// An entity's state.
     Inspect {
         /// Whose.
-        entity: EntityId,
+        entity: Box<EntityId>, // rare: what is common stays small
         /// Fields after this one.
         after: Option<FieldKey>,
         /// At most so many fields.
@@ -182,6 +183,19 @@ impl Node {
             caller,
             idempotency_key,
         )
+    }
+
+    /// The same for a call that this program made of its types.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub(crate) fn accept_parts(
+        &self,
+        parts: RequestParts,
+        caller: &str,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        door::accept_parts(&self.0.catalog, parts, caller, idempotency_key)
     }
 
     /// Queues one request.
@@ -392,7 +406,7 @@ fn work(op: Op) -> Result<Work, Refused> {
             call,
             args,
             kind: MethodKind::Update,
-        }) => (Command::Call(Box::new(call)), Some(args)),
+        }) => (Command::Call(call), Some(args)),
         // A query called like an update needs no place in the log.
         Op::Call(accepted) => {
             return Ok(Work::Read(Op::Query {
@@ -405,7 +419,7 @@ fn work(op: Op) -> Result<Work, Refused> {
         }
         Op::Send { accepted, delay_ms } => (
             Command::Send {
-                call: Box::new(accepted.call),
+                call: accepted.call,
                 delay_ms,
             },
             None,

@@ -167,7 +167,7 @@ impl TestNode {
     fn inspect(&self, entity: &str, limit: usize) -> (Option<Json>, Vec<(FieldKey, Json)>) {
         let entity: EntityId = entity.parse().expect("an entity is type/key");
         let op = Op::Inspect {
-            entity,
+            entity: Box::new(entity),
             after: None,
             limit,
         };

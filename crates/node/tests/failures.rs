@@ -348,7 +348,7 @@ fn a_panic_under_a_pipeline_answers_it() {
         for _ in 0..50 {
             let _ = pipeline.submit(request::<i64>("b", "add", json!({})));
             pending.extend(node.ask(ordain_node::Op::Inspect {
-                entity: "counter/a".parse().expect("an id"),
+                entity: Box::new("counter/a".parse().expect("an id")),
                 after: None,
                 limit: 1,
             }));

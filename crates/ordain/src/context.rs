@@ -8,8 +8,8 @@ use std::time::Duration;
 use ordain_engine::Tx;
 use ordain_hosts::native::{Entity, IntoKey, Link, from_json, state, state_mut, to_json};
 use ordain_types::{
-    EntityId, EntityType, FaultKind, Key, Method, Request, RequestError, RequestParts, SendId, Seq,
-    Timestamp,
+    EntityId, EntityType, FaultKind, Key, Method, Ready, Request, RequestError, RequestParts,
+    SendId, Seq, Timestamp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -316,6 +316,7 @@ impl<'a, S> QueryContext<'a, S> {
             method,
             kind: ordain_types::MethodKind::Update,
             args,
+            ready: Ready::default(),
         }
     }
 

@@ -144,8 +144,8 @@ pub type Result<T, E = Rejection> = std::result::Result<T, E>;
 pub mod __private {
     pub use ordain_engine::{Tx, TypeDef};
     pub use ordain_hosts::native::{
-        Address, ByClone, Cloned, Entity, IntoKey, Link, MethodResult, NotByClone, define, held,
-        held_mut, method, param, state, state_mut,
+        Address, ByClone, ByPlain, Cloned, Entity, IntoKey, Link, MethodResult, NotByClone,
+        NotPlain, Plainly, define, held, held_mut, method, param, state, state_mut,
     };
     pub use ordain_types::{MethodKind, Request};
     pub use serde;

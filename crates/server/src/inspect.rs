@@ -20,7 +20,7 @@ pub(crate) async fn entity(open: &Open, uri: &Uri) -> Result<HttpReply, Problem>
     open.entity(entity.ty.as_str())?;
     let page = Page::of(uri.query())?;
     let op = ordain_node::Op::Inspect {
-        entity: entity.clone(),
+        entity: Box::new(entity.clone()),
         after: page.after,
         // One more than the page holds says whether there are more.
         limit: page.limit + 1,

@@ -32,7 +32,7 @@ pub use id::{
 };
 pub use outcome::{Fault, FaultKind, Outcome, Rejection};
 pub use planted::{Bug, planted};
-pub use request::{MethodKind, Request, RequestError, RequestParts};
+pub use request::{MethodKind, Ready, Request, RequestError, RequestParts};
 
 /// JSON text as bytes: arguments, results, states, details. Shared, never copied.
 pub type Json = bytes::Bytes;

@@ -4,7 +4,10 @@
 //! Making one never fails, so that calls read like calls: a key that is none, or arguments that are
 //! not JSON, stay in the request and are refused by whoever it is handed to, before anything runs.
 
+use std::any::Any;
+use std::fmt;
 use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +41,46 @@ pub struct RequestParts {
     pub kind: MethodKind,
     /// One JSON object: parameter name to value.
     pub args: Json,
+    /// The same as the method takes them, if they are at hand.
+    pub ready: Ready,
+}
+
+/// Arguments as their method takes them, beside the JSON that they are: a node in the same program
+/// need not read that. Whoever puts them in warrants that reading would give the same, and that the
+/// JSON is the method's own spelling. They do not show: a copy of a request has none, and is equal.
+#[derive(Default)]
+pub struct Ready(Mutex<Option<Box<dyn Any + Send>>>); // never locked: it makes what is sent shareable
+
+impl Ready {
+    /// These.
+    pub fn new(args: impl Any + Send) -> Self {
+        Self(Mutex::new(Some(Box::new(args))))
+    }
+
+    /// What was put in.
+    pub fn into_inner(self) -> Option<Box<dyn Any + Send>> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Ready {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Ready {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Ready {}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
 }
 
 /// A request that names nothing that could be called.
@@ -64,6 +107,7 @@ impl<R> Request<R> {
             method,
             kind,
             args,
+            ready: Ready::default(),
         }))
     }
 

@@ -5,7 +5,7 @@ use std::any::{TypeId, type_name};
 
 use ordain_engine::{MethodIndex, Tx, TypeIndex};
 use ordain_types::{
-    EntityId, EntityType, FaultKind, Key, Method, MethodKind, NameError, Rejection, Request,
+    EntityId, EntityType, FaultKind, Key, Method, MethodKind, NameError, Ready, Rejection, Request,
     RequestError, RequestParts,
 };
 use serde::Serialize;
@@ -73,16 +73,24 @@ impl Address {
         Self(address())
     }
 
-    /// A request for `method` with `args`.
-    pub fn request<R>(&self, method: &str, kind: MethodKind, args: &impl Serialize) -> Request<R> {
+    /// A request for `method` with `args`, which are `plain` if reading their JSON gives them back.
+    pub fn request<R, A>(&self, method: &str, kind: MethodKind, args: A, plain: bool) -> Request<R>
+    where
+        A: Serialize + Send + 'static,
+    {
         let parts = || -> Result<RequestParts, RequestError> {
             let (entity, method) = (self.0.clone()?, Method::new(method)?);
-            match to_json(args) {
-                Ok(args) => Ok(RequestParts {
+            match to_json(&args) {
+                Ok(json) => Ok(RequestParts {
                     entity,
                     method,
                     kind,
-                    args,
+                    args: json,
+                    ready: if plain {
+                        Ready::new(args)
+                    } else {
+                        Ready::default()
+                    },
                 }),
                 Err(error) => Err(RequestError::Args {
                     method,

@@ -77,6 +77,10 @@ where
         })
     }
 
+    fn takes(&self, args: &Args) -> bool {
+        args.is::<A>()
+    }
+
     fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
         let args = args
             .downcast::<A>()

@@ -2,5 +2,6 @@
 
 mod calls;
 mod context;
+mod ready;
 mod surface;
 mod world;

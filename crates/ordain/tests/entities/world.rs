@@ -3,7 +3,7 @@
 use ordain::{
     Entities, EntityId, Fault, FaultKind, Key, Outcome, Rejection, Request, Seq, Timestamp,
 };
-use ordain_engine::{Answer, Empty, Engine, Options};
+use ordain_engine::{Answer, Args, Empty, Engine, Options};
 use ordain_types::{Call, Command, Json, LogId, Method, MethodKind, RequestParts};
 use serde::de::DeserializeOwned;
 
@@ -25,9 +25,13 @@ impl World {
     }
 
     pub fn execute(&mut self, command: Command) -> Outcome {
+        self.execute_with(command, None)
+    }
+
+    fn execute_with(&mut self, command: Command, args: Option<Args>) -> Outcome {
         let seq = Seq(self.engine.seq().0 + 1);
         self.engine.begin_batch(seq, self.now);
-        let executed = self.engine.execute(&command, None).unwrap();
+        let executed = self.engine.execute(&command, args).unwrap();
         self.engine.end_batch();
         match executed.answer {
             Answer::Done(outcome) => outcome,
@@ -37,12 +41,18 @@ impl World {
 
     /// Runs the request as a transaction, or as a query if it is one.
     pub fn outcome<R>(&mut self, request: Request<R>) -> Outcome {
+        self.outcome_of(request.into_parts().unwrap(), None)
+    }
+
+    /// The same, with its arguments decoded if they are at hand.
+    pub fn outcome_of(&mut self, parts: RequestParts, ready: Option<Args>) -> Outcome {
         let RequestParts {
             entity,
             method,
             kind,
             args,
-        } = request.into_parts().unwrap();
+            ..
+        } = parts;
         let call = Call {
             entity,
             method,
@@ -51,8 +61,8 @@ impl World {
             idempotency_key: None,
         };
         match kind {
-            MethodKind::Update => self.execute(Command::Call(Box::new(call))),
-            MethodKind::Query => self.engine.query(&call, None, self.now).unwrap(),
+            MethodKind::Update => self.execute_with(Command::Call(Box::new(call)), ready),
+            MethodKind::Query => self.engine.query(&call, ready, self.now).unwrap(),
         }
     }
 

@@ -39,7 +39,7 @@ impl World<'_> {
             6 => {
                 let entity = generate::entity(&mut self.chance);
                 let op = Op::Inspect {
-                    entity: entity.clone(),
+                    entity: Box::new(entity.clone()),
                     after: None,
                     limit: 1_000,
                 };
@@ -86,7 +86,7 @@ impl World<'_> {
         let at_least = ahead.map(|ahead| self.history.floor().plus(ahead));
         match self.accept(&call) {
             Some(accepted) if accepted.kind == MethodKind::Query => {
-                let call = accepted.call.clone();
+                let call = Call::clone(&accepted.call);
                 self.submit(
                     Op::Query { accepted, at_least },
                     What::Query { call, at_least },
@@ -135,7 +135,7 @@ impl World<'_> {
         let Some(accepted) = self.accept(&call) else {
             return Ok(());
         };
-        let call = accepted.call.clone();
+        let call = Call::clone(&accepted.call);
         match delay_ms {
             None if accepted.kind == MethodKind::Query => {
                 let at_least = None;
