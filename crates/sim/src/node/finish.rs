@@ -8,6 +8,7 @@ use ordain_log::Log;
 use ordain_log::disk::{Disk, MemoryDisk};
 use ordain_node::{Clock, Health, Node, OpenError, Options, Recovered, Stepped};
 use ordain_store::{MemoryStore, StateHash, Store, snapshot, state_hash};
+use ordain_types::{Call, EntityId, Method};
 
 use super::Lapse;
 use super::asks::Standing;
@@ -17,6 +18,7 @@ use super::world::World;
 use crate::compare::{Difference, Same, same, same_state};
 use crate::dump;
 use crate::host;
+use crate::program::Program;
 
 impl World<'_> {
     pub(super) fn finish(&mut self) -> Same {
@@ -60,6 +62,7 @@ impl World<'_> {
         }
         self.tell(|| "all is mended".to_owned());
         self.settle()?;
+        self.write_once()?;
         let stopped = self.disk.counts().stopped;
         let lost = |life: &super::world::Life| life.is_lost() || stopped > life.stopped_before;
         if self.life.as_ref().is_none_or(lost) {
@@ -68,6 +71,20 @@ impl World<'_> {
         }
         self.healed = true;
         Ok(())
+    }
+
+    /// What broke unseen, as a segment in the making, shows at the latest with the next write. That may
+    /// go unanswered.
+    fn write_once(&mut self) -> Same {
+        let call = Call {
+            entity: EntityId::new("alpha", "a").expect("an id"),
+            method: Method::new("run").expect("a name"),
+            args: Program::default().json().into(),
+            caller: format!("client {}", self.history.asks().len()),
+            idempotency_key: None,
+        };
+        self.call(call, None)?;
+        self.settle()
     }
 
     /// Calls after the healing are answered.
