@@ -45,6 +45,7 @@ mod options;
 mod panics;
 mod preparer;
 mod recovery;
+mod replay;
 mod reply;
 mod status;
 mod stepped;

@@ -1,0 +1,284 @@
+//! The replay of the log's tail: its records are read and decoded ahead, run, and each batch is held
+//! against what the log says came of it. It knows nothing of the threads that come after it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use ordain_engine::{Answer, Args, Catalog, Engine};
+use ordain_log::Record;
+use ordain_log::disk::Disk;
+use ordain_store::Store;
+use ordain_types::batch::BatchError;
+use ordain_types::{
+    Batch, BatchDigest, Bug, Command, Granule, InForce, Outcome, Seq, limits, planted,
+};
+
+use crate::budget::Budget;
+use crate::options::Options;
+use crate::panics::caught;
+use crate::recovery::{Difference, OpenError, Progress};
+
+/// Whether the log is read and decoded while what was read before is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadAhead {
+    OnAThread,
+    /// All is done by who replays, one after the other: the seam for simulations.
+    Never,
+}
+
+/// What a replayed batch came to, until the log says what it should have.
+struct ReplayedBatch {
+    digest: BatchDigest,
+    commands: Vec<Command>,
+    answers: Vec<Answer>,
+}
+
+/// Keys of the store for each command of the replay up to which the store is read from end to end
+/// first: what most of the replay needs is then in memory, at a small part of what reading it key by
+/// key costs.
+const WARM_KEYS: u64 = 4;
+
+/// Takes the entities of the store into memory, as far as they fit, if the replay is long enough.
+pub(crate) fn warm(
+    engine: &mut Engine,
+    store: &dyn Store,
+    replayed: u64,
+    budget: usize,
+) -> Result<(), OpenError> {
+    if replayed.saturating_mul(WARM_KEYS) < store.stats().keys_approx.max(1) {
+        return Ok(());
+    }
+    let snapshot = store.snapshot()?;
+    for entry in snapshot.entries() {
+        let (key, value) = entry?;
+        if !key.starts_with(Granule::entities()) || engine.memory_bytes() > budget {
+            break;
+        }
+        engine.load(&Granule::from_bytes(&key), value);
+    }
+    Ok(())
+}
+
+/// Records that may be decoded and not run.
+const RECORDS_AHEAD_MAX: usize = 4;
+
+/// A record as it is run. Its checksum says nothing of whether it holds a batch, or belongs there.
+struct Read {
+    record: Record,
+    batch: Result<Batch, BatchError>,
+    /// Decoded arguments, by command; none: whoever runs it decodes them and says what is wrong.
+    args: Vec<Option<Args>>,
+}
+
+impl Read {
+    fn new(mut record: Record, catalog: &Catalog) -> Self {
+        let batch = Batch::decode(&std::mem::take(&mut record.payload));
+        let commands = batch.iter().flat_map(|batch| &batch.commands);
+        let args = commands.map(|command| decode(command, catalog)).collect();
+        Self {
+            record,
+            batch,
+            args,
+        }
+    }
+}
+
+fn decode(command: &Command, catalog: &Catalog) -> Option<Args> {
+    let Command::Call(call) = command else {
+        return None;
+    };
+    let (ty, method) = catalog.find(call.entity.ty.as_str(), call.method.as_str())?;
+    let run = &catalog.get(ty).methods[method.0 as usize].run;
+    let fits = call.args.len() <= limits::ARGUMENT_BYTES_MAX;
+    let decoded = caught(|| fits.then(|| run.decode(&call.args).ok()).flatten());
+    Some(decoded.ok()??.args)
+}
+
+/// A replay and what it came to.
+pub(crate) struct Replay<'a> {
+    engine: &'a mut Engine,
+    in_force: &'a InForce,
+    force: bool,
+    budget: Budget,
+    executed: BTreeMap<Seq, ReplayedBatch>,
+    differences: Vec<Difference>,
+}
+
+impl<'a> Replay<'a> {
+    pub fn new(engine: &'a mut Engine, in_force: &'a InForce, options: &Options) -> Self {
+        Self {
+            engine,
+            in_force,
+            force: options.replay_other_build,
+            budget: Budget::new(options.memory_budget_bytes),
+            executed: BTreeMap::new(),
+            differences: Vec::new(),
+        }
+    }
+
+    /// Runs what the log holds up to `last` after what the engine has executed.
+    pub fn run(
+        &mut self,
+        disk: Arc<dyn Disk>,
+        last: Seq,
+        ahead: ReadAhead,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), OpenError> {
+        let first = self.engine.seq().next();
+        if first > last {
+            return Ok(());
+        }
+        let records = ordain_log::read_from(disk, first)?.until(last);
+        let catalog = self.engine.catalog().clone();
+        let read = records.map(move |record| record.map(|record| Read::new(record, &catalog)));
+        let mut run = |read: Result<Read, _>| {
+            self.record(read?)?;
+            let at = self.engine.seq();
+            progress(Progress { at, first, last });
+            Ok(())
+        };
+        match ahead {
+            ReadAhead::Never => read.into_iter().try_for_each(run),
+            ReadAhead::OnAThread => thread::scope(|scope| {
+                let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
+                // It ends when there is no more to read, or when nobody takes it.
+                scope.spawn(move || read.into_iter().all(|read| give.send(read).is_ok()));
+                take.into_iter().try_for_each(&mut run)
+            }),
+        }
+    }
+
+    /// The digests that the log does not hold yet, and what came out differently.
+    pub fn end(self) -> (Vec<BatchDigest>, Vec<Difference>) {
+        let executed = self.executed.into_values();
+        let digests = executed.map(|executed| executed.digest).collect();
+        (digests, self.differences)
+    }
+
+    fn record(&mut self, read: Read) -> Result<(), OpenError> {
+        let Read {
+            record,
+            batch,
+            args,
+        } = read;
+        let placed = batch.and_then(|batch| {
+            let before = self.engine.meta().timestamp;
+            batch.check_place(self.engine.seq().next(), record.last_seq(), before)?;
+            Ok(batch)
+        });
+        let batch = placed.map_err(|error| OpenError::Batch {
+            file: record.file,
+            offset: record.offset,
+            error,
+        })?;
+        self.batch(batch, args)
+    }
+
+    fn batch(&mut self, batch: Batch, args: Vec<Option<Args>>) -> Result<(), OpenError> {
+        for digest in &batch.digests {
+            self.compare(digest)?;
+        }
+        self.engine.begin_batch(batch.first_seq, batch.timestamp);
+        let mut answers = Vec::with_capacity(batch.commands.len());
+        for (command, args) in batch.commands.iter().zip(args) {
+            self.check_build(command)?;
+            let executed = self.engine.execute(command, args)?;
+            self.budget.keep(self.engine);
+            answers.push(executed.answer);
+        }
+        let digest = self.engine.end_batch();
+        self.engine.durable(self.engine.seq());
+        let replayed = ReplayedBatch {
+            digest,
+            commands: batch.commands,
+            answers,
+        };
+        self.executed.insert(batch.first_seq, replayed);
+        Ok(())
+    }
+
+    /// What another build ran, this one must not run.
+    fn check_build(&self, command: &Command) -> Result<(), OpenError> {
+        let ran_by = &self.engine.meta().in_force;
+        let own = matches!(command, Command::Genesis { .. } | Command::InForce(_));
+        let same = ran_by.build == self.in_force.build
+            && ran_by.executor_version == self.in_force.executor_version;
+        if own || same || self.force || planted(Bug::OtherBuildRuns) {
+            return Ok(());
+        }
+        let name = |in_force: &InForce| format!("{} ({})", in_force.build, in_force.build_name);
+        Err(OpenError::OtherBuild {
+            from: self.engine.seq().next(),
+            needed: name(ran_by),
+            this: name(self.in_force),
+        })
+    }
+
+    /// Holds what a batch came to against what the log says of it.
+    fn compare(&mut self, logged: &BatchDigest) -> Result<(), OpenError> {
+        // A batch before the checkpoint was not replayed.
+        let Some(ours) = self.executed.remove(&logged.first_seq) else {
+            return Ok(());
+        };
+        if ours.digest == *logged || planted(Bug::CompareSkipped) {
+            return Ok(());
+        }
+        let first = logged.first_seq;
+        let pairs = ours
+            .digest
+            .outcomes
+            .iter()
+            .zip(&logged.outcomes)
+            .map(|(a, b)| a != b);
+        let mut differ: Vec<bool> = pairs.collect();
+        if !differ.contains(&true) {
+            differ = vec![true; ours.commands.len()];
+        }
+        let last = Seq(first.0 + ours.commands.len() as u64 - 1);
+        let ran = ours.commands.iter().zip(&ours.answers);
+        let differences: Vec<_> = ran
+            .enumerate()
+            .zip(differ)
+            .filter(|(_, differs)| *differs)
+            .map(|((at, (command, answer)), _)| Difference {
+                seq: first.plus(at as u64),
+                method: called(command),
+                now: ended(answer),
+            })
+            .collect();
+        if !self.force {
+            return Err(OpenError::Diverged {
+                first,
+                last,
+                differences,
+            });
+        }
+        self.differences.extend(differences);
+        Ok(())
+    }
+}
+
+fn called(command: &Command) -> String {
+    match command {
+        Command::Genesis { .. } => "genesis".to_owned(),
+        Command::InForce(_) => "in force".to_owned(),
+        Command::Call(call) => format!("{}.{}", call.entity, call.method),
+        Command::Send { call, .. } => format!("send {}.{}", call.entity, call.method),
+        Command::Deliver { send } => format!("deliver {send}"),
+    }
+}
+
+fn ended(answer: &Answer) -> String {
+    let outcome = match answer {
+        Answer::Done(outcome) | Answer::Repeated { outcome, .. } => outcome,
+        Answer::KeyReused { first } => return format!("key reused from seq {first}"),
+    };
+    let text = match outcome {
+        Outcome::Value(value) => format!("value {}", String::from_utf8_lossy(value)),
+        Outcome::Rejected(rejection) => format!("rejected, {rejection}"),
+        Outcome::Fault(fault) => format!("fault, {fault}"),
+    };
+    text[..text.floor_char_boundary(200)].to_owned()
+}
