@@ -1,7 +1,7 @@
 //! Typed calls in process: blocking, awaited, and many in flight.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ordain_types::{
@@ -187,12 +187,15 @@ struct Inbox {
     came: Condvar,
 }
 
+impl Inbox {
+    fn replies(&self) -> MutexGuard<'_, VecDeque<(u64, Reply)>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Sink for Inbox {
     fn deliver(&self, replies: &mut dyn Iterator<Item = (u64, Reply)>) {
-        self.replies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(replies);
+        self.replies().extend(replies);
         self.came.notify_one();
     }
 }
@@ -273,11 +276,7 @@ impl Pipeline {
     /// Blocks for the next reply; none when nothing is in flight.
     pub fn receive(&mut self) -> Option<Received> {
         self.in_flight().checked_sub(1)?;
-        let mut replies = self
-            .inbox
-            .replies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut replies = self.inbox.replies();
         loop {
             if let Some((number, reply)) = replies.pop_front() {
                 self.received += 1;
@@ -295,33 +294,27 @@ impl Pipeline {
     pub fn receive_many(&mut self, into: &mut Vec<Received>) {
         let Some(first) = self.receive() else { return };
         into.push(first);
-        let mut replies = self
-            .inbox
-            .replies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.received += replies.len() as u64;
-        into.extend(
-            replies
-                .drain(..)
-                .map(|(number, reply)| Received { number, reply }),
-        );
+        self.take(into);
     }
-}
 
-impl Pipeline {
     /// Blocks for replies until then at the latest, and takes all that are there.
     pub fn receive_until(&mut self, into: &mut Vec<Received>, until: Instant) {
-        let replies = &self.inbox.replies;
-        let mut replies = replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let inbox = &self.inbox;
+        let mut replies = inbox.replies();
         while replies.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            let waited = self.inbox.came.wait_timeout(replies, left);
+            let waited = inbox.came.wait_timeout(replies, left);
             replies = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        drop(replies);
+        self.take(into);
+    }
+
+    fn take(&mut self, into: &mut Vec<Received>) {
+        let mut replies = self.inbox.replies();
         self.received += replies.len() as u64;
         let received = replies.drain(..);
         into.extend(received.map(|(number, reply)| Received { number, reply }));

@@ -117,21 +117,9 @@ pub fn accept(
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<Accepted, Refused> {
     let def = find(catalog, entity.ty.as_str(), method)?;
-    check_len(args)?;
-    check_caller(caller)?;
-    let Decoded { args, canonical } = def.run.decode(args).map_err(Refused::Argument)?;
-    let call = Call {
-        entity,
-        method: def.name.clone(),
-        args: canonical,
-        caller: caller.to_owned(),
-        idempotency_key,
-    };
-    Ok(Accepted {
-        call: Box::new(call),
-        args,
-        kind: def.kind,
-    })
+    check(args, caller)?;
+    let decoded = def.run.decode(args).map_err(Refused::Argument)?;
+    Ok(accepted(def, entity, decoded, caller, idempotency_key))
 }
 
 /// The same for a call that a program made of its types: what is at hand is not read.
@@ -144,34 +132,51 @@ pub fn accept_parts(
     caller: &str,
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<Accepted, Refused> {
-    let method = parts.method.as_str();
-    let def = find(catalog, parts.entity.ty.as_str(), method)?;
+    let def = find(catalog, parts.entity.ty.as_str(), parts.method.as_str())?;
+    check(&parts.args, caller)?;
     let ready = parts.ready.into_inner();
-    let Some(args) = ready.filter(|args| def.run.takes(args)) else {
-        let (entity, args) = (parts.entity, &parts.args);
-        return accept(catalog, entity, method, args, caller, idempotency_key);
+    let decoded = match ready.filter(|args| def.run.takes(args)) {
+        Some(args) => Decoded {
+            args,
+            canonical: parts.args,
+        },
+        None => def.run.decode(&parts.args).map_err(Refused::Argument)?,
     };
-    check_len(&parts.args)?;
-    check_caller(caller)?;
+    Ok(accepted(
+        def,
+        parts.entity,
+        decoded,
+        caller,
+        idempotency_key,
+    ))
+}
+
+fn check(args: &[u8], caller: &str) -> Result<(), Refused> {
+    let (bytes, limit) = (args.len(), limits::ARGUMENT_BYTES_MAX);
+    if bytes > limit {
+        return Err(Refused::ArgumentBytes { bytes, limit });
+    }
+    Ok(check_caller(caller)?)
+}
+
+fn accepted(
+    def: &MethodDef,
+    entity: EntityId,
+    decoded: Decoded,
+    caller: &str,
+    idempotency_key: Option<IdempotencyKey>,
+) -> Accepted {
     let call = Call {
-        entity: parts.entity,
-        method: parts.method,
-        args: parts.args,
+        entity,
+        method: def.name.clone(),
+        args: decoded.canonical,
         caller: caller.to_owned(),
         idempotency_key,
     };
-    Ok(Accepted {
+    Accepted {
         call: Box::new(call),
-        args,
+        args: decoded.args,
         kind: def.kind,
-    })
-}
-
-fn check_len(args: &[u8]) -> Result<(), Refused> {
-    let (bytes, limit) = (args.len(), limits::ARGUMENT_BYTES_MAX);
-    match bytes > limit {
-        true => Err(Refused::ArgumentBytes { bytes, limit }),
-        false => Ok(()),
     }
 }
 
