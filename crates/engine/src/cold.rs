@@ -8,7 +8,7 @@ use ordain_types::Granule;
 use ordain_types::granule::Part;
 
 use crate::Tx;
-use crate::slots::{Mark, Slot};
+use crate::slots::Slot;
 
 /// The durable state could not be read: the engine stops rather than guess.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,15 +59,8 @@ impl Tx {
             return;
         }
         if let Ok(state) = self.catalog.get(ty).state.decode(&value) {
-            self.slots.insert(Slot {
-                ty,
-                key: entity.key,
-                state: Some(state),
-                exists: true,
-                len: value.len() as u32,
-                mark: Mark::default(),
-                used: true,
-            });
+            let slot = Slot::new(ty, entity.key, state, Some(&value));
+            self.slots.insert(slot);
         }
     }
 }

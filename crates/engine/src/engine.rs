@@ -118,7 +118,6 @@ impl Engine {
         let mut tx = Tx {
             catalog,
             cold,
-            cold_used: stored.is_some(),
             read_back: options.read_back,
             slots: Slots::new(options.hash_seed),
             rows: Rows::new(options.hash_seed, stored.is_none()),
@@ -381,7 +380,6 @@ impl Engine {
     /// durable in the log before: it cannot be taken back any more.
     pub fn applied(&mut self, epoch: u64) {
         let seq = self.tx.capture.applied(epoch, &mut self.tx.rows);
-        self.tx.cold_used = true;
         self.tx.rows.cold_is_filled();
         self.durable(seq); // before-images name slots that may now be forgotten
     }

@@ -103,9 +103,9 @@ impl Tx {
         reverse: bool,
         limit: usize,
     ) -> Vec<Found> {
-        let cold: &dyn Cold = match self.cold_used {
-            true => &*self.cold,
-            false => &crate::Empty,
+        let cold: &dyn Cold = match self.rows.cold_is_empty() {
+            true => &crate::Empty,
+            false => &*self.cold,
         };
         let applied = self.capture.applied;
         let found = (self.rows).scan(cold, prefix, stretch, reverse, limit, applied);

@@ -97,6 +97,11 @@ impl Rows {
         }
     }
 
+    /// Whether cold has nothing at all: spares looks into it.
+    pub fn cold_is_empty(&self) -> bool {
+        self.cold_is_empty
+    }
+
     /// Cold has something from now on.
     pub fn cold_is_filled(&mut self) {
         self.cold_is_empty = false;

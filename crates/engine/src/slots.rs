@@ -1,6 +1,7 @@
 //! Root values in memory, live. One slot an entity, found by (type, key); slots never move while
 //! their entity is in memory, so undo and checkpoint name them by number.
 
+use bytes::Bytes;
 use compact_str::CompactString;
 use hashbrown::HashTable;
 use ordain_types::{Bug, EntityId, EntityType, Granule, Key, planted};
@@ -195,6 +196,19 @@ impl Slots {
 }
 
 impl Slot {
+    /// As cold has it, or, if it was never written, with the type's initial state.
+    pub fn new(ty: TypeIndex, key: Key, state: Box<dyn State>, stored: Option<&Bytes>) -> Self {
+        Self {
+            key,
+            state: Some(state),
+            mark: Mark::default(),
+            len: stored.map_or(0, |json| json.len() as u32),
+            ty,
+            exists: stored.is_some(),
+            used: true,
+        }
+    }
+
     /// The key of its root granule.
     pub fn granule(&self, name: &EntityType) -> Granule {
         Granule::root(&EntityId {

@@ -21,15 +21,13 @@ use crate::commands::{cut, panic_fault};
 use crate::engine::Meta;
 use crate::rows::{Look, Row, Rows};
 use crate::sends::{NewSend, PendingSends};
-use crate::slots::{Mark, Slot, SlotIndex, Slots};
+use crate::slots::{Slot, SlotIndex, Slots};
 use crate::undo::Undo;
 
 /// The running transaction and the state it runs on.
 pub struct Tx {
     pub(crate) catalog: Catalog,
     pub(crate) cold: Box<dyn Cold>,
-    /// Whether `cold` may have anything: spares look-ups while it cannot.
-    pub(crate) cold_used: bool,
     pub(crate) read_back: bool,
     pub(crate) slots: Slots,
     pub(crate) rows: Rows,
@@ -257,15 +255,8 @@ impl Tx {
                 self.fault(FaultKind::StoredValue, message)
             }
         };
-        self.slots.insert(Slot {
-            ty,
-            key: entity.key,
-            state: Some(state),
-            exists: stored.is_some(),
-            len: stored.map_or(0, |json| json.len() as u32),
-            mark: Mark::default(),
-            used: true,
-        })
+        let slot = Slot::new(ty, entity.key, state, stored.as_ref());
+        self.slots.insert(slot)
     }
 
     /// An entity's root value as JSON; none if it was never written.
@@ -285,7 +276,7 @@ impl Tx {
     }
 
     fn read_cold(&mut self, granule: &Granule) -> Option<Bytes> {
-        if !self.cold_used {
+        if self.rows.cold_is_empty() {
             return None;
         }
         match self.cold.get(granule) {
