@@ -171,13 +171,9 @@ impl Report {
         if output.json {
             return output.json(self);
         }
-        for violation in &self.violations {
-            output.line(format!("VIOLATED  {violation}"))?;
-        }
-        output.line(format!("{}: {}", self.workload, self.about))?;
+        head(output, &self.violations, self.workload, &self.about)?;
         output.line(format!("driven    {}", self.driver))?;
-        let rows: Vec<_> = self.figures.iter().map(Figure::cells).collect();
-        output.table(&["", "median", "min", "max"], &rows)?;
+        table(output, &self.figures)?;
         output.line(format!("committed   {}", list(&self.committed)))?;
         output.line(format!("rejections  {}", list(&self.rejections)))?;
         output.line(format!("faults      {}", self.faults))?;
@@ -193,6 +189,18 @@ impl Report {
         };
         output.line(format!("invariants  {held}"))
     }
+}
+
+fn head(output: Output, violations: &[String], what: &str, about: &str) -> std::io::Result<()> {
+    for violation in violations {
+        output.line(format!("VIOLATED  {violation}"))?;
+    }
+    output.line(format!("{what}: {about}"))
+}
+
+fn table(output: Output, figures: &[Figure]) -> std::io::Result<()> {
+    let rows: Vec<_> = figures.iter().map(Figure::cells).collect();
+    output.table(&["", "median", "min", "max"], &rows)
 }
 
 /// Figures that are not of transactions.
@@ -219,12 +227,8 @@ impl Findings {
         if output.json {
             return output.json(self);
         }
-        for violation in &self.violations {
-            output.line(format!("VIOLATED  {violation}"))?;
-        }
-        output.line(format!("{}: {}", self.what, self.about))?;
-        let rows: Vec<_> = self.figures.iter().map(Figure::cells).collect();
-        output.table(&["", "median", "min", "max"], &rows)?;
+        head(output, &self.violations, self.what, &self.about)?;
+        table(output, &self.figures)?;
         output.line(format!("seed        {}", self.seed))
     }
 }

@@ -228,7 +228,7 @@ impl Store for DiskStore {
         for (key, _) in &changes {
             check_key(key)?;
         }
-        let changes = order::rising(changes);
+        let changes = order::by_key(changes);
         let write = |opened: &Opened| {
             check_seq(self.seq(), seq)?;
             opened.compactor.make_room()?;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 type Change = (Box<[u8]>, Option<Bytes>);
 
 /// The changes by rising key; those of one key as they came.
-pub fn rising(mut changes: Vec<Change>) -> impl Iterator<Item = Change> {
+pub fn by_key(mut changes: Vec<Change>) -> impl Iterator<Item = Change> {
     let alike = alike(&changes);
     let place = |(at, (key, _)): (usize, &Change)| (head(&key[alike..]), at);
     let mut places: Vec<(u64, usize)> = changes.iter().enumerate().map(place).collect();
@@ -57,7 +57,7 @@ mod tests {
             let changes: Vec<Change> = keys.into_iter().enumerate().map(number).collect();
             let mut plain = changes.clone();
             plain.sort_by(|(left, _), (right, _)| left.cmp(right));
-            prop_assert_eq!(rising(changes).collect::<Vec<_>>(), plain);
+            prop_assert_eq!(by_key(changes).collect::<Vec<_>>(), plain);
         }
     }
 
