@@ -91,6 +91,7 @@ fn a_fault_says_where() {
         kind: FaultKind::CallDepth,
         message: "more than 64 calls deep".into(),
         at: "account/alice.withdraw".into(),
+        trace: String::new(),
     });
     check(
         &problem,

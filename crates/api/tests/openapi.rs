@@ -223,6 +223,7 @@ fn the_schemas_are_true_of_what_is_written() {
         kind: FaultKind::Panic,
         message: "oh".into(),
         at: "account/al.deposit".into(),
+        trace: String::new(),
     };
     for problem in [
         Problem::from(&rejection),

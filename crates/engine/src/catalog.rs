@@ -4,9 +4,11 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ordain_types::{EntityType, Json, Method, MethodKind, Rejection};
+pub use ordain_types::Param;
+use ordain_types::{EntityType, Json, Method, MethodKind, ModuleName, Rejection};
 
 use crate::Tx;
+use crate::modules::{Loaded, Module, Modules, type_index};
 
 /// An entity type's place in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +44,10 @@ pub trait StateType: Send + Sync {
     /// # Errors
     /// Why it does not decode.
     fn decode(&self, json: &[u8]) -> Result<Box<dyn State>, String>;
+    /// What people are shown of a value as stored, where its host keeps more than the value in it.
+    fn shown(&self, stored: Json) -> Json {
+        stored
+    }
 }
 
 /// Arguments as the host wants them.
@@ -80,21 +86,9 @@ pub trait Run: Send + Sync {
     /// The method's rejection. Faults do not come back: see [`Tx::fault`].
     fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection>;
 
-    /// Whether `args` are such as [`Run::decode`] gives.
-    fn takes(&self, _args: &Args) -> bool {
-        false
-    }
-}
-
-/// A parameter of a method.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Param {
-    /// Its name in the arguments object.
-    pub name: String,
-    /// Its JSON schema, as JSON text; `{}` where nothing is known.
-    pub schema: String,
-    /// Whether it may be left out.
-    pub required: bool,
+    /// Whether `args` are such as [`Run::decode`] of this method, in this version, gives. Between
+    /// decoding and running, another version of the method may come into force.
+    fn takes(&self, args: &Args) -> bool;
 }
 
 /// A method and what is known about it.
@@ -123,6 +117,8 @@ pub struct TypeDef {
     pub methods: Vec<MethodDef>,
     /// The Rust type of its root values, if it is native: what typed handles look it up by.
     pub native: Option<TypeId>,
+    /// The module it belongs to; none: the program. Whoever makes a type leaves it to the engine.
+    pub module: Option<ModuleName>,
 }
 
 impl TypeDef {
@@ -139,8 +135,19 @@ impl TypeDef {
 /// All that can be called.
 #[derive(Clone, Default)]
 pub struct Catalog {
-    types: Vec<TypeDef>,
+    types: Vec<Place>,
     by_name: BTreeMap<EntityType, TypeIndex>,
+    modules: BTreeMap<ModuleName, Module>,
+    host: Option<Arc<dyn Modules>>,
+}
+
+/// A type's place, which is its own for ever.
+#[derive(Clone)]
+struct Place {
+    def: Arc<TypeDef>,
+    /// Whether it can be called. A type whose module is out of force keeps its place, for the sake of
+    /// what its entities hold.
+    in_force: bool,
 }
 
 /// A catalog that is one already needs no building.
@@ -177,37 +184,125 @@ impl Catalog {
         if self.by_name.contains_key(&def.name) {
             return Err(CatalogError::Type(def.name));
         }
-        self.by_name
-            .insert(def.name.clone(), TypeIndex(self.types.len() as u16));
-        self.types.push(def);
+        self.put(def);
         Ok(())
     }
 
-    /// All entity types, in the order they were added.
-    pub fn types(&self) -> &[TypeDef] {
-        &self.types
+    /// Puts a type in its place, or in a new one.
+    fn put(&mut self, def: TypeDef) {
+        let name = def.name.clone();
+        let place = Place {
+            def: Arc::new(def),
+            in_force: true,
+        };
+        match self.by_name.get(&name) {
+            Some(at) => self.types[at.0 as usize] = place,
+            None => {
+                self.by_name.insert(name, type_index(self.types.len()));
+                self.types.push(place);
+            }
+        }
     }
 
-    /// The entity type of this name.
+    /// The same, able to run modules.
+    #[must_use]
+    pub fn with_host(mut self, host: Arc<dyn Modules>) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// What runs modules, if anything does.
+    pub fn host(&self) -> Option<&Arc<dyn Modules>> {
+        self.host.as_ref()
+    }
+
+    /// The modules in force, in the order of their names.
+    pub fn modules(&self) -> impl ExactSizeIterator<Item = &Module> {
+        self.modules.values()
+    }
+
+    /// The module of this name, if one is in force.
+    pub fn module(&self, name: &ModuleName) -> Option<&Module> {
+        self.modules.get(name)
+    }
+
+    /// The same with this module in force, in the place of its version before.
+    pub(crate) fn with_module(&self, name: ModuleName, version: u32, loaded: Loaded) -> Self {
+        let mut catalog = self.without_module(&name);
+        for mut def in loaded.types {
+            def.module = Some(name.clone());
+            catalog.put(def);
+        }
+        let module = Module {
+            name: name.clone(),
+            version,
+            hash: loaded.hash,
+            manifest: loaded.manifest,
+        };
+        catalog.modules.insert(name, module);
+        catalog
+    }
+
+    /// The same without this module.
+    pub(crate) fn without_module(&self, name: &ModuleName) -> Self {
+        let mut catalog = self.clone();
+        catalog.modules.remove(name);
+        for place in &mut catalog.types {
+            place.in_force &= place.def.module.as_ref() != Some(name);
+        }
+        catalog
+    }
+
+    /// All entity types that can be called, in the order they came.
+    pub fn types(&self) -> impl Iterator<Item = &TypeDef> {
+        let in_force = self.types.iter().filter(|place| place.in_force);
+        in_force.map(|place| &*place.def)
+    }
+
+    /// How many places there are.
+    pub(crate) fn places(&self) -> usize {
+        self.types.len()
+    }
+
+    /// The same without any module: what the program brings.
+    #[must_use]
+    pub fn of_program(&self) -> Self {
+        let mut catalog = Self {
+            host: self.host.clone(),
+            ..Self::default()
+        };
+        let native = self.types().filter(|def| def.module.is_none());
+        native.cloned().for_each(|def| catalog.put(def));
+        catalog
+    }
+
+    /// The entity type of this name, if it can be called.
     pub fn index(&self, name: &str) -> Option<TypeIndex> {
-        // The few types of an application: comparing beats hashing.
-        self.types
-            .iter()
-            .position(|def| def.name.as_str() == name)
-            .map(|at| TypeIndex(at as u16))
+        let at = self.place(name)?;
+        self.types[at.0 as usize].in_force.then_some(at)
+    }
+
+    /// The place of the entity type of this name, whether it can be called or not.
+    pub(crate) fn place(&self, name: &str) -> Option<TypeIndex> {
+        if self.types.len() > FEW_TYPES {
+            return self.by_name.get(name).copied();
+        }
+        // Of few, comparing beats searching.
+        let mut types = self.types.iter();
+        let at = types.position(|place| place.def.name.as_str() == name)?;
+        Some(type_index(at))
     }
 
     /// The native entity type whose root value is this Rust type.
     pub fn native(&self, ty: TypeId) -> Option<TypeIndex> {
-        self.types
-            .iter()
-            .position(|def| def.native == Some(ty))
-            .map(|at| TypeIndex(at as u16))
+        let mut types = self.types.iter();
+        let at = types.position(|place| place.def.native == Some(ty))?;
+        Some(type_index(at))
     }
 
     /// The entity type at a place.
     pub fn get(&self, index: TypeIndex) -> &TypeDef {
-        &self.types[index.0 as usize]
+        &self.types[index.0 as usize].def
     }
 
     /// The entity type and method of these names.
@@ -216,3 +311,6 @@ impl Catalog {
         Some((index, self.get(index).method(method)?.0))
     }
 }
+
+/// Types up to which a name is looked for one by one.
+const FEW_TYPES: usize = 16;

@@ -17,17 +17,25 @@ use crate::sends::{Delivered, NewSend, encode};
 
 impl Tx {
     pub(crate) fn begin(&mut self, seq: Seq, now: Timestamp) {
+        let running = &mut self.running;
+        running.caller.clear();
+        (running.seq, running.now) = (seq, now);
+        (running.query, running.careful) = (false, false);
+        self.restart();
+        self.rows.begin();
+    }
+
+    /// Puts the running transaction back to where nothing of it has run.
+    pub(crate) fn restart(&mut self) {
         let log_id = self.meta.log_id;
         let running = &mut self.running;
         running.frames.clear();
         running.sends.clear();
-        running.caller.clear();
-        (running.seq, running.now) = (seq, now);
-        (running.calls, running.written) = (0, 0);
-        running.chance = Chance::new(log_id, seq);
-        running.fault = None;
-        running.query = false;
-        self.rows.begin();
+        running.logs.clear();
+        (running.calls, running.written, running.log_bytes) = (0, 0, 0);
+        running.chance = Chance::new(log_id, running.seq);
+        (running.fault, running.again) = (None, false);
+        running.trace = None;
     }
 
     /// Runs what may find the durable state unreadable.
@@ -45,24 +53,44 @@ impl Tx {
     /// Runs a call from outside, or a delivered send, as a transaction.
     pub(crate) fn outermost(&mut self, call: &Call, args: Option<Args>) -> Outcome {
         self.running.caller.clone_from(&call.caller);
+        if self.twice && !self.running.query {
+            return self.run_twice(call, args);
+        }
+        self.attempt(call, args)
+            .unwrap_or_else(|| self.attempt_carefully(call))
+    }
+
+    /// Runs it again from nothing, so that whatever its hosts count is exact.
+    pub(crate) fn attempt_carefully(&mut self, call: &Call) -> Outcome {
+        self.restart();
+        self.running.careful = true;
+        self.attempt(call, None)
+            .expect("a careful run does not ask for another")
+    }
+
+    /// One run, whole or undone; none: undone, and to be run again carefully.
+    pub(crate) fn attempt(&mut self, call: &Call, args: Option<Args>) -> Option<Outcome> {
         let mark = self.undo.len();
         let run = AssertUnwindSafe(|| self.try_outermost(call, args));
         let outcome = match catch_unwind(run) {
-            Ok(Ok(value)) if self.running.fault.is_none() => return Outcome::Value(value),
-            Ok(Err(rejection)) if self.running.fault.is_none() => rejected(call, rejection),
-            Ok(_) => self.fault_outcome(None),
-            Err(unwinding) => self.fault_outcome(Some(&*unwinding)),
+            Ok(Ok(value)) if !self.ended() => return Some(Outcome::Value(value)),
+            Ok(Err(rejection)) if !self.ended() => Some(rejected(call, rejection)),
+            Ok(_) | Err(_) if self.running.again => None,
+            Ok(_) => Some(self.fault_outcome(None)),
+            Err(unwinding) => Some(self.fault_outcome(Some(&*unwinding))),
         };
         self.running.frames.clear();
         self.running.sends.clear();
-        self.roll_back(mark);
+        if outcome.is_some() || !planted(Bug::FirstRunStays) {
+            self.roll_back(mark);
+        }
         outcome
     }
 
     fn try_outermost(&mut self, call: &Call, args: Option<Args>) -> Result<Json, Rejection> {
         match args {
             None => self.call_dynamic(&call.entity, &call.method, &call.args),
-            Some(args) => self.call_decoded(&call.entity, &call.method, args),
+            Some(args) => self.call_decoded(&call.entity, &call.method, args, &call.args),
         }
     }
 
@@ -135,6 +163,7 @@ impl Tx {
                 kind: FaultKind::Sends,
                 message,
                 at: String::new(),
+                trace: String::new(),
             };
             return Outcome::Fault(Box::new(fault));
         }
@@ -191,6 +220,7 @@ fn rejected(call: &Call, rejection: Rejection) -> Outcome {
             kind: FaultKind::ValueBytes,
             message: format!("a rejection's details have {size} bytes, limit {limit}"),
             at: format!("{}.{}", call.entity, call.method),
+            trace: String::new(),
         }));
     }
     Outcome::Rejected(Box::new(rejection.bounded()))
@@ -204,6 +234,7 @@ pub(crate) fn panic_fault(unwinding: &(dyn Any + Send), at: String) -> Fault {
         kind: FaultKind::Panic,
         message,
         at,
+        trace: String::new(),
     }
 }
 

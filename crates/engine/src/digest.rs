@@ -74,6 +74,7 @@ fn put_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
             put(out, b'f', fault.kind.code().as_bytes());
             put(out, b'm', fault.message.as_bytes());
             put(out, b'@', fault.at.as_bytes());
+            put(out, b't', fault.trace.as_bytes());
         }
     }
 }

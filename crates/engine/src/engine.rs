@@ -1,11 +1,13 @@
 //! The engine's door: batches of commands in, outcomes and digests out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use ordain_types::module::ModuleHash;
 use ordain_types::{
-    BatchDigest, Bug, BuildId, Call, Command, EntityId, FieldKey, Granule, InForce, Json, LogId,
-    Outcome, SendId, Seq, Timestamp, limits, planted,
+    BatchDigest, Bug, BuildId, Call, Command, EntityId, EntityType, FieldKey, Granule, InForce,
+    Json, LogId, ModuleName, Outcome, Rejection, SendId, Seq, Timestamp, limits, planted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +15,11 @@ use crate::catalog::{Args, Catalog};
 use crate::checkpoint::{Capture, Changes};
 use crate::cold::{Cold, ColdError};
 use crate::digest::Digest;
+use crate::modules::ModuleStatus;
 use crate::rows::Rows;
 use crate::sends::{Invocation, PendingSends, encode};
 use crate::slots::Slots;
-use crate::transaction::{Running, Tx};
+use crate::transaction::{LogLine, Running, Tx};
 use crate::undo::Undo;
 
 /// What the engine is told once. Nothing of it shows in outcomes or state.
@@ -27,6 +30,9 @@ pub struct Options {
     /// Replace every state by what reads back from its encoding, after each call that wrote it: a
     /// state that does not survive that shows at once, not after a restart. Costs an encoding a write.
     pub read_back: bool,
+    /// Run each update twice, the second time carefully, and make a fault of any difference: a method
+    /// that is not deterministic shows at once, not at a replay. Costs a run.
+    pub twice: bool,
 }
 
 /// What the state says of itself.
@@ -48,6 +54,12 @@ pub enum Halt {
     /// The durable state cannot be read.
     #[error("the durable state cannot be read: {0}")]
     Cold(#[from] ColdError),
+    /// A module in force cannot be run by this program.
+    #[error(
+        "the module `{0}` is in force and cannot be run: {1}. Start the program that ran it, or one \
+         that can"
+    )]
+    Module(ModuleName, String),
     /// What is to be taken back is not kept any more.
     #[error("the state after seq {0} cannot be taken back: its before-images were given up")]
     NotKept(Seq),
@@ -116,9 +128,10 @@ impl Engine {
         };
         let next = meta.seq.next();
         let mut tx = Tx {
-            catalog,
+            catalog: Arc::new(catalog.of_program()), // what else is in force the state says
             cold,
             read_back: options.read_back,
+            twice: options.twice,
             slots: Slots::new(options.hash_seed),
             rows: Rows::new(options.hash_seed, stored.is_none()),
             pending: PendingSends::default(),
@@ -129,6 +142,7 @@ impl Engine {
             running: Running::default(),
         };
         tx.load_pending()?;
+        tx.whole(Tx::load_modules)??;
         let (digest, kept) = (Digest::default(), VecDeque::new());
         Ok(Self {
             tx,
@@ -143,6 +157,11 @@ impl Engine {
     /// All that can be called.
     pub fn catalog(&self) -> &Catalog {
         &self.tx.catalog
+    }
+
+    /// The same, to be kept while other modules come into force.
+    pub fn shared_catalog(&self) -> Arc<Catalog> {
+        self.tx.catalog.clone()
     }
 
     /// What the state says of itself.
@@ -178,10 +197,10 @@ impl Engine {
     }
 
     /// Runs the next command of the batch to its end. `args` are its decoded arguments, where
-    /// whoever made the command has them.
+    /// whoever made the command has them; of a deployment, its [`crate::Loaded`] package.
     ///
     /// # Errors
-    /// If the durable state cannot be read; the engine is of no use then.
+    /// If the durable state cannot be read, or a module not be run; the engine is of no use then.
     pub fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
         assert!(self.batch.is_some(), "a command runs in a batch");
         let seq = self.next;
@@ -190,7 +209,7 @@ impl Engine {
         self.tx.meta.seq = seq;
         let answer = self.tx.whole(|tx| {
             tx.forget_expired();
-            match command {
+            Ok::<_, Halt>(match command {
                 Command::Genesis { log_id } => tx.genesis(*log_id),
                 Command::InForce(in_force) => tx.in_force(in_force),
                 Command::Call(call) => tx.once(call, None, |tx| tx.outermost(call, args)),
@@ -198,8 +217,10 @@ impl Engine {
                     tx.once(call, Some(*delay_ms), |tx| tx.accept_send(call, *delay_ms))
                 }
                 Command::Deliver { send } => tx.deliver(*send),
-            }
-        })?;
+                Command::Deploy(deploy) => tx.deploy(deploy, args)?,
+                Command::Undeploy(undeploy) => tx.undeploy(undeploy),
+            })
+        })??;
         self.digest.add(&answer, &self.tx.running.sends);
         self.tx.whole(Tx::commit_sends)?;
         Ok(Executed { seq, answer })
@@ -312,6 +333,43 @@ impl Engine {
     pub fn invocation(&mut self, send: SendId) -> Result<Option<Invocation>, Halt> {
         self.tx.begin(self.seq(), self.tx.meta.timestamp);
         self.tx.whole(|tx| tx.invocation(send))
+    }
+
+    /// What methods of the last command or query said for people to read.
+    pub fn take_logs(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.tx.running.logs)
+    }
+
+    /// All modules there ever were, as far as their history is kept.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read.
+    pub fn modules(&mut self) -> Result<Vec<ModuleStatus>, Halt> {
+        self.tx.begin(self.seq(), self.tx.meta.timestamp);
+        self.tx.whole(Tx::module_statuses)
+    }
+
+    /// Why the state of entities of these types, which a change of that module would put out of reach,
+    /// may not be left behind; none: there is none.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read.
+    pub fn left(
+        &mut self,
+        module: &ModuleName,
+        types: &[EntityType],
+    ) -> Result<Option<Rejection>, Halt> {
+        self.tx.begin(self.seq(), self.tx.meta.timestamp);
+        self.tx.whole(|tx| tx.check_left(module, types).err())
+    }
+
+    /// The package of this name, encoded.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read.
+    pub fn package(&mut self, hash: &ModuleHash) -> Result<Option<Bytes>, Halt> {
+        self.tx.begin(self.seq(), self.tx.meta.timestamp);
+        self.tx.whole(|tx| tx.package(hash))
     }
 
     /// An entity's root value as JSON (none before the first write) and its first `limit` fields

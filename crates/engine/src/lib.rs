@@ -35,10 +35,12 @@ mod engine;
 mod expiry;
 mod fields;
 mod known;
+mod modules;
 mod rows;
 mod sends;
 mod slots;
 mod transaction;
+mod twice;
 mod undo;
 
 pub use catalog::{
@@ -48,5 +50,6 @@ pub use catalog::{
 pub use checkpoint::Changes;
 pub use cold::{Cold, ColdError, ColdRows, Empty};
 pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
+pub use modules::{Deployed, Loaded, Module, ModuleStatus, Modules};
 pub use sends::{Invocation, InvocationStatus};
-pub use transaction::Tx;
+pub use transaction::{LogLine, Tx};

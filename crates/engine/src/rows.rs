@@ -173,6 +173,12 @@ impl Rows {
     }
 
     /// Roughly the bytes of all rows.
+    /// Whether memory has a row with a value of any owner whose prefix begins so.
+    pub fn any_lives(&self, beginning: &[u8]) -> bool {
+        let mut owners = self.owners.iter().flatten();
+        owners.any(|owner| owner.prefix.starts_with(beginning) && !owner.live.is_empty())
+    }
+
     pub fn bytes(&self) -> usize {
         self.bytes
     }

@@ -253,8 +253,17 @@ impl Tx {
         granule: &Granule,
     ) -> Option<T> {
         let bytes = self.read_row(granule)?;
-        match postcard::from_bytes(&bytes) {
-            Ok(row) => Some(row),
+        Some(self.decode_value(granule, &bytes))
+    }
+
+    /// What a row of the system holds.
+    pub(crate) fn decode_value<T: for<'a> Deserialize<'a>>(
+        &mut self,
+        granule: &Granule,
+        value: &[u8],
+    ) -> T {
+        match postcard::from_bytes(value) {
+            Ok(row) => row,
             Err(error) => self.stop_at(granule, &error.to_string()),
         }
     }

@@ -153,6 +153,12 @@ impl Slots {
         self.bytes
     }
 
+    /// Whether an entity of this type in memory was ever written.
+    pub fn any_exists(&self, ty: TypeIndex) -> bool {
+        let mut slots = self.slots.iter().flatten();
+        slots.any(|slot| slot.ty == ty && slot.exists)
+    }
+
     /// Entities in memory.
     pub fn len(&self) -> usize {
         self.table.len()

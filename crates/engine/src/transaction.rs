@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ordain_types::{
@@ -22,13 +23,15 @@ use crate::engine::Meta;
 use crate::rows::{Look, Row, Rows};
 use crate::sends::{NewSend, PendingSends};
 use crate::slots::{Slot, SlotIndex, Slots};
+use crate::twice::Trace;
 use crate::undo::Undo;
 
 /// The running transaction and the state it runs on.
 pub struct Tx {
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) cold: Box<dyn Cold>,
     pub(crate) read_back: bool,
+    pub(crate) twice: bool,
     pub(crate) slots: Slots,
     pub(crate) rows: Rows,
     pub(crate) pending: PendingSends,
@@ -53,10 +56,28 @@ pub(crate) struct Running {
     pub chance: Chance,
     /// Reads only, whatever is called.
     pub query: bool,
+    /// Everything in it must come out as in a process that runs nothing else: see [`Tx::careful`].
+    pub careful: bool,
+    /// Set once: all that was done is undone, and the transaction runs again, carefully.
+    pub again: bool,
+    /// What methods said for people to read, and its bytes.
+    pub logs: Vec<LogLine>,
+    pub log_bytes: usize,
+    /// What it does, where that is compared.
+    pub trace: Option<Trace>,
     /// Set once: nothing after it counts.
     pub fault: Option<Box<Fault>>,
     /// Set once: the engine stops, for the durable state cannot be read.
     pub broken: Option<ColdError>,
+}
+
+/// What a method said for people to read. No outcome depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// The method that said it: `account/alice.withdraw`.
+    pub at: String,
+    /// What it said.
+    pub message: String,
 }
 
 /// One call on the stack.
@@ -92,6 +113,7 @@ impl Tx {
         run: impl FnOnce(&mut Tx) -> Result<R, Rejection>,
     ) -> Result<R, Rejection> {
         self.enter(ty, key, method);
+        self.trace_call();
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let result = run(self);
             self.go_on(); // unless a method caught the unwinding of a fault
@@ -110,9 +132,33 @@ impl Tx {
 
     /// Goes on unwinding if the transaction has ended already.
     fn go_on(&mut self) {
-        if self.running.fault.is_some() || self.running.broken.is_some() {
+        if self.ended() {
             self.end();
         }
+    }
+
+    /// Whether the transaction has ended already, by a fault or worse: whatever runs is to give up as
+    /// soon as it can.
+    pub fn ended(&self) -> bool {
+        let running = &self.running;
+        running.fault.is_some() || running.broken.is_some() || running.again
+    }
+
+    /// Whether this run must come out exactly as it would in any other process: a host then makes anew
+    /// whatever it else keeps warm, and counts to its limits from there.
+    pub fn careful(&self) -> bool {
+        self.running.careful
+    }
+
+    /// Undoes everything and runs the transaction again, carefully. For hosts that come near a limit
+    /// with something warm, whose count is not exact: what they count then decides nothing.
+    ///
+    /// # Panics
+    /// If the run is careful already.
+    pub fn run_carefully(&mut self) -> ! {
+        assert!(!self.running.careful, "a careful run counts exactly");
+        self.running.again = true;
+        self.end()
     }
 
     /// A panic is a fault from where it leaves its call: a method that catches it later cannot answer.
@@ -120,7 +166,7 @@ impl Tx {
         if planted(Bug::PanicCaught) {
             return;
         }
-        if self.running.fault.is_none() && self.running.broken.is_none() {
+        if !self.ended() {
             let fault = panic_fault(unwinding, self.place());
             self.running.fault = Some(Box::new(fault));
         }
@@ -136,19 +182,25 @@ impl Tx {
         method: &Method,
         args: &[u8],
     ) -> Result<Json, Rejection> {
-        let args = self.decode(entity, method, args).args;
-        self.call_decoded(entity, method, args)
+        let ready = self.decode(entity, method, args).args;
+        self.call_decoded(entity, method, ready, args)
     }
 
-    /// The same with arguments that [`crate::Run::decode`] of that method gave.
+    /// The same with arguments that [`crate::Run::decode`] of that method gave, perhaps in another
+    /// version of it.
     pub(crate) fn call_decoded(
         &mut self,
         entity: &EntityId,
         method: &Method,
-        args: Args,
+        ready: Args,
+        json: &[u8],
     ) -> Result<Json, Rejection> {
         let (ty, at) = self.find(entity, method);
         let run = self.catalog.get(ty).methods[at.0 as usize].run.clone();
+        let args = match run.takes(&ready) || planted(Bug::StaleArguments) {
+            true => ready,
+            false => self.decode(entity, method, json).args,
+        };
         self.call(ty, entity.key.clone(), at, |tx| {
             let value = run.run(tx, args)?;
             tx.check_value(value.len(), "the value of a method");
@@ -261,8 +313,16 @@ impl Tx {
 
     /// An entity's root value as JSON; none if it was never written.
     pub(crate) fn root(&mut self, entity: &EntityId) -> Option<Json> {
-        let in_memory = self.catalog.index(entity.ty.as_str());
-        let slot = in_memory.and_then(|ty| self.slots.find(ty, entity.key.as_str()));
+        let place = self.catalog.place(entity.ty.as_str());
+        let stored = self.stored_root(entity, place)?;
+        Some(match place {
+            Some(ty) => self.catalog.get(ty).state.shown(stored),
+            None => stored,
+        })
+    }
+
+    fn stored_root(&mut self, entity: &EntityId, place: Option<TypeIndex>) -> Option<Json> {
+        let slot = place.and_then(|ty| self.slots.find(ty, entity.key.as_str()));
         let Some(at) = slot else {
             return self.read_cold(&Granule::root(entity));
         };
@@ -300,6 +360,7 @@ impl Tx {
 
     /// Writes a row, with its undo.
     pub(crate) fn write_row(&mut self, granule: Granule, value: Option<Bytes>) {
+        self.trace_row(&granule, value.as_ref());
         let before = self.replace_row(&granule, value);
         self.undo.push(Undo::Row { granule, before });
     }
@@ -426,6 +487,7 @@ impl Tx {
         };
         self.check_value(len, "the state");
         self.count_written(len);
+        self.trace_state();
         self.slots.set_len(at, len as u32);
         if self.read_back {
             self.read_back(at);
@@ -489,12 +551,39 @@ impl Tx {
 
     /// Ends the transaction with a fault. It unwinds the stack; no method can catch it.
     pub fn fault(&mut self, kind: FaultKind, message: impl Into<String>) -> ! {
-        if self.running.fault.is_none() {
+        self.fault_traced(kind, message, "")
+    }
+
+    /// The same with the module's own stack, for those who operate or develop it.
+    pub fn fault_traced(
+        &mut self,
+        kind: FaultKind,
+        message: impl Into<String>,
+        trace: impl Into<String>,
+    ) -> ! {
+        if !self.ended() {
             let at = self.place();
-            let message = cut(&message.into(), limits::MESSAGE_BYTES_MAX).to_owned();
-            self.running.fault = Some(Box::new(Fault { kind, message, at }));
+            let within = |text: String| cut(&text, limits::MESSAGE_BYTES_MAX).to_owned();
+            self.running.fault = Some(Box::new(Fault {
+                kind,
+                message: within(message.into()),
+                at,
+                trace: within(trace.into()),
+            }));
         }
         self.end()
+    }
+
+    /// Says something for people to read: a line of the server's log. No outcome depends on it, and
+    /// what passes the limit of a transaction is not said.
+    pub fn log(&mut self, message: &str) {
+        let message = cut(message, limits::MESSAGE_BYTES_MAX).to_owned();
+        let running = &mut self.running;
+        running.log_bytes += message.len() + limits::WRITE_BYTES;
+        if running.log_bytes <= limits::LOG_BYTES_MAX {
+            let at = self.place();
+            self.running.logs.push(LogLine { at, message });
+        }
     }
 
     /// Ends everything: the durable state cannot be read.

@@ -1,10 +1,12 @@
 //! Before-images, newest last. Undoing runs them backwards to a mark.
 
+use std::sync::Arc;
+
 use ordain_types::{Bug, Granule, SendId, Timestamp, planted};
 
 use crate::rows::Row;
 use crate::slots::SlotIndex;
-use crate::{State, Tx};
+use crate::{Catalog, State, Tx};
 
 /// What it takes to undo one write.
 pub(crate) enum Undo {
@@ -24,6 +26,8 @@ pub(crate) enum Undo {
     Pending { due: Timestamp, send: SendId },
     /// A send waits no more.
     Delivered { due: Timestamp, send: SendId },
+    /// Other modules came into force.
+    Catalog(Arc<Catalog>),
 }
 
 impl Undo {
@@ -49,6 +53,7 @@ impl Tx {
             match self.undo.pop().expect("more than the mark") {
                 Undo::State { .. } if planted(Bug::RootStays) => {}
                 Undo::Row { .. } if planted(Bug::RowStays) => {}
+                Undo::Catalog(_) if planted(Bug::DeploymentStays) => {}
                 Undo::Pending { .. } if planted(Bug::PendingStays) => {}
                 Undo::Delivered { .. } if planted(Bug::DeliveryStays) => {}
                 Undo::State {
@@ -68,6 +73,7 @@ impl Tx {
                 Undo::Row { granule, before } => self.restore_row(granule, before),
                 Undo::Pending { due, send } => self.pending.remove(due, send),
                 Undo::Delivered { due, send } => self.pending.insert(due, send),
+                Undo::Catalog(before) => self.catalog = before,
             }
         }
     }

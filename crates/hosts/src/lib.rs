@@ -3,6 +3,8 @@
 //!
 //! ```text
 //!   native    entities written in Rust, compiled in: live typed values, no serialization in a call
+//!   json_state  root values of modules' entities, for every host that runs modules
 //! ```
 
+pub mod json_state;
 pub mod native;

@@ -339,9 +339,15 @@ pub(crate) fn value<R: DeserializeOwned>(reply: Reply) -> Result<R, CallError> {
         Body::KeyReused { first } => Err(CallError::KeyReused { first }),
         Body::SeqNotReached => Err(CallError::SeqNotReached { last: reply.seq }),
         Body::Unavailable(why) => Err(why.into()),
-        Body::Invocation(_) | Body::NextDue(_) | Body::Entity { .. } | Body::Checkpoint => Err(
-            CallError::Value("the reply is no method's value".to_owned()),
-        ),
+        Body::Invocation(_)
+        | Body::NextDue(_)
+        | Body::Modules(_)
+        | Body::Package(_)
+        | Body::Left(_)
+        | Body::Entity { .. }
+        | Body::Checkpoint => Err(CallError::Value(
+            "the reply is no method's value".to_owned(),
+        )),
     }
 }
 

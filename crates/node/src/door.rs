@@ -182,7 +182,7 @@ fn accepted(
 
 fn find<'a>(catalog: &'a Catalog, ty: &str, method: &str) -> Result<&'a MethodDef, Refused> {
     let Some(index) = catalog.index(ty) else {
-        let names = catalog.types().iter().map(|def| def.name.as_str());
+        let names = catalog.types().map(|def| def.name.as_str());
         return Err(Refused::UnknownEntity {
             name: ty.to_owned(),
             near: near(ty, names),

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ordain_engine::{Answer, Engine, Halt};
+use arc_swap::ArcSwap;
+use ordain_engine::{Answer, Args, Catalog, Engine, Executed, Halt};
 use ordain_types::{
     Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, Timestamp, limits, planted,
 };
@@ -13,13 +14,14 @@ use ordain_types::{
 use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
 use crate::clock::Clock;
-use crate::committer::{Commit, Executed, Record, Standing};
+use crate::committer::{self, Commit, Record, Standing};
 use crate::door::Accepted;
 use crate::ingress::{Ingress, Item, Work};
+use crate::listener::{Heard, Listener};
 use crate::node::Op;
 use crate::panics::caught;
 use crate::recovery;
-use crate::reply::{self, Body, Owed, Reply, Unavailable};
+use crate::reply::{self, Body, Owed, Reply, Statuses, Unavailable};
 use crate::status::Counters;
 use crate::stepped::{Pace, Stepped};
 use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_WAITING_MAX};
@@ -33,6 +35,9 @@ pub(crate) struct Executor {
     pub checkpoints: Checkpoints,
     pub budget: Budget,
     pub halted: Arc<Mutex<Option<String>>>,
+    /// What can be called, for those who ask.
+    pub catalog: Arc<ArcSwap<Catalog>>,
+    pub listener: Option<Arc<dyn Listener>>,
     /// The code and settings of this node: in the log before anything else it does.
     pub in_force: InForce,
     /// What tells the log from others, if it is new.
@@ -313,7 +318,7 @@ impl Executor {
         }
         let mut tally = Tally::default();
         for command in &draft.own {
-            let executed = self.engine.execute(command, None)?;
+            let executed = self.execute(command, None)?;
             tally.add(&body(executed.seq, executed.answer).1);
             self.keep_within_budget();
         }
@@ -328,7 +333,7 @@ impl Executor {
         }
         self.count(draft.commands, &tally);
         let early = draft.commands == 0 && planted(Bug::QueriesEarly);
-        self.commit.answer(Executed {
+        self.commit.answer(committer::Executed {
             seen: if early { Seq::ZERO } else { self.engine.seq() },
             bytes: replies.iter().map(|(_, reply)| reply.bytes()).sum(),
             replies,
@@ -344,7 +349,7 @@ impl Executor {
     ) -> Result<(), Halt> {
         let reply = match item.work {
             Work::Update { command, args, .. } => {
-                let executed = self.engine.execute(&command, args)?;
+                let executed = self.execute(&command, args)?;
                 let (seq, body) = body(executed.seq, executed.answer);
                 Reply { seq, body }
             }
@@ -361,6 +366,40 @@ impl Executor {
         Ok(())
     }
 
+    fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
+        let executed = self.engine.execute(command, args)?;
+        if let Command::Deploy(_) | Command::Undeploy(_) = command {
+            self.catalog.store(self.engine.shared_catalog());
+        }
+        if let Answer::Done(outcome) = &executed.answer {
+            let seq = executed.seq;
+            self.tell(outcome, |outcome| Heard::Ran {
+                seq,
+                command,
+                outcome,
+            });
+        }
+        Ok(executed)
+    }
+
+    /// Tells people what ran and what it said.
+    fn tell<'a>(&mut self, outcome: &'a Outcome, heard: impl FnOnce(&'a Outcome) -> Heard<'a>) {
+        for line in self.engine.take_logs() {
+            tracing::info!(at = %line.at, "{}", line.message);
+            if let Some(listener) = &self.listener {
+                listener.heard(Heard::Said(&line));
+            }
+        }
+        if let Outcome::Fault(fault) = outcome
+            && !fault.trace.is_empty()
+        {
+            tracing::warn!(%fault, trace = %fault.trace, "a module's method failed");
+        }
+        if let Some(listener) = &self.listener {
+            listener.heard(heard(outcome));
+        }
+    }
+
     fn read(&mut self, op: Op, now: Timestamp) -> Result<Body, Halt> {
         Ok(match op {
             Op::Query {
@@ -372,6 +411,8 @@ impl Executor {
                 ..
             } => {
                 let outcome = self.engine.query(&call, Some(args), now)?;
+                let call = &call;
+                self.tell(&outcome, |outcome| Heard::Queried { call, outcome });
                 Body::Outcome {
                     outcome,
                     repeated: false,
@@ -379,6 +420,9 @@ impl Executor {
             }
             Op::Invocation(send) => Body::Invocation(self.engine.invocation(send)?.map(Box::new)),
             Op::NextDue => Body::NextDue(self.engine.next_due()),
+            Op::Modules => Body::Modules(Statuses(self.engine.modules()?)),
+            Op::Package(hash) => Body::Package(self.engine.package(&hash)?),
+            Op::Left(name, types) => Body::Left(self.engine.left(&name, &types)?.map(Box::new)),
             Op::Inspect {
                 entity,
                 after,
@@ -388,7 +432,7 @@ impl Executor {
                 let (root, fields) = self.engine.inspect(&entity, after.as_ref(), limit)?;
                 Body::Entity { root, fields }
             }
-            Op::Call(_) | Op::Send { .. } => unreachable!("updates are commands"),
+            Op::Call(_) | Op::Send { .. } | Op::Change(_) => unreachable!("updates are commands"),
         })
     }
 
@@ -421,6 +465,7 @@ impl Executor {
         let lost = self.commit.take_back();
         if !planted(Bug::NotTakenBack) {
             self.engine.roll_back_to(standing.durable)?;
+            self.catalog.store(self.engine.shared_catalog());
         }
         let failure = standing.failure.clone().expect("only after a failure");
         self.checkpoints.taken_back(&self.engine, &failure);

@@ -35,6 +35,11 @@ pub(crate) enum Work {
 impl Item {
     fn bytes(&self) -> usize {
         match &self.work {
+            // Operators' requests, few: one may be larger than all that is to wait.
+            Work::Update {
+                command: Command::Deploy(_),
+                ..
+            } => 64,
             Work::Update { encoded, .. } => encoded.len(),
             Work::Read(Op::Query { accepted, .. }) => 64 + accepted.call.args.len(),
             Work::Read(..) | Work::Checkpoint => 64,

@@ -1,7 +1,7 @@
 //! The data directory: one process at a time, and only a format this program knows.
 //!
 //! ```text
-//!   DIR/ordain    "ordain data directory, format 1"; locked while a node is open
+//!   DIR/ordain    "ordain data directory, format 2"; locked while a node is open
 //!   DIR/log/      segments
 //!   DIR/store/    checkpoints
 //! ```
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const NAME: &str = "ordain";
 const TEXT: &str = "ordain data directory, format ";
 /// The format this program reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What follows in the marker while a restore runs.
 const UNFINISHED: &str = "a restore has not ended\n";

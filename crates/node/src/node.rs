@@ -5,15 +5,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 
-use ordain_engine::{Catalog, CatalogError};
+use arc_swap::ArcSwap;
+use ordain_engine::{Args, Catalog, CatalogError};
 use ordain_log::disk::Disk;
 use ordain_store::{StateHash, Store};
+use ordain_types::module::ModuleHash;
 use ordain_types::{
-    Command, EntityId, FieldKey, IdempotencyKey, InForce, MethodKind, RequestParts, SendId, Seq,
-    limits,
+    Command, EntityId, EntityType, FieldKey, IdempotencyKey, InForce, MethodKind, ModuleName,
+    RequestParts, SendId, Seq, limits,
 };
 
 use crate::committer::Commit;
+use crate::deploy::Change;
 use crate::door::{self, Accepted, Refused};
 use crate::ingress::{Ingress, Item, Work};
 use crate::lock::DataDir;
@@ -45,6 +48,14 @@ pub enum Op {
     Invocation(SendId),
     /// When the next send is due.
     NextDue,
+    /// Other modules in force.
+    Change(Change),
+    /// All modules there ever were.
+    Modules,
+    /// A package, encoded.
+    Package(ModuleHash),
+    /// Whether entities of these types, which a change of that module would put out of reach, hold state.
+    Left(ModuleName, Vec<EntityType>),
     /// An entity's state.
     Inspect {
         /// Whose.
@@ -63,7 +74,8 @@ pub struct Node(Arc<Running>);
 
 /// What a node's handles share.
 pub(crate) struct Running {
-    pub catalog: Catalog,
+    /// What can be called now; the executor puts another one here when modules change.
+    pub catalog: Arc<ArcSwap<Catalog>>,
     pub ingress: Arc<Ingress>,
     pub commit: Arc<Commit>,
     pub counters: Arc<Counters>,
@@ -158,9 +170,9 @@ impl Node {
         Self(Arc::new(running))
     }
 
-    /// All that can be called.
-    pub fn catalog(&self) -> &Catalog {
-        &self.0.catalog
+    /// All that can be called now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.load_full()
     }
 
     /// Checks a call: the entity type and the method exist and the arguments fit.
@@ -176,7 +188,7 @@ impl Node {
         idempotency_key: Option<IdempotencyKey>,
     ) -> Result<Accepted, Refused> {
         door::accept(
-            &self.0.catalog,
+            &self.0.catalog.load(),
             entity,
             method,
             args,
@@ -195,7 +207,7 @@ impl Node {
         caller: &str,
         idempotency_key: Option<IdempotencyKey>,
     ) -> Result<Accepted, Refused> {
-        door::accept_parts(&self.0.catalog, parts, caller, idempotency_key)
+        door::accept_parts(&self.0.catalog.load(), parts, caller, idempotency_key)
     }
 
     /// Queues one request.
@@ -424,6 +436,11 @@ fn work(op: Op) -> Result<Work, Refused> {
             },
             None,
         ),
+        Op::Change(Change::Deploy(deploy, loaded)) => {
+            let ready: Args = loaded;
+            (Command::Deploy(deploy), Some(ready))
+        }
+        Op::Change(Change::Undeploy(undeploy)) => (Command::Undeploy(undeploy), None),
         Op::Query { accepted, .. } if accepted.kind == MethodKind::Update => {
             let entity = accepted.call.entity.ty.to_string();
             return Err(Refused::NotAQuery {

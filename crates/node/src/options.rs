@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::listener::Listener;
 
 /// Settings of a node. Every one has a default that suits a laptop.
 #[derive(Clone)]
@@ -35,6 +36,10 @@ pub struct Options {
     /// Check that every state written reads back as it was: for development and tests, since it costs
     /// an encoding a write.
     pub read_back: bool,
+    /// Run each update twice and make a fault of any difference: for development, since it costs a run.
+    pub twice: bool,
+    /// Hears of what ran, for people.
+    pub listener: Option<Arc<dyn Listener>>,
     /// Where timestamps come from.
     pub clock: Arc<dyn Clock>,
 }
@@ -55,6 +60,8 @@ impl Default for Options {
             build_name: String::new(),
             replay_other_build: false,
             read_back: false,
+            twice: false,
+            listener: None,
             clock: Arc::new(SystemClock::default()),
         }
     }

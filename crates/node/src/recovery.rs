@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use arc_swap::ArcSwap;
 use ordain_engine::{Catalog, CatalogError, Engine, Halt, Meta};
 use ordain_log::disk::{Dir, Disk};
 use ordain_log::{Cut, Log};
@@ -268,6 +269,7 @@ fn recover(
     let engine_options = ordain_engine::Options {
         hash_seed,
         read_back,
+        twice: options.twice,
     };
     let mut engine = Engine::open(catalog, cold, engine_options)?;
     let checkpoint = engine.seq();
@@ -315,7 +317,7 @@ impl Whole {
     ) -> Self {
         let durable = engine.seq();
         let is_restored = log.first_seq() > log.last_seq() && durable > Seq::ZERO;
-        let catalog = engine.catalog().clone();
+        let catalog = Arc::new(ArcSwap::new(engine.shared_catalog()));
         let counters = Arc::new(Counters::default());
         Counters::set(&counters.seq, durable.0);
         Counters::set(&counters.durable_seq, durable.0);
@@ -355,6 +357,8 @@ impl Whole {
             checkpoints,
             budget: Budget::new(options.memory_budget_bytes),
             halted: halted.clone(),
+            catalog: catalog.clone(),
+            listener: options.listener,
             in_force,
             log_id,
             restored_at: is_restored.then_some(durable),
@@ -412,7 +416,7 @@ impl Whole {
 
 /// Stack of each thread: the executor's holds the deepest calls of methods with large frames, and an
 /// overflow there would end the process. Untouched pages cost nothing.
-const STACK_BYTES: usize = 64 << 20;
+pub(crate) const STACK_BYTES: usize = 64 << 20;
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::Builder::new()

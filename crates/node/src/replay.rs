@@ -18,7 +18,7 @@ use ordain_types::{
 use crate::budget::Budget;
 use crate::options::Options;
 use crate::panics::caught;
-use crate::recovery::{Difference, OpenError, Progress};
+use crate::recovery::{Difference, OpenError, Progress, STACK_BYTES};
 
 /// Whether the log is read and decoded while what was read before is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,17 +136,30 @@ impl<'a> Replay<'a> {
         let read = records.map(move |record| record.map(|record| Read::new(record, &catalog)));
         let mut run = |read: Result<Read, _>| {
             self.record(read?)?;
-            let at = self.engine.seq();
-            progress(Progress { at, first, last });
-            Ok(())
+            Ok(self.engine.seq())
         };
+        let mut tell = |at| progress(Progress { at, first, last });
         match ahead {
-            ReadAhead::Never => read.into_iter().try_for_each(run),
+            ReadAhead::Never => read
+                .into_iter()
+                .try_for_each(|read| run(read).map(&mut tell)),
             ReadAhead::OnAThread => thread::scope(|scope| {
                 let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
-                // It ends when there is no more to read, or when nobody takes it.
+                let (done, hear) = sync_channel(RECORDS_AHEAD_MAX);
+                // Each ends when there is no more to be had, or when nobody takes what it gives.
                 scope.spawn(move || read.into_iter().all(|read| give.send(read).is_ok()));
-                take.into_iter().try_for_each(&mut run)
+                // What ran on the executor's stack needs one like it again.
+                let stack = thread::Builder::new().stack_size(STACK_BYTES);
+                let replay = stack.spawn_scoped(scope, move || {
+                    let mut reads = take.into_iter();
+                    reads.all(|read| {
+                        let ran = run(read);
+                        let goes_on = ran.is_ok();
+                        done.send(ran).is_ok() && goes_on
+                    })
+                });
+                replay.expect("the system gives a thread");
+                hear.into_iter().try_for_each(|ran| ran.map(&mut tell))
             }),
         }
     }
@@ -268,6 +281,8 @@ fn called(command: &Command) -> String {
         Command::Call(call) => format!("{}.{}", call.entity, call.method),
         Command::Send { call, .. } => format!("send {}.{}", call.entity, call.method),
         Command::Deliver { send } => format!("deliver {send}"),
+        Command::Deploy(deploy) => format!("deploy {}", deploy.name),
+        Command::Undeploy(undeploy) => format!("undeploy {}", undeploy.name),
     }
 }
 

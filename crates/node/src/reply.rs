@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use ordain_engine::Invocation;
-use ordain_types::{FieldKey, Json, Outcome, Seq, Timestamp};
+use ordain_engine::{Invocation, ModuleStatus};
+use ordain_types::{FieldKey, Json, Outcome, Rejection, Seq, Timestamp};
 
 use crate::panics::caught;
 
@@ -29,7 +29,7 @@ impl Reply {
                 Outcome::Rejected(no) => {
                     no.message.len() + no.details.as_ref().map_or(0, Json::len)
                 }
-                Outcome::Fault(fault) => fault.message.len(),
+                Outcome::Fault(fault) => fault.message.len() + fault.trace.len(),
             },
             Body::Entity { root, fields } => {
                 let root = root.as_ref().map_or(0, Json::len);
@@ -39,6 +39,7 @@ impl Reply {
                     .sum::<usize>()
                     + root
             }
+            Body::Package(package) => package.as_ref().map_or(0, bytes::Bytes::len),
             _ => 0,
         };
         size_of::<Reply>() + held
@@ -64,6 +65,12 @@ pub enum Body {
     Invocation(Option<Box<Invocation>>),
     /// When the next send is due; none: no send waits.
     NextDue(Option<Timestamp>),
+    /// All modules there ever were.
+    Modules(Statuses),
+    /// A package, encoded, if it is there.
+    Package(Option<bytes::Bytes>),
+    /// Why a module's entities may not be left behind, if they hold state.
+    Left(Option<Box<Rejection>>),
     /// An entity's state.
     Entity {
         /// Its root value; none before the first write.
@@ -78,6 +85,23 @@ pub enum Body {
     /// It did not run, or no one knows whether its command will survive.
     Unavailable(Unavailable),
 }
+
+/// Modules and their histories. Two are equal if they say the same of each version.
+#[derive(Debug, Clone)]
+pub struct Statuses(pub Vec<ModuleStatus>);
+
+impl PartialEq for Statuses {
+    fn eq(&self, other: &Self) -> bool {
+        let said = |statuses: &Self| {
+            let each = statuses.0.iter();
+            each.map(|status| (status.name.clone(), status.history.clone()))
+                .collect::<Vec<_>>()
+        };
+        said(self) == said(other)
+    }
+}
+
+impl Eq for Statuses {}
 
 /// Why nothing runs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

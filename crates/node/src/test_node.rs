@@ -183,7 +183,7 @@ impl TestNode {
         // The store first: it must not stand for more than the log holds.
         let store = Arc::new(self.store.fork());
         let disk = Arc::new(self.disk.fork());
-        let catalog = self.node.catalog().clone();
+        let catalog = self.node.catalog().of_program();
         Self::open(
             disk,
             store,

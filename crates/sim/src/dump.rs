@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use bytes::Bytes;
 use ordain_types::granule::Part;
+use ordain_types::module::Deployment;
 use ordain_types::{
     EntityId, FaultKind, FieldKey, Granule, InForce, LogId, Method, Outcome, Rejection, SendId,
     Seq, Timestamp,
@@ -49,6 +50,8 @@ fn says(granule: &Granule, bytes: &Bytes) -> String {
             },
         ),
         Some(Part::Expiry(..)) => format!("{:?}", Granule::from_bytes(bytes)),
+        Some(Part::Package(_)) => lossy(bytes),
+        Some(Part::Deployment(..)) => row(bytes, |line: Deployment| format!("{line:?}")),
         Some(Part::Meta(_)) => row(bytes, meta),
     }
 }

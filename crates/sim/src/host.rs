@@ -58,6 +58,7 @@ fn catalog_of(change: Option<Change>) -> Catalog {
                 method("look", MethodKind::Query),
             ],
             native: None,
+            module: None,
         };
         catalog.add(def).expect("names differ");
     }
@@ -134,6 +135,10 @@ impl Run for Interpreter {
                 message: error.to_string(),
             }),
         }
+    }
+
+    fn takes(&self, args: &Args) -> bool {
+        args.is::<Program>()
     }
 
     fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {

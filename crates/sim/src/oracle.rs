@@ -192,6 +192,9 @@ impl Oracle {
             Command::Call(call) => self.once(call, None),
             Command::Send { call, delay_ms } => self.once(call, Some(*delay_ms)),
             Command::Deliver { send } => self.deliver(*send),
+            Command::Deploy(_) | Command::Undeploy(_) => {
+                unreachable!("simulated worlds deploy no modules")
+            }
         }
     }
 
@@ -351,7 +354,12 @@ fn done(json: &'static str) -> Expected {
 
 /// A fault without its prose.
 fn fault(kind: FaultKind, at: String, message: String) -> Outcome {
-    Outcome::Fault(Box::new(Fault { kind, message, at }))
+    Outcome::Fault(Box::new(Fault {
+        kind,
+        message,
+        at,
+        trace: String::new(),
+    }))
 }
 
 /// How a transaction that came to `stop` ends.

@@ -313,6 +313,7 @@ fn options(chance: &mut Chance) -> Options {
     Options {
         hash_seed,
         read_back: hash_seed.is_multiple_of(4),
+        twice: hash_seed.is_multiple_of(16),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What the log holds: one entry each. Encoded with postcard inside a [`crate::Batch`].
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildId, EntityId, IdempotencyKey, Json, LogId, Method, SendId};
+use crate::module::{How, ModuleHash};
+use crate::{BuildId, EntityId, IdempotencyKey, Json, LogId, Method, ModuleName, SendId};
 
 /// One entry of the log. New kinds are added at the end: the position is persisted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,38 @@ pub enum Command {
         /// Which.
         send: SendId,
     },
+    /// From here on, this package is in force as the module of this name.
+    Deploy(Box<Deploy>),
+    /// From here on, no module of this name is in force.
+    Undeploy(Box<Undeploy>),
+}
+
+/// What a module's name stands for from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// The module.
+    pub name: ModuleName,
+    /// Its package.
+    pub hash: ModuleHash,
+    /// The package, encoded; none: the state has it.
+    pub package: Option<Bytes>,
+    /// Whether it is deployed or gone back to.
+    pub how: How,
+    /// Whether entities of types that this version lacks may hold state, which stays.
+    pub keep_state: bool,
+    /// Who asks: a token's name, empty when unknown.
+    pub caller: String,
+}
+
+/// A module that is to be taken out of force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undeploy {
+    /// The module.
+    pub name: ModuleName,
+    /// Whether its entities may hold state, which stays.
+    pub keep_state: bool,
+    /// Who asks: a token's name, empty when unknown.
+    pub caller: String,
 }
 
 /// One call from outside.

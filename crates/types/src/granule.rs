@@ -9,6 +9,8 @@
 //!   invocation    04 seq(8) index(4)
 //!   expiry        05 timestamp(8) seq(8) index(4)
 //!   meta          06 name
+//!   package       07 hash(32)
+//!   deployment    08 module 00 version(4, big endian)
 //! ```
 //!
 //! Names and keys hold no control characters, so 00 sorts before everything they may hold: granules
@@ -16,7 +18,8 @@
 
 use std::fmt;
 
-use crate::{EntityId, EntityType, FieldKey, Key, SendId, Seq, Timestamp};
+use crate::module::ModuleHash;
+use crate::{EntityId, EntityType, FieldKey, Key, ModuleName, SendId, Seq, Timestamp};
 
 const ENTITY: u8 = 1;
 const ANSWERED: u8 = 2;
@@ -24,6 +27,8 @@ const SEND: u8 = 3;
 const INVOCATION: u8 = 4;
 const EXPIRY: u8 = 5;
 const META: u8 = 6;
+const PACKAGE: u8 = 7;
+const DEPLOYMENT: u8 = 8;
 
 /// The key of one granule of durable state.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +51,10 @@ pub enum Part {
     Expiry(Timestamp, SendId),
     /// A single value of the system.
     Meta(String),
+    /// The package of a module.
+    Package(ModuleHash),
+    /// A line of a module's history.
+    Deployment(ModuleName, u32),
 }
 
 impl Granule {
@@ -131,6 +140,33 @@ impl Granule {
         Self(bytes.into())
     }
 
+    /// The package of a module.
+    pub fn package(hash: &ModuleHash) -> Self {
+        let mut bytes = vec![PACKAGE];
+        bytes.extend_from_slice(&hash.0);
+        Self(bytes.into())
+    }
+
+    /// A line of a module's history.
+    pub fn deployment(module: &ModuleName, version: u32) -> Self {
+        let mut bytes = Self::deployments(module);
+        bytes.extend_from_slice(&version.to_be_bytes());
+        Self(bytes.into())
+    }
+
+    /// What the lines of a module's history begin with, and no others.
+    pub fn deployments(module: &ModuleName) -> Vec<u8> {
+        let mut bytes = vec![DEPLOYMENT];
+        bytes.extend_from_slice(module.as_str().as_bytes());
+        bytes.push(0);
+        bytes
+    }
+
+    /// The prefix of all modules' histories.
+    pub fn all_deployments() -> &'static [u8] {
+        &[DEPLOYMENT]
+    }
+
     /// The prefix of all pending sends.
     pub fn sends() -> &'static [u8] {
         &[SEND]
@@ -193,6 +229,12 @@ impl Granule {
                 ))
             }
             META => Some(Part::Meta(std::str::from_utf8(rest).ok()?.to_owned())),
+            PACKAGE => Some(Part::Package(ModuleHash(rest.try_into().ok()?))),
+            DEPLOYMENT => {
+                let (module, version) = split_zero(rest)?;
+                let version = u32::from_be_bytes(version.try_into().ok()?);
+                Some(Part::Deployment(ModuleName::new(module).ok()?, version))
+            }
             _ => None,
         }
     }
@@ -292,6 +334,13 @@ mod tests {
             b"\x05\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x01\x02\0\0\0\x03"
         );
         assert_eq!(Granule::meta("log").as_bytes(), b"\x06log");
+        let hash = ModuleHash([7; 32]);
+        assert_eq!(Granule::package(&hash).as_bytes(), [7; 33]);
+        let module = ModuleName::new("bank").unwrap();
+        assert_eq!(
+            Granule::deployment(&module, 258).as_bytes(),
+            b"\x08bank\0\0\0\x01\x02"
+        );
     }
 
     #[test]
@@ -318,6 +367,14 @@ mod tests {
                 Part::Expiry(Timestamp(7), id),
             ),
             (Granule::meta("x"), Part::Meta("x".into())),
+            (
+                Granule::package(&ModuleHash([1; 32])),
+                Part::Package(ModuleHash([1; 32])),
+            ),
+            (
+                Granule::deployment(&ModuleName::new("m").unwrap(), 3),
+                Part::Deployment(ModuleName::new("m").unwrap(), 3),
+            ),
         ];
         for (granule, part) in all {
             assert_eq!(granule.part(), Some(part));
@@ -329,6 +386,8 @@ mod tests {
             b"\x01A\0k\0",
             b"\x03123",
             b"\x09",
+            b"\x07short",
+            b"\x08m\0\0",
             b"\x01a\0\0",
         ] {
             assert_eq!(Granule::from_bytes(bad).part(), None, "{bad:?}");

@@ -171,6 +171,13 @@ macro_rules! text_id {
             }
         }
 
+        /// Texts order as their names do, so a map of names can be asked by text.
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl TryFrom<CompactString> for $name {
             type Error = NameError;
             fn try_from(text: CompactString) -> Result<Self, NameError> {
@@ -222,6 +229,10 @@ text_id! {
 text_id! {
     /// The name of a method: `[a-z][a-z0-9_]*`, at most 64 bytes.
     Method, "the method", |t| check_name("the method", t)
+}
+text_id! {
+    /// The name of a module: `[a-z][a-z0-9_]*`, at most 64 bytes.
+    ModuleName, "the module's name", |t| check_name("the module's name", t)
 }
 text_id! {
     /// A client's name for one request, by which a retry is known: 1 to 256 bytes of UTF-8 without

@@ -7,6 +7,7 @@
 //!   command   what the log holds: one entry each
 //!   batch     consecutive commands and the digests of earlier ones; one log record
 //!   granule   the ordered keys of durable state
+//!   module    what is deployed: packages, manifests, their history
 //!   request   a typed call, before it is a command
 //!   planted   deliberate bugs, compiled in for tests alone
 //! ```
@@ -19,17 +20,19 @@ pub mod command;
 pub mod granule;
 pub mod id;
 pub mod limits;
+pub mod module;
 pub mod outcome;
 pub mod planted;
 pub mod request;
 
 pub use batch::{Batch, BatchDigest};
-pub use command::{Call, Command, InForce};
+pub use command::{Call, Command, Deploy, InForce, Undeploy};
 pub use granule::Granule;
 pub use id::{
-    BuildId, EntityId, EntityType, FieldKey, IdempotencyKey, Key, LogId, Method, NameError, SendId,
-    Seq, Timestamp,
+    BuildId, EntityId, EntityType, FieldKey, IdempotencyKey, Key, LogId, Method, ModuleName,
+    NameError, SendId, Seq, Timestamp,
 };
+pub use module::{Package, Param, Source, SourceError};
 pub use outcome::{Fault, FaultKind, Outcome, Rejection};
 pub use planted::{Bug, planted};
 pub use request::{MethodKind, Ready, Request, RequestError, RequestParts};

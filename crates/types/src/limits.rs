@@ -4,7 +4,7 @@
 //! replay must break it at the same place. Changing one is a change of [`EXECUTOR_VERSION`].
 
 /// The executor's semantic version: what a replay relies on beside the methods' own code.
-pub const EXECUTOR_VERSION: u32 = 2;
+pub const EXECUTOR_VERSION: u32 = 3;
 
 /// Bytes of UTF-8 in an entity's key.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -40,6 +40,9 @@ pub const SENDS_PENDING_MAX: usize = 1_000_000;
 pub const SCAN_ROWS_MAX: usize = 10_000;
 /// Bytes of a rejection's or a fault's message; a longer one is cut at a character.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
+/// Bytes of what one transaction may say to the server's log, each line counted with [`WRITE_BYTES`];
+/// what passes it is not said.
+pub const LOG_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a rejection's code.
 pub const CODE_BYTES_MAX: usize = 64;
 /// How deep JSON may nest.
@@ -48,6 +51,21 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const SEND_DELAY_MS_MAX: u64 = 10 * 365 * 24 * 3_600_000;
 /// Expired answers removed by one command: keeps forgetting cheaper than remembering.
 pub const EXPIRIES_PER_COMMAND: usize = 4;
+
+/// Bytes of one module: its files with their paths.
+pub const MODULE_BYTES_MAX: usize = 64 << 20;
+/// Files of one module.
+pub const MODULE_FILES_MAX: usize = 1_000;
+/// Bytes of the path of a file of a module.
+pub const MODULE_PATH_BYTES_MAX: usize = 256;
+/// Modules in force at a time.
+pub const MODULES_MAX: usize = 10_000;
+/// Versions of one module that are kept to go back to; older ones are forgotten.
+pub const MODULE_VERSIONS_MAX: usize = 100;
+/// Entity types there are at a time, those of all modules and of the program.
+pub const ENTITY_TYPES_MAX: usize = 60_000;
+/// Methods of one entity type of a module.
+pub const METHODS_MAX: usize = 1_000;
 
 /// Commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 8_192;
@@ -60,3 +78,4 @@ const _: () = assert!(NAME_BYTES_MAX + 1 + KEY_BYTES_MAX <= CALLER_BYTES_MAX);
 const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(SENDS_MAX <= SENDS_PENDING_MAX);
 const _: () = assert!(EXPIRIES_PER_COMMAND > 2);
+const _: () = assert!(ENTITY_TYPES_MAX < u16::MAX as usize && METHODS_MAX < u16::MAX as usize);

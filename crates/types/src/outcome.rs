@@ -86,6 +86,8 @@ pub struct Fault {
     pub message: String,
     /// Where: `account/alice.withdraw`, empty if no method ran.
     pub at: String,
+    /// The module's own stack where it has one, for those who operate or develop it; else empty.
+    pub trace: String,
 }
 
 impl fmt::Display for Fault {
@@ -134,6 +136,20 @@ pub enum FaultKind {
     Encoding,
     /// A key that is empty, too long or holds a control character.
     BadKey,
+    /// A module's method threw something that is no rejection.
+    Exception,
+    /// A WebAssembly module trapped.
+    Trap,
+    /// A module's methods ran longer than their limit of instructions.
+    Instructions,
+    /// A module's methods used more memory than their limit.
+    Memory,
+    /// A module's methods nested deeper than their stack.
+    Stack,
+    /// A module changed state of its own outside of entities, or broke another rule of modules.
+    ModuleState,
+    /// Run a second time, a method came out differently: see the node's option to run twice.
+    Differs,
 }
 
 impl FaultKind {
@@ -156,11 +172,18 @@ impl FaultKind {
             FaultKind::StoredValue => "stored_value_unreadable",
             FaultKind::Encoding => "value_not_json",
             FaultKind::BadKey => "bad_key",
+            FaultKind::Exception => "exception",
+            FaultKind::Trap => "trap",
+            FaultKind::Instructions => "instructions_exceeded",
+            FaultKind::Memory => "memory_exceeded",
+            FaultKind::Stack => "stack_exceeded",
+            FaultKind::ModuleState => "module_state_changed",
+            FaultKind::Differs => "not_deterministic",
         }
     }
 
     /// Every kind, for tables in docs and tests.
-    pub const ALL: [FaultKind; 16] = [
+    pub const ALL: [FaultKind; 23] = [
         FaultKind::Panic,
         FaultKind::CallDepth,
         FaultKind::Calls,
@@ -177,6 +200,13 @@ impl FaultKind {
         FaultKind::StoredValue,
         FaultKind::Encoding,
         FaultKind::BadKey,
+        FaultKind::Exception,
+        FaultKind::Trap,
+        FaultKind::Instructions,
+        FaultKind::Memory,
+        FaultKind::Stack,
+        FaultKind::ModuleState,
+        FaultKind::Differs,
     ];
 }
 

@@ -107,6 +107,14 @@ bugs! {
         DigestSkipsDetails,
         /// The digest of a command does not depend on its sends.
         DigestSkipsSends,
+        /// A deployment that is taken back stays in force.
+        DeploymentStays,
+        /// Arguments decoded for one version of a method are given to the next.
+        StaleArguments,
+        /// A module's entity type may go although its entities hold state.
+        StateLeftBehind,
+        /// A transaction that is run again carefully keeps what its first run wrote.
+        FirstRunStays,
     }
     Log {
         /// An append is acknowledged without a sync.

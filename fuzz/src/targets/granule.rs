@@ -39,5 +39,7 @@ fn made(part: &Part) -> Granule {
         Part::Invocation(id) => Granule::invocation(*id),
         Part::Expiry(at, id) => Granule::expiry(*at, *id),
         Part::Meta(name) => Granule::meta(name),
+        Part::Package(hash) => Granule::package(hash),
+        Part::Deployment(module, version) => Granule::deployment(module, *version),
     }
 }

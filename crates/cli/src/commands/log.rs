@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ordain_log::disk::{Dir, Disk};
 use ordain_log::{Progress, ReadError, Record};
+use ordain_types::module::How;
 use ordain_types::{Batch, Call, Command as Entry, Seq, Timestamp};
 use serde::Serialize;
 use serde_json::json;
@@ -114,6 +115,23 @@ enum What<'a> {
     Deliver {
         send: String,
     },
+    Deploy {
+        module: &'a str,
+        hash: String,
+        how: How,
+        keep_state: bool,
+        /// None: the state had it already.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        package_bytes: Option<usize>,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        caller: &'a str,
+    },
+    Undeploy {
+        module: &'a str,
+        keep_state: bool,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        caller: &'a str,
+    },
 }
 
 fn dump(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
@@ -173,6 +191,25 @@ fn describe(command: &Entry) -> Result<(&'static str, What<'_>), serde_json::Err
         Entry::Deliver { send } => {
             let send = send.to_string();
             ("deliver", What::Deliver { send })
+        }
+        Entry::Deploy(deploy) => {
+            let what = What::Deploy {
+                module: deploy.name.as_str(),
+                hash: deploy.hash.to_string(),
+                how: deploy.how,
+                keep_state: deploy.keep_state,
+                package_bytes: deploy.package.as_ref().map(|package| package.len()),
+                caller: &deploy.caller,
+            };
+            ("deploy", what)
+        }
+        Entry::Undeploy(undeploy) => {
+            let what = What::Undeploy {
+                module: undeploy.name.as_str(),
+                keep_state: undeploy.keep_state,
+                caller: &undeploy.caller,
+            };
+            ("undeploy", what)
         }
     })
 }

@@ -77,6 +77,10 @@ impl Run for Closure {
         }
     }
 
+    fn takes(&self, args: &Args) -> bool {
+        args.is::<Value>()
+    }
+
     fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
         let args = args.downcast::<Value>().expect("decoded above");
         Ok((self.0)(tx, &args)?.to_string().into())
@@ -213,6 +217,7 @@ impl World {
             state: Arc::new(Roots),
             methods: methods.collect(),
             native: None,
+            module: None,
         };
         let mut catalog = Catalog::default();
         catalog.add(def).expect("names differ");

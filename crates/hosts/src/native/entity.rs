@@ -64,6 +64,7 @@ pub fn define<E: Entity>(methods: Vec<MethodDef>) -> TypeDef {
         state: Arc::new(NativeType::<E>::default()),
         methods,
         native: Some(TypeId::of::<E>()),
+        module: None,
     }
 }
 

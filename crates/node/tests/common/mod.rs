@@ -64,6 +64,10 @@ impl Run for Native {
             canonical,
         })
     }
+    fn takes(&self, args: &Args) -> bool {
+        args.is::<Value>()
+    }
+
     fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
         let args = args.downcast::<Value>().expect("as decoded");
         Ok((self.0)(tx, &args)?.to_string().into())
@@ -141,6 +145,7 @@ pub fn catalog_with(add: Body) -> Catalog {
         state: Arc::new(Counters),
         methods,
         native: None,
+        module: None,
     };
     catalog.add(def).expect("the only one");
     catalog

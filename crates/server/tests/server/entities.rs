@@ -168,6 +168,7 @@ where
         state: Arc::new(Roots::<T>(PhantomData)),
         methods,
         native: None,
+        module: None,
     }
 }
 

@@ -1,0 +1,545 @@
+//! Modules in force: how a deployment is held against what is there, what it changes, and what is kept
+//! of it in the state.
+//!
+//! What always holds:
+//!
+//! - **What is in force is a function of the log**: deployments are commands, and everything they are
+//!   checked against is state. Packages, histories and the list of modules in force are rows, so that
+//!   stores, backups and replays have them.
+//! - **A change comes between two transactions, whole**: the catalog is replaced, never changed.
+//!   Undoing the command puts the one before back.
+//! - **A type's place in the catalog never changes** while the engine lives: slots go by it. A type that
+//!   is out of force keeps its place, and what its entities hold.
+//! - **An entity type belongs to one module**, or to the program.
+//!
+//! What a package's methods do, and in which language, is the business of [`Modules`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ordain_types::granule::{Part, prefix_end};
+use ordain_types::module::{
+    self, Deployment, EntityManifest, How, InForceModule, Manifest, ModuleHash,
+};
+use ordain_types::{
+    Bug, Deploy, EntityType, Granule, MethodKind, ModuleName, Outcome, Package, Rejection, Source,
+    SourceError, Undeploy, limits, planted,
+};
+
+use crate::catalog::{Args, Catalog, TypeDef, TypeIndex};
+use crate::engine::{Answer, Halt};
+use crate::known::{Cut, Stretch};
+use crate::rows::Look;
+use crate::sends::encode;
+use crate::undo::Undo;
+use crate::{ColdError, Tx};
+
+/// Turns sources into packages, and packages into what can be called. Both are functions of their input
+/// alone.
+pub trait Modules: Send + Sync {
+    /// Compiles and checks sources. It may take its time: it is never called on an executor's thread.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    fn compile(&self, source: &Source) -> Result<Package, SourceError>;
+
+    /// The entity types of a package that was compiled before, perhaps by an earlier process. What is
+    /// costly to make is made when it is first needed, or was made by [`Modules::compile`].
+    ///
+    /// # Errors
+    /// Why this program cannot run it.
+    fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String>;
+}
+
+/// A package that was loaded ahead of the command that deploys it: what goes with that as its [`Args`].
+pub struct Loaded {
+    /// Its name.
+    pub hash: ModuleHash,
+    /// What is in it.
+    pub manifest: Arc<Manifest>,
+    /// What of it can be called.
+    pub types: Vec<TypeDef>,
+}
+
+/// A module in force.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// Its name.
+    pub name: ModuleName,
+    /// Which version.
+    pub version: u32,
+    /// Its package.
+    pub hash: ModuleHash,
+    /// What is in it.
+    pub manifest: Arc<Manifest>,
+}
+
+/// What is known of a module, in force or not.
+#[derive(Debug, Clone)]
+pub struct ModuleStatus {
+    /// Its name.
+    pub name: ModuleName,
+    /// What of it is in force, if anything is.
+    pub in_force: Option<Module>,
+    /// What was done to it, oldest first.
+    pub history: Vec<Deployment>,
+}
+
+/// How a deployment ended that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// The version in force.
+    pub version: u32,
+    /// Whether it was not in force before.
+    pub changed: bool,
+}
+
+impl Loaded {
+    /// Decodes and loads a package.
+    ///
+    /// # Errors
+    /// Why that cannot be done.
+    pub fn new(host: &dyn Modules, hash: ModuleHash, encoded: &[u8]) -> Result<Self, String> {
+        let package = Package::decode(encoded).map_err(|error| error.to_string())?;
+        Ok(Self {
+            hash,
+            types: host.load(hash, &package)?,
+            manifest: Arc::new(package.manifest),
+        })
+    }
+}
+
+impl Catalog {
+    /// Holds a deployment against what is in force; none: the same package is in force already.
+    /// Whether entities of types that go hold state is another matter: see [`Catalog::leaving`].
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn check_deploy(
+        &self,
+        name: &ModuleName,
+        hash: ModuleHash,
+        manifest: &Manifest,
+    ) -> Result<Option<()>, Rejection> {
+        let before = self.module(name);
+        if before.is_some_and(|before| before.hash == hash) {
+            return Ok(None);
+        }
+        check_manifest(manifest)?;
+        if before.is_none() && self.modules().len() >= limits::MODULES_MAX {
+            let most = limits::MODULES_MAX;
+            let message = format!("{most} modules are in force, as many as there may be");
+            return Err(Rejection::new("module_invalid", message));
+        }
+        let new = |entity: &&EntityManifest| self.place(entity.name.as_str()).is_none();
+        let places = self.places() + manifest.entities.iter().filter(new).count();
+        if places > limits::ENTITY_TYPES_MAX {
+            let most = limits::ENTITY_TYPES_MAX;
+            let message = format!("there would be {places} entity types, more than {most}");
+            return Err(Rejection::new("module_invalid", message));
+        }
+        for entity in &manifest.entities {
+            self.check_owner(name, &entity.name)?;
+            let before = before.and_then(|module| entity_of(&module.manifest, &entity.name));
+            if let Some(before) = before {
+                check_change(before, entity)?;
+            }
+        }
+        Ok(Some(()))
+    }
+
+    fn check_owner(&self, name: &ModuleName, ty: &EntityType) -> Result<(), Rejection> {
+        let Some(at) = self.index(ty.as_str()) else {
+            return Ok(());
+        };
+        let owner = match &self.get(at).module {
+            Some(owner) if owner == name => return Ok(()),
+            Some(owner) => format!("to the module `{owner}`"),
+            None => "to the server's own program".to_owned(),
+        };
+        let message = format!(
+            "the entity type `{ty}` belongs {owner}; give it another name in the module `{name}`"
+        );
+        Err(Rejection::new("module_clash", message))
+    }
+
+    /// The entity types that would leave with this deployment: their entities must hold no state.
+    pub fn leaving(&self, name: &ModuleName, manifest: Option<&Manifest>) -> Vec<EntityType> {
+        let Some(before) = self.module(name) else {
+            return Vec::new();
+        };
+        let before = before.manifest.entities.iter().map(|entity| &entity.name);
+        let stays = |ty: &&EntityType| manifest.is_none_or(|new| entity_of(new, ty).is_none());
+        before.filter(stays).cloned().collect()
+    }
+}
+
+fn entity_of<'a>(manifest: &'a Manifest, name: &EntityType) -> Option<&'a EntityManifest> {
+    manifest.entities.iter().find(|entity| entity.name == *name)
+}
+
+fn check_manifest(manifest: &Manifest) -> Result<(), Rejection> {
+    let invalid = |message| Err(Rejection::new("module_invalid", message));
+    if manifest.entities.is_empty() {
+        return invalid("the module has no entity type".to_owned());
+    }
+    let mut types = BTreeSet::new();
+    for EntityManifest { name, methods, .. } in &manifest.entities {
+        if !types.insert(name) {
+            return invalid(format!("the module has the entity type `{name}` twice"));
+        }
+        if methods.len() > limits::METHODS_MAX {
+            let most = limits::METHODS_MAX;
+            return invalid(format!(
+                "the entity type `{name}` has more than {most} methods"
+            ));
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = methods.iter().find(|method| !names.insert(&method.name)) {
+            let twice = &twice.name;
+            return invalid(format!(
+                "the entity type `{name}` has the method `{twice}` twice"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What may not become of an entity type from one version to the next.
+fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), Rejection> {
+    let ty = &after.name;
+    for method in &after.methods {
+        let name = &method.name;
+        let was = before.methods.iter().find(|before| before.name == *name);
+        let was = was.map(|before| before.kind);
+        if was == Some(MethodKind::Update) && method.kind == MethodKind::Query {
+            let message = format!(
+                "`{ty}.{name}` is an update in the version in force and a query in this one, while \
+                 callers may rely on what it writes; give the query another name"
+            );
+            return Err(Rejection::new("method_kind", message));
+        }
+    }
+    if after.version < before.version && !after.migrates {
+        let (old, new) = (before.version, after.version);
+        let message = format!(
+            "the state of `{ty}` has version {old} in force and {new} in this module, which could not \
+             read what was written since; raise the version, or add a `migrate` that takes states of \
+             version {old}"
+        );
+        return Err(Rejection::new("state_version", message));
+    }
+    Ok(())
+}
+
+/// Lines of all histories together.
+const HISTORY_ROWS_MAX: usize = limits::MODULES_MAX * limits::MODULE_VERSIONS_MAX;
+
+/// The row that lists the modules in force.
+fn list() -> Granule {
+    Granule::meta("modules")
+}
+
+impl Tx {
+    /// Puts the modules in force that the state lists.
+    pub(crate) fn load_modules(&mut self) -> Result<(), Halt> {
+        for InForceModule {
+            name,
+            version,
+            hash,
+        } in self.in_force_modules()
+        {
+            let loaded = self.load_package(&name, hash, None)?;
+            let Some(loaded) = loaded else {
+                let why = format!("the package {hash} of the module `{name}` is not there");
+                return Err(Halt::Cold(ColdError(why)));
+            };
+            if let Err(clash) = self.catalog.check_deploy(&name, hash, &loaded.manifest) {
+                return Err(Halt::Module(name, clash.message));
+            }
+            let catalog = self.catalog.with_module(name, version, loaded);
+            self.catalog = Arc::new(catalog);
+        }
+        Ok(())
+    }
+
+    fn in_force_modules(&mut self) -> Vec<InForceModule> {
+        self.decode_row(&list()).unwrap_or_default()
+    }
+
+    /// A package as it can be called; none: it is not there.
+    fn load_package(
+        &mut self,
+        name: &ModuleName,
+        hash: ModuleHash,
+        given: Option<&Bytes>,
+    ) -> Result<Option<Loaded>, Halt> {
+        let stored = match given {
+            Some(given) => Some(given.clone()),
+            None => self.read_row(&Granule::package(&hash)),
+        };
+        let Some(encoded) = stored else {
+            return Ok(None);
+        };
+        let unfit = |why: String| Halt::Module(name.clone(), why);
+        if module::hash(&encoded) != hash {
+            return Err(unfit(format!("its package is not the one named {hash}")));
+        }
+        let Some(host) = self.catalog.host().cloned() else {
+            return Err(unfit("this program runs no modules".to_owned()));
+        };
+        Loaded::new(&*host, hash, &encoded).map(Some).map_err(unfit)
+    }
+
+    /// Puts a module in force. `ready` is what was loaded of it ahead of time.
+    pub(crate) fn deploy(&mut self, deploy: &Deploy, ready: Option<Args>) -> Result<Answer, Halt> {
+        let ready = ready.and_then(|ready| ready.downcast::<Loaded>().ok());
+        let ready = ready.filter(|loaded| loaded.hash == deploy.hash);
+        let known = deploy.package.is_some() || self.has_row(&Granule::package(&deploy.hash));
+        let loaded = match ready.filter(|_| known) {
+            Some(loaded) => Some(*loaded),
+            None => self.load_package(&deploy.name, deploy.hash, deploy.package.as_ref())?,
+        };
+        let outcome = match loaded {
+            None => Err(Rejection::new(
+                "unknown_version",
+                format!(
+                    "no package of the module `{}` is {}",
+                    deploy.name, deploy.hash
+                ),
+            )),
+            Some(loaded) => self.put_in_force(deploy, loaded),
+        };
+        Ok(Answer::Done(match outcome {
+            Ok(Deployed { version, changed }) => {
+                let Deploy { name, hash, .. } = deploy;
+                let json = format!(
+                    r#"{{"module":"{name}","version":{version},"hash":"{hash}","changed":{changed}}}"#
+                );
+                Outcome::Value(json.into())
+            }
+            Err(rejection) => Outcome::Rejected(Box::new(rejection)),
+        }))
+    }
+
+    fn put_in_force(&mut self, deploy: &Deploy, loaded: Loaded) -> Result<Deployed, Rejection> {
+        let Deploy { name, hash, .. } = deploy;
+        let checked = self.catalog.check_deploy(name, *hash, &loaded.manifest)?;
+        if checked.is_none() {
+            let version = self.catalog.module(name).map_or(0, |module| module.version);
+            return Ok(Deployed {
+                version,
+                changed: false,
+            });
+        }
+        if !deploy.keep_state {
+            let leaving = self.catalog.leaving(name, Some(&loaded.manifest));
+            self.check_left(name, &leaving)?;
+        }
+        let row = Granule::package(hash);
+        if let Some(package) = deploy.package.clone().filter(|_| !self.has_row(&row)) {
+            self.write_row(row, Some(package));
+        }
+        let version = self.write_history(name, *hash, deploy.how, &deploy.caller);
+        self.change_catalog(self.catalog.with_module(name.clone(), version, loaded));
+        Ok(Deployed {
+            version,
+            changed: true,
+        })
+    }
+
+    /// Takes a module out of force.
+    pub(crate) fn undeploy(&mut self, undeploy: &Undeploy) -> Answer {
+        let Undeploy {
+            name,
+            keep_state,
+            caller,
+        } = undeploy;
+        let mut out_of_force = || {
+            let Some(module) = self.catalog.module(name) else {
+                let message = format!("no module named `{name}` is in force");
+                return Err(Rejection::new("unknown_module", message));
+            };
+            let hash = module.hash;
+            if !keep_state {
+                let leaving = self.catalog.leaving(name, None);
+                self.check_left(name, &leaving)?;
+            }
+            let version = self.write_history(name, hash, How::Undeploy, caller);
+            self.change_catalog(self.catalog.without_module(name));
+            Ok(format!(r#"{{"module":"{name}","version":{version}}}"#))
+        };
+        Answer::Done(match out_of_force() {
+            Ok(json) => Outcome::Value(json.into()),
+            Err(rejection) => Outcome::Rejected(Box::new(rejection)),
+        })
+    }
+
+    fn change_catalog(&mut self, catalog: Catalog) {
+        let before = std::mem::replace(&mut self.catalog, Arc::new(catalog));
+        self.undo.push(Undo::Catalog(before));
+        let listed = self.catalog.modules().map(|module| InForceModule {
+            name: module.name.clone(),
+            version: module.version,
+            hash: module.hash,
+        });
+        let listed = encode(&listed.collect::<Vec<_>>());
+        self.write_row(list(), Some(listed));
+    }
+
+    /// Refuses to leave state of these types behind, which no one could reach.
+    pub(crate) fn check_left(
+        &mut self,
+        name: &ModuleName,
+        leaving: &[EntityType],
+    ) -> Result<(), Rejection> {
+        for ty in leaving {
+            if self.holds_state(ty) && !planted(Bug::StateLeftBehind) {
+                let message = format!(
+                    "entities of the type `{ty}` hold state, which nobody could reach without the \
+                     module `{name}` as it is; keep the state on purpose (--keep-state), or keep the type"
+                );
+                return Err(Rejection::new("holds_state", message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any entity of a type has a root value or a field.
+    fn holds_state(&mut self, ty: &EntityType) -> bool {
+        let place = self.catalog.place(ty.as_str());
+        if place.is_some_and(|at| self.slots.any_exists(at)) {
+            return true;
+        }
+        let prefix = Granule::type_prefix(ty);
+        self.rows.any_lives(&prefix) || self.cold_holds_state(&prefix)
+    }
+
+    /// The same of the store alone, but for what memory knows to be deleted.
+    fn cold_holds_state(&mut self, prefix: &[u8]) -> bool {
+        const ASKED: usize = 256;
+        if self.rows.cold_is_empty() {
+            return false;
+        }
+        let end = prefix_end(prefix).expect("a type's prefix has an end");
+        let mut from = std::ops::Bound::Included(prefix.to_vec());
+        loop {
+            let to = std::ops::Bound::Excluded(&end[..]);
+            let lower = from.as_ref().map(|key| &key[..]);
+            let found = match self.cold.scan(lower, to, false, ASKED) {
+                Ok(found) => found,
+                Err(error) => self.stop(error),
+            };
+            let stands = |granule: &Granule| match granule.part() {
+                Some(Part::Field(..)) => !matches!(self.rows.look(granule), Look::Gone),
+                _ => true, // a root is never deleted
+            };
+            if found.iter().any(|(granule, _)| stands(granule)) {
+                return true;
+            }
+            match found.last() {
+                Some((last, _)) if found.len() == ASKED => {
+                    from = std::ops::Bound::Excluded(last.as_bytes().to_vec());
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    fn has_row(&mut self, granule: &Granule) -> bool {
+        self.read_row(granule).is_some()
+    }
+
+    /// A module's history, oldest first.
+    pub(crate) fn history(&mut self, name: &ModuleName) -> Vec<Deployment> {
+        let prefix = Granule::deployments(name);
+        let (owner, from) = prefix.split_at(1);
+        let end = prefix_end(from).expect("a name's prefix has an end");
+        let stretch = Stretch {
+            from: Cut::before(from),
+            to: Cut::before(&end),
+        };
+        let rows = self.scan_rows(owner, stretch, false, HISTORY_ROWS_MAX);
+        let rows = rows.into_iter();
+        rows.map(|(key, value)| {
+            let granule = Granule::from_bytes(&[owner, &key].concat());
+            self.decode_value(&granule, &value)
+        })
+        .collect()
+    }
+
+    /// Adds a line to a module's history and forgets the oldest beyond the limit. Gives its version.
+    fn write_history(&mut self, name: &ModuleName, hash: ModuleHash, how: How, by: &str) -> u32 {
+        let mut history = self.history(name);
+        let version = history.last().map_or(1, |last| last.version + 1);
+        let of_hash = history.iter().rev().find(|line| line.hash == hash);
+        let origin = match (how, of_hash) {
+            (How::Deploy, _) | (_, None) => version,
+            (_, Some(line)) => line.origin,
+        };
+        let line = Deployment {
+            version,
+            origin,
+            hash,
+            how,
+            caller: by.to_owned(),
+            seq: self.running.seq,
+            at: self.running.now,
+        };
+        self.write_row(Granule::deployment(name, version), Some(encode(&line)));
+        history.push(line);
+        while history.len() > limits::MODULE_VERSIONS_MAX {
+            let oldest = history.remove(0);
+            self.write_row(Granule::deployment(name, oldest.version), None);
+            self.forget_package(oldest.hash);
+        }
+        version
+    }
+
+    /// Forgets a package that no history names any more.
+    fn forget_package(&mut self, hash: ModuleHash) {
+        let owner = Granule::all_deployments();
+        let rows = self.scan_rows(owner, Stretch::ALL, false, HISTORY_ROWS_MAX);
+        let names = rows.iter().any(|(key, value)| {
+            let granule = Granule::from_bytes(&[owner, key].concat());
+            self.decode_value::<Deployment>(&granule, value).hash == hash
+        });
+        if !names {
+            self.write_row(Granule::package(&hash), None);
+        }
+    }
+
+    /// All modules there ever were, as far as that is kept.
+    pub(crate) fn module_statuses(&mut self) -> Vec<ModuleStatus> {
+        let owner = Granule::all_deployments();
+        let rows = self.scan_rows(owner, Stretch::ALL, false, HISTORY_ROWS_MAX);
+        let mut statuses: Vec<ModuleStatus> = Vec::new();
+        for (key, value) in rows {
+            let granule = Granule::from_bytes(&[owner, &key].concat());
+            let line = self.decode_value(&granule, &value);
+            let Some(Part::Deployment(name, _)) = granule.part() else {
+                self.stop_at(&granule, "the history of modules holds deployments");
+            };
+            match statuses.last_mut().filter(|status| status.name == name) {
+                Some(status) => status.history.push(line),
+                None => statuses.push(ModuleStatus {
+                    in_force: self.catalog.module(&name).cloned(),
+                    name,
+                    history: vec![line],
+                }),
+            }
+        }
+        statuses
+    }
+
+    /// The package of this name, encoded.
+    pub(crate) fn package(&mut self, hash: &ModuleHash) -> Option<Bytes> {
+        self.read_row(&Granule::package(hash))
+    }
+}
+
+/// A type's place, from its number.
+pub(crate) fn type_index(at: usize) -> TypeIndex {
+    TypeIndex(u16::try_from(at).expect("the limit of entity types is below it"))
+}

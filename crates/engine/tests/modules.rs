@@ -1,0 +1,504 @@
+//! Modules in force: deployments, what they are refused for, what is taken back, checkpointed and replayed.
+
+#[path = "common/toy.rs"]
+mod toy;
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use ordain_engine::{
+    Answer, Catalog, Changes, Cold, ColdError, ColdRows, Engine, Halt, Loaded, Modules, Options,
+};
+use ordain_types::module::{self, How, ModuleHash};
+use ordain_types::planted::{Bug, assert_caught};
+use ordain_types::{
+    Call, Command, Deploy, EntityId, FaultKind, Granule, LogId, Method, ModuleName, Outcome, Seq,
+    Timestamp, Undeploy, limits,
+};
+use serde_json::{Value, json};
+use toy::{Toy, counter, source};
+
+#[derive(Clone, Default)]
+struct Durable(Arc<Mutex<BTreeMap<Granule, Bytes>>>);
+
+impl Cold for Durable {
+    fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
+        Ok(self.0.lock().expect("one thread").get(granule).cloned())
+    }
+
+    fn scan(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        _: bool,
+        limit: usize,
+    ) -> Result<ColdRows, ColdError> {
+        let granules = self.0.lock().expect("one thread");
+        let rows = granules.range::<[u8], _>((from, to)).take(limit);
+        Ok(rows
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+}
+
+struct World {
+    engine: Engine,
+    cold: Durable,
+    options: Options,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    fn with(options: Options) -> Self {
+        let cold = Durable::default();
+        let engine = open(&cold, options).expect("nothing is there yet");
+        let mut world = Self {
+            engine,
+            cold,
+            options,
+        };
+        world.run(Command::Genesis { log_id: LogId(7) });
+        world
+    }
+
+    fn run(&mut self, command: Command) -> Outcome {
+        let next = self.engine.seq().next();
+        self.engine.begin_batch(next, Timestamp(1_000));
+        let executed = self.engine.execute(&command, None).expect("it goes on");
+        self.engine.end_batch();
+        match executed.answer {
+            Answer::Done(outcome) => outcome,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    fn deploy(&mut self, name: &str, text: &Value) -> Outcome {
+        self.run(deployment(name, text))
+    }
+
+    fn deployed(&mut self, name: &str, text: &Value) -> Value {
+        value(self.deploy(name, text))
+    }
+
+    fn refused(&mut self, command: Command, code: &str) {
+        match self.run(command) {
+            Outcome::Rejected(rejection) => assert_eq!(rejection.code, code, "{rejection}"),
+            outcome => panic!("{code} was expected, not {outcome:?}"),
+        }
+    }
+
+    fn call(&mut self, entity: &str, method: &str) -> Outcome {
+        self.run(Command::Call(Box::new(call(entity, method))))
+    }
+
+    fn number(&mut self, entity: &str, method: &str) -> i64 {
+        value(self.call(entity, method)).as_i64().expect("a number")
+    }
+
+    fn shown(&mut self, entity: &str) -> Option<String> {
+        let entity: EntityId = entity.parse().expect("an id");
+        let (root, _) = self.engine.inspect(&entity, None, 0).expect("it is read");
+        root.map(|json| String::from_utf8(json.into()).expect("text"))
+    }
+
+    fn checkpoint(&mut self) {
+        self.engine.durable(self.engine.seq());
+        self.engine.begin_checkpoint();
+        let Changes {
+            granules, epoch, ..
+        } = self
+            .engine
+            .step_checkpoint(usize::MAX)
+            .expect("in one step");
+        for (granule, value) in granules {
+            let mut cold = self.cold.0.lock().expect("one thread");
+            match value {
+                Some(value) => cold.insert(granule, value),
+                None => cold.remove(&granule),
+            };
+        }
+        self.engine.applied(epoch);
+    }
+
+    fn reopen(&mut self) {
+        self.engine = open(&self.cold, self.options).expect("it opens");
+    }
+
+    fn versions(&mut self, name: &str) -> Vec<(u32, u32, How)> {
+        let statuses = self.engine.modules().expect("they are read");
+        let status = statuses.into_iter().find(|s| s.name.as_str() == name);
+        let lines = status.expect("it was deployed").history.into_iter();
+        lines.map(|l| (l.version, l.origin, l.how)).collect()
+    }
+}
+
+fn open(cold: &Durable, options: Options) -> Result<Engine, Halt> {
+    let catalog = Catalog::default().with_host(Arc::new(Toy));
+    Engine::open(catalog, Box::new(cold.clone()), options)
+}
+
+fn call(entity: &str, method: &str) -> Call {
+    Call {
+        entity: entity.parse().expect("an id"),
+        method: Method::new(method).expect("a name"),
+        args: Bytes::from_static(b"{}"),
+        caller: String::new(),
+        idempotency_key: None,
+    }
+}
+
+fn value(outcome: Outcome) -> Value {
+    match outcome {
+        Outcome::Value(json) => serde_json::from_slice(&json).expect("JSON"),
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+fn name(text: &str) -> ModuleName {
+    ModuleName::new(text).expect("a name")
+}
+
+fn package(text: &Value) -> Bytes {
+    Toy.compile(&source(text)).expect("it compiles").encode()
+}
+
+fn deployment(module: &str, text: &Value) -> Command {
+    let package = package(text);
+    Command::Deploy(Box::new(Deploy {
+        name: name(module),
+        hash: module::hash(&package),
+        package: Some(package),
+        how: How::Deploy,
+        keep_state: false,
+        caller: "me".to_owned(),
+    }))
+}
+
+fn rollback(module: &str, hash: ModuleHash) -> Command {
+    Command::Deploy(Box::new(Deploy {
+        name: name(module),
+        hash,
+        package: None,
+        how: How::Rollback,
+        keep_state: false,
+        caller: "me".to_owned(),
+    }))
+}
+
+fn undeployment(module: &str, keep_state: bool) -> Command {
+    Command::Undeploy(Box::new(Undeploy {
+        name: name(module),
+        keep_state,
+        caller: "me".to_owned(),
+    }))
+}
+
+#[test]
+fn versions_come_into_force_and_the_state_stays() {
+    let mut world = World::new();
+    let before = world.call("counter/a", "add");
+    assert!(matches!(before, Outcome::Fault(fault) if fault.kind == FaultKind::UnknownEntity));
+    let first = world.deployed("m", &counter(1));
+    assert_eq!(
+        (&first["version"], &first["changed"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(world.number("counter/a", "add"), 1);
+    let again = world.deployed("m", &counter(1));
+    assert_eq!(
+        (&again["version"], &again["changed"]),
+        (&json!(1), &json!(false))
+    );
+    assert_eq!(world.deployed("m", &counter(10))["version"], json!(2));
+    assert_eq!(world.number("counter/a", "add"), 11);
+    let first = module::hash(&package(&counter(1)));
+    assert_eq!(value(world.run(rollback("m", first)))["version"], json!(3));
+    assert_eq!(world.number("counter/a", "add"), 12);
+    use How::{Deploy, Rollback};
+    let versions = [(1, 1, Deploy), (2, 2, Deploy), (3, 1, Rollback)];
+    assert_eq!(world.versions("m"), versions);
+    assert_eq!(
+        world.shown("counter/a").as_deref(),
+        Some("\"12\""),
+        "as its host shows it"
+    );
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let mut world = World::new();
+    world.deployed("m", &counter(1));
+    world.refused(deployment("other", &counter(1)), "module_clash");
+    let mut query = counter(2);
+    query["counter"]["methods"]["add"]["kind"] = json!("query");
+    world.refused(deployment("m", &query), "method_kind");
+    let mut second = counter(1);
+    second["counter"]["version"] = json!(2);
+    world.deployed("m", &second);
+    world.refused(deployment("m", &counter(1)), "state_version");
+    let mut migrates = counter(1);
+    migrates["counter"]["migrates"] = json!(true);
+    world.deployed("m", &migrates);
+    world.refused(deployment("m", &json!({})), "module_invalid");
+    world.refused(rollback("m", ModuleHash([9; 32])), "unknown_version");
+    world.refused(undeployment("nothing", false), "unknown_module");
+    assert_eq!(world.number("counter/a", "add"), 1, "it goes on as it was");
+}
+
+fn state_is_not_left_behind() {
+    let mut world = World::new();
+    world.deployed("m", &counter(1));
+    world.run(undeployment("m", false));
+    world.deployed("m", &counter(1));
+    world.number("counter/a", "add");
+    world.refused(undeployment("m", false), "holds_state");
+    world.refused(
+        deployment("m", &json!({"other": counter(1)["counter"]})),
+        "holds_state",
+    );
+    world.checkpoint();
+    world.reopen();
+    world.refused(undeployment("m", false), "holds_state");
+    value(world.run(undeployment("m", true)));
+    let gone = world.call("counter/a", "add");
+    assert!(matches!(gone, Outcome::Fault(fault) if fault.kind == FaultKind::UnknownEntity));
+    assert_eq!(world.shown("counter/a").as_deref(), Some("\"1\""));
+    world.deployed("another", &counter(5));
+    assert_eq!(
+        world.number("counter/a", "add"),
+        6,
+        "whoever has the type has its state"
+    );
+}
+
+#[test]
+fn state_stays_within_reach() {
+    state_is_not_left_behind();
+}
+
+#[test]
+fn fields_count_as_state_until_they_are_deleted() {
+    let mut world = World::new();
+    let mut text = counter(1);
+    text["counter"]["methods"]["unnote"] = json!({"kind": "update", "does": "unnote"});
+    world.deployed("m", &text);
+    world.number("counter/a", "note");
+    world.refused(undeployment("m", false), "holds_state");
+    world.checkpoint();
+    world.reopen();
+    world.refused(undeployment("m", false), "holds_state");
+    world.number("counter/a", "unnote");
+    value(world.run(undeployment("m", false)));
+}
+
+fn a_deployment_can_be_taken_back() {
+    let mut world = World::new();
+    world.deployed("m", &counter(1));
+    world.number("counter/a", "add");
+    let seq = world.engine.seq();
+    world.engine.durable(seq);
+    world.deployed("m", &counter(10));
+    world.number("counter/a", "add");
+    world.deployed("n", &json!({"other": counter(1)["counter"]}));
+    world.engine.roll_back_to(seq).expect("kept");
+    assert_eq!(world.number("counter/a", "add"), 2, "the version before");
+    let lost = world.call("other/a", "add");
+    assert!(matches!(lost, Outcome::Fault(fault) if fault.kind == FaultKind::UnknownEntity));
+    assert_eq!(world.versions("m"), [(1, 1, How::Deploy)]);
+    assert_eq!(world.deployed("m", &counter(10))["version"], json!(2));
+}
+
+#[test]
+fn what_is_taken_back_is_out_of_force() {
+    a_deployment_can_be_taken_back();
+}
+
+#[test]
+fn a_restart_finds_what_is_in_force() {
+    let mut world = World::new();
+    world.deployed("m", &counter(1));
+    world.deployed("m", &counter(3));
+    world.number("counter/a", "add");
+    world.checkpoint();
+    world.reopen();
+    assert_eq!(world.number("counter/a", "add"), 6);
+    let first = module::hash(&package(&counter(1)));
+    value(world.run(rollback("m", first)));
+    assert_eq!(world.number("counter/a", "add"), 7);
+    let without = Engine::open(
+        Catalog::default(),
+        Box::new(world.cold.clone()),
+        Options::default(),
+    );
+    assert!(matches!(without.err(), Some(Halt::Module(name, _)) if name.as_str() == "m"));
+}
+
+fn arguments_meet_another_version() {
+    let mut world = World::new();
+    world.deployed("m", &counter(1));
+    let call = call("counter/a", "add");
+    let catalog = world.engine.shared_catalog();
+    let (ty, method) = catalog.find("counter", "add").expect("it is there");
+    let run = &catalog.get(ty).methods[method.0 as usize].run;
+    let args = run.decode(&call.args).expect("they fit").args;
+    world.deployed("m", &counter(10));
+    let next = world.engine.seq().next();
+    world.engine.begin_batch(next, Timestamp(1_000));
+    let command = Command::Call(Box::new(call));
+    let executed = world
+        .engine
+        .execute(&command, Some(args))
+        .expect("it goes on");
+    world.engine.end_batch();
+    let value = Outcome::Value(Bytes::from_static(b"10"));
+    assert_eq!(executed.answer, Answer::Done(value));
+}
+
+#[test]
+fn arguments_are_decoded_for_the_version_that_runs() {
+    arguments_meet_another_version();
+}
+
+#[test]
+fn what_was_loaded_ahead_is_taken() {
+    let mut world = World::new();
+    let package = package(&counter(4));
+    let hash = module::hash(&package);
+    let loaded = Loaded::new(&Toy, hash, &package).expect("it loads");
+    let next = world.engine.seq().next();
+    world.engine.begin_batch(next, Timestamp(1_000));
+    let command = deployment("m", &counter(4));
+    let executed = world.engine.execute(&command, Some(Box::new(loaded)));
+    executed.expect("it goes on");
+    world.engine.end_batch();
+    assert_eq!(world.number("counter/a", "add"), 4);
+}
+
+fn careful(does: &str) -> Value {
+    json!({"counter": {"methods": {
+        "add": {"kind": "update", "does": does, "by": 1},
+        "fine": {"kind": "update", "does": "add", "by": 1},
+    }}})
+}
+
+fn a_run_is_begun_again() {
+    let mut world = World::new();
+    world.deployed("m", &careful("careful"));
+    assert_eq!(world.number("counter/a", "add"), 1);
+    let said = world.engine.take_logs();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(
+        (said[0].at.as_str(), said[0].message.as_str()),
+        ("counter/a.add", "the second run")
+    );
+    assert_eq!(world.number("counter/a", "fine"), 2);
+}
+
+#[test]
+fn a_careful_run_begins_from_nothing() {
+    a_run_is_begun_again();
+}
+
+#[test]
+fn two_runs_are_compared() {
+    let options = Options {
+        twice: true,
+        ..Options::default()
+    };
+    let mut world = World::with(options);
+    world.deployed("m", &careful("differs"));
+    match world.call("counter/a", "add") {
+        Outcome::Fault(fault) => {
+            assert_eq!(fault.kind, FaultKind::Differs);
+            assert!(fault.message.contains("counter/a.add"), "{fault}");
+            assert!(
+                fault.message.contains(" = 1") && fault.message.contains(" = 2"),
+                "{fault}"
+            );
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+    assert_eq!(world.number("counter/a", "fine"), 1, "nothing of it stayed");
+    let mut calm = World::with(options);
+    calm.deployed("m", &careful("careful"));
+    assert_eq!(calm.number("counter/a", "add"), 1);
+}
+
+#[test]
+fn old_versions_are_forgotten() {
+    let mut world = World::new();
+    let most = limits::MODULE_VERSIONS_MAX as i64;
+    for by in 1..=most + 2 {
+        world.deployed("m", &counter(by));
+    }
+    let versions = world.versions("m");
+    assert_eq!(versions.len(), limits::MODULE_VERSIONS_MAX);
+    assert_eq!(versions[0].0, 3);
+    let mut kept = |by: i64| {
+        let hash = module::hash(&package(&counter(by)));
+        world.engine.package(&hash).expect("it is read").is_some()
+    };
+    assert_eq!(
+        [kept(1), kept(2), kept(3), kept(most + 2)],
+        [false, false, true, true]
+    );
+}
+
+#[test]
+fn a_replay_passes_through_every_version() {
+    let commands = || {
+        let add = || Command::Call(Box::new(call("counter/a", "add")));
+        let first = module::hash(&package(&counter(1)));
+        let mut commands = vec![deployment("m", &counter(1)), add()];
+        commands.extend([
+            deployment("m", &counter(10)),
+            add(),
+            rollback("m", first),
+            add(),
+        ]);
+        commands.extend([
+            undeployment("m", true),
+            add(),
+            deployment("m", &counter(100)),
+            add(),
+        ]);
+        commands
+    };
+    let run = |world: &mut World, from: usize| -> Vec<Outcome> {
+        let commands = commands().into_iter().skip(from);
+        commands.map(|command| world.run(command)).collect()
+    };
+    let mut whole = World::new();
+    let outcomes = run(&mut whole, 0);
+    assert_eq!(outcomes.last(), Some(&Outcome::Value("112".into())));
+    for cut in 0..outcomes.len() {
+        let mut world = World::new();
+        commands()
+            .into_iter()
+            .take(cut)
+            .for_each(|command| drop(world.run(command)));
+        world.checkpoint();
+        world.reopen();
+        assert_eq!(world.engine.seq(), Seq(cut as u64 + 1));
+        assert_eq!(
+            run(&mut world, cut),
+            outcomes[cut..],
+            "from a checkpoint after {cut}"
+        );
+    }
+}
+
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (Bug::DeploymentStays, a_deployment_can_be_taken_back),
+        (Bug::StaleArguments, arguments_meet_another_version),
+        (Bug::StateLeftBehind, state_is_not_left_behind),
+        (Bug::FirstRunStays, a_run_is_begun_again),
+    ]);
+}
