@@ -1,0 +1,326 @@
+//! Modules of a running node: deployed, upgraded under load, gone back from, taken back with a log that
+//! failed, found again after a crash and in a backup.
+
+#[path = "../../engine/tests/common/toy.rs"]
+mod toy;
+
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use ordain_log::disk::{Fault, MemoryDisk};
+use ordain_node::{
+    CallError, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener, Node, Options,
+    Refused, TestNode, VirtualClock,
+};
+use ordain_store::MemoryStore;
+use ordain_types::module::How;
+use ordain_types::{
+    EntityId, Method, MethodKind, ModuleName, Outcome, Request, Source, Timestamp, limits,
+};
+use serde_json::{Value, json};
+use toy::{Toy, counter, source};
+
+fn catalog() -> Catalog {
+    Catalog::default().with_host(Arc::new(Toy))
+}
+
+fn name(text: &str) -> ModuleName {
+    ModuleName::new(text).expect("a name")
+}
+
+fn me() -> ChangeOptions {
+    ChangeOptions {
+        keep_state: false,
+        caller: "me".to_owned(),
+    }
+}
+
+fn deploy(node: &Node, module: &str, text: &Value) -> Result<Deployed, DeployError> {
+    let package = node.compile(&source(text))?;
+    node.deploy(&name(module), &package, &me())
+}
+
+fn version(node: &Node, module: &str, text: &Value) -> u32 {
+    deploy(node, module, text).expect("it is deployed").version
+}
+
+fn call(node: &Node, entity: &str, method: &str) -> Result<i64, CallError> {
+    let entity: EntityId = entity.parse().expect("an id");
+    let method = Method::new(method).expect("a name");
+    node.call(Request::new(
+        entity,
+        method,
+        MethodKind::Update,
+        "{}".into(),
+    ))
+}
+
+fn rejected(result: Result<impl std::fmt::Debug, DeployError>, code: &str) {
+    match result {
+        Err(DeployError::Rejected(rejection)) => assert_eq!(rejection.code, code, "{rejection}"),
+        other => panic!("{code} was expected, not {other:?}"),
+    }
+}
+
+#[test]
+fn a_module_lives_through_its_versions() {
+    let world = TestNode::new(catalog());
+    let early = call(&world, "counter/a", "add");
+    assert!(matches!(
+        early,
+        Err(CallError::Refused(Refused::UnknownEntity { .. }))
+    ));
+    assert_eq!(version(&world, "m", &counter(1)), 1);
+    assert_eq!(call(&world, "counter/a", "add"), Ok(1));
+    assert_eq!(version(&world, "m", &counter(10)), 2);
+    assert_eq!(version(&world, "m", &counter(100)), 3);
+    let back = |to| {
+        world
+            .rollback(&name("m"), to, &me())
+            .map(|done| done.version)
+    };
+    assert_eq!(back(None), Ok(4));
+    assert_eq!(
+        call(&world, "counter/a", "add"),
+        Ok(11),
+        "by the second version"
+    );
+    assert_eq!(back(None), Ok(5));
+    assert_eq!(call(&world, "counter/a", "add"), Ok(12), "by the first");
+    rejected(back(None), "unknown_version");
+    rejected(back(Some(9)), "unknown_version");
+    assert_eq!(back(Some(3)), Ok(6));
+    assert_eq!(call(&world, "counter/a", "add"), Ok(112));
+    rejected(world.undeploy(&name("m"), &me()), "holds_state");
+    let keep_state = ChangeOptions {
+        keep_state: true,
+        ..me()
+    };
+    assert_eq!(
+        world.undeploy(&name("m"), &keep_state).map(|u| u.version),
+        Ok(7)
+    );
+    assert!(world.catalog().module(&name("m")).is_none());
+    let late = call(&world, "counter/a", "add");
+    assert!(matches!(
+        late,
+        Err(CallError::Refused(Refused::UnknownEntity { .. }))
+    ));
+    assert_eq!(back(None), Ok(8), "what was in force last");
+    let status = &world.modules().expect("they are listed")[0];
+    let history = status.history.iter();
+    let lines: Vec<_> = history.map(|l| (l.version, l.origin, l.how)).collect();
+    use How::{Deploy, Rollback, Undeploy};
+    assert_eq!(
+        lines[3..],
+        [
+            (4, 2, Rollback),
+            (5, 1, Rollback),
+            (6, 3, Rollback),
+            (7, 3, Undeploy),
+            (8, 3, Rollback)
+        ]
+    );
+    assert_eq!(lines[..3], [(1, 1, Deploy), (2, 2, Deploy), (3, 3, Deploy)]);
+    assert_eq!(status.history[0].caller, "me");
+    let (world, recovered) = world.crash();
+    assert!(recovered.replayed > 10);
+    assert_eq!(
+        call(&world, "counter/a", "add"),
+        Ok(212),
+        "replayed through every version"
+    );
+}
+
+#[test]
+fn what_is_refused_leaves_no_trace() {
+    let world = TestNode::new(catalog());
+    version(&world, "m", &counter(1));
+    call(&world, "counter/a", "add").expect("a call");
+    let seq = world.durable_seq();
+    rejected(deploy(&world, "other", &counter(1)), "module_clash");
+    rejected(
+        deploy(&world, "m", &json!({"other": counter(1)["counter"]})),
+        "holds_state",
+    );
+    rejected(world.undeploy(&name("m"), &me()), "holds_state");
+    rejected(world.undeploy(&name("nothing"), &me()), "unknown_module");
+    rejected(
+        world.rollback(&name("nothing"), None, &me()),
+        "unknown_module",
+    );
+    let garbage = Source {
+        main: "toy.json".into(),
+        files: source(&json!([1])).files,
+    };
+    assert!(matches!(
+        world.compile(&garbage),
+        Err(DeployError::Source(_))
+    ));
+    let mut lost = source(&counter(1));
+    lost.main = "elsewhere".into();
+    assert!(matches!(world.compile(&lost), Err(DeployError::Source(_))));
+    let large = "x".repeat(limits::MODULE_BYTES_MAX);
+    assert!(matches!(
+        world.compile(&source(&json!(large))),
+        Err(DeployError::Source(_))
+    ));
+    assert_eq!(world.durable_seq(), seq, "nothing was logged");
+    let unable = TestNode::new(Catalog::default());
+    assert_eq!(
+        unable.compile(&source(&counter(1))),
+        Err(DeployError::NoModules)
+    );
+}
+
+#[test]
+fn an_upgrade_under_load_fails_no_call() {
+    let world = TestNode::new(catalog());
+    version(&world, "m", &counter(1));
+    let done = AtomicBool::new(false);
+    let (calls, upgrades) = thread::scope(|scope| {
+        let callers: Vec<_> = (0..4)
+            .map(|n| {
+                let (world, done, entity) = (&world, &done, format!("counter/{n}"));
+                scope.spawn(move || {
+                    let (mut calls, mut last) = (0u64, 0);
+                    while !done.load(Ordering::Relaxed) || calls < 100 {
+                        let now = call(world, &entity, "add").expect("no call fails");
+                        let step = now - last;
+                        assert!((1..=3).contains(&step), "by one whole version, not {step}");
+                        (calls, last) = (calls + 1, now);
+                    }
+                    calls
+                })
+            })
+            .collect();
+        for round in 0..60 {
+            version(&world, "m", &counter(1 + round % 3));
+        }
+        done.store(true, Ordering::Relaxed);
+        let calls = callers
+            .into_iter()
+            .map(|caller| caller.join().expect("it ends"));
+        (
+            calls.sum::<u64>(),
+            world.modules().expect("listed")[0].history.len(),
+        )
+    });
+    assert!(
+        calls >= 400 && upgrades >= 59,
+        "{calls} calls over {upgrades} upgrades"
+    );
+    let hash = world.state_hash().expect("a hash");
+    let (world, _) = world.crash();
+    assert_eq!(world.state_hash().expect("a hash"), hash);
+}
+
+#[test]
+fn a_deployment_whose_write_fails_is_not_in_force() {
+    let (disk, store) = (
+        Arc::new(MemoryDisk::new()),
+        Arc::new(MemoryStore::default()),
+    );
+    let options = Options {
+        build: Some("test".into()),
+        segment_bytes: 64 << 10,
+        clock: Arc::new(VirtualClock::new(Timestamp(1_000))),
+        ..Options::default()
+    };
+    let opened = Node::open_on(
+        disk.clone(),
+        store.clone(),
+        catalog(),
+        options.clone(),
+        &mut |_| {},
+    );
+    let (node, _) = opened.expect("it opens");
+    version(&node, "m", &counter(1));
+    assert_eq!(call(&node, "counter/a", "add"), Ok(1));
+    let broken = Fault::Sync {
+        kind: ErrorKind::Other,
+    };
+    disk.inject(0, broken);
+    let failed = deploy(&node, "m", &counter(10));
+    assert!(
+        matches!(failed, Err(DeployError::Unavailable(_))),
+        "{failed:?}"
+    );
+    let in_force = node.catalog().module(&name("m")).expect("in force").version;
+    assert_eq!(in_force, 1);
+    drop(node);
+    let opened = Node::open_on(disk, store, catalog(), options, &mut |_| {});
+    let (node, _) = opened.expect("it opens again");
+    let next = call(&node, "counter/a", "add").expect("it is called");
+    assert!(
+        next == 2 || next == 11,
+        "the deployment stands whole or not at all: {next}"
+    );
+}
+
+#[test]
+fn a_backup_holds_the_modules() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, restored) = (dir.path().join("data"), dir.path().join("restored"));
+    let node = Node::open(&data, catalog()).expect("it opens");
+    version(&node, "m", &counter(1));
+    version(&node, "m", &counter(10));
+    call(&node, "counter/a", "add").expect("a call");
+    let mut backup = Vec::new();
+    node.backup(&mut backup, &mut |_| {}).expect("a backup");
+    ordain_node::restore(&backup[..], &restored, &mut |_| {}).expect("a restore");
+    let copy = Node::open(&restored, catalog()).expect("it opens");
+    assert_eq!(call(&copy, "counter/a", "add"), Ok(20));
+    copy.rollback(&name("m"), None, &me())
+        .expect("the first is there too");
+    assert_eq!(call(&copy, "counter/a", "add"), Ok(21));
+    drop(node);
+    let unable = Node::open(&data, Catalog::default())
+        .err()
+        .expect("it cannot run it");
+    assert!(unable.to_string().contains("the module `m`"), "{unable}");
+}
+
+#[derive(Default)]
+struct Ear(Mutex<Vec<String>>);
+
+impl Listener for Ear {
+    fn heard(&self, heard: Heard<'_>) {
+        let line = match heard {
+            Heard::Ran { seq, outcome, .. } => match outcome {
+                Outcome::Value(_) => format!("{seq} ran"),
+                outcome => format!("{seq} ended in {outcome:?}"),
+            },
+            Heard::Queried { call, .. } => format!("{} asked", call.method),
+            Heard::Said(line) => format!("{}: {}", line.at, line.message),
+        };
+        self.0.lock().expect("nobody panics").push(line);
+    }
+}
+
+#[test]
+fn what_runs_is_heard_and_runs_twice_where_asked() {
+    let ear = Arc::new(Ear::default());
+    let options = Options {
+        listener: Some(ear.clone()),
+        twice: true,
+        ..Options::default()
+    };
+    let world = TestNode::with(catalog(), options);
+    let text = json!({"counter": {"methods": {
+        "careful": {"kind": "update", "does": "careful", "by": 1},
+        "differs": {"kind": "update", "does": "differs", "by": 1},
+    }}});
+    version(&world, "m", &text);
+    assert_eq!(call(&world, "counter/a", "careful"), Ok(1));
+    let differs = call(&world, "counter/a", "differs");
+    assert!(
+        matches!(differs, Err(CallError::Fault(fault)) if fault.kind.code() == "not_deterministic")
+    );
+    let heard = ear.0.lock().expect("nobody panics").join("\n");
+    for part in ["counter/a.careful: the second run", "3 ran", "Differs"] {
+        assert!(heard.contains(part), "{part}: {heard}");
+    }
+}
