@@ -111,8 +111,8 @@ impl Loaded {
 }
 
 impl Catalog {
-    /// Holds a deployment against what is in force; none: the same package is in force already.
-    /// Whether entities of types that go hold state is another matter: see [`Catalog::leaving`].
+    /// Holds a deployment against what is in force. Says whether it changes anything: the same package
+    /// may be in force already. Whether entities of types that go hold state is another matter: see [`Catalog::leaving`].
     ///
     /// # Errors
     /// Why it is refused.
@@ -121,10 +121,10 @@ impl Catalog {
         name: &ModuleName,
         hash: ModuleHash,
         manifest: &Manifest,
-    ) -> Result<Option<()>, Rejection> {
+    ) -> Result<bool, Rejection> {
         let before = self.module(name);
         if before.is_some_and(|before| before.hash == hash) {
-            return Ok(None);
+            return Ok(false);
         }
         check_manifest(manifest)?;
         if before.is_none() && self.modules().len() >= limits::MODULES_MAX {
@@ -146,7 +146,7 @@ impl Catalog {
                 check_change(before, entity)?;
             }
         }
-        Ok(Some(()))
+        Ok(true)
     }
 
     fn check_owner(&self, name: &ModuleName, ty: &EntityType) -> Result<(), Rejection> {
@@ -325,8 +325,7 @@ impl Tx {
 
     fn put_in_force(&mut self, deploy: &Deploy, loaded: Loaded) -> Result<Deployed, Rejection> {
         let Deploy { name, hash, .. } = deploy;
-        let checked = self.catalog.check_deploy(name, *hash, &loaded.manifest)?;
-        if checked.is_none() {
+        if !(self.catalog).check_deploy(name, *hash, &loaded.manifest)? {
             let version = self.catalog.module(name).map_or(0, |module| module.version);
             return Ok(Deployed {
                 version,

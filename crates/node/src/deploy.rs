@@ -223,8 +223,8 @@ impl Node {
         let catalog = self.catalog();
         let checked = catalog.check_deploy(name, loaded.hash, &loaded.manifest);
         match checked.map_err(DeployError::Rejected)? {
-            None => Ok(()),
-            Some(()) => self.check_left(&catalog, name, Some(&loaded.manifest), options),
+            false => Ok(()),
+            true => self.check_left(&catalog, name, Some(&loaded.manifest), options),
         }
     }
 
