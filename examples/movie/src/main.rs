@@ -1,0 +1,6 @@
+//! A server of its own with the movie reviews in it, and the whole command line: `cargo run -- dev`, then
+//! `cargo run -- call …`.
+
+fn main() -> std::process::ExitCode {
+    ordain::main(ordain_example_movie::entities())
+}
