@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   choose      which of n things: uniform, Zipf, hotspot; seeded
-//!   workload/   transfer, smallbank, marketplace: data, requests, invariants
+//!   workload/   transfer, smallbank, marketplace, travel, …: data, requests, invariants
 //!   answer      what came of a request, from a node or from a server
 //!   door        where requests go when time does not matter: loading and checking
 //!   measure     windows of time, and what came back in each

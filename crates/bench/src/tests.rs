@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use ordain::{Entities, Key, Request, TestNode};
 use ordain_example_marketplace as marketplace;
 use ordain_example_marketplace::{Card, Cart, Customer, Order, Seller, Stock, Wish};
+use ordain_example_movie as movie;
 use ordain_example_probe as probe;
+use ordain_example_retwis as retwis;
 use ordain_example_smallbank as smallbank;
 use ordain_example_transfer as transfer;
+use ordain_example_travel as travel;
 use serde::de::DeserializeOwned;
 
 use crate::bench::load;
@@ -17,12 +20,15 @@ use crate::door::Embedded;
 use crate::drive::closed;
 use crate::drive::lane::Lane;
 use crate::drive::paced;
-use crate::measure::{Plan, Record};
+use crate::measure::{Counts, Plan, Record};
 use crate::workload::Workload;
 use crate::workload::market::{Market, Sizes};
+use crate::workload::movie::Reviews;
 use crate::workload::notes::Notes;
+use crate::workload::retwis::Retwis;
 use crate::workload::smallbank::SmallBank;
 use crate::workload::transfer::Transfer;
+use crate::workload::travel::{Mix, Sizes as TravelSizes, Travel};
 
 const SLOTS: usize = 8;
 
@@ -59,6 +65,13 @@ fn committed(record: &Record) -> u64 {
 
 /// Drives it closed and open; all its kinds commit, nothing faults, and every invariant holds.
 fn driven(entities: Entities, workload: &dyn Workload, kinds: usize) -> TestNode {
+    let (node, all) = counted(entities, workload);
+    assert_eq!(all.committed.len(), kinds, "{:?}", all.committed);
+    node
+}
+
+/// The same, whatever kinds there were time for; gives what came of them.
+fn counted(entities: Entities, workload: &dyn Workload) -> (TestNode, Counts) {
     let node = loaded(entities, workload);
     assert_eq!(violations(&node, workload), [""; 0], "before anything ran");
     let lane = Lane::new(workload, plan(), 0, SLOTS, SLOTS, 7);
@@ -75,9 +88,8 @@ fn driven(entities: Entities, workload: &dyn Workload, kinds: usize) -> TestNode
         (all.faults, all.unanswered, all.first_trouble.clone()),
         (0, 0, None)
     );
-    assert_eq!(all.committed.len(), kinds, "{:?}", all.committed);
     assert_eq!(violations(&node, workload), [""; 0]);
-    node
+    (node, all)
 }
 
 fn call<R: DeserializeOwned>(node: &TestNode, request: Request<R>) {
@@ -128,6 +140,131 @@ fn notes_count_what_was_acknowledged() {
     assert_eq!(violations(&node, &notes).len(), 1, "one too many");
 }
 
+/// Makes a node with the workload's data, plants something in it that no client may do, and looks whether
+/// that is found.
+#[track_caller]
+fn found(entities: Entities, workload: &dyn Workload, what: &str, plant: impl FnOnce(&TestNode)) {
+    let node = loaded(entities, workload);
+    plant(&node);
+    let found = violations(&node, workload);
+    assert!(
+        found.iter().any(|violation| violation.contains(what)),
+        "{what} is not in {found:?}"
+    );
+}
+
+fn agency(mix: Mix, places: u64) -> Travel {
+    let travelers = 20;
+    Travel::new(TravelSizes { travelers, places }, mix, Spread::Uniform)
+}
+
+#[test]
+fn the_travel_agency_gives_each_place_once() {
+    let (_, all) = counted(travel::entities(), &agency(Mix::Usual, 1_000));
+    assert!(all.committed.contains_key("search") && all.committed.contains_key("recommend"));
+    driven(travel::entities(), &agency(Mix::Reserve, 1_000), 1);
+    // So little there is that it is soon sold out.
+    let (node, all) = counted(travel::entities(), &agency(Mix::Reserve, 1));
+    let codes: Vec<_> = all.rejected.keys().map(String::as_str).collect();
+    assert_eq!(codes, ["sold_out"]);
+    let first = node.query(travel::Rooms::at("h0000001").vacancy());
+    let travel::Vacancy { left, taken } = first.expect("rooms");
+    assert_eq!(left + taken, 1);
+}
+
+#[test]
+fn planted_violations_of_travel_are_found() {
+    let (traveler, hotel, flight) = ("t0000001", "h0000002", "f0000003");
+    let planted = |what, plant: &dyn Fn(&TestNode)| {
+        found(travel::entities(), &agency(Mix::Usual, 9), what, plant);
+    };
+    planted("taken unlike its orders: h0000002", &|node| {
+        call(node, travel::Rooms::at(hotel).take());
+    });
+    planted("taken unlike its orders: f0000003", &|node| {
+        let place = travel::Itinerary::at(traveler);
+        call(node, place.place("r1".into(), key(hotel), key(flight)));
+    });
+    planted("an order placed twice", &|node| {
+        for traveler in ["t0000001", "t0000002"] {
+            let place = travel::Itinerary::at(traveler);
+            call(node, place.place("r1".into(), key(hotel), key(flight)));
+        }
+    });
+    planted("there are 1 reservations", &|node| {
+        let reserve = travel::Traveler::at(traveler);
+        call(node, reserve.reserve(key(hotel), key(flight)));
+    });
+    // Another number of rooms than is expected.
+    let node = loaded(travel::entities(), &agency(Mix::Usual, 9));
+    let more = violations(&node, &agency(Mix::Usual, 10));
+    assert!(more[0].contains("unlike what there was"), "{more:?}");
+}
+
+#[test]
+fn reviews_are_in_both_lists() {
+    let reviews = Reviews::new(10, 10, Spread::Zipf(0.9));
+    driven(movie::entities(), &reviews, 1);
+}
+
+#[test]
+fn planted_violations_of_movie_are_found() {
+    let (user, title) = (key("name0000001"), key("title0000002"));
+    let compose = |node: &TestNode| {
+        let composer = movie::Composer::at("main");
+        let request = composer.compose_review(user.clone(), title.clone(), "a".into(), 7);
+        node.call(request).expect("a review")
+    };
+    let planted = |what, plant: &dyn Fn(&TestNode)| {
+        let reviews = Reviews::new(3, 3, Spread::Uniform);
+        found(movie::entities(), &reviews, what, plant);
+    };
+    planted("there are 1 reviews", &|node| drop(compose(node)));
+    planted("a review not once in both lists", &|node| {
+        let name = compose(node);
+        call(node, movie::UserReviews::at("u0000003").append(name));
+    });
+    planted("a review in another's list", &|node| {
+        let name = key("0190a1b2-c3d4-7e5f-8001-00000000002a");
+        call(
+            node,
+            movie::UserReviews::at("u0000001").append(name.clone()),
+        );
+        call(node, movie::MovieReviews::at("m0000001").append(name, 7));
+    });
+    planted("stars unlike its reviews", &|node| {
+        compose(node);
+        let name = key("0190a1b2-c3d4-7e5f-8001-00000000002a");
+        call(node, movie::MovieReviews::at("m0000002").append(name, 7));
+        call(
+            node,
+            movie::MovieReviews::at("m0000002").append(compose(node), 3),
+        );
+    });
+}
+
+#[test]
+fn retwis_shows_what_was_posted() {
+    let retwis = Retwis::new(60, Spread::Zipf(0.5));
+    let node = driven(retwis::entities(), &retwis, 2);
+    call(&node, retwis::User::at("u0000007").post("one more".into()));
+    assert_eq!(violations(&node, &retwis).len(), 1, "one post too many");
+    // Of posts of one moment, the last user's come first: without them, the timeline is another.
+    let user = retwis::User::at("u0000007");
+    let retwis::User { followed, .. } = node.query(user.details()).expect("a user");
+    let last = followed.last().expect("many are followed").clone();
+    call(&node, user.unfollow(last));
+    let found = violations(&node, &retwis);
+    assert!(
+        found.iter().any(|v| v.contains("follows others")),
+        "{found:?}"
+    );
+    assert!(
+        found.iter().any(|v| v.contains("a timeline unlike")),
+        "{found:?}"
+    );
+}
+
 fn market() -> Market {
     let sizes = Sizes {
         customers: 20,
@@ -146,15 +283,10 @@ fn the_marketplace_keeps_its_books() {
 /// A market in which one order was placed, and then something was done that no client may do.
 #[track_caller]
 fn planted(what: &str, plant: impl FnOnce(&TestNode)) {
-    let market = market();
-    let node = loaded(marketplace::entities(), &market);
-    order(&node);
-    plant(&node);
-    let found = violations(&node, &market);
-    assert!(
-        found.iter().any(|violation| violation.contains(what)),
-        "{what} is not in {found:?}"
-    );
+    found(marketplace::entities(), &market(), what, |node| {
+        order(node);
+        plant(node);
+    });
 }
 
 /// The first order of customer 1, of two products.

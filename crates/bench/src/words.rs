@@ -12,9 +12,12 @@ use crate::choose::Spread;
 use crate::measure::Plan;
 use crate::workload::Workload;
 use crate::workload::market::{Market, Sizes};
+use crate::workload::movie::Reviews;
 use crate::workload::notes::Notes;
+use crate::workload::retwis::Retwis;
 use crate::workload::smallbank::SmallBank;
 use crate::workload::transfer::{Balances, Transfer};
+use crate::workload::travel::{self, Mix, Travel};
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +28,12 @@ pub enum What {
     Smallbank,
     /// Checkouts, deliveries and more of an online marketplace
     Marketplace,
+    /// Searches for hotels, and reservations of rooms and seats
+    Travel,
+    /// Movie reviews, ten calls each
+    Movie,
+    /// Posts, and timelines of those who are followed
+    Retwis,
     /// Counts beside a text, for states of any size
     Notes,
 }
@@ -128,6 +137,18 @@ pub struct Words {
     /// marketplace: pieces in stock of each product
     #[arg(long, default_value_t = 10_000, help_heading = "What")]
     pub stock: u64,
+    /// travel: reservations alone in place of the mix
+    #[arg(long, help_heading = "What")]
+    pub reserve: bool,
+    /// travel: rooms of each hotel and seats of each flight
+    #[arg(long, default_value_t = 1_000_000, help_heading = "What")]
+    pub places: u64,
+    /// travel, movie and retwis: users [default: 1000; travel: 500]
+    #[arg(long, help_heading = "What")]
+    pub users: Option<usize>,
+    /// movie: movies
+    #[arg(long, default_value_t = 1_000, help_heading = "What")]
+    pub movies: usize,
 }
 
 impl Words {
@@ -207,6 +228,22 @@ impl Words {
                     false => Box::new(SmallBank::multi(customers, spread, self.size)),
                 }
             }
+            What::Travel => {
+                let sizes = travel::Sizes {
+                    travelers: self.users.unwrap_or(500),
+                    places: self.places,
+                };
+                let mix = match self.reserve {
+                    true => Mix::Reserve,
+                    false => Mix::Usual,
+                };
+                Box::new(Travel::new(sizes, mix, spread))
+            }
+            What::Movie => {
+                let users = self.users.unwrap_or(1_000);
+                Box::new(Reviews::new(users, self.movies, spread))
+            }
+            What::Retwis => Box::new(Retwis::new(self.users.unwrap_or(1_000), spread)),
             What::Notes => Box::new(Notes::new(self.notes, self.state_bytes, spread)),
             What::Marketplace => {
                 let sizes = Sizes {

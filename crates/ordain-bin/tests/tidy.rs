@@ -84,6 +84,9 @@ const EDGES: &[(&str, &[&str])] = &[
             "ordain-example-transfer",
             "ordain-example-smallbank",
             "ordain-example-marketplace",
+            "ordain-example-travel",
+            "ordain-example-movie",
+            "ordain-example-retwis",
         ],
     ),
     (

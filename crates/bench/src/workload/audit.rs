@@ -2,7 +2,6 @@
 //! happened.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use ordain::Key;
 use ordain_example_marketplace::{
@@ -12,6 +11,8 @@ use ordain_example_marketplace::{
 
 use super::ledger::{Found, Ledger};
 use super::market::Names;
+use super::rest::look_until;
+use super::violations::Violations;
 use crate::door::{self, Door};
 
 /// What an audit came to.
@@ -28,13 +29,6 @@ pub struct Audited {
     /// Updates that were not answered, which may be among them.
     pub unanswered: u64,
 }
-
-/// Violations of one kind that are listed one by one.
-const LISTED_MAX: usize = 20;
-/// How often carts are looked at until the last prices have come.
-const LOOKS: usize = 200;
-/// The time between two looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Audits everything, at rest.
 ///
@@ -83,34 +77,6 @@ struct Books {
     depots: BTreeMap<Key, Shipment>,
 }
 
-/// All that is wrong, by kind, and not more of it than can be read.
-#[derive(Debug, Default)]
-struct Violations(BTreeMap<&'static str, Vec<String>>);
-
-impl Violations {
-    fn unless(&mut self, holds: bool, what: &'static str, which: impl FnOnce() -> String) {
-        if !holds {
-            self.0.entry(what).or_default().push(which());
-        }
-    }
-
-    fn into_lines(self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (what, which) in self.0 {
-            lines.extend(
-                which
-                    .iter()
-                    .take(LISTED_MAX)
-                    .map(|which| format!("{what}: {which}")),
-            );
-            if let Some(more @ 1..) = which.len().checked_sub(LISTED_MAX) {
-                lines.push(format!("{what}: and {more} more"));
-            }
-        }
-        lines
-    }
-}
-
 fn read<R: serde::de::DeserializeOwned + Send>(
     door: &mut dyn Door,
     keys: &[Key],
@@ -139,14 +105,10 @@ fn carts(
         };
         cart.items.iter().any(late)
     };
-    let mut carts = read(door, &names.customers, |key| Cart::at(key).contents())?;
-    for _ in 0..LOOKS {
-        if !carts.iter().any(late) {
-            break;
-        }
-        std::thread::sleep(LOOK_AGAIN);
-        carts = read(door, &names.customers, |key| Cart::at(key).contents())?;
-    }
+    let carts = look_until(
+        || read(door, &names.customers, |key| Cart::at(key).contents()),
+        |carts| !carts.iter().any(late),
+    )?;
     let violations = &mut books.violations;
     for (key, cart) in names.customers.iter().zip(&carts) {
         violations.unless(!late(cart), "a cart without its latest prices", || {
@@ -416,7 +378,7 @@ mod tests {
         spoil(&mut parts);
         let mut books = Books::default();
         books.enter(&key("c.1"), &parts.0, &parts.1, Some(&parts.2));
-        let kinds: Vec<_> = books.violations.0.keys().copied().collect();
+        let kinds: Vec<_> = books.violations.kinds().collect();
         assert_eq!(kinds, expected);
     }
 
@@ -459,15 +421,5 @@ mod tests {
             |parts| parts.0.order.lines = 2,
             &["an order unlike its lines"],
         );
-    }
-
-    #[test]
-    fn not_more_is_listed_than_can_be_read() {
-        let mut violations = Violations::default();
-        violations.unless(true, "fine", || unreachable!("it holds"));
-        (0..LISTED_MAX + 5).for_each(|n| violations.unless(false, "bad", || n.to_string()));
-        let lines = violations.into_lines();
-        assert_eq!(lines.len(), LISTED_MAX + 1);
-        assert_eq!(lines[LISTED_MAX], "bad: and 5 more");
     }
 }

@@ -3,9 +3,15 @@
 pub mod audit;
 pub mod ledger;
 pub mod market;
+pub mod movie;
 pub mod notes;
+mod rest;
+pub mod retwis;
 pub mod smallbank;
+mod told;
 pub mod transfer;
+pub mod travel;
+mod violations;
 
 use std::ops::RangeInclusive;
 

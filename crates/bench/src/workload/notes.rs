@@ -2,11 +2,11 @@
 //! note; the sum of counts is what was acknowledged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ordain::Key;
 use ordain_example_probe::Note;
 
+use super::told::Told;
 use super::{Loading, Source, Task, Workload, keys};
 use crate::answer::{Answer, ask};
 use crate::choose::{Chance, Chooser, Spread, chance};
@@ -19,13 +19,6 @@ pub struct Notes {
     bytes: usize,
     spread: Spread,
     told: Arc<Told>,
-}
-
-/// What replies said.
-#[derive(Debug, Default)]
-struct Told {
-    counted: AtomicU64,
-    unanswered: AtomicU64,
 }
 
 impl Notes {
@@ -76,18 +69,8 @@ impl Workload for Notes {
         let mut total = 0;
         let requests = self.keys.iter().map(|key| Note::at(key).count());
         door::values(door, requests, |_, count: u64| total += count)?;
-        let counted = self.told.counted.load(Ordering::Relaxed);
-        let unanswered = self.told.unanswered.load(Ordering::Relaxed);
-        Ok(violation(total, counted, unanswered).into_iter().collect())
+        Ok(self.told.violation("counts", total).into_iter().collect())
     }
-}
-
-/// What was not answered may have happened.
-fn violation(total: u64, counted: u64, unanswered: u64) -> Option<String> {
-    let held = (counted..=counted + unanswered).contains(&total);
-    let said =
-        format!("the notes count {total}; acknowledged were {counted}, {unanswered} not answered");
-    (!held).then_some(said)
 }
 
 struct Counting {
@@ -108,22 +91,6 @@ impl Source for Counting {
     }
 
     fn ended(&mut self, answer: &Answer) {
-        match answer {
-            Answer::Value(_) => self.told.counted.fetch_add(1, Ordering::Relaxed),
-            Answer::None(_) => self.told.unanswered.fetch_add(1, Ordering::Relaxed),
-            Answer::Rejected(_) | Answer::Fault(_) => 0,
-        };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_lost_or_happens_twice_is_seen() {
-        assert_eq!(violation(5, 5, 0), None);
-        assert_eq!(violation(6, 5, 1), None);
-        assert!(violation(4, 5, 1).is_some() && violation(7, 5, 1).is_some());
+        self.told.ended(answer);
     }
 }
