@@ -16,8 +16,10 @@ mod violations;
 use std::ops::RangeInclusive;
 
 use ordain::Key;
+use rand::RngExt;
 
 use crate::answer::{Answer, Ask};
+use crate::choose::chance;
 use crate::door::Door;
 
 /// A workload with its sizes.
@@ -72,4 +74,11 @@ pub trait Source: Send {
 pub fn keys(prefix: &str, numbers: RangeInclusive<usize>) -> Vec<Key> {
     let key = |number| Key::new(&format!("{prefix}{number:07}")).expect("a short text is a key");
     numbers.map(key).collect()
+}
+
+/// So many letters, the same in every run: what texts are parts of.
+fn letters(count: usize) -> String {
+    let mut chance = chance(0, 0);
+    let letter = |_| char::from(b'a' + chance.random_range(0..26_u8));
+    (0..count).map(letter).collect()
 }

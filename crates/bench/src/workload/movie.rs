@@ -13,7 +13,7 @@ use rand::RngExt;
 use super::rest::pages;
 use super::told::Told;
 use super::violations::Violations;
-use super::{Loading, Source, Task, Workload, keys};
+use super::{Loading, Source, Task, Workload, keys, letters};
 use crate::answer::{Answer, ask};
 use crate::choose::{Chance, Chooser, Spread, chance};
 use crate::door::{self, Door};
@@ -29,6 +29,8 @@ struct Shared {
     /// Titles, and the ids that they have.
     titles: Vec<Key>,
     movie_ids: Vec<Key>,
+    /// Texts are parts of it.
+    text: String,
     told: Told,
 }
 
@@ -42,6 +44,7 @@ impl Reviews {
             user_ids: keys("u", users),
             titles: keys("title", movies.clone()),
             movie_ids: keys("m", movies),
+            text: letters(2 * TEXT_MAX),
             told: Told::default(),
         }))
     }
@@ -73,12 +76,9 @@ impl Workload for Reviews {
     }
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
-        let mut chance = chance(seed, slot);
-        let letter = |_| char::from(b'a' + chance.random_range(0..26_u8));
         Box::new(Writing {
-            text: (0..2 * TEXT_MAX).map(letter).collect(),
             movies: Chooser::new(self.0.titles.len(), self.0.spread),
-            chance,
+            chance: chance(seed, slot),
             shared: self.0.clone(),
         })
     }
@@ -199,8 +199,6 @@ fn text_of(number: u128) -> String {
 
 struct Writing {
     shared: Arc<Shared>,
-    /// Texts are parts of it.
-    text: String,
     movies: Chooser,
     chance: Chance,
 }
@@ -211,7 +209,7 @@ impl Source for Writing {
         let user = &users[self.chance.random_range(0..users.len())];
         let title = &titles[self.movies.choose(&mut self.chance)];
         let from = self.chance.random_range(0..TEXT_MAX);
-        let text = self.text[from..from + TEXT_MAX].to_owned();
+        let text = self.shared.text[from..from + TEXT_MAX].to_owned();
         let rating = self.chance.random_range(0..=RATING_MAX);
         let composer = Composer::at(user);
         Task {

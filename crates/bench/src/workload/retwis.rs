@@ -12,7 +12,7 @@ use rand::RngExt;
 use super::rest::pages;
 use super::told::Told;
 use super::violations::Violations;
-use super::{Loading, Source, Task, Workload, keys};
+use super::{Loading, Source, Task, Workload, keys, letters};
 use crate::answer::{Answer, ask};
 use crate::choose::{Chance, Chooser, Spread, chance};
 use crate::door::{self, Door};
@@ -28,6 +28,8 @@ struct Shared {
     users: Vec<Key>,
     /// Whom each user follows, by their places among the users, in order.
     followed: Vec<Vec<usize>>,
+    /// Texts are parts of it.
+    text: String,
     told: Told,
     /// Timelines that were not what they must be.
     odd: AtomicU64,
@@ -50,6 +52,7 @@ impl Retwis {
             spread,
             followed: (0..users).map(followed).collect(),
             users: keys("u", 1..=users),
+            text: letters(2 * TEXT_MAX),
             told: Told::default(),
             odd: AtomicU64::new(0),
         }))
@@ -94,12 +97,9 @@ impl Workload for Retwis {
     }
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
-        let mut chance = chance(seed, slot);
-        let letter = |_| char::from(b'a' + chance.random_range(0..26_u8));
         Box::new(Using {
-            text: (0..2 * TEXT_MAX).map(letter).collect(),
             users: Chooser::new(self.0.users.len(), self.0.spread),
-            chance,
+            chance: chance(seed, slot),
             shared: self.0.clone(),
             pending: Pending::Post,
         })
@@ -211,8 +211,6 @@ enum Pending {
 
 struct Using {
     shared: Arc<Shared>,
-    /// Texts are parts of it.
-    text: String,
     users: Chooser,
     chance: Chance,
     pending: Pending,
@@ -225,7 +223,7 @@ impl Source for Using {
         let (kind, ask, pending) = match self.chance.random_range(0..10) {
             0 => {
                 let from = self.chance.random_range(0..TEXT_MAX);
-                let text = self.text[from..from + TEXT_MAX].to_owned();
+                let text = self.shared.text[from..from + TEXT_MAX].to_owned();
                 ("post", ask(at.post(text)), Pending::Post)
             }
             _ => ("timeline", ask(at.timeline()), Pending::Timeline { user }),
