@@ -27,7 +27,8 @@ pub trait Cold: Send {
     /// If it cannot be read.
     fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError>;
 
-    /// At most `limit` granules within the bounds, from the first upwards or the last downwards.
+    /// Granules within the bounds, from the first upwards or the last downwards: at most `limit`, and
+    /// none after the one that brings keys and values to `bytes`.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -37,6 +38,7 @@ pub trait Cold: Send {
         to: Bound<&[u8]>,
         reverse: bool,
         limit: usize,
+        bytes: usize,
     ) -> Result<ColdRows, ColdError>;
 }
 
@@ -79,6 +81,7 @@ impl Cold for Empty {
         _: Bound<&[u8]>,
         _: Bound<&[u8]>,
         _: bool,
+        _: usize,
         _: usize,
     ) -> Result<ColdRows, ColdError> {
         Ok(Vec::new())

@@ -32,7 +32,8 @@ impl Tx {
         running.frames.clear();
         running.sends.clear();
         running.logs.clear();
-        (running.calls, running.written, running.log_bytes) = (0, 0, 0);
+        (running.calls, running.written, running.read) = (0, 0, 0);
+        running.log_bytes = 0;
         running.chance = Chance::new(log_id, running.seq);
         (running.fault, running.again) = (None, false);
         running.trace = None;

@@ -373,7 +373,8 @@ impl Engine {
     }
 
     /// An entity's root value as JSON (none before the first write) and its first `limit` fields
-    /// after `after`.
+    /// after `after`: fewer where they are more than [`limits::SCAN_BYTES_MAX`], with the one that
+    /// makes them so as the last.
     ///
     /// # Errors
     /// If the durable state cannot be read.

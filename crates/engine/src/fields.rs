@@ -5,14 +5,16 @@ use std::ops::Bound;
 use ordain_types::{Bug, EntityId, FaultKind, FieldKey, Granule, Json, limits, planted};
 
 use crate::known::{Cut, Stretch};
-use crate::rows::Found;
+use crate::rows::{Found, Most};
 use crate::{Cold, Tx};
 
 impl Tx {
     /// The value of a field of the entity whose method runs.
     pub fn field_get(&mut self, field: &FieldKey) -> Option<Json> {
         let granule = Granule::field(&self.entity(), field);
-        self.read_row(&granule)
+        let value = self.read_row(&granule);
+        self.count_read(field.as_str().len() + value.as_ref().map_or(0, Json::len));
+        value
     }
 
     /// Puts a field of the entity whose method runs. `value` is JSON.
@@ -53,10 +55,25 @@ impl Tx {
             let message = format!("a scan asked for {limit} fields, more than the limit of {most}");
             self.fault(FaultKind::ScanRows, message);
         }
-        self.fields_between(&self.entity(), from, to, reverse, limit)
+        let fields = self.fields_between(&self.entity(), from, to, reverse, limit);
+        let bytes = fields
+            .iter()
+            .map(|(key, value)| key.as_str().len() + value.len());
+        let bytes = bytes.sum();
+        if bytes > limits::SCAN_BYTES_MAX && !planted(Bug::ScanCutShort) {
+            let most = limits::SCAN_BYTES_MAX;
+            let message = format!(
+                "a scan would return more than {most} bytes; give it a smaller limit and go on after \
+                 the last key, or a narrower range"
+            );
+            self.fault(FaultKind::ReadBytes, message);
+        }
+        self.count_read(bytes);
+        fields
     }
 
-    /// An entity's fields after `after`.
+    /// An entity's fields after `after`: at most `limit`, and none after the one with which they are
+    /// more than [`limits::SCAN_BYTES_MAX`].
     pub(crate) fn fields_of(
         &mut self,
         entity: &EntityId,
@@ -89,7 +106,8 @@ impl Tx {
             Bound::Excluded(key) => Cut::before(key.as_bytes()),
         };
         let prefix = Granule::prefix(entity);
-        let rows = self.scan_rows(&prefix, Stretch { from, to }, reverse, limit);
+        let most = Most::new(limit, limits::SCAN_BYTES_MAX);
+        let rows = self.scan_within(&prefix, Stretch { from, to }, reverse, most);
         rows.into_iter()
             .map(|(key, value)| (self.field_key(&prefix, &key), value))
             .collect()
@@ -103,12 +121,22 @@ impl Tx {
         reverse: bool,
         limit: usize,
     ) -> Vec<Found> {
+        self.scan_within(prefix, stretch, reverse, Most::new(limit, usize::MAX))
+    }
+
+    fn scan_within(
+        &mut self,
+        prefix: &[u8],
+        stretch: Stretch,
+        reverse: bool,
+        most: Most,
+    ) -> Vec<Found> {
         let cold: &dyn Cold = match self.rows.cold_is_empty() {
             true => &crate::Empty,
             false => &*self.cold,
         };
         let applied = self.capture.applied;
-        let found = (self.rows).scan(cold, prefix, stretch, reverse, limit, applied);
+        let found = (self.rows).scan(cold, prefix, stretch, reverse, most, applied);
         match found {
             Ok(rows) => rows,
             Err(error) => self.stop(error),

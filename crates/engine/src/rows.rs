@@ -47,12 +47,40 @@ pub(crate) enum Look<'a> {
 /// A key within its owner, with its value.
 pub(crate) type Found = (Box<[u8]>, Bytes);
 
+/// How much a scan gives yet: nothing after the row that passes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Most {
+    rows: usize,
+    /// Of keys and values; none: passed.
+    bytes: Option<usize>,
+}
+
+impl Most {
+    /// So many rows, and none after the one with which there are more bytes than these.
+    pub fn new(rows: usize, bytes: usize) -> Self {
+        let bytes = Some(bytes);
+        Self { rows, bytes }
+    }
+
+    fn has_room(&self) -> bool {
+        self.rows > 0 && self.bytes.is_some()
+    }
+
+    fn less(&mut self, key: &[u8], value: &Bytes) {
+        self.rows -= 1;
+        let len = key.len() + value.len();
+        self.bytes = self.bytes.and_then(|bytes| bytes.checked_sub(len));
+    }
+}
+
 const ROW_BYTES: usize = 112;
 const OWNER_BYTES: usize = std::mem::size_of::<Owner>() + 64;
 
 /// Rows asked of cold at a time: where each question costs more than a row, few questions.
 const ASK_MIN: usize = 16;
 const ASK_MAX: usize = 4_096;
+/// Bytes asked of cold at a time. One row may pass it.
+const ASK_BYTES_MAX: usize = 8 << 20;
 
 /// Bytes of rows that one transaction may read into memory before others leave for them.
 const LOADED_BYTES_MAX: usize = 64 << 20;
@@ -183,15 +211,14 @@ impl Rows {
         self.bytes
     }
 
-    /// At most `limit` rows with values of a stretch of an owner, from its first upwards or its last
-    /// downwards.
+    /// Rows with values of a stretch of an owner, from its first upwards or its last downwards.
     pub fn scan(
         &mut self,
         cold: &dyn Cold,
         prefix: &[u8],
         mut left: Stretch,
         reverse: bool,
-        limit: usize,
+        mut most: Most,
         applied: u64,
     ) -> Result<Vec<Found>, ColdError> {
         let mut found = Vec::new();
@@ -200,11 +227,11 @@ impl Rows {
         }
         self.make_room(applied);
         let at = self.find_or_make(prefix);
-        let mut ask = limit.max(ASK_MIN);
-        while found.len() < limit && !left.is_empty() {
+        let mut ask = most.rows.max(ASK_MIN);
+        while most.has_room() && !left.is_empty() {
             let owner = self.owner(at);
             if let Some(near) = owner.known.take_near(&mut left, reverse) {
-                owner.read(&near, reverse, limit, &mut found);
+                owner.read(&near, reverse, &mut most, &mut found);
                 continue;
             }
             let part = owner.known.up_to(&left, reverse);
@@ -227,10 +254,10 @@ impl Rows {
         let prefix = &self.owner(at).prefix;
         let skip = prefix.len();
         let (from, to) = full_bounds(prefix, &part);
-        let chunk = cold.scan(borrowed(&from), borrowed(&to), reverse, ask)?;
-        if chunk.len() >= ask
-            && let Some((last, _)) = chunk.last()
-        {
+        let chunk = cold.scan(borrowed(&from), borrowed(&to), reverse, ask, ASK_BYTES_MAX)?;
+        let bytes = |(key, value): &(Granule, Bytes)| key.as_bytes().len() + value.len();
+        let full = chunk.len() >= ask || chunk.iter().map(bytes).sum::<usize>() >= ASK_BYTES_MAX;
+        if full && let Some((last, _)) = chunk.last() {
             let last = &last.as_bytes()[skip..];
             match reverse {
                 false => part.to = Cut::after(last),
@@ -385,16 +412,19 @@ impl Owner {
         live.or_else(|| self.gone.remove(key).map(gone))
     }
 
-    fn read(&self, part: &Stretch, reverse: bool, limit: usize, found: &mut Vec<Found>) {
+    fn read(&self, part: &Stretch, reverse: bool, most: &mut Most, found: &mut Vec<Found>) {
         if part.is_empty() {
             return;
         }
-        let rows = self.live.range::<[u8], _>(part.bounds());
-        let more = limit - found.len();
-        let mut take = |(key, live): (&_, &Live)| found.push((Box::clone(key), live.value.clone()));
-        match reverse {
-            false => rows.take(more).for_each(&mut take),
-            true => rows.rev().take(more).for_each(&mut take),
+        let mut rows = self.live.range::<[u8], _>(part.bounds());
+        while most.has_room() {
+            let next = match reverse {
+                false => rows.next(),
+                true => rows.next_back(),
+            };
+            let Some((key, live)) = next else { return };
+            most.less(key, &live.value);
+            found.push((key.clone(), live.value.clone()));
         }
     }
 

@@ -209,7 +209,9 @@ impl Tx {
         let mut from = Bound::Included(Granule::sends().to_vec());
         loop {
             let bounds = (from.as_ref().map(Vec::as_slice), Bound::Excluded(&end[..]));
-            let rows = self.cold.scan(bounds.0, bounds.1, false, LOAD_ROWS)?;
+            let rows = self
+                .cold
+                .scan(bounds.0, bounds.1, false, LOAD_ROWS, LOAD_BYTES)?;
             let Some((last, _)) = rows.last() else {
                 return Ok(());
             };
@@ -271,6 +273,8 @@ impl Tx {
 
 /// Rows read at a time when the index is made.
 const LOAD_ROWS: usize = 4_096;
+/// Bytes of them.
+const LOAD_BYTES: usize = 8 << 20;
 
 /// The encoding of a system row.
 pub(crate) fn encode<T: Serialize>(row: &T) -> Json {

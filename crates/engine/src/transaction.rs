@@ -52,6 +52,7 @@ pub(crate) struct Running {
     pub frames: Vec<Frame>,
     pub calls: usize,
     pub written: usize,
+    pub read: usize,
     pub sends: Vec<NewSend>,
     pub chance: Chance,
     /// Reads only, whatever is called.
@@ -274,6 +275,7 @@ impl Tx {
             self.fault(FaultKind::WriteInQuery, message);
         }
         let slot = self.slot(ty, key);
+        self.count_read(self.slots.get(slot).len as usize);
         let (undo, sends) = (self.undo.len(), self.running.sends.len());
         self.running.frames.push(Frame {
             slot,
@@ -531,6 +533,19 @@ impl Tx {
             let limit = limits::WRITTEN_BYTES_MAX;
             let message = format!("more than {limit} bytes written in one transaction");
             self.fault(FaultKind::WrittenBytes, message);
+        }
+    }
+
+    /// Counts what was read against the limit.
+    pub(crate) fn count_read(&mut self, len: usize) {
+        self.running.read += len;
+        if self.running.read > limits::READ_BYTES_MAX && !planted(Bug::ReadsUncounted) {
+            let limit = limits::READ_BYTES_MAX;
+            let message = format!(
+                "more than {limit} bytes of states and fields read in one transaction; divide it, \
+                 for instance by a send to the entity itself that goes on"
+            );
+            self.fault(FaultKind::ReadBytes, message);
         }
     }
 

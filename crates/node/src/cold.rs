@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ordain_engine::{Cold, ColdError, ColdRows};
-use ordain_store::Store;
+use ordain_store::{Most, Store};
 use ordain_types::Granule;
 
 /// Reads of granules go to the store.
@@ -32,8 +32,13 @@ impl Cold for StoreCold {
         to: Bound<&[u8]>,
         reverse: bool,
         limit: usize,
+        bytes: usize,
     ) -> Result<ColdRows, ColdError> {
-        let entries = self.0.scan((from, to), reverse, limit).map_err(failed)?;
+        let most = Most {
+            entries: limit,
+            bytes,
+        };
+        let entries = self.0.scan((from, to), reverse, most).map_err(failed)?;
         Ok(entries
             .into_iter()
             .map(|(key, value)| (Granule::from_bytes(&key), value))

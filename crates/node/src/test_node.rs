@@ -150,13 +150,24 @@ impl TestNode {
 
     /// The state of an entity, decoded; none before its first write. `entity` is `type/key`.
     pub fn state<T: DeserializeOwned>(&self, entity: &str) -> Option<T> {
-        let (root, _) = self.inspect(entity, 0);
+        let (root, _) = self.inspect(entity, None, 0);
         root.map(|json| serde_json::from_slice(&json).expect("the state decodes"))
     }
 
     /// The first fields of an entity, in order, decoded. `entity` is `type/key`.
     pub fn fields<T: DeserializeOwned>(&self, entity: &str) -> Vec<(String, T)> {
-        let (_, fields) = self.inspect(entity, ordain_types::limits::SCAN_ROWS_MAX);
+        let mut fields = Vec::new();
+        let most = ordain_types::limits::SCAN_ROWS_MAX;
+        while fields.len() < most {
+            let after = fields
+                .last()
+                .map(|(field, _): &(FieldKey, _)| field.clone());
+            let (_, more) = self.inspect(entity, after, most - fields.len());
+            if more.is_empty() {
+                break;
+            }
+            fields.extend(more);
+        }
         let decode = |json: &Json| serde_json::from_slice(json).expect("the field decodes");
         fields
             .iter()
@@ -164,11 +175,16 @@ impl TestNode {
             .collect()
     }
 
-    fn inspect(&self, entity: &str, limit: usize) -> (Option<Json>, Vec<(FieldKey, Json)>) {
+    fn inspect(
+        &self,
+        entity: &str,
+        after: Option<FieldKey>,
+        limit: usize,
+    ) -> (Option<Json>, Vec<(FieldKey, Json)>) {
         let entity: EntityId = entity.parse().expect("an entity is type/key");
         let op = Op::Inspect {
             entity: Box::new(entity),
-            after: None,
+            after,
             limit,
         };
         match self.node.ask(op).expect("a test's node runs").wait().body {

@@ -18,7 +18,7 @@ use ordain_node::{
     Sink, Unavailable, VirtualClock,
 };
 use ordain_store::{
-    Checkpoint, Entry, Error as StoreError, KeyRange, MemoryStore, Snapshot, Stats, Store,
+    Checkpoint, Entry, Error as StoreError, KeyRange, MemoryStore, Most, Snapshot, Stats, Store,
 };
 use ordain_types::{Batch, IdempotencyKey, Seq};
 use serde_json::json;
@@ -62,8 +62,8 @@ impl Store for AskingStore {
     fn get(&self, key: &[u8]) -> Result<Option<bytes::Bytes>, StoreError> {
         self.inner.get(key)
     }
-    fn scan(&self, range: KeyRange<'_>, rev: bool, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.inner.scan(range, rev, limit)
+    fn scan(&self, range: KeyRange<'_>, rev: bool, most: Most) -> Result<Vec<Entry>, StoreError> {
+        self.inner.scan(range, rev, most)
     }
     fn apply(&self, checkpoint: Checkpoint) -> Result<(), StoreError> {
         run_hook(&self.before_apply)?;

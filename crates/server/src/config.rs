@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ordain_types::limits::ARGUMENT_BYTES_MAX;
+use ordain_types::limits::{ARGUMENT_BYTES_MAX, FIELD_KEY_BYTES_MAX, SCAN_BYTES_MAX};
 
 use crate::auth::Token;
 
@@ -18,7 +18,9 @@ pub const PAGE_FIELDS_MAX: usize = 1_000;
 /// Fields in one page of an entity's state unless asked otherwise.
 pub const PAGE_FIELDS: usize = 100;
 /// Bytes of values after which a page of an entity's state ends.
-pub const PAGE_BYTES_MAX: usize = 8 << 20;
+pub const PAGE_BYTES_MAX: usize = 4 << 20;
+// What the engine gives is cut where a page ends, or a page that is cut short would not say so.
+const _: () = assert!(PAGE_BYTES_MAX + FIELD_KEY_BYTES_MAX * PAGE_FIELDS_MAX <= SCAN_BYTES_MAX);
 /// Connections beyond the limit that are told so; those beyond that are closed without a word.
 pub(crate) const TURNED_AWAY_MAX: usize = 64;
 

@@ -214,7 +214,7 @@ fn extreme_op(chance: &mut Chance) -> Op {
         with: small(),
     };
     let edge = |limit: usize, chance: &mut Chance| (limit + chance.below(3) as usize - 1) as u32;
-    match chance.weighted(&[12, 1, 6, 6, 6, 6, 12, 12, 6, 2]) {
+    match chance.weighted(&[12, 1, 6, 6, 6, 6, 12, 12, 4, 2, 1, 1]) {
         0 => Op::Dive {
             levels: edge(limits::CALL_DEPTH_MAX - 2, chance),
             ops: program(chance, 0, false).ops,
@@ -247,11 +247,52 @@ fn extreme_op(chance: &mut Chance) -> Op {
             delay_ms: 1_000_000_000,
             times: edge(limits::SENDS_MAX, chance),
         },
-        _ => Op::Fill {
+        9 => Op::Fill {
             fields: 15 + chance.below(3) as u32,
             bytes: (limits::VALUE_BYTES_MAX - 10) as u32,
         },
+        10 => long_scan(chance),
+        _ => long_reading(chance, to.entity),
     }
+}
+
+/// A scan that returns as much as one may, or a little less or more.
+fn long_scan(chance: &mut Chance) -> Op {
+    let fields = 8;
+    let key = "fill/0".len();
+    let value = limits::SCAN_BYTES_MAX / fields - key - 2;
+    let fill = Op::Fill {
+        fields: fields as u32,
+        bytes: (value + chance.below(3) as usize - 1) as u32,
+    };
+    let scan = Op::Scan {
+        from: Edge::At("fill/0".to_owned()),
+        to: Edge::Past("fill/8".to_owned()),
+        reverse: chance.one_in(2),
+        limit: fields,
+    };
+    let ops = vec![fill, scan];
+    Op::Dive { levels: 0, ops }
+}
+
+/// Calls of an entity with a long state, as often as one transaction may, or a little less or more.
+fn long_reading(chance: &mut Chance, entity: EntityId) -> Op {
+    let length = limits::VALUE_BYTES_MAX - 100;
+    let call = |name, ops| Invoke {
+        entity: entity.clone(),
+        method: method(name),
+        with: With::Program(Program { ops }),
+    };
+    let grow = Op::Call {
+        call: call("run", vec![Op::Pad(length as u32)]),
+        or: Or::Pass,
+    };
+    let read = Op::CallMany {
+        times: (limits::READ_BYTES_MAX / length + chance.below(3) as usize - 1) as u32,
+        call: call("look", Vec::new()),
+    };
+    let ops = vec![grow, read];
+    Op::Dive { levels: 0, ops }
 }
 
 fn field(chance: &mut Chance) -> String {

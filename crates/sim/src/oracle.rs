@@ -89,6 +89,8 @@ impl Root {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Entity {
     pub root: Option<Root>,
+    /// How long the root value was when a method that wrote it last came to its value.
+    pub root_len: usize,
     pub fields: BTreeMap<String, Bytes>,
 }
 

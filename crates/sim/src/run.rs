@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_engine::{Answer, Changes, Empty, Engine, Executed, Halt, InvocationStatus, Options};
-use ordain_types::{BatchDigest, Call, Command, EntityId, Seq, Timestamp};
+use ordain_types::{BatchDigest, Call, Command, EntityId, FieldKey, Json, Seq, Timestamp};
 
 use crate::chance::Chance;
 use crate::cold::Durable;
@@ -215,7 +215,7 @@ impl World {
     fn look_inside(&mut self) -> Same {
         let id = generate::entity(&mut self.chance);
         let send = self.some_send();
-        let Ok((root, fields)) = self.engine.inspect(&id, None, 1_000) else {
+        let Ok((root, fields)) = self.inspect(&id) else {
             return self.restart();
         };
         let entity = self.oracle.entities.get(&id).cloned().unwrap_or_default();
@@ -248,6 +248,22 @@ impl World {
                 done.map(|done| (done.entity.clone(), Ok((done.seq, done.outcome.clone()))))
             });
         same(|| format!("invocation {send}"), &found, &expected)
+    }
+
+    /// An entity, page by page.
+    #[expect(clippy::type_complexity, reason = "as the engine gives it")]
+    fn inspect(&mut self, id: &EntityId) -> Result<(Option<Json>, Vec<(FieldKey, Json)>), Halt> {
+        let (root, mut fields) = self.engine.inspect(id, None, 1_000)?;
+        loop {
+            let after = fields.last().map(|(field, _)| field.clone());
+            let Some(after) = after else { break };
+            let (_, more) = self.engine.inspect(id, Some(&after), 1_000)?;
+            if more.is_empty() {
+                break;
+            }
+            fields.extend(more);
+        }
+        Ok((root, fields))
     }
 
     /// Scans an entity from both ends, in parts of several sizes. True: the engine halted.

@@ -46,6 +46,34 @@ pub type Entry = (Box<[u8]>, Bytes);
 /// The ends of a scan.
 pub type KeyRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
+/// How much a scan gives at most: it ends with the entry that brings it to either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of keys and values.
+    pub bytes: usize,
+}
+
+impl Most {
+    /// So many entries, whatever they hold.
+    pub fn entries(entries: usize) -> Self {
+        let bytes = usize::MAX;
+        Self { entries, bytes }
+    }
+
+    /// Whether there is room for another entry.
+    fn has_room(&self) -> bool {
+        self.entries > 0 && self.bytes > 0
+    }
+
+    /// Takes an entry into account.
+    fn less(&mut self, (key, value): &Entry) {
+        self.entries -= 1;
+        self.bytes = self.bytes.saturating_sub(key.len() + value.len());
+    }
+}
+
 /// What changed since the last checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -78,8 +106,9 @@ pub trait Store: Send + Sync {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error>;
 
-    /// Up to `limit` entries of a range, in key order from its start, or `reverse` from its end.
-    fn scan(&self, range: KeyRange<'_>, reverse: bool, limit: usize) -> Result<Vec<Entry>, Error>;
+    /// Entries of a range, in key order from its start, or `reverse` from its end, as many as `most`
+    /// says.
+    fn scan(&self, range: KeyRange<'_>, reverse: bool, most: Most) -> Result<Vec<Entry>, Error>;
 
     /// Takes in a checkpoint: all of it and its seq, or nothing. Durable on return.
     ///

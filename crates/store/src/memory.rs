@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ordain_types::Seq;
 
 use crate::{
-    Checkpoint, Entry, Error, KeyRange, Snapshot, Stats, Store, check_key, check_seq,
+    Checkpoint, Entry, Error, KeyRange, Most, Snapshot, Stats, Store, check_key, check_seq,
     is_empty_range, rising,
 };
 
@@ -60,16 +60,24 @@ impl Store for MemoryStore {
         Ok(self.read().map.get(key).cloned())
     }
 
-    fn scan(&self, range: KeyRange<'_>, reverse: bool, limit: usize) -> Result<Vec<Entry>, Error> {
+    fn scan(&self, range: KeyRange<'_>, reverse: bool, most: Most) -> Result<Vec<Entry>, Error> {
         if is_empty_range(range) {
             return Ok(Vec::new());
         }
         let contents = self.read();
         let entries = contents.map.range::<[u8], _>(range);
         let entries = entries.map(|(key, value)| (key.clone(), value.clone()));
+        let mut left = most;
+        let mut take = |entry: &Entry| {
+            let room = left.has_room();
+            if room {
+                left.less(entry);
+            }
+            room
+        };
         Ok(match reverse {
-            false => entries.take(limit).collect(),
-            true => entries.rev().take(limit).collect(),
+            false => entries.take_while(&mut take).collect(),
+            true => entries.rev().take_while(&mut take).collect(),
         })
     }
 

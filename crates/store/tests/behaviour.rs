@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use common::{Model, apply_to, assert_holds, checkpoint, entries, open, scan, step, stores};
-use ordain_store::{Checkpoint, Error, Store, state_hash};
+use ordain_store::{Checkpoint, Error, Most, Store, state_hash};
 use ordain_types::Seq;
 use ordain_types::planted::{Bug, assert_caught};
 use proptest::prelude::*;
@@ -102,7 +102,8 @@ fn keys_of_no_granule_are_refused_and_not_found() {
 fn scans_go_both_ways_with_a_limit_and_any_bounds() {
     use Bound::{Excluded, Included, Unbounded};
     let range_of = |store: &dyn Store, range, reverse, limit| -> String {
-        let found = store.scan(range, reverse, limit).unwrap();
+        let most = Most::entries(limit);
+        let found = store.scan(range, reverse, most).unwrap();
         found.iter().map(|(key, _)| key[0] as char).collect()
     };
     let check = |range, expected: &str| {
@@ -131,6 +132,28 @@ fn scans_go_both_ways_with_a_limit_and_any_bounds() {
     check((Excluded(b"b"), Excluded(b"b")), "");
     check((Included(b"b"), Included(b"b")), "b");
     check((Included(b"e"), Unbounded), "ef");
+}
+
+#[test]
+fn a_scan_ends_with_the_entry_that_brings_it_to_its_bytes() {
+    let all = (Bound::Unbounded, Bound::Unbounded);
+    for (store, _dir) in stores() {
+        let changes = [
+            (b"a", Some(&b"four"[..])),
+            (b"b", Some(b"")),
+            (b"c", Some(b"nine byte")),
+        ];
+        let changes = changes.map(|(key, value)| (&key[..], value));
+        store.apply(checkpoint(1, &changes)).unwrap();
+        let found = |reverse, bytes| {
+            let most = Most { entries: 9, bytes };
+            store.scan(all, reverse, most).unwrap().len()
+        };
+        let upwards = [0, 1, 5, 6, 7, 16].map(|bytes| found(false, bytes));
+        assert_eq!(upwards, [0, 1, 1, 2, 3, 3]);
+        let downwards = [0, 10, 11, 12, 16, 17].map(|bytes| found(true, bytes));
+        assert_eq!(downwards, [0, 1, 2, 3, 3, 3]);
+    }
 }
 
 #[test]
@@ -331,7 +354,8 @@ proptest! {
                 Action::Scan(from, to, reverse, limit) => {
                     let (from, to) = (vec![from], vec![to]);
                     let range = (Bound::Included(&from[..]), Bound::Excluded(&to[..]));
-                    let found = store.scan(range, reverse, limit).unwrap();
+                    let most = Most::entries(limit);
+                    let found = store.scan(range, reverse, most).unwrap();
                     let mut expected: Vec<_> = model.iter()
                         .filter(|(key, _)| **key >= from && **key < to)
                         .collect();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{Model, checkpoint, entries, model_after, open, step};
-use ordain_store::{DiskStore, Error, Options, Store};
+use ordain_store::{DiskStore, Error, Most, Options, Store};
 use ordain_types::Seq;
 use ordain_types::planted::{Bug, assert_caught};
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ fn read_all(dir: &Path, model: &Model) -> Result<(), Error> {
     let store = try_open(dir)?;
     assert_eq!(store.seq(), Seq(STEPS));
     let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
-    let scanned = store.scan(all, true, usize::MAX)?;
+    let scanned = store.scan(all, true, Most::entries(usize::MAX))?;
     assert!(
         scanned
             .iter()

@@ -38,6 +38,12 @@ pub const SENDS_MAX: usize = 1_000;
 pub const SENDS_PENDING_MAX: usize = 1_000_000;
 /// Rows one scan of fields may return.
 pub const SCAN_ROWS_MAX: usize = 10_000;
+/// Bytes one scan of fields may return, keys and values.
+pub const SCAN_BYTES_MAX: usize = 8 << 20;
+/// Bytes one transaction may read: fields and scans of them with their keys, and for each call the
+/// state of the entity called. It bounds what a transaction can hold, and how long it can hold up all
+/// others.
+pub const READ_BYTES_MAX: usize = 256 << 20;
 /// Bytes of a rejection's or a fault's message; a longer one is cut at a character.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// Bytes of what one transaction may say to the server's log, each line counted with [`WRITE_BYTES`];
@@ -73,6 +79,8 @@ pub const BATCH_COMMANDS_MAX: usize = 8_192;
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 
 const _: () = assert!(VALUE_BYTES_MAX <= WRITTEN_BYTES_MAX);
+const _: () = assert!(VALUE_BYTES_MAX + FIELD_KEY_BYTES_MAX <= SCAN_BYTES_MAX);
+const _: () = assert!(SCAN_BYTES_MAX <= READ_BYTES_MAX);
 const _: () = assert!(CALL_DEPTH_MAX <= CALLS_MAX);
 const _: () = assert!(NAME_BYTES_MAX + 1 + KEY_BYTES_MAX <= CALLER_BYTES_MAX);
 const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);

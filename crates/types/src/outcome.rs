@@ -150,6 +150,9 @@ pub enum FaultKind {
     ModuleState,
     /// Run a second time, a method came out differently: see the node's option to run twice.
     Differs,
+    /// More bytes read than [`crate::limits::SCAN_BYTES_MAX`] in one scan, or than
+    /// [`crate::limits::READ_BYTES_MAX`] in one transaction.
+    ReadBytes,
 }
 
 impl FaultKind {
@@ -179,11 +182,12 @@ impl FaultKind {
             FaultKind::Stack => "stack_exceeded",
             FaultKind::ModuleState => "module_state_changed",
             FaultKind::Differs => "not_deterministic",
+            FaultKind::ReadBytes => "read_bytes_exceeded",
         }
     }
 
     /// Every kind, for tables in docs and tests.
-    pub const ALL: [FaultKind; 23] = [
+    pub const ALL: [FaultKind; 24] = [
         FaultKind::Panic,
         FaultKind::CallDepth,
         FaultKind::Calls,
@@ -207,6 +211,7 @@ impl FaultKind {
         FaultKind::Stack,
         FaultKind::ModuleState,
         FaultKind::Differs,
+        FaultKind::ReadBytes,
     ];
 }
 

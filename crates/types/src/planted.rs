@@ -81,6 +81,10 @@ bugs! {
         UndoneStaysKnown,
         /// A row of memory does not hide the one in the store.
         HidesNothing,
+        /// A scan that would return too many bytes is cut short without a word.
+        ScanCutShort,
+        /// What a transaction reads does not count.
+        ReadsUncounted,
         /// A query may write a field.
         QueryWrites,
         /// A panic of a callee can be caught.

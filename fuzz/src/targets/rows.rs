@@ -124,6 +124,7 @@ impl Cold for Rows {
         to: Bound<&[u8]>,
         reverse: bool,
         limit: usize,
+        _bytes: usize, // what is fuzzed is smaller
     ) -> Result<ColdRows, ColdError> {
         let found = self.0.range::<[u8], _>((from, to));
         let row = |(key, value): (&Vec<u8>, &Vec<u8>)| {

@@ -176,14 +176,21 @@ impl Cold for Durable {
         to: Bound<&[u8]>,
         reverse: bool,
         limit: usize,
+        bytes: usize,
     ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
         self.check()?;
         let granules = self.granules.lock().expect("one thread");
         let rows = granules.range::<[u8], _>((from, to));
         let rows = rows.map(|(granule, value)| (granule.clone(), value.clone()));
+        let mut left = bytes;
+        let mut room = |(granule, value): &(Granule, Bytes)| {
+            let room = left > 0;
+            left = left.saturating_sub(granule.as_bytes().len() + value.len());
+            room
+        };
         Ok(match reverse {
-            false => rows.take(limit).collect(),
-            true => rows.rev().take(limit).collect(),
+            false => rows.take(limit).take_while(&mut room).collect(),
+            true => rows.rev().take(limit).take_while(&mut room).collect(),
         })
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use ordain_store::{Checkpoint, Entry, Error, KeyRange, MemoryStore, Snapshot, Stats, Store};
+use ordain_store::{Checkpoint, Entry, Error, KeyRange, MemoryStore, Most, Snapshot, Stats, Store};
 use ordain_types::Seq;
 
 /// Where a world's checkpoints are durable.
@@ -174,9 +174,9 @@ impl Store for FaultyStore {
         )
     }
 
-    fn scan(&self, range: KeyRange<'_>, reverse: bool, limit: usize) -> Result<Vec<Entry>, Error> {
+    fn scan(&self, range: KeyRange<'_>, reverse: bool, most: Most) -> Result<Vec<Entry>, Error> {
         self.read(
-            |store| store.scan(range, reverse, limit),
+            |store| store.scan(range, reverse, most),
             |found, damaged| found.iter().any(|(key, _)| **key == *damaged),
         )
     }

@@ -40,6 +40,7 @@ pub(crate) struct Running<'a> {
     levels: Vec<Level>,
     calls: usize,
     written: usize,
+    read: usize,
     sends: Vec<Waiting>,
 }
 
@@ -59,6 +60,7 @@ impl<'a> Running<'a> {
             levels: Vec::new(),
             calls: 0,
             written: 0,
+            read: 0,
             sends: Vec::new(),
         }
     }
@@ -113,6 +115,8 @@ impl<'a> Running<'a> {
         if method.as_str() == "run" && self.reads_only() {
             return self.fault(FaultKind::WriteInQuery);
         }
+        let called = self.world.entities.get(entity);
+        self.count_read(called.map_or(0, |called| called.root_len))?;
         let (before, sends) = (self.world.entities.clone(), self.sends.len());
         self.levels.push(Level {
             entity: entity.clone(),
@@ -140,7 +144,9 @@ impl<'a> Running<'a> {
             if root.spoilt {
                 return self.fault(FaultKind::Encoding);
             }
-            self.count(root.json().len(), 0)?;
+            let len = root.json().len();
+            self.count(len, 0)?;
+            self.entity().root_len = len;
         }
         Ok(value)
     }
@@ -196,6 +202,14 @@ impl<'a> Running<'a> {
         self.written += value + key + limits::WRITE_BYTES;
         match self.written > limits::WRITTEN_BYTES_MAX {
             true => self.fault(FaultKind::WrittenBytes),
+            false => Ok(()),
+        }
+    }
+
+    fn count_read(&mut self, bytes: usize) -> Result<(), Stop> {
+        self.read += bytes;
+        match self.read > limits::READ_BYTES_MAX {
+            true => self.fault(FaultKind::ReadBytes),
             false => Ok(()),
         }
     }
@@ -275,8 +289,9 @@ impl<'a> Running<'a> {
                 seen.push(json!(fact));
             }
             Op::Get(field) => {
-                let value = self.entity().fields.get(field).map(text);
-                seen.push(json!(value));
+                let value = self.entity().fields.get(field).cloned();
+                self.count_read(field.len() + value.as_ref().map_or(0, Bytes::len))?;
+                seen.push(json!(value.as_ref().map(text)));
             }
             Op::Put(field, length) => self.put(field, Some(field_value(*length).into()))?,
             Op::Delete(field) => self.put(field, None)?,
@@ -389,15 +404,19 @@ impl<'a> Running<'a> {
             after && before
         };
         let fields = self.entity().fields.clone();
-        let rows = fields.iter().filter(|(key, _)| inside(key));
-        let mut rows: Vec<_> = rows
-            .map(|(key, value)| (key.clone(), text(value)))
-            .collect();
+        let mut rows: Vec<_> = fields.iter().filter(|(key, _)| inside(key)).collect();
         if reverse && !self.is(Defect::ScanForwards) {
             rows.reverse();
         }
         rows.truncate(limit);
-        Ok(rows)
+        let bytes = rows.iter().map(|(key, value)| key.len() + value.len());
+        let bytes = bytes.sum();
+        if bytes > limits::SCAN_BYTES_MAX {
+            return self.fault(FaultKind::ReadBytes);
+        }
+        self.count_read(bytes)?;
+        let row = |(key, value): (&String, &Bytes)| (key.clone(), text(value));
+        Ok(rows.into_iter().map(row).collect())
     }
 
     fn invoke(&mut self, call: &Invoke) -> Result<Bytes, Stop> {

@@ -27,7 +27,7 @@ use self::compactor::Compactor;
 use self::format::{State, io_error};
 use self::tree::{Pinned, Tree};
 use crate::{
-    Checkpoint, Entry, Error, KeyRange, Snapshot, Stats, Store, check_key, check_seq, rising,
+    Checkpoint, Entry, Error, KeyRange, Most, Snapshot, Stats, Store, check_key, check_seq, rising,
 };
 
 const TREE: &str = "tree";
@@ -219,8 +219,8 @@ impl Store for DiskStore {
         }
     }
 
-    fn scan(&self, range: KeyRange<'_>, reverse: bool, limit: usize) -> Result<Vec<Entry>, Error> {
-        self.read(|opened| opened.tree.scan(range, reverse, limit))
+    fn scan(&self, range: KeyRange<'_>, reverse: bool, most: Most) -> Result<Vec<Entry>, Error> {
+        self.read(|opened| opened.tree.scan(range, reverse, most))
     }
 
     fn apply(&self, checkpoint: Checkpoint) -> Result<(), Error> {

@@ -17,7 +17,7 @@ use lsm_tree::{AbstractTree, AnyIngestion, AnyTree, Cache, Config, Guard, SeqNo,
 use lsm_tree::{KvPair, SequenceNumberCounter};
 use ordain_types::{Bug, Seq, planted};
 
-use crate::{Entry, Error, KeyRange, Snapshot, check_key, is_empty_range};
+use crate::{Entry, Error, KeyRange, Most, Snapshot, check_key, is_empty_range};
 
 /// The store's own key: smaller than any other.
 const SEQ_KEY: &[u8] = b"\0seq";
@@ -87,9 +87,9 @@ impl Tree {
         &self,
         range: KeyRange<'_>,
         reverse: bool,
-        limit: usize,
+        mut most: Most,
     ) -> Result<Vec<Entry>, Error> {
-        if is_empty_range(range) || limit == 0 {
+        if is_empty_range(range) || !most.has_room() {
             return Ok(Vec::new());
         }
         let mut range = above_own_key(range);
@@ -104,13 +104,15 @@ impl Tree {
         guard("read", &self.path, || {
             let mut found = self.tree.range::<&[u8], _>(range, SeqNo::MAX, None);
             let mut entries = Vec::new();
-            while entries.len() < limit {
+            while most.has_room() {
                 let next = match reverse {
                     false => found.next(),
                     true => found.next_back(),
                 };
                 let Some(next) = next else { break };
-                entries.push(entry(next.into_inner()?));
+                let entry = entry(next.into_inner()?);
+                most.less(&entry);
+                entries.push(entry);
             }
             Ok(entries)
         })

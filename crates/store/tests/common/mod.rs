@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use ordain_store::{Checkpoint, DiskStore, Entry, MemoryStore, Options, Snapshot, Store};
+use ordain_store::{Checkpoint, DiskStore, Entry, MemoryStore, Most, Options, Snapshot, Store};
 use ordain_types::Seq;
 use tempfile::TempDir;
 
@@ -44,7 +44,9 @@ pub fn entries(snapshot: &dyn Snapshot) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 pub fn scan(store: &dyn Store, from: &[u8], to: &[u8], reverse: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
     let range = (Bound::Included(from), Bound::Excluded(to));
-    let found = store.scan(range, reverse, usize::MAX).unwrap();
+    let found = store
+        .scan(range, reverse, Most::entries(usize::MAX))
+        .unwrap();
     let plain = |(key, value): Entry| (key.into_vec(), value.to_vec());
     found.into_iter().map(plain).collect()
 }
