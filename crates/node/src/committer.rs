@@ -56,6 +56,8 @@ struct State {
     awaited: bool,
     /// Segments that hold only commands before this may go.
     keep_from: Seq,
+    /// The next segment was made, or could not be: to be looked at.
+    prepared: bool,
     stop: bool,
 }
 
@@ -165,6 +167,12 @@ impl Commit {
         self.lock().keep_from = seq;
     }
 
+    /// Something came of the next segment: whether the log can go on shows in it.
+    pub fn prepared(&self) {
+        self.lock().prepared = !planted(Bug::PreparationUnseen);
+        self.news.notify_one();
+    }
+
     /// Ends the committer once all it was given is done.
     pub fn stop(&self) {
         self.lock().stop = true;
@@ -195,6 +203,8 @@ fn unavailable(error: &AppendError) -> Unavailable {
 enum Next {
     Append(Record),
     Answer(Vec<Executed>),
+    /// Look what came of the next segment.
+    Prepared,
     Recover,
     Stop,
 }
@@ -216,6 +226,9 @@ impl State {
             let ready: Vec<_> = self.executed.drain(..ready).collect();
             self.reply_bytes -= ready.iter().map(|batch| batch.bytes).sum::<usize>();
             return Look::Now(Next::Answer(ready));
+        }
+        if std::mem::take(&mut self.prepared) {
+            return Look::Now(Next::Prepared);
         }
         match &self.failure {
             None => {
@@ -266,6 +279,7 @@ impl Committer {
                 let batches = batches.into_iter();
                 batches.for_each(|batch| reply::deliver(batch.replies));
             }
+            Some(Next::Prepared) => {} // below
             Some(Next::Recover) => self.make_room(),
             Some(Next::Stop) => return Stepped::Ended,
         }

@@ -24,7 +24,7 @@ use crate::recovery;
 use crate::reply::{self, Body, Owed, Reply, Statuses, Unavailable};
 use crate::status::Counters;
 use crate::stepped::{Pace, Stepped};
-use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_WAITING_MAX};
+use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX};
 
 pub(crate) struct Executor {
     pub engine: Engine,
@@ -58,10 +58,28 @@ pub(crate) struct Executor {
     pub ended: bool,
 }
 
-/// A batch with its place in the order, its record on its way into the log.
+/// A batch with its place in the order, its record on its way into the log; run as far as there was room
+/// for its replies.
 pub(crate) struct Placed {
     draft: Draft,
     now: Timestamp,
+    /// Its first seq, once it has begun and if it has commands.
+    begun: Option<Option<Seq>>,
+    tally: Tally,
+}
+
+/// Replies that are handed over together, and roughly what they keep alive.
+#[derive(Default)]
+struct Part {
+    replies: Vec<(Owed, Reply)>,
+    bytes: usize,
+}
+
+impl Part {
+    fn push(&mut self, to: Owed, reply: Reply) {
+        self.bytes += reply.bytes();
+        self.replies.push((to, reply));
+    }
 }
 
 /// The longest rest while something is waited for that nudges: a belt to the braces.
@@ -71,7 +89,7 @@ const REST_MAX: Duration = Duration::from_millis(100);
 struct Draft {
     /// What is in force, and sends that are due.
     own: Vec<Command>,
-    items: Vec<Item>,
+    items: VecDeque<Item>,
     /// Commands among both, and their encodings joined.
     commands: usize,
     encoded: Vec<u8>,
@@ -116,11 +134,15 @@ impl Executor {
     /// One turn: runs the batch that has its place; else what the log did, a step of the checkpoint,
     /// a place for the next batch.
     fn turn(&mut self, pace: Pace) -> Result<Stepped, Halt> {
+        let standing = self.commit.standing();
         if let Some(placed) = self.placed.take() {
+            if placed.begun.is_some() && replies_wait(&standing) {
+                self.placed = Some(placed);
+                return Ok(self.rest(pace));
+            }
             self.run_batch(placed)?;
             return Ok(Stepped::Did);
         }
-        let standing = self.commit.standing();
         self.engine.durable(standing.durable);
         let durable = |(first, _): &mut (Seq, _)| *first <= standing.durable;
         while self.carried.pop_front_if(durable).is_some() {}
@@ -168,9 +190,8 @@ impl Executor {
 
     fn must_wait(&self, standing: &Standing) -> bool {
         let log_behind = standing.in_flight >= BATCHES_IN_FLIGHT_MAX;
-        let replies_wait = standing.reply_bytes > REPLY_BYTES_WAITING_MAX && standing.in_flight > 0;
         let memory_full = self.budget.is_spent(&self.engine);
-        log_behind || replies_wait || memory_full && !self.checkpoints.is_idle()
+        log_behind || replies_wait(standing) || memory_full && !self.checkpoints.is_idle()
     }
 
     fn take(&mut self, standing: &Standing, pace: Pace) -> Stepped {
@@ -240,16 +261,16 @@ impl Executor {
     fn draft(&mut self, news: Vec<Command>, standing: &Standing) -> Draft {
         let mut draft = Draft {
             own: news,
-            items: Vec::with_capacity(self.backlog.len().min(limits::BATCH_COMMANDS_MAX)),
+            items: VecDeque::with_capacity(self.backlog.len().min(limits::BATCH_COMMANDS_MAX)),
             commands: 0,
             encoded: Vec::new(),
         };
         if let Some(failure) = &standing.failure {
-            let (updates, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.backlog)
+            let (updates, others) = std::mem::take(&mut self.backlog)
                 .into_iter()
-                .partition(|item| matches!(item.work, Work::Update { .. }));
+                .partition::<Vec<_>, _>(|item| matches!(item.work, Work::Update { .. }));
             self.refuse(updates.into_iter(), failure);
-            draft.items = others;
+            draft.items = others.into();
             return draft;
         }
         if !self.closing {
@@ -274,7 +295,7 @@ impl Executor {
                 draft.encoded.extend_from_slice(encoded);
                 draft.commands += 1;
             }
-            draft.items.push(item);
+            draft.items.push_back(item);
         }
         draft
     }
@@ -304,49 +325,85 @@ impl Executor {
                 payload,
             });
         }
-        self.placed = Some(Placed { draft, now });
+        self.placed = Some(Placed {
+            draft,
+            now,
+            begun: None,
+            tally: Tally::default(),
+        });
     }
 
-    /// Runs a batch and hands over its replies.
-    fn run_batch(&mut self, Placed { mut draft, now }: Placed) -> Result<(), Halt> {
-        if planted(Bug::OrderLost) {
-            draft.items.reverse();
+    /// Runs a batch and hands over its replies; the rest of it later, if there is no room for more.
+    fn run_batch(&mut self, mut placed: Placed) -> Result<(), Halt> {
+        if placed.begun.is_none() {
+            self.begin_batch(&mut placed)?;
         }
-        let mut replies = Vec::with_capacity(draft.items.len());
+        let Placed {
+            draft, now, tally, ..
+        } = &mut placed;
+        let mut part = Part::default();
+        while let Some(item) = draft.items.pop_front() {
+            tally.queries += u64::from(matches!(item.work, Work::Read(Op::Query { .. })));
+            if let Some((to, reply)) = self.run_item(item, *now)? {
+                tally.add(&reply.body);
+                part.push(to, reply);
+            }
+            self.keep_within_budget();
+            if part.bytes > REPLY_BYTES_TOGETHER_MAX && !draft.items.is_empty() {
+                self.hand_over(part, &placed);
+                self.placed = Some(placed);
+                return Ok(());
+            }
+        }
         if draft.commands > 0 {
-            self.engine.begin_batch(self.engine.seq().next(), now);
+            self.digests.push(self.engine.end_batch());
         }
-        let mut tally = Tally::default();
+        self.count(draft.commands, tally);
+        self.hand_over(part, &placed);
+        Ok(())
+    }
+
+    /// Begins a batch: runs what nobody waits for.
+    fn begin_batch(&mut self, placed: &mut Placed) -> Result<(), Halt> {
+        let Placed {
+            draft, now, tally, ..
+        } = placed;
+        if planted(Bug::OrderLost) {
+            draft.items.make_contiguous().reverse();
+        }
+        let first_seq = (draft.commands > 0).then(|| self.engine.seq().next());
+        if let Some(first_seq) = first_seq {
+            self.engine.begin_batch(first_seq, *now);
+        }
         for command in &draft.own {
             let executed = self.execute(command, None)?;
             tally.add(&body(executed.seq, executed.answer).1);
             self.keep_within_budget();
         }
-        for item in draft.items {
-            tally.queries += u64::from(matches!(item.work, Work::Read(Op::Query { .. })));
-            self.run_item(item, now, &mut replies)?;
-            self.keep_within_budget();
-        }
-        replies.iter().for_each(|(_, reply)| tally.add(&reply.body));
-        if draft.commands > 0 {
-            self.digests.push(self.engine.end_batch());
-        }
-        self.count(draft.commands, &tally);
-        let early = draft.commands == 0 && planted(Bug::QueriesEarly);
-        self.commit.answer(committer::Executed {
-            seen: if early { Seq::ZERO } else { self.engine.seq() },
-            bytes: replies.iter().map(|(_, reply)| reply.bytes()).sum(),
-            replies,
-        });
+        placed.begun = Some(first_seq);
         Ok(())
     }
 
-    fn run_item(
-        &mut self,
-        item: Item,
-        now: Timestamp,
-        replies: &mut Vec<(Owed, Reply)>,
-    ) -> Result<(), Halt> {
+    /// Hands over replies of a batch. Where the log has failed before the batch was durable, they will
+    /// be taken back: they are not kept until then.
+    fn hand_over(&self, part: Part, of: &Placed) {
+        let standing = self.commit.standing();
+        let first_seq = of.begun.flatten();
+        if let (Some(failure), Some(first_seq)) = (standing.failure, first_seq)
+            && standing.durable < first_seq
+            && !planted(Bug::ReplyKept)
+        {
+            return reply::deliver(told(part.replies, failure));
+        }
+        let early = first_seq.is_none() && planted(Bug::QueriesEarly);
+        self.commit.answer(committer::Executed {
+            seen: if early { Seq::ZERO } else { self.engine.seq() },
+            replies: part.replies,
+            bytes: part.bytes,
+        });
+    }
+
+    fn run_item(&mut self, item: Item, now: Timestamp) -> Result<Option<(Owed, Reply)>, Halt> {
         let reply = match item.work {
             Work::Update { command, args, .. } => {
                 let executed = self.execute(&command, args)?;
@@ -359,11 +416,10 @@ impl Executor {
             },
             Work::Checkpoint => {
                 self.checkpoints.wait_for(item.reply, &self.engine);
-                return Ok(());
+                return Ok(None);
             }
         };
-        replies.push((item.reply, reply));
-        Ok(())
+        Ok(Some((item.reply, reply)))
     }
 
     fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
@@ -475,17 +531,7 @@ impl Executor {
         self.digests = digests
             .filter(|digest| digest.first_seq <= standing.durable && !planted(Bug::DigestsDropped))
             .collect();
-        let body = Body::Unavailable(failure);
-        let told = |(to, _)| {
-            (
-                to,
-                Reply {
-                    seq: Seq::ZERO,
-                    body: body.clone(),
-                },
-            )
-        };
-        reply::deliver(lost.into_iter().map(told).collect());
+        reply::deliver(told(lost, failure));
         Ok(())
     }
 
@@ -496,6 +542,22 @@ impl Executor {
         };
         reply::deliver(items.map(|item| (item.reply, reply.clone())).collect());
     }
+}
+
+/// Whether there is no room for more replies until the log has come on.
+fn replies_wait(standing: &Standing) -> bool {
+    let room = standing.reply_bytes <= REPLY_BYTES_WAITING_MAX || planted(Bug::RepliesUnbounded);
+    !room && standing.in_flight > 0 && standing.failure.is_none()
+}
+
+/// What those are told whose commands are taken back.
+fn told(lost: Vec<(Owed, Reply)>, why: Unavailable) -> Vec<(Owed, Reply)> {
+    let reply = Reply {
+        seq: Seq::ZERO,
+        body: Body::Unavailable(why),
+    };
+    let lost = lost.into_iter();
+    lost.map(|(to, _)| (to, reply.clone())).collect()
 }
 
 /// What came of a batch, for the counters.

@@ -77,6 +77,11 @@ pub use test_node::TestNode;
 /// their paces to differ.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
 
-/// Bytes of replies that may wait for the log; beyond it nothing more is executed, reads included.
-/// One batch more may pass it.
+/// Bytes of replies that may wait for the log; beyond it nothing more is executed, reads and the rest of
+/// a batch included. What is handed over at once ([`REPLY_BYTES_TOGETHER_MAX`]) may pass it.
 pub const REPLY_BYTES_WAITING_MAX: usize = 256 << 20;
+
+/// Bytes of replies after which those of a batch so far are handed over. One reply may pass it.
+pub const REPLY_BYTES_TOGETHER_MAX: usize = 16 << 20;
+
+const _: () = assert!(REPLY_BYTES_TOGETHER_MAX <= REPLY_BYTES_WAITING_MAX);

@@ -1,104 +1,120 @@
 //! The next segment in the making, off the committer's thread: on a thread of its own, or as a step
-//! that whoever steps the node takes when it likes. It knows nothing of the segments' order.
+//! that whoever steps the node takes when it likes. Once it is made, or could not be, the committer is
+//! told. It knows nothing of the segments' order.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use ordain_log::{AppendError, Preparer};
 
+use crate::committer::Commit;
 use crate::panics::caught;
 use crate::stepped::Stepped;
 
 /// What came of it, or what it panicked with.
 type Made = Result<Result<(), AppendError>, String>;
 
-fn make(preparer: &Preparer) -> Made {
-    caught(|| preparer.prepare())
-}
-
 /// The committer's side.
-pub(crate) enum Preparation {
-    /// Each on a thread of its own.
-    Threads(Option<JoinHandle<Made>>),
-    /// Each a step.
-    Steps(Arc<Errand>),
+pub(crate) struct Preparation {
+    errand: Arc<Errand>,
+    way: Way,
 }
 
-/// A preparation that waits for its step, or its result that waits for the committer.
-#[derive(Default)]
-pub(crate) struct Errand(Mutex<At>);
+enum Way {
+    /// Each on a thread of its own.
+    Threads(Option<JoinHandle<()>>),
+    /// Each a step.
+    Steps,
+}
+
+/// A preparation that waits to be made, or its result that waits for the committer.
+pub(crate) struct Errand {
+    at: Mutex<At>,
+    commit: Arc<Commit>,
+}
 
 #[derive(Default)]
 enum At {
     #[default]
     Idle,
     Asked(Preparer),
+    Making,
     Made(Made),
 }
 
 impl Preparation {
+    /// Preparations as steps of the errand.
+    pub fn steps(errand: Arc<Errand>) -> Self {
+        let way = Way::Steps;
+        Self { errand, way }
+    }
+
+    /// The same on threads.
+    pub fn on_threads(self) -> Self {
+        let way = Way::Threads(None);
+        Self { way, ..self }
+    }
+
     /// Begins one. None may be under way.
     pub fn begin(&mut self, preparer: Preparer) {
-        match self {
-            Self::Threads(thread) => *thread = Some(thread::spawn(move || make(&preparer))),
-            Self::Steps(errand) => *errand.lock() = At::Asked(preparer),
+        *self.errand.lock() = At::Asked(preparer);
+        if let Way::Threads(thread) = &mut self.way {
+            let errand = self.errand.clone();
+            *thread = Some(thread::spawn(move || _ = errand.step()));
         }
     }
 
     /// Whether none is under way.
     pub fn is_idle(&self) -> bool {
-        match self {
-            Self::Threads(thread) => thread.is_none(),
-            Self::Steps(errand) => matches!(*errand.lock(), At::Idle),
-        }
+        matches!(*self.errand.lock(), At::Idle)
     }
 
     /// What came of one, once.
     pub fn result(&mut self) -> Option<Made> {
-        match self {
-            Self::Threads(thread) => {
-                let thread = thread.take_if(|thread| thread.is_finished())?;
-                Some(thread.join().expect("its panics are caught"))
-            }
-            Self::Steps(errand) => {
-                let mut at = errand.lock();
-                match std::mem::take(&mut *at) {
-                    At::Made(made) => Some(made),
-                    other => {
-                        *at = other;
-                        None
-                    }
-                }
+        let mut at = self.errand.lock();
+        match std::mem::take(&mut *at) {
+            At::Made(made) => Some(made),
+            other => {
+                *at = other;
+                None
             }
         }
     }
 
-    /// Waits for the one under way, if any; one that did not begin yet never does.
+    /// Waits for the one under way, if any; one that waits for its step never begins.
     pub fn finish(&mut self) {
-        match self {
-            Self::Threads(thread) => drop(thread.take().map(JoinHandle::join)),
-            Self::Steps(errand) => *errand.lock() = At::Idle,
+        match &mut self.way {
+            Way::Threads(thread) => drop(thread.take().map(JoinHandle::join)),
+            Way::Steps => *self.errand.lock() = At::Idle,
         }
     }
 }
 
 impl Errand {
+    /// Nothing to be made yet; the committer of `commit` is told when something was.
+    pub fn new(commit: Arc<Commit>) -> Self {
+        let at = Mutex::default();
+        Self { at, commit }
+    }
+
     fn lock(&self) -> MutexGuard<'_, At> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the segment that was asked for.
     pub fn step(&self) -> Stepped {
         let mut at = self.lock();
-        match std::mem::take(&mut *at) {
-            At::Asked(preparer) => {
-                *at = At::Made(make(&preparer));
-                Stepped::Did
-            }
+        let preparer = match std::mem::replace(&mut *at, At::Making) {
+            At::Asked(preparer) => preparer,
             other => {
                 *at = other;
-                Stepped::Idle(None)
+                return Stepped::Idle(None);
             }
-        }
+        };
+        drop(at);
+        let made = caught(|| preparer.prepare());
+        *self.lock() = At::Made(made);
+        self.commit.prepared();
+        Stepped::Did
     }
 }

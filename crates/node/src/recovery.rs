@@ -328,7 +328,7 @@ impl Whole {
         ));
         let commit = Arc::new(Commit::new(durable, store.seq().next()));
         let halted = Arc::new(Mutex::new(None));
-        let preparer = Arc::<Errand>::default();
+        let preparer = Arc::new(Errand::new(commit.clone()));
         let (checkpoints, checkpointer) = checkpointer::new(
             store.clone(),
             ingress.clone(),
@@ -345,7 +345,7 @@ impl Whole {
             counters: counters.clone(),
             clock: options.clock.clone(),
             history_bytes: options.history_bytes,
-            preparing: Preparation::Steps(preparer.clone()),
+            preparing: Preparation::steps(preparer.clone()),
         };
         options.clock.goes_on_after(engine.meta().timestamp);
         let executor = Executor {
@@ -397,7 +397,7 @@ impl Whole {
             checkpointer,
             ..
         } = steps;
-        committer.preparing = Preparation::Threads(None);
+        committer.preparing = committer.preparing.on_threads();
         let threads = vec![
             spawn("ordain-executor", move || executor.run()),
             spawn("ordain-committer", move || committer.run()),

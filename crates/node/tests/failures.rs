@@ -3,10 +3,13 @@
 
 mod common;
 
+use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +17,8 @@ use common::{UNSPEAKABLE, catalog, request};
 use ordain_log::disk::{Disk, Fault, File, MemoryDisk, Mode};
 use ordain_log::{Log, read_from};
 use ordain_node::{
-    CallError, CallOptions, Health, Node, OpenError, Options, Recovered, Refused, Reply, ReplyTo,
-    Sink, Unavailable, VirtualClock,
+    CallError, CallOptions, Health, Node, Op, OpenError, Options, Recovered, Refused, Reply,
+    ReplyTo, Sink, Unavailable, VirtualClock,
 };
 use ordain_store::{
     Checkpoint, Entry, Error as StoreError, KeyRange, MemoryStore, Most, Snapshot, Stats, Store,
@@ -541,7 +544,16 @@ fn a_stopped_node_writes_no_segment() {
         let filler = "x".repeat(4_000);
         while !writing.load(Ordering::SeqCst) {
             let call = request::<i64>("a", "add", json!({ "filler": filler }));
-            node.call(call).expect("the segment has room yet");
+            let parts = call.into_parts().expect("parts");
+            let accepted = node.accept(parts.entity, parts.method.as_str(), &parts.args, "", None);
+            let op = Op::Call(accepted.expect("it fits"));
+            let mut reply = pin!(node.ask(op).expect("the segment has room yet"));
+            let mut context = Context::from_waker(Waker::noop());
+            // Whoever holds up the segment may hold up the reply as well.
+            while reply.as_mut().poll(&mut context).is_pending() && !writing.load(Ordering::SeqCst)
+            {
+                thread::yield_now();
+            }
         }
         let let_go = thread::spawn(move || {
             (0..1_000).for_each(|_| thread::yield_now());

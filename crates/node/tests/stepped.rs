@@ -9,16 +9,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::{catalog, request, start};
+use common::{catalog, catalog_with, request, start};
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_node::{
-    Body, Health, Node, Op, Options, Pending, Reply, Stepped, Steps, Unavailable, VirtualClock,
+    Body, Catalog, Health, Node, Op, Options, Pending, REPLY_BYTES_TOGETHER_MAX,
+    REPLY_BYTES_WAITING_MAX, Reply, Stepped, Steps, Unavailable, VirtualClock,
 };
 use ordain_store::MemoryStore;
 use ordain_types::Seq;
+use ordain_types::limits::VALUE_BYTES_MAX;
+use ordain_types::planted::{Bug, assert_caught};
 use serde_json::json;
 
 fn open(disk: &MemoryDisk) -> (Node, Steps) {
+    open_with(disk, catalog())
+}
+
+fn open_with(disk: &MemoryDisk, catalog: Catalog) -> (Node, Steps) {
     let options = Options {
         build: Some("b1".into()),
         segment_bytes: 64 << 10,
@@ -27,7 +34,7 @@ fn open(disk: &MemoryDisk) -> (Node, Steps) {
         ..Options::default()
     };
     let (disk, store) = (Arc::new(disk.clone()), Arc::new(MemoryStore::default()));
-    let opened = Node::open_stepped(disk, store, catalog(), options, 7, &mut |_| {});
+    let opened = Node::open_stepped(disk, store, catalog, options, 7, &mut |_| {});
     let (node, steps, _) = opened.expect("it opens");
     (node, steps)
 }
@@ -85,6 +92,133 @@ fn a_reply_leaves_only_by_the_committers_step() {
     settle(&mut steps);
     assert_eq!(steps.executor(), Stepped::Ended);
     assert_eq!(steps.committer(), Stepped::Ended);
+}
+
+/// Steps both so often that whatever is to come of one write has come; while the disk is full there
+/// is always something to try.
+fn step_on(steps: &mut Steps) {
+    for _ in 0..10 {
+        steps.executor();
+        steps.committer();
+    }
+}
+
+/// A write that is answered.
+fn add_long(node: &Node, steps: &mut Steps) {
+    let key = "k".repeat(500);
+    let request = request::<i64>(&key, "add", json!({ "n": 1 }));
+    let parts = request.into_parts().expect("a request");
+    let accepted = node.accept(parts.entity, parts.method.as_str(), &parts.args, "", None);
+    let op = Op::Call(accepted.expect("it fits"));
+    let mut reply = node.ask(op).expect("there is room");
+    step_on(steps);
+    let body = now(&mut reply).expect("it is answered").body;
+    assert!(matches!(body, Body::Outcome { .. }), "{body:?}");
+}
+
+/// Nobody writes any more, and yet the node says that the next write would find no room, and that there
+/// is room again.
+#[test]
+fn a_next_segment_that_cannot_be_made_shows_at_once() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps) = open(&disk);
+    settle(&mut steps);
+    disk.limit_bytes(Some(disk.bytes()));
+    while steps.preparer() != Stepped::Did {
+        add_long(&node, &mut steps);
+    }
+    step_on(&mut steps);
+    let Health::Unavailable(Unavailable::DiskFull(why)) = node.health() else {
+        panic!("{:?}", node.health());
+    };
+    assert!(why.contains("segment"), "{why}");
+    let durable = node.durable_seq();
+    step_on(&mut steps);
+    assert!(
+        matches!(node.health(), Health::Unavailable(_)),
+        "it is still full"
+    );
+    disk.limit_bytes(None);
+    step_on(&mut steps);
+    assert_eq!(
+        (node.health(), node.durable_seq()),
+        (Health::Ready, durable)
+    );
+}
+
+/// Calls that are answered with as much as a value may hold, together more than may wait for the log.
+fn ask_for_much(node: &Node) -> Vec<Pending> {
+    let most = REPLY_BYTES_WAITING_MAX / VALUE_BYTES_MAX;
+    (0..most + 40).map(|_| add(node)).collect()
+}
+
+fn open_lavish(disk: &MemoryDisk) -> (Node, Steps) {
+    let much = catalog_with(|_, _| Ok(json!("x".repeat(VALUE_BYTES_MAX - 2))));
+    open_with(disk, much)
+}
+
+/// A batch whose answers are too many to wait for the log together rests until the log has come on.
+#[test]
+fn answers_that_wait_are_bounded_within_a_batch() {
+    let (node, mut steps) = open_lavish(&MemoryDisk::new());
+    settle(&mut steps);
+    let mut replies = ask_for_much(&node);
+    for _ in 0..100 {
+        steps.executor();
+    }
+    assert!(
+        matches!(steps.executor(), Stepped::Idle(Some(_))),
+        "it rests"
+    );
+    steps.committer(); // the record is durable
+    steps.committer(); // what was run is answered
+    let mut came = replies.extract_if(.., |reply| now(reply).is_some());
+    let bytes = came.by_ref().count() * VALUE_BYTES_MAX;
+    let most = REPLY_BYTES_WAITING_MAX + REPLY_BYTES_TOGETHER_MAX + 2 * VALUE_BYTES_MAX;
+    assert!((REPLY_BYTES_WAITING_MAX..most).contains(&bytes), "{bytes}");
+    drop(came);
+    assert!(!replies.is_empty());
+    settle(&mut steps);
+    for reply in &mut replies {
+        let body = now(reply).expect("it is answered").body;
+        assert!(matches!(body, Body::Outcome { .. }), "{body:?}");
+    }
+}
+
+/// The log fails while a batch rests: all of it is taken back, and whoever waits is told.
+#[test]
+fn a_batch_that_rests_when_the_log_fails_is_taken_back() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps) = open_lavish(&disk);
+    settle(&mut steps);
+    let mut replies = ask_for_much(&node);
+    for _ in 0..100 {
+        steps.executor();
+    }
+    let kind = ErrorKind::Other;
+    disk.inject(0, Fault::Sync { kind });
+    settle(&mut steps);
+    for reply in &mut replies {
+        let body = now(reply).expect("it is told").body;
+        let failed = matches!(body, Body::Unavailable(Unavailable::DiskFailed(_)));
+        assert!(failed, "it is told");
+    }
+    assert_eq!(node.durable_seq(), Seq(2));
+}
+
+/// Those that simulated lives seldom or never come to.
+#[test]
+fn deliberate_bugs_are_caught() {
+    assert_caught(&[
+        (
+            Bug::PreparationUnseen,
+            a_next_segment_that_cannot_be_made_shows_at_once,
+        ),
+        (
+            Bug::RepliesUnbounded,
+            answers_that_wait_are_bounded_within_a_batch,
+        ),
+    ]);
 }
 
 /// The checkpoint that was begun for whoever waits held what was taken back; the next one was not begun

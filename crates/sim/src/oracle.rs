@@ -142,6 +142,8 @@ pub struct Oracle {
     pub(crate) now: Timestamp,
     pub(crate) seq: Seq,
     defect: Option<Defect>,
+    /// Methods' values have something more in them.
+    changed: bool,
 }
 
 /// What a command must be answered.
@@ -174,7 +176,15 @@ impl Oracle {
             now: Timestamp(0),
             seq: Seq::ZERO,
             defect,
+            changed: false,
         }
+    }
+
+    /// The same state, of methods whose values are not what they were.
+    #[must_use]
+    pub(crate) fn changed(self) -> Self {
+        let changed = true;
+        Self { changed, ..self }
     }
 
     /// Runs the next command.

@@ -173,6 +173,10 @@ bugs! {
         ManifestUnchecked,
     }
     Node {
+        /// However much waits for the log, a batch is run on.
+        RepliesUnbounded,
+        /// That the next segment could not be made is not seen before the next write.
+        PreparationUnseen,
         /// A reply leaves before its command is durable.
         RepliesEarly,
         /// A query is answered before what it saw is durable.

@@ -71,6 +71,7 @@ impl World<'_> {
             self.note("power losses");
             self.lose_power();
         }
+        self.change_build()?;
         self.restart()
     }
 
@@ -208,6 +209,7 @@ impl World<'_> {
         )?;
         self.check_survivors(recovered.seq, checkpoint)?;
         self.history.began_at(checkpoint);
+        self.try_other_builds(store.durable())?;
         let counts = self.disk.counts();
         self.life = Some(Life {
             node,

@@ -8,17 +8,15 @@ use ordain_log::Log;
 use ordain_log::disk::{Disk, MemoryDisk};
 use ordain_node::{Clock, Health, Node, OpenError, Options, Recovered, Stepped};
 use ordain_store::{MemoryStore, StateHash, Store, snapshot, state_hash};
-use ordain_types::{Call, EntityId, Method};
 
 use super::Lapse;
 use super::asks::Standing;
 use super::look::{unreadable, whole_state};
 use super::store::copy;
 use super::world::World;
-use crate::compare::{Difference, Same, same, same_state};
+use crate::compare::{Difference, Same, holds, same, same_state};
 use crate::dump;
 use crate::host;
-use crate::program::Program;
 
 impl World<'_> {
     pub(super) fn finish(&mut self) -> Same {
@@ -48,6 +46,7 @@ impl World<'_> {
         self.tell(|| format!("{last}, state {hash}"));
         let end = copy(&*store).map_err(unreadable)?;
         drop(store);
+        self.apart_is_refused(&end)?;
         self.replay_all(hash)?;
         self.restore_all()?;
         self.damage_at_rest(&end, hash)
@@ -62,7 +61,6 @@ impl World<'_> {
         }
         self.tell(|| "all is mended".to_owned());
         self.settle()?;
-        self.write_once()?;
         let stopped = self.disk.counts().stopped;
         let lost = |life: &super::world::Life| life.is_lost() || stopped > life.stopped_before;
         if self.life.as_ref().is_none_or(lost) {
@@ -71,20 +69,6 @@ impl World<'_> {
         }
         self.healed = true;
         Ok(())
-    }
-
-    /// What broke unseen, as a segment in the making, shows at the latest with the next write. That may
-    /// go unanswered.
-    fn write_once(&mut self) -> Same {
-        let call = Call {
-            entity: EntityId::new("alpha", "a").expect("an id"),
-            method: Method::new("run").expect("a name"),
-            args: Program::default().json().into(),
-            caller: format!("client {}", self.history.asks().len()),
-            idempotency_key: None,
-        };
-        self.call(call, None)?;
-        self.settle()
     }
 
     /// Calls after the healing are answered.
@@ -162,6 +146,10 @@ impl World<'_> {
                 &recovered.seq,
                 &self.history.last(),
             )?;
+            holds(recovered.differences.is_empty(), || {
+                let found = format!("{:?}", recovered.differences);
+                Difference::new(format!("{what}: differences"), found, "none")
+            })?;
             let state = whole_state(&*store)?;
             same_state(&what, &state, &dump::of_oracle(self.history.oracle()))?;
             same(|| format!("{what}: hash"), &hash_of(&*store)?, &hash)?;
@@ -179,6 +167,8 @@ impl World<'_> {
         let options = Options {
             memory_budget_bytes: self.chance.pick(&[2 << 30, 1 << 20]),
             checkpoint_interval: Duration::from_secs(1 << 20),
+            // Several builds may have run what is replayed.
+            replay_other_build: self.settings.builds,
             ..self.options()
         };
         let disk: Arc<dyn Disk> = Arc::new(disk);
@@ -214,10 +204,13 @@ impl World<'_> {
                 )
             })?;
             let what = format!("the backup of {}", summary.seq);
+            let expected = self.history.state_at(summary.seq).expect("durable");
+            let ran_by = expected.in_force.build.0.clone();
+            let now = std::mem::replace(&mut self.settings.build, ran_by);
             let restored = self.live_once(disk, store.clone());
+            self.settings.build = now;
             restored
                 .map_err(|error| Difference::new(&*what, error.to_string(), "it can be opened"))?;
-            let expected = self.history.state_at(summary.seq).expect("durable");
             let state = whole_state(&*store)?;
             // A node that found other settings put its own in force, after the backup.
             match store.seq() == summary.seq {

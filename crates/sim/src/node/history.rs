@@ -200,6 +200,12 @@ impl History {
         at.ok().map(|at| &self.records[at])
     }
 
+    /// The records of the batches after a seq.
+    pub fn records_after(&self, seq: Seq) -> impl Iterator<Item = &Record> {
+        let records = self.records.iter();
+        records.filter(move |record| record.first_seq > seq)
+    }
+
     /// The state after the command of a seq.
     pub fn state_at(&self, seq: Seq) -> Option<Oracle> {
         let (from, state) = self.states.range(..=seq).next_back()?;

@@ -25,6 +25,7 @@
 //! - digests come to the log in the order of their batches, and none is left out;
 //! - the log has all that a start would replay;
 //! - a checkpoint is the oracle's state as of its seq, and never ahead of the durable log;
+//! - another build refuses to run what this one ran, and made to, tells all that came out differently;
 //! - damage at rest is told of by name and place, or does no harm.
 //!
 //! The world knows no clock, no thread and no file: a store that has files comes from outside, as a
@@ -37,6 +38,7 @@ use crate::compare::Difference;
 use crate::report::{Failure, Report, Scope};
 
 mod asks;
+mod builds;
 mod clients;
 mod crashes;
 mod damage;
@@ -109,7 +111,7 @@ pub fn run(
     scope: Scope,
     medium: &mut dyn Medium,
 ) -> Result<Report, Box<Failure>> {
-    let mut world = World::new(chance, scope, medium);
+    let mut world = World::new(chance, seed, scope, medium);
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let lived = lived.unwrap_or_else(|panic| Err(Difference::panicked(&*panic)));
     world.abandon();

@@ -59,6 +59,10 @@ pub(super) struct Settings {
     pub wordy: bool,
     /// Bytes the disk has room for.
     pub limit: Option<u64>,
+    /// Other builds of the program are tried, and take over.
+    pub builds: bool,
+    /// The build that runs.
+    pub build: String,
 }
 
 /// The node from one start to its end.
@@ -104,7 +108,7 @@ impl Life {
 }
 
 impl<'a> World<'a> {
-    pub fn new(mut chance: Chance, scope: Scope, medium: &'a mut dyn Medium) -> Self {
+    pub fn new(mut chance: Chance, seed: u64, scope: Scope, medium: &'a mut dyn Medium) -> Self {
         let large = chance.one_in(8);
         let settings = Settings {
             history_bytes: chance.pick(&[1 << 30, 0]),
@@ -113,6 +117,9 @@ impl<'a> World<'a> {
             large,
             wordy: chance.one_in(8),
             limit: None,
+            // By the seed, not by chance: the other worlds stay what they were.
+            builds: seed % 5 == 4,
+            build: "sim".to_owned(),
         };
         let mut history = History::new(scope.defect);
         history.clock_shows(BEGIN);
@@ -203,7 +210,7 @@ impl<'a> World<'a> {
             checkpoint_log_bytes: chance.pick(&[1 << 30, 1, 3_000, 20_000]),
             history_bytes: self.settings.history_bytes,
             retention: self.settings.retention,
-            build: Some("sim".to_owned()),
+            build: Some(self.settings.build.clone()),
             read_back: chance.one_in(2),
             clock: self.clock.clone(),
             ..Options::default()

@@ -135,6 +135,9 @@ impl<'a> Running<'a> {
     fn method(&mut self, program: &Program) -> Result<Bytes, Stop> {
         let mut seen = Vec::new();
         self.ops(&program.ops, &mut seen)?;
+        if self.world.changed {
+            seen.push(Value::Null);
+        }
         let value = Bytes::from(Value::from(seen).to_string());
         if value.len() > limits::VALUE_BYTES_MAX {
             return self.fault(FaultKind::ValueBytes);
