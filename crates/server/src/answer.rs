@@ -177,6 +177,17 @@ impl Asked {
 }
 
 impl Answer {
+    /// The bytes of what can be long in it: its value, or a rejection's details.
+    pub fn bytes(&self) -> usize {
+        match &self.result {
+            Ok(value) => value.len(),
+            Err(problem) => problem
+                .details
+                .as_ref()
+                .map_or(0, |details| details.get().len()),
+        }
+    }
+
     /// The answer to what did not get in.
     pub fn refused(problem: Problem) -> Self {
         Self {

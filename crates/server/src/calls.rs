@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::answer::{self, Answer, Asked};
 use crate::auth::Caller;
+use crate::room::Room;
 
 /// In which order answers are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub(crate) struct Calls<W> {
     node: Node,
     caller: Caller,
     order: Order,
-    most: usize,
+    room: Room,
     inbox: Arc<Inbox>,
     /// To be handed over with the next [`Calls::submit`].
     ops: Vec<(Op, ReplyTo)>,
@@ -73,7 +74,7 @@ impl<W> Calls<W> {
             node,
             caller,
             order,
-            most,
+            room: Room::new(most),
             inbox: Arc::default(),
             ops: Vec::new(),
             slots: VecDeque::new(),
@@ -104,7 +105,7 @@ impl<W> Calls<W> {
 
     /// Whether another call may come in.
     pub fn has_room(&self) -> bool {
-        self.slots.len() < self.most
+        self.room.is_there()
     }
 
     /// Whether every answer was given.
@@ -116,6 +117,7 @@ impl<W> Calls<W> {
     /// [`Calls::submit`].
     pub fn take(&mut self, who: W, call: Result<WireCall<'_>, Problem>) {
         self.count();
+        self.room.asked();
         let token = self.first + self.slots.len() as u64;
         let admitted = call.and_then(|call| {
             let request = call.check()?;
@@ -128,8 +130,9 @@ impl<W> Calls<W> {
                 self.slots.push_back(Slot::Waiting(who, asked));
             }
             Err(problem) => {
-                self.slots
-                    .push_back(Slot::Answered(who, Answer::refused(problem)));
+                let answer = Answer::refused(problem);
+                self.room.refused(answer.bytes());
+                self.slots.push_back(Slot::Answered(who, answer));
                 self.note(token);
             }
         }
@@ -198,6 +201,7 @@ impl<W> Calls<W> {
         let Slot::Answered(who, answer) = std::mem::replace(slot, Slot::Taken) else {
             unreachable!("just looked");
         };
+        self.room.given(answer.bytes());
         while let Some(Slot::Taken) = self.slots.front() {
             self.slots.pop_front();
             self.first += 1;
@@ -209,7 +213,9 @@ impl<W> Calls<W> {
         let slot = &mut self.slots[(token - self.first) as usize];
         match std::mem::replace(slot, Slot::Taken) {
             Slot::Waiting(who, asked) => {
-                *slot = Slot::Answered(who, answer(&asked));
+                let answer = answer(&asked);
+                self.room.answered(answer.bytes());
+                *slot = Slot::Answered(who, answer);
                 self.note(token);
             }
             settled => *slot = settled,

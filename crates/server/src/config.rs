@@ -21,6 +21,9 @@ pub const PAGE_FIELDS: usize = 100;
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 // What the engine gives is cut where a page ends, or a page that is cut short would not say so.
 const _: () = assert!(PAGE_BYTES_MAX + FIELD_KEY_BYTES_MAX * PAGE_FIELDS_MAX <= SCAN_BYTES_MAX);
+/// Bytes of answers of one batch or stream beyond which no more of its calls are read. Those that are on
+/// their way are reckoned as long as answers were of late, and may be longer.
+pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Connections beyond the limit that are told so; those beyond that are closed without a word.
 pub(crate) const TURNED_AWAY_MAX: usize = 64;
 

@@ -50,6 +50,7 @@ mod inspect;
 mod metrics;
 mod outlet;
 mod params;
+mod room;
 mod route;
 mod server;
 mod service;
@@ -60,8 +61,8 @@ mod tls;
 
 pub use auth::{Scope, Token, TokenError};
 pub use config::{
-    BindError, Config, HEAD_BYTES_MAX, LINE_BYTES_MAX, Limits, PAGE_BYTES_MAX, PAGE_FIELDS,
-    PAGE_FIELDS_MAX, TlsFiles,
+    ANSWER_BYTES_MAX, BindError, Config, HEAD_BYTES_MAX, LINE_BYTES_MAX, Limits, PAGE_BYTES_MAX,
+    PAGE_FIELDS, PAGE_FIELDS_MAX, TlsFiles,
 };
 pub use route::{ServedRoute, served_routes};
 pub use server::{Handle, Server, Stopped};
