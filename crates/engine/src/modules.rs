@@ -418,6 +418,7 @@ impl Tx {
     /// The same of the store alone, but for what memory knows to be deleted.
     fn cold_holds_state(&mut self, prefix: &[u8]) -> bool {
         const ASKED: usize = 256;
+        const BYTES: usize = 1 << 20;
         if self.rows.cold_is_empty() {
             return false;
         }
@@ -426,7 +427,7 @@ impl Tx {
         loop {
             let to = std::ops::Bound::Excluded(&end[..]);
             let lower = from.as_ref().map(|key| &key[..]);
-            let found = match self.cold.scan(lower, to, false, ASKED) {
+            let found = match self.cold.scan(lower, to, false, ASKED, BYTES) {
                 Ok(found) => found,
                 Err(error) => self.stop(error),
             };
@@ -438,10 +439,10 @@ impl Tx {
                 return true;
             }
             match found.last() {
-                Some((last, _)) if found.len() == ASKED => {
+                Some((last, _)) => {
                     from = std::ops::Bound::Excluded(last.as_bytes().to_vec());
                 }
-                _ => return false,
+                None => return false,
             }
         }
     }

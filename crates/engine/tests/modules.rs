@@ -34,6 +34,7 @@ impl Cold for Durable {
         to: Bound<&[u8]>,
         _: bool,
         limit: usize,
+        _: usize,
     ) -> Result<ColdRows, ColdError> {
         let granules = self.0.lock().expect("one thread");
         let rows = granules.range::<[u8], _>((from, to)).take(limit);
