@@ -7,6 +7,8 @@
 //!   door        where requests go when time does not matter: loading and checking
 //!   measure     windows of time, and what came back in each
 //!   drive/      where requests go when it does: closed loop, open loop
+//!   language    what methods are written in; the modules of the examples
+//!   subject     a workload in one language, loaded and ready to be driven
 //!   process     what a process costs; one that ends with its owner
 //!   server      a server as a child process
 //!   echo        a server that answers without doing anything
@@ -14,6 +16,7 @@
 //!   memory      what an entity takes, and what a server takes that does nothing
 //!   run         a run's directory, its seed, its end when somebody wants one
 //!   report      results, for people and as JSON
+//!   side_by_side  results of several languages in one table
 //!   pick        which of many, by name
 //!   limits/     what the machine allows
 //!   words       the words of `bench`
@@ -36,6 +39,7 @@ pub mod door;
 mod drive;
 mod echo;
 mod guard;
+mod language;
 mod limits;
 mod measure;
 mod memory;
@@ -45,6 +49,8 @@ mod recovery;
 mod report;
 mod run;
 mod server;
+mod side_by_side;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -177,6 +177,13 @@ impl Record {
         }
     }
 
+    /// Adds what was recorded by a plan that came after this one: its windows follow.
+    pub fn append(&mut self, later: Record) {
+        self.outside.merge(&later.outside);
+        self.windows.extend(later.windows);
+        self.ticks.extend(later.ticks);
+    }
+
     /// Adds what another recorded by the same plan.
     pub fn merge(&mut self, other: &Record) {
         self.outside.merge(&other.outside);

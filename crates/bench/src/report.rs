@@ -6,6 +6,7 @@ use std::time::Duration;
 use ordain_cli::Output;
 use serde::Serialize;
 
+use crate::language::Language;
 use crate::measure::{Counts, Record};
 
 /// What a figure is called: by programs, and by people with its unit.
@@ -38,7 +39,7 @@ const QUANTILES: [(Name, f64); 3] = [
 /// How many points a distribution of latencies has at most.
 const POINTS: usize = 200;
 
-/// Processor time at the start of each window and at the end of the last.
+/// Processor time spent in each window.
 #[derive(Debug, Clone, Default)]
 pub struct CpuTimes {
     /// Of this process.
@@ -56,6 +57,8 @@ pub struct Report {
     pub about: String,
     /// How it was driven.
     pub driver: String,
+    /// What its methods are written in.
+    pub language: Language,
     /// What all choices follow from.
     pub seed: u64,
     /// What does not hold; empty if all does.
@@ -135,7 +138,7 @@ impl Report {
     /// The results of what was recorded in windows of this length.
     pub fn new(
         (workload, about): (&'static str, String),
-        driver: String,
+        (driver, language): (String, Language),
         seed: u64,
         (record, window): (&Record, Duration),
         cpu: &CpuTimes,
@@ -150,6 +153,7 @@ impl Report {
             workload,
             about,
             driver,
+            language,
             seed,
             violations,
             figures: figures(&record.windows, window, cpu),
@@ -172,6 +176,9 @@ impl Report {
             return output.json(self);
         }
         head(output, &self.violations, self.workload, &self.about)?;
+        if self.language != Language::Rust {
+            output.line(format!("language  {}", self.language.name()))?;
+        }
         output.line(format!("driven    {}", self.driver))?;
         table(output, &self.figures)?;
         output.line(format!("committed   {}", list(&self.committed)))?;
@@ -182,12 +189,20 @@ impl Report {
             output.line(format!("            first: {trouble}"))?;
         }
         output.line(format!("seed        {}", self.seed))?;
-        let held = if self.violations.is_empty() {
-            "hold"
-        } else {
-            "VIOLATED"
-        };
-        output.line(format!("invariants  {held}"))
+        output.line(format!("invariants  {}", self.held()))
+    }
+
+    /// Whether its invariants hold, for people.
+    pub fn held(&self) -> &'static str {
+        match self.violations.is_empty() {
+            true => "hold",
+            false => "VIOLATED",
+        }
+    }
+
+    /// The figure that programs know by this name.
+    pub fn figure(&self, key: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.name.key == key)
     }
 }
 
@@ -266,19 +281,17 @@ fn figures(windows: &[Counts], window: Duration, cpu: &CpuTimes) -> Vec<Figure> 
 fn cpu_per_transaction(
     name: Name,
     windows: &[Counts],
-    times: &[Option<Duration>],
+    spent: &[Option<Duration>],
 ) -> Option<Figure> {
-    let spent = times
-        .windows(2)
-        .map(|pair| Some(pair[1]?.saturating_sub(pair[0]?)));
     let each = windows.iter().zip(spent).filter_map(|(counts, spent)| {
         let committed = counts.committed().max(1) as f64;
-        Some(spent?.as_secs_f64() * 1e6 / committed)
+        Some((*spent)?.as_secs_f64() * 1e6 / committed)
     });
     Figure::over(name, each.collect())
 }
 
-fn list<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
+/// `transfer 1,234, balance 56`.
+pub fn list<K: std::fmt::Display>(counts: &BTreeMap<K, u64>) -> String {
     let each: Vec<_> = counts
         .iter()
         .map(|(name, n)| format!("{name} {}", thousands(*n)))

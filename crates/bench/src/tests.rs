@@ -164,12 +164,15 @@ fn the_travel_agency_gives_each_place_once() {
     assert!(all.committed.contains_key("search") && all.committed.contains_key("recommend"));
     driven(travel::entities(), &agency(Mix::Reserve, 1_000), 1);
     // So little there is that it is soon sold out.
-    let (node, all) = counted(travel::entities(), &agency(Mix::Reserve, 1));
-    let codes: Vec<_> = all.rejected.keys().map(String::as_str).collect();
-    assert_eq!(codes, ["sold_out"]);
-    let first = node.query(travel::Rooms::at("h0000001").vacancy());
-    let travel::Vacancy { left, taken } = first.expect("rooms");
-    assert_eq!(left + taken, 1);
+    let agency = agency(Mix::Reserve, 1);
+    let node = loaded(travel::entities(), &agency);
+    let lane = Lane::new(&agency, plan(), 0, SLOTS, SLOTS, 7);
+    let record = closed::embedded(&node, lane).expect("nothing is refused");
+    let mut all = record.outside.clone();
+    record.windows.iter().for_each(|window| all.merge(window));
+    assert!(all.rejected.keys().eq(["sold_out"]), "{:?}", all.rejected);
+    assert!((1..=100).contains(&all.committed()), "{}", all.committed());
+    assert_eq!(violations(&node, &agency), [""; 0]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use ordain::Options;
 use ordain_cli::parse_duration;
 
 use crate::choose::Spread;
+use crate::language::Language;
 use crate::measure::Plan;
 use crate::workload::Workload;
 use crate::workload::market::{Market, Sizes};
@@ -43,6 +44,17 @@ pub struct Words {
     /// What to measure
     #[arg(value_enum)]
     pub what: What,
+
+    /// What the methods are written in; several are measured in turn and shown side by side
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LANGUAGE,…",
+        value_delimiter = ',',
+        default_value = "rust",
+        help_heading = "What"
+    )]
+    pub lang: Vec<Language>,
 
     /// Run a node in this process (the default without --url and --server)
     #[arg(long, help_heading = "Where", conflicts_with_all = ["url", "server"])]
@@ -204,6 +216,26 @@ impl Words {
             "there must be some memory"
         );
         ensure!(!self.duration.is_zero(), "a run takes time");
+        self.check_languages(url_given)
+    }
+
+    fn check_languages(&self, url_given: bool) -> anyhow::Result<()> {
+        for (at, language) in self.lang.iter().enumerate() {
+            let name = language.name();
+            ensure!(
+                !self.lang[..at].contains(language),
+                "--lang names {name} twice"
+            );
+            language.module(self.what)?;
+            ensure!(
+                !self.echo || *language == Language::Rust,
+                "--echo runs no methods: leave out --lang"
+            );
+        }
+        ensure!(
+            !url_given || self.lang.len() == 1,
+            "a server has an application in one language: give --url one --lang"
+        );
         Ok(())
     }
 
@@ -279,9 +311,9 @@ impl Words {
         options
     }
 
-    /// When it is measured, from now on.
-    pub fn plan(&self) -> Plan {
-        let (warm_up, window, windows) = (self.warm_up, self.duration, self.runs);
+    /// When so many runs are measured, from now on.
+    pub fn plan(&self, windows: usize) -> Plan {
+        let (warm_up, window) = (self.warm_up, self.duration);
         Plan {
             begin: Instant::now(),
             warm_up,

@@ -29,6 +29,7 @@ pub mod settings;
 mod units;
 
 pub use command::{Context, ExtraCommand};
+pub use commands::serve::modules_only;
 pub use config::{Config, ConfigError, Origin, Said, Sources};
 pub use exit::{Exit, Failure};
 pub use output::{Bar, Output};

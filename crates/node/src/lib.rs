@@ -65,7 +65,7 @@ pub use lock::{DataDir, DirError};
 pub use node::{Node, Op};
 pub use options::{Options, OptionsError};
 pub use ordain_engine::{
-    Catalog, Invocation, InvocationStatus, LogLine, Module, ModuleStatus, Modules,
+    Catalog, Invocation, InvocationStatus, LogLine, Module, ModuleStatus, Modules, TypeDef,
 };
 pub use recovery::{Difference, OpenError, Progress, Recovered};
 pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};

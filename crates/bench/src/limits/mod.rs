@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain_cli::{Context, Failure, Output, parse_duration};
+use ordain_node::Catalog;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -172,7 +173,9 @@ async fn echo(words: &str, duration: Duration, handle: &Handle) -> anyhow::Resul
     let mut words = crate::words::Words::of(words)?;
     words.duration = duration;
     words.warm_up = duration.min(WARM_UP_MAX);
-    let report = Bench::new(words, handle.clone()).child().await?;
+    let bench = Bench::new(words, handle.clone());
+    let mut reports = bench.run(None, &Catalog::default()).await?;
+    let report = reports.pop().context("one language was measured")?;
     ensure!(
         report.violations.is_empty(),
         "{}",
@@ -183,8 +186,7 @@ async fn echo(words: &str, duration: Duration, handle: &Handle) -> anyhow::Resul
         "not all was answered: {:?}",
         report.first_trouble
     );
-    let figure = |key| report.figures.iter().find(|figure| figure.name.key == key);
-    let median = |key| figure(key).map(|figure| figure.median);
+    let median = |key| report.figure(key).map(|figure| figure.median);
     Ok(Measured {
         per_second: median("per_second").context("there is no rate")?,
         p50_us: median("p50_us"),

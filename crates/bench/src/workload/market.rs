@@ -17,6 +17,9 @@ use crate::answer::{Answer, Ask, ask};
 use crate::choose::{Chance, Chooser, Spread, chance};
 use crate::door::Door;
 
+/// More than any order costs, and a number that is exact in every language.
+const RICH_CENTS: i64 = 1_000_000_000_000;
+
 /// How much there is of everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
@@ -287,7 +290,7 @@ impl Shoppers {
         let limit_cents = if self.chance.random_range(0..50) == 0 {
             10_000
         } else {
-            i64::MAX
+            RICH_CENTS
         };
         let customer = self.customer();
         self.pending = Pending::Checkout { customer };

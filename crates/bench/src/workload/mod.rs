@@ -4,6 +4,7 @@ pub mod audit;
 pub mod ledger;
 pub mod market;
 pub mod movie;
+pub mod named;
 pub mod notes;
 mod rest;
 pub mod retwis;

@@ -8,7 +8,7 @@ mod entities;
 mod hash;
 mod inspect;
 mod log;
-mod serve;
+pub(crate) mod serve;
 mod telling;
 mod token;
 

@@ -26,7 +26,7 @@ const GROUPS: &[Group] = &[Group::Data, Group::Serve];
 pub fn serve() -> ExtraCommand {
     let command = Command::new("serve")
         .about("Run the server")
-        .arg(replay_flag());
+        .args([modules_flag(), replay_flag()]);
     ExtraCommand::new(command, GROUPS, |context, given| {
         let dir = context.config.dir();
         run(context, given, &dir, false)
@@ -42,7 +42,7 @@ pub fn dev() -> ExtraCommand {
         .help("Keep the data in a temporary directory, removed at the end");
     let command = Command::new("dev")
         .about("Run the server for trying things out: prints a line to paste for each method")
-        .args([temp, replay_flag()]);
+        .args([temp, modules_flag(), replay_flag()]);
     ExtraCommand::new(command, GROUPS, |context, given| {
         if !given.get_flag("temp") {
             let dir = context.config.dir();
@@ -57,6 +57,22 @@ pub fn dev() -> ExtraCommand {
         })?;
         run(context, given, &dir.path().join("data"), true)
     })
+}
+
+fn modules_flag() -> Arg {
+    Arg::new("modules_only")
+        .long("modules-only")
+        .action(ArgAction::SetTrue)
+        .help("Leave out this program's own entities: their types are free for modules")
+}
+
+/// The same without what the program itself can call: only what is deployed.
+pub fn modules_only(catalog: &Catalog) -> Catalog {
+    let empty = Catalog::default();
+    match catalog.host() {
+        Some(host) => empty.with_host(host.clone()),
+        None => empty,
+    }
 }
 
 fn replay_flag() -> Arg {
@@ -81,8 +97,12 @@ fn run(context: Context, given: &ArgMatches, dir: &Path, friendly: bool) -> Resu
         replay_other_build: given.get_flag("replay_other_build"),
         ..node::options(&context.config, &context.program)
     };
+    let catalog = match given.get_flag("modules_only") {
+        true => modules_only(&context.catalog),
+        false => context.catalog.clone(),
+    };
     let start = Start {
-        catalog: context.catalog.clone(),
+        catalog,
         dir: dir.to_owned(),
         options,
         context,
