@@ -145,21 +145,13 @@ impl<'a> Replay<'a> {
                 .try_for_each(|read| run(read).map(&mut tell)),
             ReadAhead::OnAThread => thread::scope(|scope| {
                 let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
-                let (done, hear) = sync_channel(RECORDS_AHEAD_MAX);
-                // Each ends when there is no more to be had, or when nobody takes what it gives.
+                // It ends when there is no more to read, or when nobody takes it.
                 scope.spawn(move || read.into_iter().all(|read| give.send(read).is_ok()));
-                // What ran on the executor's stack needs one like it again.
-                let stack = thread::Builder::new().stack_size(STACK_BYTES);
-                let replay = stack.spawn_scoped(scope, move || {
-                    let mut reads = take.into_iter();
-                    reads.all(|read| {
-                        let ran = run(read);
-                        let goes_on = ran.is_ok();
-                        done.send(ran).is_ok() && goes_on
-                    })
-                });
-                replay.expect("the system gives a thread");
-                hear.into_iter().try_for_each(|ran| ran.map(&mut tell))
+                // What ran on the executor's stack needs one like it again, whoever opens the node.
+                stacker::grow(STACK_BYTES, move || {
+                    take.into_iter()
+                        .try_for_each(|read| run(read).map(&mut tell))
+                })
             }),
         }
     }
