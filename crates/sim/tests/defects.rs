@@ -72,7 +72,7 @@ fn what_fails_is_made_small() {
             ..Scope::default()
         };
         // Of the first few the shortest: the long ones take long.
-        let few = failures(world, scope, 300).take(3);
+        let few = failures(world, scope, 300).take(12);
         let failure = few.min_by_key(|failure| failure.tape.len());
         let failure = failure.expect("a seed notices");
         let (kind, before) = (failure.kind(), failure.tape.len());
