@@ -118,7 +118,7 @@ impl Language {
         let found = found.with_context(|| {
             let there: Vec<_> = modules.iter().map(|(what, _)| name_of(*what)).collect();
             let there = match &there[..] {
-                [] => "none is".to_owned(),
+                [] => "nothing".to_owned(),
                 some => some.join(", "),
             };
             let (what, language) = (name_of(what), self.name());
