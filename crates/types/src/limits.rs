@@ -73,6 +73,16 @@ pub const ENTITY_TYPES_MAX: usize = 60_000;
 /// Methods of one entity type of a module.
 pub const METHODS_MAX: usize = 1_000;
 
+/// Ticks of the JavaScript interpreter in one call from outside it: each stands for ten thousand steps back
+/// in a loop or into a function.
+pub const JAVASCRIPT_TICKS_MAX: u64 = 4_000;
+/// Bytes that JavaScript may take in one call from outside it, beside what its modules hold.
+pub const JAVASCRIPT_MEMORY_BYTES_MAX: usize = 64 << 20;
+/// Bytes of stack that JavaScript may use from where it is entered first.
+pub const JAVASCRIPT_STACK_BYTES_MAX: usize = 1 << 20;
+/// Bytes of stack that a thread needs on which JavaScript runs.
+pub const JAVASCRIPT_THREAD_STACK_BYTES_MIN: usize = 2 << 20;
+
 /// Commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 8_192;
 /// Bytes of commands after which a batch is full. One command more may pass it.
@@ -82,6 +92,8 @@ const _: () = assert!(VALUE_BYTES_MAX <= WRITTEN_BYTES_MAX);
 const _: () = assert!(VALUE_BYTES_MAX + FIELD_KEY_BYTES_MAX <= SCAN_BYTES_MAX);
 const _: () = assert!(SCAN_BYTES_MAX <= READ_BYTES_MAX);
 const _: () = assert!(CALL_DEPTH_MAX <= CALLS_MAX);
+const _: () = assert!(2 * JAVASCRIPT_STACK_BYTES_MAX <= JAVASCRIPT_THREAD_STACK_BYTES_MIN);
+const _: () = assert!(16 * VALUE_BYTES_MAX <= JAVASCRIPT_MEMORY_BYTES_MAX / 2);
 const _: () = assert!(NAME_BYTES_MAX + 1 + KEY_BYTES_MAX <= CALLER_BYTES_MAX);
 const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(SENDS_MAX <= SENDS_PENDING_MAX);

@@ -1,0 +1,261 @@
+//! What JavaScript throws, as the engine and people need it: a message with the user's own file, line and
+//! column, and the stack.
+
+use ordain_types::{FaultKind, Json, Rejection};
+use rquickjs::{Ctx, Error, Function, Object, Value};
+
+use super::cache;
+use super::compile::Compiled;
+use super::instance::Library;
+use super::meter::Broken;
+use super::raw;
+use super::sources::SDK;
+use super::syntax::Position;
+
+/// Something that was thrown and is no rejection.
+#[derive(Debug, Clone)]
+pub struct Thrown {
+    pub kind: FaultKind,
+    pub message: String,
+    /// Where, if it is known.
+    pub place: Option<(String, Position)>,
+    /// The calls on the stack in the user's files, the innermost first.
+    pub frames: Vec<StackFrame>,
+}
+
+/// A call on the interpreter's stack.
+#[derive(Debug, Clone)]
+pub struct StackFrame {
+    pub function: String,
+    pub file: String,
+    pub at: Position,
+}
+
+/// What a method ended with that did not come to its value.
+pub enum Ending {
+    Rejected(Rejection),
+    Thrown(Thrown),
+}
+
+impl Thrown {
+    pub fn plain(message: impl Into<String>) -> Self {
+        Self {
+            kind: FaultKind::Exception,
+            message: message.into(),
+            place: None,
+            frames: Vec::new(),
+        }
+    }
+
+    /// At the beginning of a function.
+    pub fn at_function(function: &Function<'_>, message: String) -> Self {
+        Self {
+            place: place_of(function),
+            ..Self::plain(message)
+        }
+    }
+
+    /// A limit that was passed.
+    pub fn broken(broken: Broken, when: &str) -> Self {
+        use ordain_types::limits as l;
+        let (kind, message) = match broken {
+            Broken::Instructions => (
+                FaultKind::Instructions,
+                format!(
+                    "the module ran for more than {} ticks {when}; look for a loop that does not end, or do the \
+                     work in several transactions",
+                    l::JAVASCRIPT_TICKS_MAX
+                ),
+            ),
+            Broken::Memory => (
+                FaultKind::Memory,
+                format!(
+                    "the module took more than {} bytes of memory {when}",
+                    l::JAVASCRIPT_MEMORY_BYTES_MAX
+                ),
+            ),
+            Broken::Stack => (
+                FaultKind::Stack,
+                format!(
+                    "the module used more than {} bytes of stack {when}; look for a recursion that does not end",
+                    l::JAVASCRIPT_STACK_BYTES_MAX
+                ),
+            ),
+        };
+        Self {
+            kind,
+            ..Self::plain(message)
+        }
+    }
+
+    /// The same with the places that people count.
+    pub fn of(mut self, compiled: &Compiled) -> Self {
+        if let Some((file, at)) = &mut self.place {
+            *at = compiled.place(file, *at);
+        }
+        for frame in &mut self.frames {
+            frame.at = compiled.place(&frame.file, frame.at);
+        }
+        self
+    }
+
+    /// The stack in words, a line a call.
+    pub fn trace(&self) -> String {
+        let line = |StackFrame { function, file, at }: &StackFrame| match &**function {
+            "" => format!("    at {file}:{}:{}", at.line, at.column),
+            function => format!("    at {function} ({file}:{}:{})", at.line, at.column),
+        };
+        self.frames.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The message with its place.
+    pub fn full(&self) -> String {
+        match &self.place {
+            Some((file, at)) => format!("{} ({file}:{}:{})", self.message, at.line, at.column),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// Where a function begins.
+pub fn place_of(function: &Function<'_>) -> Option<(String, Position)> {
+    let file: String = function.get("fileName").ok()?;
+    let (line, column) = (
+        function.get("lineNumber").ok()?,
+        function.get("columnNumber").ok()?,
+    );
+    Some((file, Position { line, column }))
+}
+
+/// An error of the library, which has no JavaScript to it.
+pub fn internal(error: Error) -> Thrown {
+    Thrown::plain(format!("the interpreter failed: {error}"))
+}
+
+/// What is pending after `error`.
+pub fn thrown(ctx: &Ctx<'_>, error: Error) -> Thrown {
+    match error {
+        Error::Exception => describe(&ctx.catch()),
+        error => internal(error),
+    }
+}
+
+/// How a method ended that gave `error`.
+pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
+    if !error.is_exception() {
+        return Ending::Thrown(internal(error));
+    }
+    let value = ctx.catch();
+    let instance_of = |class: &rquickjs::Persistent<Object<'static>>| {
+        let class = class.clone().restore(ctx).ok();
+        value
+            .as_object()
+            .zip(class)
+            .is_some_and(|(it, class)| it.is_instance_of(class.as_value()))
+    };
+    if instance_of(&library.rejection) {
+        return rejection(ctx, value.as_object().expect("an instance is an object"));
+    }
+    let mut thrown = describe(&value);
+    if instance_of(&library.module_state) || is_write_refused(&thrown.message) {
+        thrown.kind = FaultKind::ModuleState;
+        thrown.message.push_str(
+            "; what belongs to the module, not to an entity, is frozen when it has started: entity state \
+             lives in `cx.state`",
+        );
+    }
+    Ending::Thrown(thrown)
+}
+
+/// What the interpreter says when it has no stack.
+pub const OVERFLOW: &str = "Maximum call stack size exceeded";
+
+/// The interpreter's messages for writes to what is frozen.
+fn is_write_refused(message: &str) -> bool {
+    message.starts_with("TypeError: ")
+        && [
+            "is read-only",
+            "is not extensible",
+            "could not delete property",
+            "no setter for property",
+        ]
+        .iter()
+        .any(|it| message.contains(it))
+}
+
+fn rejection<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> Ending {
+    let read = || {
+        let details: Value = thrown.get("details")?;
+        let details = raw::stringify(ctx, &details, |text| Json::copy_from_slice(text.as_bytes()))?;
+        Ok(Rejection {
+            details,
+            ..Rejection::new(
+                thrown.get::<_, String>("code")?,
+                thrown.get::<_, String>("message")?,
+            )
+        })
+    };
+    read().map_or_else(
+        |error| Ending::Thrown(self::thrown(ctx, error)),
+        Ending::Rejected,
+    )
+}
+
+/// A thrown value in words.
+fn describe(value: &Value<'_>) -> Thrown {
+    let Some(error) = value.as_object().filter(|_| value.is_error()) else {
+        let text = raw::stringify(value.ctx(), value, str::to_owned)
+            .ok()
+            .flatten();
+        let text = text.unwrap_or_else(|| value.type_name().to_owned());
+        return Thrown::plain(format!(
+            "threw {text}; throw an Error, or say no with reject(code, message)"
+        ));
+    };
+    let get = |name: &str| {
+        error
+            .get::<_, Option<String>>(name)
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    };
+    let (name, message) = (get("name"), get("message"));
+    let first = message.lines().next().unwrap_or_default();
+    let mut thrown = Thrown::plain(match first {
+        "" => name,
+        first => format!("{name}: {first}"),
+    });
+    if first == OVERFLOW {
+        cache::with_meter(|meter| meter.overflowed());
+    }
+    thrown.frames = get("stack").lines().filter_map(frame).collect();
+    thrown.place = thrown.frames.first().map(|it| (it.file.clone(), it.at));
+    thrown
+}
+
+/// A line of a stack, if it is of the user's files.
+fn frame(line: &str) -> Option<StackFrame> {
+    let line = line.trim().strip_prefix("at ")?;
+    let (function, place) = match line.strip_suffix(')').and_then(|it| it.rsplit_once(" (")) {
+        Some((function, place)) => (function, place),
+        None => ("", line),
+    };
+    let mut parts = place.rsplitn(3, ':');
+    let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let file = parts.next().filter(|file| !is_ours(file))?;
+    let function = if function == "<anonymous>" {
+        ""
+    } else {
+        function
+    };
+    Some(StackFrame {
+        function: function.to_owned(),
+        file: file.to_owned(),
+        at: Position { line, column },
+    })
+}
+
+/// Whether a file of a stack is of the host's own.
+fn is_ours(file: &str) -> bool {
+    file.split(':').next() == Some(SDK) || file == "json"
+}

@@ -1,0 +1,143 @@
+//! Freezes whatever a call could leave something behind in: the library, the global object, and all that
+//! is reachable from what a module binds at its top level. Kinds of objects that would change all the
+//! same are refused there: generators, typed arrays, weak collections, objects with private members.
+//!
+//! Not seen is what a function captured that ran when the module started; rules about the text
+//! ([`super::syntax`]) refuse the ways to change such a thing that they know.
+
+use hashbrown::HashSet;
+use rquickjs::{Array, Ctx, Function, Object, Value};
+
+use super::compile::{Compiled, KEPT};
+use super::fault::Thrown;
+use super::instance::{NotMade, each};
+use super::raw;
+
+/// Freezes everything that one context shares between calls.
+pub fn all<'js>(
+    ctx: &Ctx<'js>,
+    prelude: &Object<'js>,
+    started: &Object<'js>,
+    compiled: &Compiled,
+    functions: Object<'js>,
+) -> Result<(), NotMade> {
+    let mut freezer = Freezer {
+        ctx: ctx.clone(),
+        shut: prelude.get("shut")?,
+        seen: HashSet::with_capacity_and_hasher(4096, Default::default()),
+        kinds: HashSet::default(),
+        waiting: Vec::with_capacity(1024),
+    };
+    let samples: Function = prelude.get("samples")?;
+    for sample in each(samples.call(())?)? {
+        freezer.kinds.insert(raw::class_id(&sample));
+    }
+    let unnamed: Function = prelude.get("unnamed")?;
+    for value in each(unnamed.call::<_, Array>(())?)? {
+        freezer.wait(value);
+    }
+    freezer.wait(prelude.clone().into_value());
+    freezer.wait(functions.into_value());
+    freezer.wait(ctx.globals().into_value());
+    freezer.run(None)?;
+    for at in 0..compiled.files() {
+        let namespace: Object = started.get(compiled.namespace(at))?;
+        for name in namespace.keys::<String>() {
+            let name = name?;
+            if let Some(index) = name.strip_prefix(KEPT) {
+                freezer.wait(namespace.get(&*name)?);
+                freezer.run(Some(&|what| compiled.at_kept(at, index, what)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Addresses of objects are spread well enough by their middle bits.
+#[derive(Default, Clone, Copy)]
+struct ByAddress(u64);
+
+impl std::hash::Hasher for ByAddress {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (address as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        self.0 = u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+type Hash = std::hash::BuildHasherDefault<ByAddress>;
+
+struct Freezer<'js> {
+    ctx: Ctx<'js>,
+    shut: Function<'js>,
+    seen: HashSet<usize, Hash>,
+    /// The kinds of objects that a module may keep.
+    kinds: HashSet<u32, Hash>,
+    waiting: Vec<Object<'js>>,
+}
+
+type Refuse<'a> = &'a dyn Fn(&str) -> Thrown;
+
+impl<'js> Freezer<'js> {
+    fn wait(&mut self, value: Value<'js>) {
+        if let Some(object) = value.into_object()
+            && self.seen.insert(raw::address(&object))
+        {
+            self.waiting.push(object);
+        }
+    }
+
+    /// Freezes what waits and whatever that holds. `refuse`: it belongs to a module.
+    fn run(&mut self, refuse: Option<Refuse>) -> Result<(), NotMade> {
+        while let Some(object) = self.waiting.pop() {
+            let kind = raw::class_id(object.as_value());
+            if let Some(refuse) = refuse {
+                self.check(&object, kind, refuse)?;
+            }
+            self.object(&object, refuse)?;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, object: &Object<'js>, kind: u32, refuse: Refuse) -> Result<(), NotMade> {
+        if !self.kinds.contains(&kind) {
+            let what = raw::class_name(&self.ctx, kind);
+            return Err(NotMade::Rule(refuse(&format!(
+                "holds an object of the kind {what}, which would change from call to call"
+            ))));
+        }
+        if raw::holds_more(object) {
+            for value in each(self.shut.call((object.clone(),))?)? {
+                self.wait(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, object: &Object<'js>, refuse: Option<Refuse>) -> Result<(), NotMade> {
+        let ctx = self.ctx.clone();
+        raw::freeze(&ctx, object)?;
+        let private = raw::own_values(&ctx, object, |value| self.wait(value))?;
+        if let Some(refuse) = refuse.filter(|_| private) {
+            return Err(NotMade::Rule(refuse(
+                "holds an object with private members, which would change unseen",
+            )));
+        }
+        if let Some(prototype) = object.get_prototype() {
+            self.wait(prototype.into_value());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,437 @@
+//! The functions that the context's methods are made of, as the interpreter calls them. Each checks its
+//! arguments, reaches the running transaction, and lets nothing unwind through the interpreter.
+
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use ordain_engine::Tx;
+use ordain_types::{
+    EntityId, EntityType, FaultKind, FieldKey, Json, Key, Method, Rejection, limits,
+};
+use rquickjs::function::{Constructor, Func, Opt};
+use rquickjs::{Array, Ctx, Error, Exception, Function, Object, Result, Value};
+
+use super::instance::{Instance, Library};
+use super::run::{frame, keep_unwinding};
+use super::{cache, fault};
+use super::{raw, state};
+
+/// Gives the prelude its functions, in an object that the prelude adds itself to.
+pub fn install<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let host = Object::new(ctx.clone())?;
+    host.set("state", Func::from(get_state))?;
+    host.set("setState", Func::from(set_state))?;
+    host.set("call", Func::from(call))?;
+    host.set("send", Func::from(send))?;
+    host.set("fieldGet", Func::from(field_get))?;
+    host.set("fieldPut", Func::from(field_put))?;
+    host.set("fieldDelete", Func::from(field_delete))?;
+    host.set("scan", Func::from(scan))?;
+    host.set("key", Func::from(key))?;
+    host.set("id", Func::from(id))?;
+    host.set("caller", Func::from(caller))?;
+    host.set("seq", Func::from(seq))?;
+    host.set("now", Func::from(now))?;
+    host.set("random", Func::from(random))?;
+    host.set("uuid", Func::from(uuid))?;
+    host.set("log", Func::from(log))?;
+    host.set("caught", Func::from(caught))?;
+    ctx.globals().set("__host", host.clone())?;
+    Ok(host)
+}
+
+/// Runs `run` with the running transaction. If that unwinds, it does so later.
+pub fn with<'js, R>(
+    ctx: &Ctx<'js>,
+    run: impl FnOnce(&mut Tx) -> std::result::Result<R, Rejection>,
+) -> Result<R> {
+    if cache::with_meter(|meter| meter.broken()).is_some() {
+        return Err(raw::uncatchable(ctx));
+    }
+    match catch_unwind(AssertUnwindSafe(|| raw::lent(run))) {
+        Ok(Some(Ok(value))) => Ok(value),
+        Ok(Some(Err(rejection))) => Err(throw_rejection(ctx, rejection)),
+        Ok(None) => Err(Exception::throw_type(
+            ctx,
+            "a module starts without a transaction: time, chance and entities are there in methods, by their `cx`",
+        )),
+        Err(caught) => {
+            keep_unwinding(caught);
+            Err(raw::uncatchable(ctx))
+        }
+    }
+}
+
+/// What a `catch` begins with: goes on, or throws again what is a fault.
+fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
+    let overflow = error.is_error()
+        && error.as_object().is_some_and(|error| {
+            let message = error.get::<_, Option<String>>("message");
+            message.is_ok_and(|message| message.as_deref() == Some(fault::OVERFLOW))
+        });
+    let broken = cache::with_meter(|meter| {
+        if overflow {
+            meter.overflowed();
+        }
+        meter.broken()
+    });
+    match broken {
+        None => Ok(()),
+        Some(_) => Err(raw::uncatchable(&ctx)),
+    }
+}
+
+/// The context that runs, and which of its entity types.
+pub fn current(ctx: &Ctx<'_>) -> Result<(Rc<Instance>, usize)> {
+    let current = frame(|frame| (frame.instance.clone(), frame.entity));
+    current.ok_or_else(|| Exception::throw_type(ctx, "no method runs"))
+}
+
+fn throw_rejection(ctx: &Ctx<'_>, rejection: Rejection) -> Error {
+    let thrown = || -> Result<Error> {
+        let (instance, _) = current(ctx)?;
+        let class: Object = instance.library.rejection.clone().restore(ctx)?;
+        let class = Constructor::from_value(class.into_value())?;
+        let details = match &rejection.details {
+            Some(json) => raw::parse(ctx, json)?,
+            None => Value::new_undefined(ctx.clone()),
+        };
+        let value: Value = class.construct((rejection.code, rejection.message, details))?;
+        Ok(ctx.throw(value))
+    };
+    thrown().unwrap_or_else(|error| error)
+}
+
+/// A value as JSON, or why it has none that says the same.
+pub fn json<'js>(
+    ctx: &Ctx<'js>,
+    library: &Library,
+    value: &Value<'js>,
+    what: &str,
+) -> Result<std::result::Result<Json, String>> {
+    let made = raw::stringify(ctx, value, |text| {
+        let suspect = text.contains("null") || text.contains("{}");
+        (Json::copy_from_slice(text.as_bytes()), suspect)
+    })?;
+    let Some((json, suspect)) = made else {
+        return Ok(Err(format!(
+            "{what} is a {}, which JSON cannot hold",
+            value.type_name()
+        )));
+    };
+    if suspect {
+        let lossy: Function = library.lossy.clone().restore(ctx)?;
+        if let Some(lost) = lossy.call::<_, Option<String>>((value.clone(), what))? {
+            return Ok(Err(format!("{lost}, which JSON cannot hold")));
+        }
+    }
+    Ok(match nests_too_deep(&json) {
+        true => Err(format!(
+            "{what} nests deeper than {} levels",
+            limits::JSON_DEPTH_MAX
+        )),
+        false => Ok(json),
+    })
+}
+
+/// The same, where having none is a fault.
+pub fn json_or_fault<'js>(ctx: &Ctx<'js>, value: &Value<'js>, what: &str) -> Result<Json> {
+    let (instance, _) = current(ctx)?;
+    match json(ctx, &instance.library, value, what)? {
+        Ok(json) => Ok(json),
+        Err(message) => with(ctx, |tx| tx.fault(FaultKind::Encoding, message)),
+    }
+}
+
+fn nests_too_deep(json: &[u8]) -> bool {
+    if json.len() < 2 * limits::JSON_DEPTH_MAX {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0, false, false);
+    for byte in json {
+        match (in_text, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_text = !in_text,
+            (false, b'{' | b'[') => depth += 1,
+            (false, b'}' | b']') => depth -= 1,
+            _ => {}
+        }
+        if depth > limits::JSON_DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+fn get_state(ctx: Ctx<'_>) -> Result<Value<'_>> {
+    state::get(&ctx)
+}
+
+fn set_state<'js>(ctx: Ctx<'js>, value: Value<'js>) -> Result<()> {
+    state::set(&ctx, value)
+}
+
+/// An argument's JSON: nothing at all is the empty object.
+fn arguments<'js>(ctx: &Ctx<'js>, args: Option<Value<'js>>) -> Result<Json> {
+    match args.filter(|args| !args.is_undefined()) {
+        None => Ok(Json::from_static(b"{}")),
+        Some(args) => json_or_fault(ctx, &args, "the argument"),
+    }
+}
+
+fn call<'js>(
+    ctx: Ctx<'js>,
+    ty: String,
+    key: Value<'js>,
+    method: String,
+    args: Opt<Value<'js>>,
+) -> Result<Value<'js>> {
+    let args = arguments(&ctx, args.0)?;
+    let key = text(&key);
+    state::flush(&ctx)?;
+    let called = with(&ctx, |tx| {
+        let (entity, method) = named(tx, ty, key, method);
+        tx.call_dynamic(&entity, &method, &args)
+    });
+    match called {
+        Ok(json) => {
+            state::refresh(&ctx)?;
+            parse_exactly(&ctx, &json)
+        }
+        Err(_) => {
+            let thrown = ctx.catch();
+            if !thrown.is_uncatchable_error() {
+                state::refresh(&ctx)?;
+            }
+            Err(ctx.throw(thrown))
+        }
+    }
+}
+
+/// The value of JSON, whose whole numbers must fit a JavaScript number.
+fn parse_exactly<'js>(ctx: &Ctx<'js>, json: &Json) -> Result<Value<'js>> {
+    match super::numbers::inexact(json) {
+        None => raw::parse(ctx, json),
+        Some(number) => {
+            let message = format!(
+                "the value holds {number}, which no JavaScript number is: let the method give it as text"
+            );
+            with(ctx, |tx| tx.fault(FaultKind::Encoding, message))
+        }
+    }
+}
+
+/// Names, checked.
+fn named(
+    tx: &mut Tx,
+    ty: String,
+    key: std::result::Result<String, String>,
+    method: String,
+) -> (EntityId, Method) {
+    let ty = EntityType::new(&ty);
+    let ty =
+        ty.unwrap_or_else(|error| tx.fault(FaultKind::UnknownEntity, format!("a call: {error}")));
+    let key = key.and_then(|key| Key::new(&key).map_err(|error| error.to_string()));
+    let key = key.unwrap_or_else(|error| tx.fault(FaultKind::BadKey, format!("a call: {error}")));
+    let method = Method::new(&method);
+    let method = method
+        .unwrap_or_else(|error| tx.fault(FaultKind::UnknownMethod, format!("a call: {error}")));
+    (EntityId { ty, key }, method)
+}
+
+/// A key's text.
+fn text(value: &Value<'_>) -> std::result::Result<String, String> {
+    let Some(text) = value.as_string() else {
+        return Err(format!("a key is a string, not a {}", value.type_name()));
+    };
+    text.to_string()
+        .map_err(|_| "half a surrogate pair is no character".to_owned())
+}
+
+fn send<'js>(
+    ctx: Ctx<'js>,
+    ty: String,
+    key: Value<'js>,
+    method: String,
+    args: Value<'js>,
+    delay: f64,
+) -> Result<String> {
+    let args = arguments(&ctx, Some(args))?;
+    let key = text(&key);
+    with(&ctx, |tx| {
+        let (entity, method) = named(tx, ty, key, method);
+        Ok(tx.send(entity, method, &args, delay as u64).to_string())
+    })
+}
+
+fn field_key(tx: &mut Tx, name: std::result::Result<String, String>) -> FieldKey {
+    let key = name.and_then(|name| FieldKey::new(&name).map_err(|error| error.to_string()));
+    key.unwrap_or_else(|error| tx.fault(FaultKind::BadKey, format!("a field: {error}")))
+}
+
+fn field_get<'js>(ctx: Ctx<'js>, name: Value<'js>) -> Result<Value<'js>> {
+    let name = text(&name);
+    let value = with(&ctx, |tx| {
+        let key = field_key(tx, name);
+        Ok(tx.field_get(&key))
+    })?;
+    match value {
+        Some(json) => raw::parse(&ctx, &json),
+        None => Ok(Value::new_undefined(ctx)),
+    }
+}
+
+fn field_put<'js>(ctx: Ctx<'js>, name: Value<'js>, value: Value<'js>) -> Result<()> {
+    let name = text(&name);
+    let what = format!("the field `{}`", name.as_deref().unwrap_or_default());
+    let json = json_or_fault(&ctx, &value, &what)?;
+    with(&ctx, |tx| {
+        let key = field_key(tx, name);
+        tx.field_put(&key, json);
+        Ok(())
+    })
+}
+
+fn field_delete<'js>(ctx: Ctx<'js>, name: Value<'js>) -> Result<()> {
+    let name = text(&name);
+    with(&ctx, |tx| {
+        let key = field_key(tx, name);
+        tx.field_delete(&key);
+        Ok(())
+    })
+}
+
+/// Fields as pairs of name and value, in the order of their names.
+fn scan<'js>(
+    ctx: Ctx<'js>,
+    from: Option<String>,
+    to: Option<String>,
+    prefix: Option<String>,
+    reverse: bool,
+    limit: Option<f64>,
+) -> Result<Array<'js>> {
+    let limit = match limit {
+        None => None,
+        Some(limit) if limit >= 0.0 && limit.fract() == 0.0 => Some(limit as usize),
+        Some(limit) => {
+            return Err(Exception::throw_type(
+                &ctx,
+                &format!("a limit is a whole number, not {limit}"),
+            ));
+        }
+    };
+    let rows = with(&ctx, |tx| Ok(rows(tx, from, to, prefix, reverse, limit)))?;
+    let found = Array::new(ctx.clone())?;
+    for (at, (key, json)) in rows.iter().enumerate() {
+        let row = Array::new(ctx.clone())?;
+        row.set(0, key.as_str())?;
+        row.set(1, raw::parse(&ctx, json)?)?;
+        found.set(at, row)?;
+    }
+    Ok(found)
+}
+
+fn rows(
+    tx: &mut Tx,
+    from: Option<String>,
+    to: Option<String>,
+    prefix: Option<String>,
+    reverse: bool,
+    limit: Option<usize>,
+) -> Vec<(FieldKey, Json)> {
+    let prefix = prefix.unwrap_or_default();
+    let end = after_prefix(&prefix);
+    let first = from.unwrap_or_default().max(prefix);
+    let last = [to, end].into_iter().flatten().min();
+    let to = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    // Without a limit all come, or none: one more than may come shows that there are more.
+    let most = limit.unwrap_or(limits::SCAN_ROWS_MAX);
+    let mut rows = tx.field_scan(Bound::Included(&first), to, reverse, most);
+    if limit.is_none() && rows.len() == limits::SCAN_ROWS_MAX {
+        let rest = rows.last().expect("a full scan has rows").0.clone();
+        let more = match reverse {
+            false => tx.field_scan(Bound::Excluded(rest.as_str()), to, false, 1),
+            true => tx.field_scan(
+                Bound::Included(&first),
+                Bound::Excluded(rest.as_str()),
+                true,
+                1,
+            ),
+        };
+        if !more.is_empty() {
+            let message = format!(
+                "a scan found more than {} fields; give it a `limit`",
+                limits::SCAN_ROWS_MAX
+            );
+            tx.fault(FaultKind::ScanRows, message);
+        }
+        rows.truncate(limits::SCAN_ROWS_MAX);
+    }
+    rows
+}
+
+/// The first text after all that begin with `prefix`; none: there is none.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        let next = match last {
+            '\u{d7ff}' => Some('\u{e000}'),
+            last => char::from_u32(last as u32 + 1),
+        };
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
+fn key(ctx: Ctx<'_>) -> Result<String> {
+    with(&ctx, |tx| Ok(tx.entity().key.as_str().to_owned()))
+}
+
+fn id(ctx: Ctx<'_>) -> Result<String> {
+    with(&ctx, |tx| Ok(tx.entity().to_string()))
+}
+
+fn caller(ctx: Ctx<'_>) -> Result<String> {
+    with(&ctx, |tx| Ok(tx.caller().to_owned()))
+}
+
+fn seq(ctx: Ctx<'_>) -> Result<f64> {
+    with(&ctx, |tx| Ok(tx.seq().0 as f64))
+}
+
+fn now(ctx: Ctx<'_>) -> Result<f64> {
+    with(&ctx, |tx| Ok(tx.now().0 as f64))
+}
+
+/// Uniform over the 2^53 multiples of 2^-53 from 0 to below 1.
+fn random(ctx: Ctx<'_>) -> Result<f64> {
+    with(&ctx, |tx| {
+        Ok((tx.random() >> 11) as f64 / (1u64 << 53) as f64)
+    })
+}
+
+fn uuid(ctx: Ctx<'_>) -> Result<String> {
+    with(&ctx, |tx| {
+        let digits = format!("{:032x}", tx.uuid());
+        let parts = [
+            &digits[..8],
+            &digits[8..12],
+            &digits[12..16],
+            &digits[16..20],
+            &digits[20..],
+        ];
+        Ok(parts.join("-"))
+    })
+}
+
+fn log(ctx: Ctx<'_>, message: String) -> Result<()> {
+    with(&ctx, |tx| {
+        tx.log(&message);
+        Ok(())
+    })
+}

@@ -1,0 +1,335 @@
+//! One context of one module: made from bytecode, started, named, frozen. It keeps nothing of one call
+//! that another could see, so any is as good as any other, and a new one is always the same.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use ordain_types::{EntityType, Json, Method, MethodKind};
+use rquickjs::context::intrinsic;
+use rquickjs::loader::{ImportAttributes, Loader, Resolver};
+use rquickjs::{Array, Context, Ctx, Function, Module, Object, Persistent, Runtime, Value};
+
+use super::compile::Compiled;
+use super::fault::{self, Thrown};
+use super::meter::{Limits, Meter};
+use super::raw::{self, Entry, Inside};
+use super::{freeze, host};
+
+type Kept<T> = Persistent<T>;
+
+/// A context of a module.
+pub struct Instance {
+    pub entities: Vec<Entity>,
+    pub library: Library,
+    /// Bytes it held when it was new.
+    pub bytes: usize,
+    /// How many calls on the stack run in it.
+    pub running: Cell<usize>,
+    pub compiled: Compiled,
+    context: Context,
+    _runtime: Runtime,
+}
+
+/// An entity type of the module.
+pub struct Entity {
+    pub name: EntityType,
+    pub version: u32,
+    /// The state before the first write.
+    pub initial: Json,
+    pub migrate: Option<Kept<Function<'static>>>,
+    pub methods: Vec<Callable>,
+}
+
+/// A method.
+pub struct Callable {
+    pub name: Method,
+    pub kind: MethodKind,
+    pub run: Kept<Function<'static>>,
+}
+
+/// What the prelude brings to run methods with.
+pub struct Library {
+    /// The prototype of contexts.
+    pub context: Kept<Object<'static>>,
+    pub rejection: Kept<Object<'static>>,
+    pub module_state: Kept<Object<'static>>,
+    pub refresh: Kept<Function<'static>>,
+    pub fill: Kept<Function<'static>>,
+    pub lossy: Kept<Function<'static>>,
+}
+
+/// Why a module did not start.
+#[derive(Debug, Clone)]
+pub struct NotStarted(pub Thrown);
+
+impl Instance {
+    /// Makes a new one. What it takes is counted apart from what runs now, with limits of its own.
+    pub fn new(compiled: &Compiled, meter: &Rc<Meter>) -> Result<Self, NotStarted> {
+        let limits = Limits::careful();
+        let (_entry, floor) = Entry::new(limits.stack_bytes);
+        let before = meter.begin(limits, floor);
+        let held = meter.held();
+        let made = Self::make(compiled, meter, floor);
+        let broken = meter.broken();
+        meter.resume(before);
+        match (made, broken) {
+            (_, Some(broken)) => Err(NotStarted(Thrown::broken(broken, "when it started"))),
+            (Ok(mut made), None) => {
+                made.bytes = meter.held() - held;
+                Ok(made)
+            }
+            (Err(thrown), None) => Err(NotStarted(thrown)),
+        }
+    }
+
+    fn make(compiled: &Compiled, meter: &Rc<Meter>, floor: usize) -> Result<Self, Thrown> {
+        let runtime =
+            Runtime::new_with_alloc(raw::Metered::new(meter.clone())).map_err(fault::internal)?;
+        let ticks = meter.clone();
+        runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
+        let files = Files(compiled.clone());
+        runtime.set_loader(files.clone(), files);
+        let context = Context::custom::<Intrinsics>(&runtime).map_err(fault::internal)?;
+        let (entities, library) = context.inside(floor, |ctx| {
+            raw::add_big_int(&ctx);
+            let made = start(&ctx, compiled);
+            made.map_err(|error| error.into_thrown(&ctx, compiled))
+        })?;
+        Ok(Self {
+            entities,
+            library,
+            bytes: 0,
+            running: Cell::new(0),
+            compiled: compiled.clone(),
+            context,
+            _runtime: runtime,
+        })
+    }
+
+    /// Runs `run` in the context.
+    pub fn inside<R>(&self, floor: usize, run: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
+        self.context.inside(floor, run)
+    }
+}
+
+type Intrinsics = (
+    intrinsic::Date,
+    intrinsic::RegExpCompiler,
+    intrinsic::RegExp,
+    intrinsic::Json,
+    intrinsic::Proxy,
+    intrinsic::MapSet,
+    intrinsic::TypedArrays,
+    intrinsic::Promise, // modules end in one, if only inside the interpreter
+);
+
+/// Why a context did not come about.
+pub enum NotMade {
+    /// Something was thrown, and is pending.
+    Js(rquickjs::Error),
+    /// A rule was broken.
+    Rule(Thrown),
+}
+
+impl From<rquickjs::Error> for NotMade {
+    fn from(error: rquickjs::Error) -> Self {
+        Self::Js(error)
+    }
+}
+
+impl NotMade {
+    fn into_thrown(self, ctx: &Ctx<'_>, compiled: &Compiled) -> Thrown {
+        match self {
+            Self::Js(error) => fault::thrown(ctx, error).of(compiled),
+            Self::Rule(thrown) => thrown,
+        }
+    }
+}
+
+fn start(ctx: &Ctx<'_>, compiled: &Compiled) -> Result<(Vec<Entity>, Library), NotMade> {
+    let functions = host::install(ctx)?;
+    evaluate(ctx, raw::load(ctx, super::compile::prelude())?)?;
+    let prelude: Object = functions.get("prelude")?;
+    let started = evaluate(ctx, raw::load(ctx, compiled.start())?)?;
+    let mut entities = Vec::new();
+    let main: Object = started.get(compiled.namespace(0))?;
+    for name in main.keys::<String>() {
+        let name = name?;
+        if !name.starts_with(super::compile::KEPT) {
+            let value: Value = main.get(&*name)?;
+            entities.extend(entity(&prelude, compiled, &name, value)?);
+        }
+    }
+    freeze::all(ctx, &prelude, &started, compiled, functions)?;
+    Ok((entities, library(ctx, &prelude)?))
+}
+
+/// Runs a module to its end and gives what it exports.
+fn evaluate<'js>(ctx: &Ctx<'js>, module: Module<'js>) -> Result<Object<'js>, NotMade> {
+    let (module, promise) = module.eval()?;
+    match promise.result::<Value>() {
+        Some(Ok(_)) => Ok(module.namespace()?),
+        Some(Err(error)) => Err(error.into()),
+        None => Err(NotMade::Rule(Thrown::plain(format!(
+            "a module must start at once; leave out `await` ({ctx:?})"
+        )))),
+    }
+}
+
+fn library<'js>(ctx: &Ctx<'js>, prelude: &Object<'js>) -> rquickjs::Result<Library> {
+    let object = |name: &str| {
+        Ok::<_, rquickjs::Error>(Persistent::save(ctx, prelude.get::<_, Object>(name)?))
+    };
+    let function = |name: &str| {
+        Ok::<_, rquickjs::Error>(Persistent::save(ctx, prelude.get::<_, Function>(name)?))
+    };
+    Ok(Library {
+        context: object("context")?,
+        rejection: object("Rejection")?,
+        module_state: object("ModuleState")?,
+        refresh: function("refresh")?,
+        fill: function("fill")?,
+        lossy: function("lossy")?,
+    })
+}
+
+/// The entity type that an export is, if it is one.
+fn entity<'js>(
+    prelude: &Object<'js>,
+    compiled: &Compiled,
+    export: &str,
+    value: Value<'js>,
+) -> Result<Option<Entity>, NotMade> {
+    let Some(def) = value.as_object() else {
+        return Ok(None);
+    };
+    if !def.is_instance_of(prelude.get::<_, Value>("Entity")?) {
+        return Ok(None);
+    }
+    let refuse = |message: String| NotMade::Rule(compiled.at_binding(export, message));
+    let options: Object = def.get("options")?;
+    let name: Option<String> = options.get("name")?;
+    let name = EntityType::new(name.as_deref().unwrap_or(export)).map_err(|error| {
+        refuse(format!(
+            "`{export}` is an entity type: {error}; export it under such a name, or give one: entity(state, \
+             methods, {{ name: \"account\" }})"
+        ))
+    })?;
+    let version: Option<Value> = options.get("version")?;
+    let version = match version.filter(|it| !it.is_undefined()) {
+        None => 1,
+        Some(it) => it.as_int().filter(|it| *it >= 1).ok_or_else(|| {
+            refuse(format!(
+                "the version of the entity type `{name}` is a whole number from 1 on"
+            ))
+        })? as u32,
+    };
+    let type_name = name.as_str();
+    prelude
+        .get::<_, Function>("name")?
+        .call::<_, ()>((def.clone(), type_name))?;
+    let ctx = def.ctx();
+    let migrate: Option<Function> = options.get("migrate")?;
+    Ok(Some(Entity {
+        initial: initial(prelude, def, &refuse)?,
+        version,
+        migrate: migrate.map(|it| Persistent::save(ctx, it)),
+        methods: methods(prelude, def, &name, &refuse)?,
+        name,
+    }))
+}
+
+fn initial<'js>(
+    prelude: &Object<'js>,
+    def: &Object<'js>,
+    refuse: &dyn Fn(String) -> NotMade,
+) -> Result<Json, NotMade> {
+    let state: Value = def.get("state")?;
+    let lossy: Function = prelude.get("lossy")?;
+    if let Some(lost) = lossy.call::<_, Option<String>>((state.clone(), "the default state"))? {
+        return Err(refuse(format!("{lost}, which JSON cannot hold")));
+    }
+    let json = raw::stringify(def.ctx(), &state, |text| {
+        Json::copy_from_slice(text.as_bytes())
+    })?;
+    json.ok_or_else(|| {
+        refuse("the default state is not JSON; write `entity({}, { … })`".to_owned())
+    })
+}
+
+fn methods<'js>(
+    prelude: &Object<'js>,
+    def: &Object<'js>,
+    entity: &EntityType,
+    refuse: &dyn Fn(String) -> NotMade,
+) -> Result<Vec<Callable>, NotMade> {
+    let (ctx, query): (_, Value) = (def.ctx(), prelude.get("Query")?);
+    let methods: Object = def.get("methods")?;
+    let mut found = Vec::new();
+    for name in methods.own_keys::<String>(rquickjs::object::Filter::new().string()) {
+        let name = name?;
+        let value: Value = methods.get(&*name)?;
+        let marked = value.as_object().filter(|it| it.is_instance_of(&query));
+        let (kind, run) = match marked {
+            Some(query) => (MethodKind::Query, query.get("run")?),
+            None => (MethodKind::Update, value),
+        };
+        let Some(run) = run.into_function() else {
+            return Err(refuse(format!(
+                "`{entity}.{name}` is not a function: write `{name}(cx, args) {{ … }}`"
+            )));
+        };
+        let method = Method::new(&*name).map_err(|error| {
+            NotMade::Rule(Thrown::at_function(
+                &run,
+                format!("`{name}` is a method of `{entity}`: {error}"),
+            ))
+        })?;
+        found.push(Callable {
+            name: method,
+            kind,
+            run: Persistent::save(ctx, run),
+        });
+    }
+    if found.is_empty() {
+        return Err(refuse(format!(
+            "the entity type `{entity}` has no methods; what could not be called has no use"
+        )));
+    }
+    Ok(found)
+}
+
+/// Finds the files of a module for the interpreter.
+#[derive(Clone)]
+struct Files(Compiled);
+
+impl Resolver for Files {
+    fn resolve<'js>(
+        &mut self,
+        _ctx: &Ctx<'js>,
+        base: &str,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> rquickjs::Result<String> {
+        Ok(self.0.resolve(base, name))
+    }
+}
+
+impl Loader for Files {
+    fn load<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        name: &str,
+        _attributes: Option<ImportAttributes<'js>>,
+    ) -> rquickjs::Result<Module<'js>> {
+        match self.0.bytecode(name) {
+            Some(bytes) => raw::load(ctx, bytes),
+            None => Err(rquickjs::Error::new_loading(name)),
+        }
+    }
+}
+
+/// The values of an array.
+pub fn each<'js>(array: Array<'js>) -> rquickjs::Result<Vec<Value<'js>>> {
+    array.into_iter().collect()
+}

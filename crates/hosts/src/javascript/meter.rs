@@ -1,0 +1,195 @@
+//! Counts what a transaction takes of the interpreters: ticks of their interrupt handlers, bytes, stack.
+//! Knows no transaction; says only that a limit was passed, which whoever runs methods turns into a fault.
+//!
+//! A context that has been used before counts from an unknown phase: its tick counter stands somewhere
+//! between two ticks, garbage of earlier calls may be freed now, what is made at first use is there
+//! already. So such a run has limits half as high ([`Limits::warm`]), and passing one decides nothing:
+//! the transaction runs again in contexts made anew, where everything is counted from the same point
+//! and the limits are exact ([`Limits::careful`]). What a used context may differ by is less than the
+//! gap: one tick for each context on the stack, the garbage that [`crate::javascript::cache`] lets a
+//! context keep and as much again until the collector runs, and the memory of lazily made functions.
+
+use std::cell::Cell;
+
+use ordain_types::limits;
+
+/// A limit that was passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    Instructions,
+    Memory,
+    Stack,
+}
+
+/// How much one entry from outside may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    ticks: u64,
+    bytes: i64,
+    pub stack_bytes: usize,
+}
+
+impl Limits {
+    /// Those that decide.
+    pub const fn careful() -> Self {
+        Self {
+            ticks: limits::JAVASCRIPT_TICKS_MAX,
+            bytes: limits::JAVASCRIPT_MEMORY_BYTES_MAX as i64,
+            stack_bytes: limits::JAVASCRIPT_STACK_BYTES_MAX,
+        }
+    }
+
+    /// Those of a context that has been used before.
+    pub const fn warm() -> Self {
+        let hard = Self::careful();
+        Self {
+            ticks: hard.ticks / 2,
+            bytes: hard.bytes / 2,
+            stack_bytes: hard.stack_bytes / 2,
+        }
+    }
+}
+
+/// Bytes by which small allocations may pass the limit: the interpreter gets to stop at its next tick,
+/// rather than to run out of memory at any place whatever. A large one is refused at once.
+const BEYOND: i64 = 16 << 20;
+/// Bytes from which an allocation is large.
+const LARGE: usize = 1 << 20;
+
+/// What the interpreters of one thread have taken since the first was entered.
+#[derive(Debug)]
+pub struct Meter {
+    limits: Cell<Limits>,
+    ticks: Cell<u64>,
+    bytes: Cell<i64>,
+    /// The most of them at once.
+    peak: Cell<i64>,
+    /// Bytes that all interpreters of this thread hold.
+    held: Cell<usize>,
+    /// The address at which the stack ends.
+    floor: Cell<usize>,
+    broken: Cell<Option<Broken>>,
+}
+
+/// The state of a meter, to go on from later.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    limits: Limits,
+    ticks: u64,
+    bytes: i64,
+    peak: i64,
+    floor: usize,
+    broken: Option<Broken>,
+}
+
+impl Meter {
+    /// The floor of a stack that nobody measures.
+    pub const UNBOUND: usize = 0;
+
+    pub fn new() -> Self {
+        Self {
+            limits: Cell::new(Limits::careful()),
+            ticks: Cell::new(0),
+            bytes: Cell::new(0),
+            peak: Cell::new(0),
+            held: Cell::new(0),
+            floor: Cell::new(0),
+            broken: Cell::new(None),
+        }
+    }
+
+    /// Begins to count from nothing. Gives what was counted before.
+    pub fn begin(&self, limits: Limits, floor: usize) -> Reading {
+        Reading {
+            limits: self.limits.replace(limits),
+            ticks: self.ticks.replace(0),
+            bytes: self.bytes.replace(0),
+            peak: self.peak.replace(0),
+            floor: self.floor.replace(floor),
+            broken: self.broken.replace(None),
+        }
+    }
+
+    /// Goes on from what [`Meter::begin`] gave.
+    pub fn resume(&self, reading: Reading) {
+        self.limits.set(reading.limits);
+        self.ticks.set(reading.ticks);
+        self.bytes.set(reading.bytes);
+        self.peak.set(reading.peak);
+        self.floor.set(reading.floor);
+        self.broken.set(reading.broken);
+    }
+
+    /// The first limit that was passed.
+    pub fn broken(&self) -> Option<Broken> {
+        self.broken.get()
+    }
+
+    /// Where the stack ends.
+    pub fn floor(&self) -> usize {
+        self.floor.get()
+    }
+
+    /// The most bytes taken since the count began, less those given back.
+    pub fn peak(&self) -> i64 {
+        self.peak.get()
+    }
+
+    /// Runs `run` without counting what it takes and gives back.
+    pub fn apart<R>(&self, run: impl FnOnce() -> R) -> R {
+        let before = self.begin(Limits::careful(), 0);
+        let result = run();
+        self.resume(before);
+        result
+    }
+
+    /// Bytes that all interpreters of this thread hold.
+    pub fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    fn breaks(&self, what: Broken) {
+        if self.broken.get().is_none() {
+            self.broken.set(Some(what));
+        }
+    }
+
+    /// Counts a tick. True: the interpreter must stop.
+    pub fn tick(&self) -> bool {
+        let ticks = self.ticks.get() + 1;
+        self.ticks.set(ticks);
+        if ticks > self.limits.get().ticks {
+            self.breaks(Broken::Instructions);
+        }
+        self.broken.get().is_some()
+    }
+
+    /// Notes that the interpreter said it had no stack.
+    pub fn overflowed(&self) {
+        self.breaks(Broken::Stack);
+    }
+
+    /// Counts bytes that are to be taken. False: they must not be.
+    #[inline]
+    pub fn take(&self, size: usize) -> bool {
+        let bytes = self.bytes.get() + size as i64;
+        let limit = self.limits.get().bytes;
+        if bytes > limit {
+            self.breaks(Broken::Memory);
+            if size >= LARGE || bytes > limit + BEYOND {
+                return false;
+            }
+        }
+        self.bytes.set(bytes);
+        self.peak.set(self.peak.get().max(bytes));
+        self.held.set(self.held.get() + size);
+        true
+    }
+
+    /// Counts bytes that are given back.
+    #[inline]
+    pub fn give(&self, size: usize) {
+        self.bytes.set(self.bytes.get() - size as i64);
+        self.held.set(self.held.get() - size);
+    }
+}

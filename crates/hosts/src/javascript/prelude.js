@@ -1,0 +1,412 @@
+// The module "ordain": what a user's module imports, the context that its methods get, and the parts of
+// the library that would reach for the machine. Runs once in each context, before the user's modules.
+// `host` holds the functions that the host brings; nothing here keeps state between two calls.
+
+const host = globalThis.__host;
+delete globalThis.__host;
+
+const { create, defineProperty, getOwnPropertyNames, getPrototypeOf } = Object;
+const { isArray } = Array;
+const { apply, construct, ownKeys } = Reflect;
+
+/// A business "no". Thrown by `reject`, and by a call whose method was rejected.
+export class Rejection extends Error {
+  constructor(code, message, details) {
+    super(message === undefined ? "" : String(message));
+    this.name = "Rejection";
+    this.code = String(code);
+    this.details = details;
+  }
+}
+
+export function reject(code, message, details) {
+  throw new Rejection(code, message, details);
+}
+
+/// What `query(fn)` gives: the function, marked.
+class Query {
+  constructor(run) {
+    this.run = run;
+  }
+}
+
+export function query(run) {
+  if (typeof run !== "function") throw new TypeError("query(…) takes a function: query((cx, args) => …)");
+  return new Query(run);
+}
+
+/// What `entity(…)` gives. The host names it when its module has started.
+class Entity {
+  constructor(state, methods, options) {
+    this.state = state;
+    this.methods = methods;
+    this.options = options;
+    this.type = undefined;
+    this.calls = undefined;
+    this.sends = undefined;
+  }
+}
+
+/// Makes an entity type callable under its name.
+function name(entity, type) {
+  entity.type = type;
+  const made = callers(type, getOwnPropertyNames(entity.methods));
+  entity.calls = made.calls;
+  entity.sends = made.sends;
+}
+
+export function entity(state, methods, options = {}) {
+  if (typeof methods !== "object" || methods === null) {
+    throw new TypeError("entity(state, methods) takes an object of methods: entity({ balance: 0 }, { deposit(cx, args) { … } })");
+  }
+  for (const name of getOwnPropertyNames(options)) {
+    if (!["name", "version", "migrate"].includes(name)) {
+      throw new TypeError(`entity(…) has no option \`${name}\`; it has name, version and migrate`);
+    }
+  }
+  return new Entity(state, methods, options);
+}
+
+// ---- calls ----------------------------------------------------------------------------------------
+
+/// Where a handle keeps whom it calls: no method can have these names.
+const KEY = Symbol("key");
+const DELAY = Symbol("delay");
+
+/// Prototypes with a function for each method, by which entities are called and sent to.
+function callers(type, methods) {
+  const calls = create(null), sends = create(null);
+  for (const method of methods) {
+    calls[method] = function (args) {
+      return host.call(type, this[KEY], method, args);
+    };
+    sends[method] = function (args) {
+      return host.send(type, this[KEY], method, args, this[DELAY]);
+    };
+  }
+  return { calls, sends };
+}
+
+/// The same for an entity type of another module: which methods it has is seen when one is called.
+const byName = (make) => ({
+  get(target, method) {
+    if (typeof method !== "string") return undefined;
+    return (args) => make(target, method, args);
+  },
+});
+const callByName = byName((to, method, args) => host.call(to.type, to.key, method, args));
+const sendByName = byName((to, method, args) => host.send(to.type, to.key, method, args, to.delay));
+
+function unknown(what) {
+  throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
+}
+
+const UNITS = { ms: 1, s: 1000, m: 60000, h: 3600000, d: 86400000 };
+
+/// Milliseconds, from a number of them or a text such as "90s", "1.5h", "7d".
+function milliseconds(delay) {
+  if (delay === undefined) return 0;
+  if (typeof delay === "number" && delay >= 0) return Math.ceil(delay);
+  const parts = typeof delay === "string" ? /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(delay) : null;
+  if (parts === null) {
+    throw new TypeError(`a delay is a number of milliseconds or a text like "90s", "1.5h", "7d", not ${String(delay)}`);
+  }
+  return Math.ceil(Number(parts[1]) * UNITS[parts[2]]);
+}
+
+class Field {
+  constructor(name) {
+    this.name = name;
+  }
+  get() {
+    return host.fieldGet(this.name);
+  }
+  put(value) {
+    host.fieldPut(this.name, value);
+  }
+  delete() {
+    host.fieldDelete(this.name);
+  }
+}
+
+class Context {
+  get state() {
+    return host.state();
+  }
+  set state(value) {
+    host.setState(value);
+  }
+  get key() {
+    return host.key();
+  }
+  get id() {
+    return host.id();
+  }
+  get caller() {
+    return host.caller();
+  }
+  get seq() {
+    return host.seq();
+  }
+  now() {
+    return host.now();
+  }
+  random() {
+    return host.random();
+  }
+  uuid() {
+    return host.uuid();
+  }
+  log(...values) {
+    host.log(values.map((value) => (typeof value === "string" ? value : show(value))).join(" "));
+  }
+  field(name) {
+    return new Field(name);
+  }
+  scan({ from, to, prefix, reverse = false, limit } = {}) {
+    return host.scan(from, to, prefix, reverse, limit);
+  }
+  call(to, key) {
+    if (to instanceof Entity && to.type !== undefined) {
+      const handle = create(to.calls);
+      handle[KEY] = key;
+      return handle;
+    }
+    if (typeof to === "string") return new Proxy({ type: to, key }, callByName);
+    unknown("cx.call");
+  }
+  send(to, key, { delay } = {}) {
+    delay = milliseconds(delay);
+    if (to instanceof Entity && to.type !== undefined) {
+      const handle = create(to.sends);
+      handle[KEY] = key;
+      handle[DELAY] = delay;
+      return handle;
+    }
+    if (typeof to === "string") return new Proxy({ type: to, key, delay }, sendByName);
+    unknown("cx.send");
+  }
+}
+
+function show(value) {
+  if (value instanceof Error) return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
+
+// ---- state ----------------------------------------------------------------------------------------
+
+/// Makes `old` equal to `now` in place, so that who holds it sees what a call that came back wrote.
+function refresh(old, now) {
+  if (typeof old !== "object" || typeof now !== "object" || old === null || now === null) return now;
+  if (isArray(old) !== isArray(now)) return now;
+  if (isArray(old)) {
+    old.length = Math.min(old.length, now.length);
+  } else {
+    for (const key of ownKeys(old)) if (!Object.hasOwn(now, key)) delete old[key];
+  }
+  for (const key of Object.keys(now)) {
+    const value = refresh(Object.hasOwn(old, key) ? old[key] : undefined, now[key]);
+    defineProperty(old, key, { value, writable: true, enumerable: true, configurable: true });
+  }
+  return old;
+}
+
+/// Fills in the top-level defaults that a value lacks.
+function fill(value, defaults) {
+  const plain = (it) => typeof it === "object" && it !== null && !isArray(it);
+  return plain(value) && plain(defaults) ? { ...defaults, ...value } : value;
+}
+
+/// What of a value JSON would lose, as a path and a reason; undefined if nothing.
+function lossy(value, path) {
+  if (typeof value === "number" && !Number.isFinite(value)) return `${path} is ${value}`;
+  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof value.toJSON === "function") return undefined;
+  if (isArray(value)) {
+    for (let at = 0; at < value.length; at++) {
+      const lost = value[at] === undefined ? `${path}[${at}] is undefined` : lossy(value[at], `${path}[${at}]`);
+      if (lost !== undefined) return lost;
+    }
+    return undefined;
+  }
+  for (const kind of [Map, Set, RegExp, ArrayBuffer, Error]) {
+    if (value instanceof kind) return `${path} is a ${kind.name}; keep an object or an array`;
+  }
+  for (const key of Object.keys(value)) {
+    const lost = lossy(value[key], `${path}.${key}`);
+    if (lost !== undefined) return lost;
+  }
+  return undefined;
+}
+
+// ---- what a module keeps -----------------------------------------------------------------------------
+
+class ModuleState extends TypeError {}
+
+const CHANGING = {
+  Map: ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"],
+  Set: ["add", "delete", "clear"],
+  Date: getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")),
+};
+
+/// Shuts what freezing leaves open in the library's own objects, and gives what they hold.
+function shut(value) {
+  const refuse = (names, what) => {
+    for (const name of names) {
+      const refused = () => {
+        throw new ModuleState(`\`${name}\` of a module-level ${what} is read-only`);
+      };
+      defineProperty(value, name, { value: refused });
+    }
+  };
+  if (value instanceof Map) {
+    refuse(CHANGING.Map, "Map");
+    return [...value].flat();
+  }
+  if (value instanceof Set) {
+    refuse(CHANGING.Set, "Set");
+    return [...value];
+  }
+  if (value instanceof Date) refuse(CHANGING.Date, "Date");
+  if (value instanceof RegExp && (value.global || value.sticky)) {
+    // Where it stood is state; these begin anew each time, with a copy.
+    for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
+      const method = RegExp.prototype[symbol];
+      const anew = (...args) => apply(method, new RegExp(value.source, value.flags), args);
+      defineProperty(value, symbol, { value: anew });
+    }
+  }
+  return [];
+}
+
+// ---- the library ---------------------------------------------------------------------------------------
+
+const Native = Date;
+
+function DateHere(...args) {
+  if (new.target === undefined) return new DateHere().toString();
+  if (args.length === 0) args = [host.now()];
+  else if (args.length > 1) args = [Native.UTC(...args)];
+  else if (typeof args[0] === "string") args = [parseDate(args[0])];
+  return construct(Native, args, new.target);
+}
+
+/// A time that names no zone is of UTC here, whatever the machine's zone is.
+function parseDate(text) {
+  text = String(text);
+  if (/(?:z|gmt|utc|[+-]\d\d:?\d\d)\s*(?:\(.*\))?\s*$/i.test(text)) return Native.parse(text);
+  const iso = /^\s*[+-]?\d{4,6}-\d\d-\d\d[t ]\d\d/i.test(text);
+  return iso ? Native.parse(`${text}Z`) : Native.parse(`${text} GMT`);
+}
+
+function setDate() {
+  const prototype = Native.prototype;
+  for (const name of getOwnPropertyNames(prototype)) {
+    const utc = name.replace(/^(get|set)UTC/, "$1");
+    if (utc !== name) define(prototype, utc, prototype[name]);
+  }
+  const shown = {
+    getTimezoneOffset: () => 0,
+    getYear() {
+      return this.getUTCFullYear() - 1900;
+    },
+    setYear(year) {
+      return this.setUTCFullYear(year >= 0 && year <= 99 ? 1900 + Math.trunc(year) : year);
+    },
+    toString() {
+      if (Number.isNaN(this.getTime())) return "Invalid Date";
+      return `${this.toDateString()} ${this.toTimeString()}`;
+    },
+    toDateString() {
+      if (Number.isNaN(this.getTime())) return "Invalid Date";
+      const [day, date, month, year] = this.toUTCString().replace(",", "").split(" ");
+      return `${day} ${month} ${date} ${year}`;
+    },
+    toTimeString() {
+      if (Number.isNaN(this.getTime())) return "Invalid Date";
+      return `${this.toUTCString().split(" ")[4]} GMT+0000 (Coordinated Universal Time)`;
+    },
+    toLocaleString() {
+      return this.toUTCString();
+    },
+    toLocaleDateString() {
+      return this.toDateString();
+    },
+    toLocaleTimeString() {
+      return this.toUTCString().split(" ")[4];
+    },
+  };
+  for (const name of getOwnPropertyNames(shown)) define(prototype, name, shown[name]);
+  defineProperty(DateHere, "name", { value: "Date" });
+  defineProperty(DateHere, "length", { value: 7 });
+  defineProperty(DateHere, "prototype", { value: prototype, writable: false });
+  define(DateHere, "now", () => host.now());
+  define(DateHere, "parse", parseDate);
+  define(DateHere, "UTC", Native.UTC);
+  define(prototype, "constructor", DateHere);
+  define(globalThis, "Date", DateHere);
+}
+
+function define(object, name, value) {
+  defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
+}
+
+/// A frozen prototype would keep objects from having their own property of the same name, which
+/// assigning makes: where programs do that, the prototype gets accessors that still allow it.
+function allowOwn(prototype, names) {
+  for (const name of names) {
+    const found = Object.getOwnPropertyDescriptor(prototype, name);
+    if (found === undefined || !("value" in found)) continue;
+    const { value } = found;
+    defineProperty(prototype, name, {
+      get: () => value,
+      set(own) {
+        if (this === prototype) throw new ModuleState(`'${name}' is read-only`);
+        defineProperty(this, name, { value: own, writable: true, enumerable: true, configurable: true });
+      },
+      enumerable: false,
+      configurable: false,
+    });
+  }
+}
+
+function setLibrary() {
+  setDate();
+  define(Math, "random", () => host.random());
+  define(globalThis, "__caught", host.caught);
+  for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "Proxy"]) {
+    delete globalThis[name];
+  }
+  // Both would be state that all errors share.
+  delete Error.prepareStackTrace;
+  delete Error.stackTraceLimit;
+  delete Array.fromAsync;
+  allowOwn(Object.prototype, getOwnPropertyNames(Object.prototype));
+  for (const error of [Error, TypeError, RangeError, SyntaxError, ReferenceError, URIError, EvalError, AggregateError, Rejection]) {
+    allowOwn(error.prototype, ["name", "message", "toString", "constructor"]);
+  }
+}
+
+const { Proxy } = globalThis;
+
+/// What has no name, and still is the same for everyone.
+function unnamed() {
+  function* generator() {}
+  const iterators = [[].values(), new Map().values(), new Set().values(), ""[Symbol.iterator](), "".matchAll(/x/g), generator(), [].values().map((it) => it), Iterator.from({ next() {} })];
+  const functions = [generator, async () => {}, async function* () {}];
+  const holders = functions.map((it) => it.prototype).filter((it) => it !== undefined);
+  const above = [...iterators, ...functions, ...holders].map((it) => getPrototypeOf(it));
+  return [...above, ...above.map((it) => getPrototypeOf(it)), getPrototypeOf(Int8Array), Native, Proxy];
+}
+
+/// One of each kind of object that a module may keep.
+function samples() {
+  return [{}, [], () => {}, function () {}, function* () {}, class {}, isArray, (() => {}).bind(), new Error(), Object(1), Object(""), Object(true), Object(Symbol()), Object(1n), new Native(0), /x/, new Map(), new Set(), globalThis, host.now];
+}
+
+setLibrary();
+host.prelude = { Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, unnamed, samples };

@@ -1,0 +1,76 @@
+//! Entering a context, at the bottom of the stack and again from a function that the interpreter called.
+
+use std::cell::Cell;
+
+use rquickjs::{Context, Ctx, qjs};
+
+thread_local! {
+    /// Where the stack was when the first interpreter of this thread's stack was entered; 0: none is.
+    static BASE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// An entry into the interpreters of this thread: the stack is measured from the first.
+pub struct Entry {
+    first: bool,
+}
+
+impl Entry {
+    /// Notes the entry. The second value says where the stack ends for the entries within.
+    pub fn new(stack_bytes: usize) -> (Self, usize) {
+        let first = BASE.get() == 0;
+        if first {
+            BASE.set(here());
+        }
+        (Self { first }, BASE.get().saturating_sub(stack_bytes))
+    }
+
+    /// Whether no interpreter was entered on this thread's stack before.
+    pub fn is_first(&self) -> bool {
+        self.first
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.first {
+            BASE.set(0);
+        }
+    }
+}
+
+/// About where the stack is. It grows downwards wherever this project is built.
+#[inline(never)]
+fn here() -> usize {
+    let mark = 0u8;
+    std::hint::black_box(&raw const mark) as usize
+}
+
+/// A context that can be entered to any depth.
+pub trait Inside {
+    /// Runs `run` in the context, with the stack ending at `floor`.
+    fn inside<R>(&self, floor: usize, run: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R;
+}
+
+impl Inside for Context {
+    fn inside<R>(&self, floor: usize, run: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
+        let runtime = self.get_runtime_ptr();
+        let bytes = match floor {
+            0 => 0, // which the interpreter takes for no bound
+            floor => here().saturating_sub(floor).max(1),
+        };
+        // SAFETY: the runtime lives as long as `self`. Both calls only set the bounds that the interpreter
+        // compares its stack pointer with; they are the same for every entry within one outermost entry,
+        // but for the few bytes by which `here` and the C function see the stack differently.
+        unsafe {
+            qjs::JS_UpdateStackTop(runtime);
+            qjs::JS_SetMaxStackSize(runtime, bytes as _);
+        }
+        // SAFETY: `from_raw` asks that the runtime is locked, and that the lifetime is unique. Without the
+        // feature `parallel` the lock is a `RefCell` that keeps `Context::with` from nesting; what it
+        // protects is that one thread at a time uses the runtime, and neither `Runtime` nor `Context` can
+        // leave its thread (both are `!Send`). QuickJS itself is made to be entered again from a function
+        // that it calls. The lifetime cannot leave: `run` must take any, so nothing of it is in `R`.
+        let ctx = unsafe { Ctx::from_raw(self.as_raw()) };
+        run(ctx)
+    }
+}

@@ -1,0 +1,168 @@
+//! Runs one method: arguments in, state read when it is asked for and written if its JSON changed, value
+//! out. Knows what a call is; what the context's functions do is [`super::host`].
+//!
+//! Nothing unwinds through the interpreter. A host function that the engine unwinds (a fault, or the wish
+//! to run again carefully) keeps what it caught, throws an error that no `catch` sees, and the unwinding
+//! goes on here, when the interpreter's frames are gone.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::resume_unwind;
+use std::rc::Rc;
+
+use ordain_engine::Tx;
+use ordain_types::module::ModuleHash;
+use ordain_types::{FaultKind, Json, MethodKind, Rejection};
+use rquickjs::{Ctx, Function, Object, Persistent, Value};
+
+use super::cache::{self, Count};
+use super::compile::Compiled;
+use super::fault::{self, Ending, Thrown};
+use super::instance::{Instance, Library, NotStarted};
+use super::meter::Limits;
+use super::{host, raw, state};
+
+/// A call that runs.
+pub struct Frame {
+    pub instance: Rc<Instance>,
+    /// Which of the module's entity types.
+    pub entity: usize,
+    pub kind: MethodKind,
+    /// Its state, once it was read or set.
+    pub held: Option<state::Held>,
+}
+
+thread_local! {
+    /// The calls that run on this thread, the innermost last.
+    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    /// What a host function caught.
+    static UNWINDING: Cell<Option<Box<dyn Any + Send>>> = const { Cell::new(None) };
+}
+
+/// Looks at the innermost call. `look` must not run JavaScript.
+pub fn frame<R>(look: impl FnOnce(&mut Frame) -> R) -> Option<R> {
+    FRAMES.with_borrow_mut(|frames| frames.last_mut().map(look))
+}
+
+/// Keeps what a host function caught, to go on unwinding later.
+pub fn keep_unwinding(caught: Box<dyn Any + Send>) {
+    UNWINDING.set(Some(caught));
+}
+
+/// A call's place on the stack.
+struct Running(Rc<Instance>);
+
+impl Running {
+    fn begin(instance: &Rc<Instance>, entity: usize, kind: MethodKind) -> Self {
+        instance.running.set(instance.running.get() + 1);
+        let frame = Frame {
+            instance: instance.clone(),
+            entity,
+            kind,
+            held: None,
+        };
+        FRAMES.with_borrow_mut(|frames| frames.push(frame));
+        Self(instance.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let frame = FRAMES.with_borrow_mut(Vec::pop);
+        drop(frame); // outside the borrow: it frees JavaScript's values
+        self.0.running.set(self.0.running.get() - 1);
+    }
+}
+
+/// Which method to run.
+pub struct Which {
+    pub hash: ModuleHash,
+    pub entity: usize,
+    pub method: usize,
+    pub kind: MethodKind,
+}
+
+/// Runs a method within the call that `tx` has just opened.
+///
+/// # Errors
+/// The method's rejection.
+pub fn run(
+    tx: &mut Tx,
+    which: &Which,
+    compiled: impl FnOnce() -> Result<Compiled, NotStarted>,
+    args: &Json,
+) -> Result<Json, Rejection> {
+    let careful = tx.careful();
+    let count = Count::begin(if careful {
+        Limits::careful()
+    } else {
+        Limits::warm()
+    });
+    let instance = match cache::instance(which.hash, careful, compiled) {
+        Ok(instance) => instance,
+        Err(NotStarted(thrown)) => throw(tx, thrown),
+    };
+    let running = Running::begin(&instance, which.entity, which.kind);
+    let ended = raw::lend(tx, || {
+        instance.inside(count.floor, |ctx| method(&ctx, &instance, which, args))
+    });
+    drop(running);
+    if let Some(caught) = UNWINDING.take() {
+        resume_unwind(caught);
+    }
+    if let Some(broken) = count.meter.broken() {
+        match careful {
+            true => throw(tx, Thrown::broken(broken, "in one call from outside it")),
+            false => tx.run_carefully(),
+        }
+    }
+    match ended {
+        Ok(value) => Ok(value),
+        Err(Ending::Rejected(rejection)) => Err(rejection),
+        Err(Ending::Thrown(thrown)) => throw(tx, thrown.of(&instance.compiled)),
+    }
+}
+
+fn throw(tx: &mut Tx, thrown: Thrown) -> ! {
+    tx.fault_traced(thrown.kind, thrown.full(), thrown.trace())
+}
+
+/// The call itself, in the interpreter.
+fn method(ctx: &Ctx<'_>, instance: &Instance, which: &Which, args: &Json) -> Result<Json, Ending> {
+    let entity = &instance.entities[which.entity];
+    let library = &instance.library;
+    let call = || {
+        let run: Function = entity.methods[which.method].run.clone().restore(ctx)?;
+        let prototype: Object = library.context.clone().restore(ctx)?;
+        let cx = Object::new_proto(ctx.clone(), Some(&prototype))?;
+        let args = raw::parse(ctx, args)?;
+        let value: Value = run.call((cx, args))?;
+        state::flush(ctx)?;
+        result(ctx, library, &value)
+    };
+    let ended: Result<Result<Json, Thrown>, rquickjs::Error> = call();
+    match ended {
+        Ok(value) => value.map_err(Ending::Thrown),
+        Err(error) => Err(fault::ending(ctx, library, error)),
+    }
+}
+
+/// The value as JSON. What has none (`undefined`) is `null`.
+fn result<'js>(
+    ctx: &Ctx<'js>,
+    library: &Library,
+    value: &Value<'js>,
+) -> rquickjs::Result<Result<Json, Thrown>> {
+    if value.is_undefined() {
+        return Ok(Ok(Json::from_static(b"null")));
+    }
+    host::json(ctx, library, value, "the method's value").map(|json| {
+        json.map_err(|message| Thrown {
+            kind: FaultKind::Encoding,
+            ..Thrown::plain(message)
+        })
+    })
+}
+
+/// A value that outlives the borrow of its context.
+pub type Kept = Persistent<Value<'static>>;

@@ -1,0 +1,195 @@
+//! A module's files: read from the entry file on, each import found among them, checked together.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ordain_types::{Source, SourceError};
+
+use super::syntax::{self, Position, Script};
+
+/// The name of what the host itself brings.
+pub const SDK: &str = "ordain";
+
+/// The files that a module uses, the entry file first.
+#[derive(Debug)]
+pub struct Sources {
+    pub files: Vec<(String, Script)>,
+    /// What each import of each file stands for.
+    pub resolved: Resolved,
+}
+
+/// The file that an import of another stands for, by the file and the import.
+pub type Resolved = BTreeMap<(String, String), String>;
+
+/// An error at a place.
+pub fn error(file: &str, position: Position, message: impl Into<String>) -> SourceError {
+    SourceError {
+        file: Some(file.to_owned()),
+        line: Some(position.line),
+        column: Some(position.column),
+        message: message.into(),
+    }
+}
+
+/// Reads and checks what a module uses.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn read(source: &Source) -> Result<Sources, SourceError> {
+    let texts = texts(source)?;
+    let mut sources = Sources {
+        files: Vec::new(),
+        resolved: Resolved::new(),
+    };
+    let mut waiting = VecDeque::from([source.main.clone()]);
+    let mut seen = BTreeSet::from([source.main.clone()]);
+    while let Some(path) = waiting.pop_front() {
+        let text = texts[path.as_str()];
+        let read = syntax::read(&path, text);
+        let script = read.map_err(|(position, message)| error(&path, position, message))?;
+        for import in script.imports.iter().filter(|import| import.name != SDK) {
+            let found = resolve(&path, &import.name, &texts)
+                .map_err(|message| error(&path, script.lines.position(text, import.at), message))?;
+            let key = (path.clone(), import.name.clone());
+            sources.resolved.insert(key, found.clone());
+            if seen.insert(found.clone()) {
+                waiting.push_back(found);
+            }
+        }
+        sources.files.push((path, script));
+    }
+    check_start(&sources, &texts)?;
+    Ok(sources)
+}
+
+fn texts(source: &Source) -> Result<BTreeMap<&str, &str>, SourceError> {
+    let mut texts = BTreeMap::new();
+    for file in &source.files {
+        let text = std::str::from_utf8(&file.bytes).map_err(|bad| SourceError {
+            file: Some(file.path.clone()),
+            message: format!(
+                "byte {} is not UTF-8; save the file as UTF-8",
+                bad.valid_up_to()
+            ),
+            ..SourceError::new("")
+        })?;
+        texts.insert(file.path.as_str(), text);
+    }
+    Ok(texts)
+}
+
+/// The file that `import` in the file `base` stands for.
+fn resolve(base: &str, import: &str, files: &BTreeMap<&str, &str>) -> Result<String, String> {
+    if !import.starts_with("./") && !import.starts_with("../") {
+        return Err(format!(
+            "`{import}` is not here: a module imports \"{SDK}\" and files of its own, as in \"./lib.ts\"; copy \
+             what it needs into a file beside it"
+        ));
+    }
+    let Some(path) = join(base, import) else {
+        return Err(format!("`{import}` leads out of the module's directory"));
+    };
+    let as_typescript = path.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
+    let endings = ["", ".ts", ".js", "/index.ts", "/index.js"];
+    let tried = endings
+        .iter()
+        .map(|ending| format!("{path}{ending}"))
+        .chain(as_typescript);
+    let found = tried
+        .into_iter()
+        .find(|path| files.contains_key(path.as_str()));
+    found.ok_or_else(|| {
+        format!("`{import}` is none of the module's files; there is no `{path}.ts` and no `{path}`")
+    })
+}
+
+fn join(base: &str, import: &str) -> Option<String> {
+    let mut parts: Vec<&str> = base.split('/').collect();
+    parts.pop();
+    for part in import.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// Follows what runs at the start through all files, for state that hides in closures.
+fn check_start(sources: &Sources, texts: &BTreeMap<&str, &str>) -> Result<(), SourceError> {
+    let index = |path: &str| sources.files.iter().position(|(at, _)| at == path);
+    let mut used: Vec<BTreeSet<String>> = vec![BTreeSet::new(); sources.files.len()];
+    let mut waiting: BTreeSet<usize> = (0..sources.files.len()).collect();
+    while let Some(at) = waiting.pop_first() {
+        let (path, script) = &sources.files[at];
+        let (outside, problem) = script.start.follow(used[at].iter().cloned());
+        if let Some(problem) = problem {
+            let position = script.lines.position(texts[path.as_str()], problem.at);
+            return Err(error(path, position, &problem.message));
+        }
+        for (module, name) in outside {
+            let Some(file) = sources.resolved.get(&(path.clone(), module)) else {
+                continue;
+            };
+            for (file, local) in exported(sources, file, &name, 0) {
+                if let Some(file) = index(&file)
+                    && used[file].insert(local)
+                {
+                    waiting.insert(file);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names that an exported name stands for, with their files, through files that pass on others'.
+fn exported(sources: &Sources, file: &str, name: &str, depth: usize) -> Vec<(String, String)> {
+    let Some((_, script)) = sources.files.iter().find(|(path, _)| path == file) else {
+        return Vec::new();
+    };
+    if depth > sources.files.len() {
+        return Vec::new(); // passed on in a circle
+    }
+    let own = script
+        .start
+        .exported(name)
+        .into_iter()
+        .map(|local| (file.to_owned(), local));
+    let mut found: Vec<_> = own.collect();
+    for module in script.start.passed_on() {
+        if let Some(from) = sources.resolved.get(&(file.to_owned(), module.clone())) {
+            found.extend(exported(sources, from, name, depth + 1));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_found_among_the_files() {
+        let paths = ["a.ts", "lib.ts", "deep/index.ts", "deep/b.js"];
+        let files: BTreeMap<&str, &str> = paths.iter().map(|path| (*path, "")).collect();
+        let check = |base: &str, import: &str, expected: Result<&str, &str>| match (
+            resolve(base, import, &files),
+            expected,
+        ) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{base} {import}"),
+            (Err(message), Err(says)) => assert!(message.contains(says), "{message}"),
+            (found, expected) => panic!("{base} {import}: {found:?}, not {expected:?}"),
+        };
+        check("a.ts", "./lib", Ok("lib.ts"));
+        check("a.ts", "./lib.ts", Ok("lib.ts"));
+        check("a.ts", "./lib.js", Ok("lib.ts"));
+        check("a.ts", "./deep", Ok("deep/index.ts"));
+        check("deep/index.ts", "./b", Ok("deep/b.js"));
+        check("deep/b.js", "../lib", Ok("lib.ts"));
+        check("a.ts", "../lib", Err("leads out"));
+        check("a.ts", "./none", Err("there is no `none.ts`"));
+        check("a.ts", "lodash", Err("`lodash` is not here"));
+        check("a.ts", "node:fs", Err("`node:fs` is not here"));
+    }
+}

@@ -1,0 +1,170 @@
+//! The entity's state within a call: parsed when it is asked for, written back when its JSON changed (at the
+//! end, and before each call of another method, which may come back to the entity), and brought up to date in
+//! place when such a call wrote it.
+
+use ordain_types::{FaultKind, Json, MethodKind};
+use rquickjs::{Ctx, Function, Persistent, Result, Value};
+
+use super::run::{Kept, frame};
+use super::{host, raw};
+use crate::json_state;
+
+/// A state that a call has read or set.
+pub struct Held {
+    value: Kept,
+    /// Its JSON when it was last the same as what is stored.
+    base: Json,
+    /// What is stored; none: nothing was ever written.
+    stored: Option<Json>,
+}
+
+/// The state, read if need be.
+pub fn get<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
+    let held = frame(|frame| frame.held.as_ref().map(|held| held.value.clone()));
+    match held.flatten() {
+        Some(value) => value.restore(ctx),
+        None => read(ctx),
+    }
+}
+
+/// Sets the whole state.
+pub fn set<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<()> {
+    get(ctx)?; // what is stored is what the change is measured by
+    let value = Persistent::save(ctx, value);
+    let before = frame(|frame| {
+        let held = frame.held.as_mut()?;
+        Some(std::mem::replace(&mut held.value, value))
+    });
+    drop(before);
+    Ok(())
+}
+
+fn read<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
+    let (stored, version) = host::with(ctx, |tx| {
+        let state = json_state::state(tx);
+        Ok((state.json.clone(), state.version))
+    })?;
+    let (value, base) = shaped(ctx, stored.as_ref(), version)?;
+    let held = Held {
+        value: Persistent::save(ctx, value.clone()),
+        base,
+        stored,
+    };
+    frame(|frame| frame.held = Some(held));
+    Ok(value)
+}
+
+/// A stored value in the shape of this version of the module, with its JSON.
+fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(Value<'js>, Json)> {
+    let (instance, at) = host::current(ctx)?;
+    let entity = &instance.entities[at];
+    let Some(stored) = stored else {
+        return Ok((raw::parse(ctx, &entity.initial)?, entity.initial.clone()));
+    };
+    let value = raw::parse(ctx, stored)?;
+    if version == entity.version {
+        return Ok((value, stored.clone()));
+    }
+    let value: Value = match &entity.migrate {
+        Some(migrate) => migrate.clone().restore(ctx)?.call((value, version))?,
+        None if version > entity.version => {
+            let message = format!(
+                "the state is of version {version}, which a later version of the module wrote, and this version {} \
+                 has no `migrate`",
+                entity.version
+            );
+            return host::with(ctx, |tx| tx.fault(FaultKind::StoredValue, message));
+        }
+        None => {
+            let defaults = raw::parse(ctx, &entity.initial)?;
+            instance
+                .library
+                .fill
+                .clone()
+                .restore(ctx)?
+                .call((value, defaults))?
+        }
+    };
+    let base = host::json_or_fault(ctx, &value, "the migrated state")?;
+    Ok((value, base))
+}
+
+/// Writes the state if its JSON changed.
+pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
+    let held = frame(|frame| {
+        let held = frame.held.as_ref()?;
+        Some((held.value.clone(), held.base.clone()))
+    });
+    let Some((value, base)) = held.flatten() else {
+        return Ok(());
+    };
+    let value: Value = value.restore(ctx)?;
+    let same = raw::stringify(ctx, &value, |text| text.as_bytes() == &base[..])?;
+    if same == Some(true) {
+        return Ok(());
+    }
+    let (instance, entity) = host::current(ctx)?;
+    let kind = frame(|frame| frame.kind);
+    if kind == Some(MethodKind::Query) {
+        return changed_in_query(ctx, &value, &base);
+    }
+    let json = host::json_or_fault(ctx, &value, "the state")?;
+    let version = instance.entities[entity].version;
+    host::with(ctx, |tx| {
+        json_state::set_state(tx, json.clone(), version);
+        Ok(())
+    })?;
+    frame(|frame| {
+        if let Some(held) = &mut frame.held {
+            held.base = json.clone();
+            held.stored = Some(json);
+        }
+    });
+    Ok(())
+}
+
+/// A query may not write; but JSON that was written elsewhere may have its own way of spelling the same.
+fn changed_in_query<'js>(ctx: &Ctx<'js>, value: &Value<'js>, base: &Json) -> Result<()> {
+    let text = |value: &Value<'js>| raw::stringify(ctx, value, str::to_owned);
+    if text(value)? == text(&raw::parse(ctx, base)?)? {
+        return Ok(());
+    }
+    host::with(ctx, |tx| {
+        tx.fault(
+            FaultKind::WriteInQuery,
+            "a query changed `cx.state`; change a copy, as `toSorted`, `toSpliced` and `{ ...cx.state }` make, or \
+             leave out `query(…)`",
+        )
+    })
+}
+
+/// Brings the state up to date with what is stored, after a call that may have come back to the entity.
+pub fn refresh(ctx: &Ctx<'_>) -> Result<()> {
+    let held = frame(|frame| {
+        let held = frame.held.as_ref()?;
+        Some((held.value.clone(), held.stored.clone()))
+    });
+    let Some((value, before)) = held.flatten() else {
+        return Ok(());
+    };
+    let (stored, version) = host::with(ctx, |tx| {
+        let state = json_state::state(tx);
+        Ok((state.json.clone(), state.version))
+    })?;
+    if stored == before {
+        return Ok(());
+    }
+    let (now, base) = shaped(ctx, stored.as_ref(), version)?;
+    let (instance, _) = host::current(ctx)?;
+    let refresh: Function = instance.library.refresh.clone().restore(ctx)?;
+    let old: Value = value.restore(ctx)?;
+    let value: Value = refresh.call((old, now))?;
+    let held = Held {
+        value: Persistent::save(ctx, value),
+        base,
+        stored,
+    };
+    let before = frame(|frame| frame.held.replace(held));
+    drop(before);
+    Ok(())
+}

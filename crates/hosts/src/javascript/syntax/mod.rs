@@ -1,0 +1,139 @@
+//! What is known of a file before any of it runs: its JavaScript without types, what it imports, which
+//! names it binds, which parameters its functions take, and whether it keeps to the rules. Knows no
+//! interpreter.
+//!
+//! ```text
+//!   lines       offsets as lines and columns
+//!   strip       types out, positions kept (blank does the blanking)
+//!   rules       what a module may not say
+//!   closures    state that hides in closures made when a module starts
+//!   schema      parameters and types as JSON schemas
+//! ```
+
+mod blank;
+mod closures;
+mod lines;
+mod rules;
+mod schema;
+mod strip;
+
+use std::collections::BTreeMap;
+
+use oxc_allocator::Allocator;
+use oxc_ast::ast::Program;
+use oxc_parser::Parser;
+use oxc_semantic::{Semantic, SemanticBuilder};
+use oxc_span::SourceType;
+
+pub use closures::Start;
+pub use lines::{Lines, Position};
+pub use schema::Signature;
+
+/// What is wrong, and where: a byte of the file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    pub at: u32,
+    pub message: String,
+}
+
+impl Problem {
+    pub fn new(at: u32, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            message: message.into(),
+        }
+    }
+}
+
+pub type Problems = Vec<Problem>;
+
+/// A name, and the byte where it is.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub name: String,
+    pub at: u32,
+}
+
+/// One file, checked.
+#[derive(Debug)]
+pub struct Script {
+    /// The same text without types.
+    pub javascript: String,
+    pub lines: Lines,
+    /// The modules it imports, as it names them.
+    pub imports: Vec<Named>,
+    /// What it binds at its top level and keeps at run time.
+    pub bindings: Vec<Named>,
+    /// What its functions say of themselves, by where they begin.
+    pub signatures: BTreeMap<Position, Signature>,
+    /// What runs when it starts.
+    pub start: Start,
+}
+
+/// Reads and checks one file.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn read(path: &str, text: &str) -> Result<Script, (Position, String)> {
+    let lines = Lines::new(text);
+    read_at(path, text, &lines).map_err(|problem| {
+        let position = lines.position(text, problem.at);
+        (position, problem.message)
+    })
+}
+
+fn read_at(path: &str, text: &str, lines: &Lines) -> Result<Script, Problem> {
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, text, source_type(path)).parse();
+    first(parsed.diagnostics.iter().map(problem))?;
+    let program = allocator_program(&allocator, parsed.program);
+    let built = SemanticBuilder::new()
+        .with_check_syntax_error(true)
+        .with_build_nodes(true)
+        .build(program);
+    first(built.diagnostics.iter().map(problem))?;
+    examine(program, &built.semantic, lines)
+}
+
+fn allocator_program<'a>(allocator: &'a Allocator, program: Program<'a>) -> &'a Program<'a> {
+    allocator.alloc(program)
+}
+
+fn examine(program: &Program, semantic: &Semantic, lines: &Lines) -> Result<Script, Problem> {
+    let (mut problems, mut lines) = (Problems::new(), lines.clone());
+    let javascript = strip::strip(program, semantic.scoping(), &mut lines, &mut problems);
+    rules::check(semantic, &mut problems);
+    let start = closures::start(semantic, &mut problems);
+    first(problems.into_iter())?;
+    Ok(Script {
+        javascript,
+        imports: rules::imports(program, semantic),
+        bindings: rules::bindings(semantic),
+        signatures: schema::signatures(program, semantic, &lines),
+        start,
+        lines,
+    })
+}
+
+fn first(problems: impl Iterator<Item = Problem>) -> Result<(), Problem> {
+    problems.min().map_or(Ok(()), Err)
+}
+
+fn source_type(path: &str) -> SourceType {
+    match path.ends_with(".js") || path.ends_with(".mjs") {
+        true => SourceType::mjs(),
+        false => SourceType::ts().with_module(true),
+    }
+}
+
+fn problem(diagnostic: &oxc_diagnostics::OxcDiagnostic) -> Problem {
+    let at = diagnostic
+        .labels
+        .first()
+        .map_or(0, |label| label.offset() as u32);
+    let help = diagnostic.help.as_ref().map(|help| format!("; {help}"));
+    Problem::new(
+        at,
+        format!("{}{}", diagnostic.message, help.unwrap_or_default()),
+    )
+}

@@ -1,0 +1,182 @@
+//! What a module may not say: whatever has no meaning inside a transaction (waiting, timers, the
+//! outside world, code made from text) and whatever keeps state outside entities.
+
+use oxc_ast::AstKind;
+use oxc_ast::ast::*;
+use oxc_semantic::{AstNodes, NodeId, Semantic};
+use oxc_span::GetSpan;
+use oxc_syntax::operator::UnaryOperator;
+
+use super::{Named, Problem, Problems};
+
+const SYNCHRONOUS: &str = "methods are synchronous: leave out `async` and `await`; `cx.call(…)` gives its value \
+                           at once, and what shall happen later is a `cx.send(…)`";
+const NO_TEXT_CODE: &str = "code made from text is not there: write the code itself";
+const NO_TIMERS: &str = "there are no timers: `cx.send(entity, key, { delay: \"1h\" }).method(args)` calls a \
+                         method later, exactly once";
+const NO_OUTSIDE: &str = "there is no network and there are no files inside a transaction: pass in as an argument \
+                          what a method needs";
+const NO_NODE: &str =
+    "this is not Node.js: a module has the ECMAScript library and what it imports from \"ordain\"";
+const NO_GARBAGE: &str = "when something is collected as garbage may not show; use Map or Set";
+const NO_THREADS: &str = "nothing is shared between threads; use ArrayBuffer";
+const NO_CONSOLE: &str = "there is no console; write `cx.log(…)`";
+const NO_CLOCK: &str = "there is no clock; write `cx.now()`";
+const NO_CRYPTO: &str = "there is no crypto; write `cx.uuid()` or `cx.random()`";
+const COPY: &str = "write `JSON.parse(JSON.stringify(value))`";
+
+/// Globals of other places that are not here, and what to write instead.
+fn absent(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "eval" | "Function" => NO_TEXT_CODE,
+        "setTimeout"
+        | "setInterval"
+        | "setImmediate"
+        | "queueMicrotask"
+        | "clearTimeout"
+        | "clearInterval"
+        | "requestAnimationFrame" => NO_TIMERS,
+        "Promise" => SYNCHRONOUS,
+        "WeakRef" | "FinalizationRegistry" => NO_GARBAGE,
+        "SharedArrayBuffer" | "Atomics" => NO_THREADS,
+        "console" => NO_CONSOLE,
+        "performance" => NO_CLOCK,
+        "crypto" => NO_CRYPTO,
+        "structuredClone" => COPY,
+        "fetch" | "XMLHttpRequest" | "WebSocket" | "EventSource" => NO_OUTSIDE,
+        "process" | "require" | "module" | "exports" | "Buffer" | "__dirname" | "__filename"
+        | "global" | "window" | "document" | "self" => NO_NODE,
+        _ => return None,
+    })
+}
+
+/// Adds what is wrong with the file.
+pub fn check(semantic: &Semantic, problems: &mut Problems) {
+    for node in semantic.nodes().iter() {
+        if let Some(message) = refused(node.kind()) {
+            problems.push(Problem::new(node.kind().span().start, message));
+        }
+    }
+    absent_globals(semantic, problems);
+    module_state(semantic, problems);
+}
+
+fn refused(kind: AstKind) -> Option<&'static str> {
+    match kind {
+        AstKind::Function(it) if it.r#async => Some(SYNCHRONOUS),
+        AstKind::ArrowFunctionExpression(it) if it.r#async => Some(SYNCHRONOUS),
+        AstKind::AwaitExpression(_) => Some(SYNCHRONOUS),
+        AstKind::ForOfStatement(it) if it.r#await => Some(SYNCHRONOUS),
+        AstKind::ImportExpression(_) => Some(
+            "a module is whole when it starts: write `import { … } from \"./file.ts\"` at its top",
+        ),
+        AstKind::ImportMeta(_) => {
+            Some("`import.meta` is not there: a module does not know where it lies")
+        }
+        AstKind::Decorator(_) => Some("decorators are not there: call the function on the value"),
+        AstKind::AccessorProperty(_) => {
+            Some("`accessor` is not there: write a getter and a setter")
+        }
+        AstKind::PropertyDefinition(it)
+            if it.r#static && matches!(it.key, PropertyKey::PrivateIdentifier(_)) =>
+        {
+            Some(
+                "a static private field is state that no one can see: entity state lives in `cx.state`",
+            )
+        }
+        _ => None,
+    }
+}
+
+fn absent_globals(semantic: &Semantic, problems: &mut Problems) {
+    let scoping = semantic.scoping();
+    for (name, references) in scoping.root_unresolved_references().iter() {
+        let Some(message) = absent(name.as_str()) else {
+            continue;
+        };
+        for id in references.iter() {
+            let reference = scoping.get_reference(*id);
+            let node = reference.node_id();
+            if reference.flags().is_value() && !is_asked_for(semantic.nodes(), node) {
+                let at = semantic.nodes().kind(node).span().start;
+                problems.push(Problem::new(at, format!("`{}`: {message}", name.as_str())));
+            }
+        }
+    }
+}
+
+/// Whether a name is only asked whether it is there: `typeof name`.
+fn is_asked_for(nodes: &AstNodes, node: NodeId) -> bool {
+    matches!(nodes.parent_kind(node), AstKind::UnaryExpression(it) if it.operator == UnaryOperator::Typeof)
+}
+
+/// Assignments to names of the top level that do not happen while the module starts.
+fn module_state(semantic: &Semantic, problems: &mut Problems) {
+    let scoping = semantic.scoping();
+    for symbol in scoping.get_bindings(scoping.root_scope_id()).values() {
+        for reference in scoping.get_resolved_references(*symbol) {
+            let node = reference.node_id();
+            if !reference.flags().is_write() || owner(semantic.nodes(), node).is_none() {
+                continue;
+            }
+            let name = scoping.symbol_name(*symbol);
+            let at = semantic.nodes().kind(node).span().start;
+            problems.push(Problem::new(at, format!(
+                "`{name}` is a module-level variable, and a function assigns to it; entity state lives in `cx.state`"
+            )));
+        }
+    }
+}
+
+/// The function that a node's code belongs to; none: it runs when the module starts.
+pub fn owner(nodes: &AstNodes, node: NodeId) -> Option<NodeId> {
+    nodes
+        .ancestor_ids(node)
+        .find(|id| is_owner(nodes.kind(*id)))
+}
+
+/// Whether code in a node runs later than the code around it, if at all.
+pub fn is_owner(kind: AstKind) -> bool {
+    match kind {
+        AstKind::Function(_) | AstKind::ArrowFunctionExpression(_) => true,
+        AstKind::PropertyDefinition(it) => !it.r#static,
+        _ => false,
+    }
+}
+
+/// What a file imports and exports from elsewhere at run time.
+pub fn imports(program: &Program, semantic: &Semantic) -> Vec<Named> {
+    let named = |source: &StringLiteral| Named {
+        name: source.value.to_string(),
+        at: source.span.start,
+    };
+    let import = |statement: &Statement| match statement {
+        Statement::ImportDeclaration(it) if super::strip::stays(it, semantic.scoping()) => {
+            Some(named(&it.source))
+        }
+        Statement::ExportFromDeclaration(it) if !it.export_kind.is_type() => {
+            Some(named(&it.source))
+        }
+        Statement::ExportAllDeclaration(it) if !it.export_kind.is_type() => Some(named(&it.source)),
+        _ => None,
+    };
+    program.body.iter().filter_map(import).collect()
+}
+
+/// The values bound at the top level, imports left out.
+pub fn bindings(semantic: &Semantic) -> Vec<Named> {
+    let scoping = semantic.scoping();
+    let symbols = scoping.get_bindings(scoping.root_scope_id()).values();
+    let mut bindings: Vec<Named> = symbols
+        .filter(|symbol| {
+            let flags = scoping.symbol_flags(**symbol);
+            flags.is_value() && !flags.is_import() && !flags.is_ambient()
+        })
+        .map(|symbol| Named {
+            name: scoping.symbol_name(*symbol).to_owned(),
+            at: scoping.symbol_span(*symbol).start,
+        })
+        .collect();
+    bindings.sort_by_key(|binding| binding.at);
+    bindings
+}

@@ -1,0 +1,429 @@
+//! Takes the types out of TypeScript by blanking them out, so that lines and columns stay the user's
+//! own. What has a meaning at run time (enums, namespaces, parameter properties) is refused with what
+//! to write instead.
+
+use oxc_ast::ast::*;
+use oxc_ast_visit::{Visit, walk};
+use oxc_semantic::Scoping;
+use oxc_span::{GetSpan, Span};
+use oxc_syntax::scope::ScopeFlags;
+
+use super::blank::Blanks;
+use super::{Lines, Problem, Problems};
+
+/// The text without its types, with what catches asking whether there is something to catch. Notes in
+/// `lines` what that inserts.
+pub fn strip(
+    program: &Program,
+    scoping: &Scoping,
+    lines: &mut Lines,
+    problems: &mut Problems,
+) -> String {
+    let mut strip = Strip {
+        text: program.source_text,
+        scoping,
+        blanks: Blanks::default(),
+        problems,
+    };
+    strip.visit_program(program);
+    for (at, len) in strip.blanks.inserts() {
+        lines.note_insert(program.source_text, at, len as u32);
+    }
+    strip.blanks.apply(program.source_text)
+}
+
+/// The function of the host that throws again what is none of a `catch`'s business: the interpreter lets it
+/// catch that the stack is used up, which here is a fault.
+const CAUGHT: &str = "__caught";
+
+struct Strip<'s> {
+    text: &'s str,
+    scoping: &'s Scoping,
+    blanks: Blanks,
+    problems: &'s mut Problems,
+}
+
+const ENUM: &str = "an enum has code of its own, which stripping types cannot keep; write `const \
+                    Color = { Red: \"red\", … } as const` and `type Color = (typeof Color)[keyof typeof \
+                    Color]`";
+const NAMESPACE: &str = "a namespace has code of its own, which stripping types cannot keep; put its \
+                         content into a file and import that";
+const PARAMETER_PROPERTY: &str = "a parameter property has code of its own, which stripping types cannot \
+                                  keep; declare the field in the class and assign it in the constructor";
+const CATCH_PATTERN: &str = "catch the error by a name, and take it apart then: `catch (error) { const { message } = \
+                             error; … }`";
+const IMPORT_EQUALS: &str =
+    "`import … = …` is not of ES modules; write `import { … } from \"./file.ts\"`";
+const EXPORT_EQUALS: &str = "`export = …` is not of ES modules; write `export const …`";
+
+impl Strip<'_> {
+    fn refuse(&mut self, span: Span, message: &str) {
+        self.problems.push(Problem::new(span.start, message));
+    }
+
+    fn erase(&mut self, span: Span) {
+        self.blanks.erase(span.start..span.end);
+    }
+
+    /// The first `c` at or after `from` and before `to`.
+    fn find(&self, c: char, from: u32, to: u32) -> Option<u32> {
+        let found = self.text[from as usize..to as usize].find(c)?;
+        Some(from + found as u32)
+    }
+
+    /// Blanks the first `c` between the two.
+    fn blank_mark(&mut self, c: char, from: u32, to: u32) {
+        if let Some(at) = self.find(c, from, to) {
+            self.blanks.blank(at..at + 1);
+        }
+    }
+
+    /// Blanks a list's item with the comma after it.
+    fn blank_item(&mut self, span: Span) {
+        let rest = &self.text[span.end as usize..];
+        let blanks = rest.len() - rest.trim_start().len();
+        let comma = rest[blanks..].starts_with(',');
+        let end = span.end + if comma { blanks as u32 + 1 } else { 0 };
+        self.blanks.blank(span.start..end);
+    }
+
+    /// Blanks TypeScript's own words among a member's modifiers.
+    fn modifiers(&mut self, start: u32, key: u32) {
+        const WORDS: [&str; 7] = [
+            "public",
+            "private",
+            "protected",
+            "readonly",
+            "override",
+            "abstract",
+            "declare",
+        ];
+        let text = &self.text[start as usize..key as usize];
+        let mut at = 0;
+        while let Some(word) = text[at..].split(|c: char| !c.is_ascii_alphabetic()).next() {
+            if WORDS.contains(&word) {
+                let from = start + at as u32;
+                self.blanks.blank(from..from + word.len() as u32);
+                if at == 0 {
+                    self.blanks.put(from, ';');
+                }
+            }
+            at += word.len() + 1;
+            if at >= text.len() {
+                break;
+            }
+        }
+    }
+
+    /// A type behind parameters that goes over several lines would leave `=>` on a line of its own,
+    /// which JavaScript refuses: the closing parenthesis moves to the type's end.
+    fn return_type(&mut self, params: Span, annotation: Option<&TSTypeAnnotation>) {
+        let Some(annotation) = annotation else { return };
+        let Span { start, end, .. } = annotation.span;
+        let from = self.text[..start as usize].rfind(')').unwrap_or_default();
+        if from as u32 >= params.start && self.text[from..end as usize].contains('\n') {
+            self.blanks.blank(from as u32..from as u32 + 1);
+            self.blanks.put(end - 1, ')');
+        }
+    }
+
+    fn is_value_export(&self, name: &ModuleExportName) -> bool {
+        let ModuleExportName::IdentifierReference(reference) = name else {
+            return true;
+        };
+        let id = reference.reference_id.get();
+        let symbol = id.and_then(|id| self.scoping.get_reference(id).symbol_id());
+        let Some(symbol) = symbol else { return true };
+        let flags = self.scoping.symbol_flags(symbol);
+        flags.can_be_referenced_by_value() && !flags.is_type_import()
+    }
+
+    fn imports(&mut self, it: &ImportDeclaration) {
+        if !stays(it, self.scoping) {
+            return self.erase(it.span);
+        }
+        for specifier in it.specifiers.iter().flatten() {
+            if !is_value_import(specifier, self.scoping) {
+                self.blank_item(specifier.span());
+            }
+        }
+    }
+}
+
+/// Whether an import is there at run time: one that only brings names of types, or names that nothing
+/// uses, is not.
+pub fn stays(it: &ImportDeclaration, scoping: &Scoping) -> bool {
+    let Some(specifiers) = &it.specifiers else {
+        return true;
+    };
+    let mut values = specifiers
+        .iter()
+        .filter(|specifier| is_value_import(specifier, scoping));
+    !it.import_kind.is_type() && (specifiers.is_empty() || values.next().is_some())
+}
+
+fn is_value_import(specifier: &ImportDeclarationSpecifier, scoping: &Scoping) -> bool {
+    let (symbol, is_type) = match specifier {
+        ImportDeclarationSpecifier::ImportSpecifier(it) => {
+            (it.local.symbol_id.get(), it.import_kind.is_type())
+        }
+        ImportDeclarationSpecifier::ImportDefaultSpecifier(it) => (it.local.symbol_id.get(), false),
+        ImportDeclarationSpecifier::ImportNamespaceSpecifier(it) => {
+            (it.local.symbol_id.get(), false)
+        }
+    };
+    let used = |symbol| {
+        scoping
+            .get_resolved_references(symbol)
+            .any(|it| it.flags().is_value())
+    };
+    !is_type && symbol.is_none_or(used)
+}
+
+impl<'a> Visit<'a> for Strip<'_> {
+    fn visit_ts_type_annotation(&mut self, it: &TSTypeAnnotation<'a>) {
+        self.blanks.blank(it.span.start..it.span.end);
+    }
+
+    fn visit_ts_type_parameter_declaration(&mut self, it: &TSTypeParameterDeclaration<'a>) {
+        self.blanks.blank(it.span.start..it.span.end);
+    }
+
+    fn visit_ts_type_parameter_instantiation(&mut self, it: &TSTypeParameterInstantiation<'a>) {
+        self.blanks.blank(it.span.start..it.span.end);
+    }
+
+    fn visit_ts_as_expression(&mut self, it: &TSAsExpression<'a>) {
+        self.blanks.blank(it.expression.span().end..it.span.end);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_satisfies_expression(&mut self, it: &TSSatisfiesExpression<'a>) {
+        self.blanks.blank(it.expression.span().end..it.span.end);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_non_null_expression(&mut self, it: &TSNonNullExpression<'a>) {
+        self.blanks.blank(it.expression.span().end..it.span.end);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_type_assertion(&mut self, it: &TSTypeAssertion<'a>) {
+        self.blanks.blank(it.span.start..it.expression.span().start);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_this_parameter(&mut self, it: &TSThisParameter<'a>) {
+        self.blank_item(it.span);
+    }
+
+    fn visit_catch_clause(&mut self, it: &CatchClause<'a>) {
+        let body = it.body.span.start;
+        match it.param.as_ref().map(|param| &param.pattern) {
+            None => {
+                self.blanks.insert(body, format!("({CAUGHT}_it) "));
+                self.blanks
+                    .insert(body + 1, format!("{CAUGHT}({CAUGHT}_it);"));
+            }
+            Some(BindingPattern::BindingIdentifier(name)) => {
+                self.blanks
+                    .insert(body + 1, format!("{CAUGHT}({});", name.name));
+            }
+            Some(pattern) => self.refuse(pattern.span(), CATCH_PATTERN),
+        }
+        walk::walk_catch_clause(self, it);
+    }
+
+    fn visit_variable_declaration(&mut self, it: &VariableDeclaration<'a>) {
+        match it.declare {
+            true => self.erase(it.span),
+            false => walk::walk_variable_declaration(self, it),
+        }
+    }
+
+    fn visit_variable_declarator(&mut self, it: &VariableDeclarator<'a>) {
+        if it.definite {
+            self.blank_mark('!', it.id.span().end, it.span.end);
+        }
+        walk::walk_variable_declarator(self, it);
+    }
+
+    fn visit_formal_parameter(&mut self, it: &FormalParameter<'a>) {
+        if it.accessibility.is_some() || it.readonly || it.r#override {
+            self.refuse(it.span, PARAMETER_PROPERTY);
+        }
+        if it.optional {
+            self.blank_mark('?', it.pattern.span().end, it.span.end);
+        }
+        walk::walk_formal_parameter(self, it);
+    }
+
+    fn visit_function(&mut self, it: &Function<'a>, flags: ScopeFlags) {
+        match it.declare || it.body.is_none() {
+            true => self.erase(it.span),
+            false => walk::walk_function(self, it, flags),
+        }
+    }
+
+    fn visit_arrow_function_expression(&mut self, it: &ArrowFunctionExpression<'a>) {
+        walk::walk_arrow_function_expression(self, it);
+        self.return_type(it.params.span, it.return_type.as_deref());
+    }
+
+    fn visit_class(&mut self, it: &Class<'a>) {
+        if it.declare {
+            return self.erase(it.span);
+        }
+        if it.r#abstract
+            && let Some(at) = self.text[..it.body.span.start as usize].rfind("abstract")
+        {
+            self.blanks
+                .blank(at as u32..at as u32 + "abstract".len() as u32);
+        }
+        if let (Some(first), Some(last)) = (it.implements.first(), it.implements.last())
+            && let Some(at) = self.text[..first.span.start as usize].rfind("implements")
+        {
+            self.blanks.blank(at as u32..last.span.end);
+        }
+        if let Some(types) = &it.type_parameters {
+            self.visit_ts_type_parameter_declaration(types);
+        }
+        if let Some(heritage) = &it.heritage {
+            self.visit_class_heritage(heritage);
+        }
+        self.visit_class_body(&it.body);
+    }
+
+    fn visit_method_definition(&mut self, it: &MethodDefinition<'a>) {
+        if it.value.body.is_none() {
+            return self.erase(it.span);
+        }
+        self.modifiers(it.span.start, it.key.span().start);
+        if it.optional {
+            self.blank_mark('?', it.key.span().end, it.value.span.end);
+        }
+        walk::walk_method_definition(self, it);
+    }
+
+    fn visit_property_definition(&mut self, it: &PropertyDefinition<'a>) {
+        if it.declare || it.r#type == PropertyDefinitionType::TSAbstractPropertyDefinition {
+            return self.erase(it.span);
+        }
+        self.modifiers(it.span.start, it.key.span().start);
+        let end = it
+            .type_annotation
+            .as_ref()
+            .map_or(it.span.end, |a| a.span.start + 1);
+        if it.optional {
+            self.blank_mark('?', it.key.span().end, end);
+        }
+        if it.definite {
+            self.blank_mark('!', it.key.span().end, end);
+        }
+        walk::walk_property_definition(self, it);
+    }
+
+    fn visit_ts_index_signature(&mut self, it: &TSIndexSignature<'a>) {
+        self.erase(it.span);
+    }
+
+    fn visit_ts_type_alias_declaration(&mut self, it: &TSTypeAliasDeclaration<'a>) {
+        self.erase(it.span);
+    }
+
+    fn visit_ts_interface_declaration(&mut self, it: &TSInterfaceDeclaration<'a>) {
+        self.erase(it.span);
+    }
+
+    fn visit_ts_external_module_declaration(&mut self, it: &TSExternalModuleDeclaration<'a>) {
+        self.erase(it.span);
+    }
+
+    fn visit_ts_global_declaration(&mut self, it: &TSGlobalDeclaration<'a>) {
+        self.erase(it.span);
+    }
+
+    fn visit_ts_enum_declaration(&mut self, it: &TSEnumDeclaration<'a>) {
+        match it.declare {
+            true => self.erase(it.span),
+            false => self.refuse(it.span, ENUM),
+        }
+    }
+
+    fn visit_ts_namespace_declaration(&mut self, it: &TSNamespaceDeclaration<'a>) {
+        match it.declare {
+            true => self.erase(it.span),
+            false => self.refuse(it.span, NAMESPACE),
+        }
+    }
+
+    fn visit_ts_import_equals_declaration(&mut self, it: &TSImportEqualsDeclaration<'a>) {
+        self.refuse(it.span, IMPORT_EQUALS);
+    }
+
+    fn visit_ts_export_assignment(&mut self, it: &TSExportAssignment<'a>) {
+        self.refuse(it.span, EXPORT_EQUALS);
+    }
+
+    fn visit_ts_namespace_export_declaration(&mut self, it: &TSNamespaceExportDeclaration<'a>) {
+        self.erase(it.span);
+    }
+
+    fn visit_import_declaration(&mut self, it: &ImportDeclaration<'a>) {
+        self.imports(it);
+    }
+
+    fn visit_export_declaration(&mut self, it: &ExportDeclaration<'a>) {
+        let types_only = match &it.declaration {
+            Declaration::TSTypeAliasDeclaration(_) | Declaration::TSInterfaceDeclaration(_) => true,
+            Declaration::VariableDeclaration(it) => it.declare,
+            Declaration::FunctionDeclaration(it) => it.declare || it.body.is_none(),
+            Declaration::ClassDeclaration(it) => it.declare,
+            Declaration::TSEnumDeclaration(it) => it.declare,
+            Declaration::TSNamespaceDeclaration(it) => it.declare,
+            _ => false,
+        };
+        match types_only {
+            true => self.erase(it.span),
+            false => walk::walk_export_declaration(self, it),
+        }
+    }
+
+    fn visit_export_default_declaration(&mut self, it: &ExportDefaultDeclaration<'a>) {
+        let types_only = match &it.declaration {
+            ExportDefaultDeclarationKind::TSInterfaceDeclaration(_) => true,
+            ExportDefaultDeclarationKind::FunctionDeclaration(it) => it.body.is_none(),
+            _ => false,
+        };
+        match types_only {
+            true => self.erase(it.span),
+            false => walk::walk_export_default_declaration(self, it),
+        }
+    }
+
+    fn visit_export_named_declaration(&mut self, it: &ExportNamedDeclaration<'a>) {
+        if it.export_kind.is_type() {
+            return self.erase(it.span);
+        }
+        for specifier in &it.specifiers {
+            if specifier.export_kind.is_type() || !self.is_value_export(&specifier.local) {
+                self.blank_item(specifier.span);
+            }
+        }
+    }
+
+    fn visit_export_from_declaration(&mut self, it: &ExportFromDeclaration<'a>) {
+        if it.export_kind.is_type() {
+            return self.erase(it.span);
+        }
+        for specifier in it.specifiers.iter().filter(|it| it.export_kind.is_type()) {
+            self.blank_item(specifier.span);
+        }
+    }
+
+    fn visit_export_all_declaration(&mut self, it: &ExportAllDeclaration<'a>) {
+        if it.export_kind.is_type() {
+            self.erase(it.span);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Arguments held against the parameters that a module describes: one JSON object, no unknown names, none
+//! missing, in a spelling of its own. What the values are is the method's business.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use ordain_engine::ArgumentError;
+use ordain_types::{Json, Param, limits};
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The arguments in their one spelling: parameters in declared order where they are described, no white
+/// space. Nothing at all is the empty object.
+///
+/// # Errors
+/// Which argument does not fit.
+pub fn canonical(params: Option<&[Param]>, json: &[u8]) -> Result<Json, ArgumentError> {
+    if json.len() > limits::ARGUMENT_BYTES_MAX {
+        let (size, limit) = (json.len(), limits::ARGUMENT_BYTES_MAX);
+        return Err(whole(format!(
+            "{size} bytes of arguments, more than the limit of {limit}"
+        )));
+    }
+    if json.iter().all(u8::is_ascii_whitespace) {
+        return spell(params, Vec::new());
+    }
+    if json.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(whole(
+            "the arguments are not a JSON object of names and values",
+        ));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let read = reader
+        .deserialize_map(Pairs)
+        .and_then(|pairs| reader.end().map(|()| pairs));
+    let pairs =
+        read.map_err(|error| whole(format!("the arguments are not one JSON object: {error}")))?;
+    spell(params, pairs)
+}
+
+type Pair<'j> = (Cow<'j, str>, &'j RawValue);
+
+struct Pairs;
+
+impl<'j> Visitor<'j> for Pairs {
+    type Value = Vec<Pair<'j>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'j>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            pairs.push((name, map.next_value()?));
+        }
+        Ok(pairs)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Name<'j>(#[serde(borrow)] Cow<'j, str>);
+
+fn spell(params: Option<&[Param]>, pairs: Vec<Pair<'_>>) -> Result<Json, ArgumentError> {
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        if pairs[..at].iter().any(|(other, _)| other == name) {
+            return Err(at_field(name, format!("duplicate field `{name}`")));
+        }
+        if nests_too_deep(value.get()) {
+            let limit = limits::JSON_DEPTH_MAX;
+            return Err(at_field(
+                name,
+                format!("`{name}` nests deeper than {limit} levels"),
+            ));
+        }
+    }
+    let mut out = Vec::with_capacity(64);
+    let Some(params) = params else {
+        write(&mut out, pairs.iter());
+        return Ok(out.into());
+    };
+    if let Some((name, _)) = pairs
+        .iter()
+        .find(|(name, _)| params.iter().all(|param| param.name != *name))
+    {
+        let known: Vec<_> = params
+            .iter()
+            .map(|param| format!("`{}`", param.name))
+            .collect();
+        let expected = match known.is_empty() {
+            true => "there are no fields".to_owned(),
+            false => format!("expected {}", known.join(", ")),
+        };
+        return Err(at_field(
+            name,
+            format!("unknown field `{name}`, {expected}"),
+        ));
+    }
+    let find = |param: &Param| pairs.iter().find(|(name, _)| *name == param.name);
+    if let Some(param) = params
+        .iter()
+        .find(|param| param.required && find(param).is_none())
+    {
+        let name = &param.name;
+        return Err(at_field(name, format!("missing field `{name}`")));
+    }
+    write(&mut out, params.iter().filter_map(find));
+    Ok(out.into())
+}
+
+fn write<'p, 'j: 'p>(out: &mut Vec<u8>, pairs: impl Iterator<Item = &'p Pair<'j>>) {
+    out.push(b'{');
+    for (at, (name, value)) in pairs.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        serde_json::to_writer(&mut *out, name).expect("text is JSON");
+        out.push(b':');
+        compact(out, value.get());
+    }
+    out.push(b'}');
+}
+
+/// Appends JSON without the white space between its parts.
+fn compact(out: &mut Vec<u8>, json: &str) {
+    if !json.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        return out.extend_from_slice(json.as_bytes());
+    }
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        if !in_text && byte.is_ascii_whitespace() {
+            continue;
+        }
+        out.push(byte);
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            _ => {}
+        }
+    }
+}
+
+/// Whether a value within an object nests deeper than JSON may.
+fn nests_too_deep(json: &str) -> bool {
+    if json.len() < 2 * limits::JSON_DEPTH_MAX - 2 {
+        return false;
+    }
+    let (mut depth, mut in_text, mut escaped) = (1, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth -= 1,
+            _ => {}
+        }
+        if depth > limits::JSON_DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+fn whole(message: impl Into<String>) -> ArgumentError {
+    ArgumentError {
+        field: None,
+        message: message.into(),
+    }
+}
+
+fn at_field(name: &str, message: String) -> ArgumentError {
+    ArgumentError {
+        field: Some(name.to_owned()),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params() -> Vec<Param> {
+        let param = |name: &str, required| Param {
+            name: name.to_owned(),
+            schema: "{}".to_owned(),
+            required,
+        };
+        vec![param("amount", true), param("note", false)]
+    }
+
+    #[test]
+    fn the_spelling_is_one() {
+        let check = |params: Option<&[Param]>, json: &str, expected: &str| {
+            assert_eq!(
+                canonical(params, json.as_bytes()).unwrap(),
+                expected,
+                "{json}"
+            );
+        };
+        let params = params();
+        check(
+            Some(&params),
+            " {\"note\": \"a \\\" b\", \"amount\" :5 }\n",
+            r#"{"amount":5,"note":"a \" b"}"#,
+        );
+        check(Some(&params), r#"{"amount":5}"#, r#"{"amount":5}"#);
+        check(Some(&[]), "", "{}");
+        check(
+            None,
+            " { \"b\" : [ 1 , { } ] , \"a\":null}",
+            r#"{"b":[1,{}],"a":null}"#,
+        );
+        check(None, " \n", "{}");
+    }
+
+    #[test]
+    fn errors_name_the_parameter() {
+        let params = params();
+        let check = |json: &str, field: Option<&str>, says: &str| {
+            let error = canonical(Some(&params), json.as_bytes()).unwrap_err();
+            assert_eq!(error.field.as_deref(), field, "{json}: {error}");
+            assert!(error.message.contains(says), "{json}: {error}");
+        };
+        check("{}", Some("amount"), "missing field `amount`");
+        check("", Some("amount"), "missing field `amount`");
+        check(
+            r#"{"amount":1,"much":2}"#,
+            Some("much"),
+            "unknown field `much`, expected `amount`, `note`",
+        );
+        check(
+            r#"{"amount":1,"amount":2}"#,
+            Some("amount"),
+            "duplicate field",
+        );
+        check("[1]", None, "not a JSON object");
+        check("5", None, "not a JSON object");
+        check(r#"{"amount":1} x"#, None, "trailing characters");
+        check(r#"{"amount":1"#, None, "EOF");
+        check(r#"{amount:1}"#, None, "not one JSON object");
+        let deep = format!(r#"{{"amount":{}{}}}"#, "[".repeat(64), "]".repeat(64));
+        check(&deep, Some("amount"), "nests deeper than 64");
+        let long = format!(
+            r#"{{"amount":"{}"}}"#,
+            "x".repeat(limits::ARGUMENT_BYTES_MAX)
+        );
+        check(&long, None, "more than the limit of 1048576");
+    }
+}

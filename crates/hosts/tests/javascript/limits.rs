@@ -1,0 +1,150 @@
+//! Limits: the same run-away program is the same fault, whatever the context did before, and none ends the
+//! process.
+
+use ordain_types::{FaultKind, Outcome};
+
+use crate::world::{World, anew};
+
+const HOSTILE: &str = r#"
+import { entity, query } from "ordain";
+export const bad = entity({ n: 0 } as any, {
+  loop() { for (;;) ; },
+  caught_loop(cx) { for (;;) { try { for (;;) ; } catch { cx.state.n = 1; } finally { cx.state.n = 2; } } },
+  recurse() { const f = (n: number): number => 1 + f(n + 1); return f(0); },
+  caught_recursion(cx) {
+    const f = (n: number): number => 1 + f(n + 1);
+    try { f(0); } catch { return "caught"; }
+  },
+  caught_by_name(cx) {
+    const f = (): number => f();
+    try { f(); } catch (e) { return String(e); }
+  },
+  buffer() { return new ArrayBuffer(1 << 30).byteLength; },
+  caught_buffer() { try { new ArrayBuffer(1 << 30); } catch { return "caught"; } },
+  text() { let s = "x"; for (;;) s += s; },
+  repeat() { return "x".repeat((1 << 30) - 1).length; },
+  grow() { const all: any[] = []; for (;;) all.push({ n: all.length }); },
+  sparse() { return new Array(4294967295).indexOf(1); },
+  like() { return Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1); },
+  regexp() { return /^(a+)+$/.test("a".repeat(40) + "b"); },
+  json() { return JSON.parse("[".repeat(1 << 20)); },
+  to_json(cx) { cx.state.it = { toJSON() { for (;;) ; } }; },
+  getter(cx) { cx.state = { get n() { for (;;) ; } }; },
+  deep_loop(cx, { left }: { left: number }): void { if (left === 0) for (;;) ; cx.call(bad, cx.key).deep_loop({ left: left - 1 }); },
+  deep_recursion(cx, { left }: { left: number }): void {
+    const f = (n: number): number => 1 + f(n + 1);
+    if (left === 0) f(0);
+    cx.call(bad, cx.key).deep_recursion({ left: left - 1 });
+  },
+  work() { let n = 0; for (let at = 0; at < 8_000_000; at++) n += at; return n; },
+  hold() { const all: any[] = []; for (let at = 0; at < 300_000; at++) all.push({ n: at }); return all.length; },
+  depth() { let most = 0; const f = (n: number): void => { most = n; if (n < 1200) f(n + 1); }; f(0); return most; },
+  fine: query(() => "fine"),
+});
+"#;
+
+fn check(method: &str, args: &str, kind: FaultKind, says: &str) {
+    let run = |before: &[(&str, &str)]| {
+        let mut world = World::new(HOSTILE);
+        for (method, args) in before {
+            world.outcome(&format!("bad/y.{method}"), args);
+        }
+        let fault = world.fault(&format!("bad/x.{method}"), args, kind, says);
+        assert_eq!(
+            world.value("bad/x.fine", ""),
+            "\"fine\"",
+            "it goes on after {method}"
+        );
+        assert_eq!(world.state("bad/x"), "", "{method} leaves no trace");
+        fault
+    };
+    let first = anew(|| run(&[]));
+    let later = anew(|| run(&[("fine", ""), ("work", ""), ("depth", "")]));
+    assert_eq!(first, later, "{method}");
+}
+
+#[test]
+fn a_loop_that_does_not_end_is_a_fault() {
+    check("loop", "", FaultKind::Instructions, "ticks");
+    check("caught_loop", "", FaultKind::Instructions, "ticks");
+    check(
+        "deep_loop",
+        r#"{"left":20}"#,
+        FaultKind::Instructions,
+        "ticks",
+    );
+}
+
+#[test]
+fn loops_within_the_library_are_counted() {
+    check("sparse", "", FaultKind::Instructions, "ticks");
+    check("like", "", FaultKind::Instructions, "ticks");
+    check("regexp", "", FaultKind::Instructions, "ticks");
+    check("to_json", "", FaultKind::Instructions, "ticks");
+    check("getter", "", FaultKind::Instructions, "ticks");
+}
+
+#[test]
+fn a_recursion_that_does_not_end_is_a_fault() {
+    check("recurse", "", FaultKind::Stack, "bytes of stack");
+    check("caught_by_name", "", FaultKind::Stack, "bytes of stack");
+    check("caught_recursion", "", FaultKind::Stack, "bytes of stack");
+    check(
+        "deep_recursion",
+        r#"{"left":10}"#,
+        FaultKind::Stack,
+        "bytes of stack",
+    );
+    check("json", "", FaultKind::Stack, "bytes of stack");
+}
+
+#[test]
+fn memory_past_the_limit_is_a_fault() {
+    check("buffer", "", FaultKind::Memory, "bytes of memory");
+    check("caught_buffer", "", FaultKind::Memory, "bytes of memory");
+    check("text", "", FaultKind::Exception, "string too long");
+    check("grow", "", FaultKind::Memory, "bytes of memory");
+    check("repeat", "", FaultKind::Memory, "bytes of memory");
+}
+
+#[test]
+fn what_stays_within_the_limits_works_whatever_ran_before() {
+    let run = |before: &[&str]| {
+        let mut world = World::new(HOSTILE);
+        for method in before {
+            world.outcome(&format!("bad/y.{method}"), "");
+        }
+        ["work", "hold", "depth"].map(|method| world.outcome(&format!("bad/x.{method}"), ""))
+    };
+    let first = anew(|| run(&[]));
+    assert!(
+        first
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Value(_))),
+        "{first:?}"
+    );
+    assert_eq!(first, anew(|| run(&["hold", "grow", "recurse", "hold"])));
+}
+
+#[test]
+fn contexts_of_many_modules_come_back_on_demand_in_bounded_memory() {
+    anew(|| {
+        let mut last = 0;
+        for at in 0..200 {
+            let text = format!(
+                "import {{ entity }} from \"ordain\";\nexport const a = entity({{ n: {at} }}, {{ hit(cx) {{ return ++cx.state.n; }} }});"
+            );
+            assert_eq!(World::new(&text).value("a/x.hit", ""), (at + 1).to_string());
+            let (contexts, bytes) = ordain_hosts::javascript::kept();
+            assert!(contexts <= 64, "{contexts} contexts");
+            last = bytes;
+        }
+        assert!(last < 64 << 20, "{last} bytes");
+        ordain_hosts::javascript::clear();
+        assert_eq!(
+            ordain_hosts::javascript::kept(),
+            (0, 0),
+            "everything is given back"
+        );
+    });
+}

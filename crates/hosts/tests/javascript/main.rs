@@ -1,0 +1,11 @@
+//! Modules in JavaScript and TypeScript, through a real engine: what entities can do, what modules may not,
+//! and that limits hold.
+
+mod calls;
+mod context;
+mod limits;
+mod module_state;
+mod rules;
+mod types;
+mod versions;
+mod world;

@@ -1,0 +1,195 @@
+//! A module keeps nothing between calls: what its top level reaches is frozen, the library too, and what
+//! would change all the same is refused.
+
+use ordain_types::FaultKind;
+
+use crate::world::{World, anew, refused};
+
+/// A module whose one method does something to what the module keeps.
+fn module(kept: &str, does: &str) -> String {
+    format!(
+        "import {{ entity }} from \"ordain\";\n{kept}\nexport const a = entity({{}} as any, {{\n  run(cx) {{\n    {does}\n  }},\n}});\n"
+    )
+}
+
+#[track_caller]
+fn fault(kept: &str, does: &str) {
+    let mut world = World::new(&module(kept, does));
+    let fault = world.fault(
+        "a/x.run",
+        "",
+        FaultKind::ModuleState,
+        "entity state lives in `cx.state`",
+    );
+    assert!(fault.message.contains("(a.ts:5:"), "{fault}");
+}
+
+#[track_caller]
+fn value(kept: &str, does: &str, expected: &str) {
+    let mut world = World::new(&module(kept, does));
+    for _ in 0..2 {
+        assert_eq!(world.value("a/x.run", ""), expected, "{kept} {does}");
+    }
+}
+
+#[test]
+fn what_the_top_level_reaches_is_frozen() {
+    fault("const c = { n: 0 };", "c.n++;");
+    fault("const c: any = {};", "c.n = 1;");
+    fault("const c: any = { deep: [{ n: 0 }] };", "c.deep[0].n = 1;");
+    fault("const c: number[] = [];", "c.push(1);");
+    fault("const c = new Map([[1, { n: 0 }]]);", "c.set(2, { n: 0 });");
+    fault("const c = new Map([[1, { n: 0 }]]);", "c.get(1)!.n = 1;");
+    fault("const c = new Set([1]);", "c.add(2);");
+    fault("const c = new Date(0);", "c.setFullYear(2000);");
+    fault("const c = /x/g;", "c.exec(\"xx\");");
+    fault("const c = /x/;", "c.lastIndex = 1;");
+    fault("function f() {}", "(f as any).n = 1;");
+    fault("class C { static n = 0; }", "C.n++;");
+    fault(
+        "class C { n = 0; }\nconst c = new C();"
+            .replace('\n', " ")
+            .as_str(),
+        "c.n++;",
+    );
+    fault(
+        "const sym = Symbol(); const c: any = { [sym]: { n: 0 } };",
+        "c[sym].n = 1;",
+    );
+    fault(
+        "const c: any = { get it() { return this.hidden; }, hidden: { n: 0 } };",
+        "c.it.n = 1;",
+    );
+}
+
+#[test]
+fn the_library_is_frozen() {
+    fault("", "(globalThis as any).n = 1;");
+    fault("", "(Array.prototype as any).last = 1;");
+    fault("", "(Object.prototype as any).n = 1;");
+    fault("", "Math.max = Math.min;");
+    fault("", "(Math.max as any).n = 1;");
+    fault("", "([].push as any).n = 1;");
+    fault("", "(Object.getPrototypeOf([].values()) as any).n = 1;");
+    fault("", "(Object.getPrototypeOf(function* () {}) as any).n = 1;");
+    fault("", "(Object.getPrototypeOf(Int8Array) as any).n = 1;");
+    fault("", "(Error as any).stackTraceLimit = 0;");
+    fault("", "(cx as any).constructor.prototype.n = 1;");
+    fault("", "(a as any).n = 1;");
+    value(
+        "",
+        "return [typeof eval, typeof Function, typeof Promise, typeof WeakRef, typeof setTimeout].join();",
+        "\"undefined,undefined,undefined,undefined,undefined\"",
+    );
+    fault_of_text_code();
+}
+
+fn fault_of_text_code() {
+    let mut world = World::new(&module(
+        "",
+        "return (() => {}).constructor(\"return 1\")();",
+    ));
+    world.fault("a/x.run", "", FaultKind::Exception, "");
+}
+
+#[test]
+fn what_would_change_all_the_same_is_refused() {
+    let check = |kept: &str, says: &str| refused(&module(kept, ""), says);
+    check(
+        "const it = (function* () { yield 1; })();",
+        "a.ts:2:7: `it` holds an object of the kind Generator",
+    );
+    check(
+        "const it = [1].values();",
+        "a.ts:2:7: `it` holds an object of the kind Array Iterator",
+    );
+    check(
+        "const b = new Uint8Array(4);",
+        "a.ts:2:7: `b` holds an object of the kind Uint8Array",
+    );
+    check(
+        "const w = new WeakMap();",
+        "a.ts:2:7: `w` holds an object of the kind WeakMap",
+    );
+    check(
+        "class C { #n = 0; } const c = new C();",
+        "a.ts:2:27: `c` holds an object with private members",
+    );
+    check(
+        "const deep = { in: [new WeakSet()] };",
+        "`deep` holds an object of the kind WeakSet",
+    );
+}
+
+#[test]
+fn what_is_only_read_works() {
+    value(
+        "const SLUG = /[^a-z]+/g;",
+        "return [\"a  b\".replace(SLUG, \"-\"), \"a  b\".split(SLUG), \"a b\".match(SLUG)!.length];",
+        r#"["a-b",["a","b"],1]"#,
+    );
+    value(
+        "const M = new Map([[\"a\", 1]]);",
+        "return [...M.keys(), M.get(\"a\"), M.size];",
+        r#"["a",1,1]"#,
+    );
+    value(
+        "const S = new Set([1, 2]);",
+        "return [S.has(1), [...S.union(new Set([3]))]];",
+        "[true,[1,2,3]]",
+    );
+    value(
+        "const D = new Date(0);",
+        "const d = new Date(D); d.setUTCDate(2); return [D.getTime(), d.getTime()];",
+        "[0,86400000]",
+    );
+    value(
+        "class No extends Error { constructor(m: string) { super(m); this.name = \"No\"; } }",
+        "try { throw new No(\"x\"); } catch (e) { return String(e); }",
+        "\"No: x\"",
+    );
+    value(
+        "",
+        "const o: any = {}; o.toString = 1; o.constructor = 2; o[\"__proto__x\"] = 3; return o;",
+        r#"{"toString":1,"constructor":2,"__proto__x":3}"#,
+    );
+    value(
+        "const base = { f() { return 1; } };",
+        "const o = Object.create(base); o.n = 1; return o.f() + o.n;",
+        "2",
+    );
+}
+
+#[test]
+fn dates_are_of_utc() {
+    let does = "const d = new Date(2020, 0, 2, 3, 4, 5, 6); return [d.toISOString(), d.getHours(), d.getTimezoneOffset(), \
+                String(d), new Date(\"2020-01-02T03:04\").getTime(), new Date(\"Jan 2 2020 03:04\").getTime(), \
+                new Date(\"2020-01-02T03:04+01:00\").getTime(), new Date(\"2020-01-02\").getTime(), Date(), \
+                new Date(2020, 5).getMonth(), new Date(0).toLocaleString(), d instanceof Date, new Date(NaN).toString()];";
+    let expected = concat!(
+        r#"["2020-01-02T03:04:05.006Z",3,0,"Thu Jan 02 2020 03:04:05 GMT+0000 (Coordinated Universal Time)","#,
+        r#"1577934240000,1577934240000,1577930640000,1577923200000,"#,
+        r#""Thu Jan 01 1970 00:00:01 GMT+0000 (Coordinated Universal Time)",5,"Thu, 01 Jan 1970 00:00:00 GMT",true,"Invalid Date"]"#
+    );
+    value("", does, expected);
+}
+
+#[test]
+fn a_fresh_context_gives_the_same_bytes() {
+    let text = module(
+        "const M = new Map([[1, [1]]]); const R = /a/y;",
+        "const out: any[] = [Math.random(), cx.uuid(), Date.now(), new Error(\"x\").stack];
+    for (const f of [() => M.set(2, [2]), () => M.get(1)!.push(2), () => R.test(\"aa\"), () => { (globalThis as any).x = 1; }]) {
+      try { f(); out.push(\"done\"); } catch (e) { out.push(String(e)); }
+    }
+    return out;",
+    );
+    let run = |calls: usize| {
+        let mut world = World::new(&text);
+        for _ in 0..calls {
+            World::new(&text).value("a/y.run", "");
+        }
+        world.value("a/x.run", "")
+    };
+    assert_eq!(anew(|| run(0)), anew(|| run(5)));
+}

@@ -1,0 +1,262 @@
+//! What a module may not say, each with its file, line and column and what to write instead.
+
+use crate::world::{compile, refused};
+
+/// A module that is fine but for a line before its entity type.
+fn with(line: &str) -> String {
+    format!(
+        "import {{ entity, query }} from \"ordain\";\n{line}\nexport const a = entity({{ n: 0 }}, {{ get: query((cx) => cx.state.n) }});\n"
+    )
+}
+
+#[track_caller]
+fn line(text: &str, expected: &str) {
+    refused(&with(text), expected);
+}
+
+#[test]
+fn what_waits_or_reaches_outside_is_refused() {
+    line("async function f() {}", "a.ts:2:1: methods are synchronous");
+    line(
+        "const f = async () => {};",
+        "a.ts:2:11: methods are synchronous",
+    );
+    line("await 0;", "a.ts:2:1: methods are synchronous");
+    line("for await (const x of []) ;", "a.ts:2:1: ");
+    line(
+        "const p = new Promise(() => {});",
+        "a.ts:2:15: `Promise`: methods are synchronous",
+    );
+    line(
+        "const f = () => setTimeout(f, 10);",
+        "a.ts:2:17: `setTimeout`: there are no timers: `cx.send(",
+    );
+    line(
+        "const f = () => fetch(\"x\");",
+        "`fetch`: there is no network",
+    );
+    line(
+        "const f = () => eval(\"1\");",
+        "a.ts:2:17: `eval`: code made from text",
+    );
+    line(
+        "const f = new Function(\"\");",
+        "`Function`: code made from text",
+    );
+    line(
+        "const f = () => console.log(1);",
+        "`console`: there is no console; write `cx.log(…)`",
+    );
+    line(
+        "const f = () => process.env;",
+        "`process`: this is not Node.js",
+    );
+    line(
+        "const f = new WeakRef({});",
+        "`WeakRef`: when something is collected",
+    );
+    line(
+        "const f = () => import(\"./b.ts\");",
+        "a.ts:2:17: a module is whole when it starts",
+    );
+    line("const f = import.meta;", "a.ts:2:11: `import.meta`");
+    compile(&[(
+        "a.ts",
+        &with("const there = typeof process !== \"undefined\";"),
+    )])
+    .expect("asking is allowed");
+    compile(&[("a.ts", &with("type P = Promise<number>;"))]).expect("a type is no use");
+}
+
+#[test]
+fn what_stripping_cannot_keep_is_refused() {
+    line(
+        "enum Color { Red }",
+        "a.ts:2:1: an enum has code of its own",
+    );
+    line(
+        "namespace N { export const x = 1 }",
+        "a.ts:2:1: a namespace has code of its own",
+    );
+    line(
+        "class C { constructor(private x: number) {} }",
+        "a.ts:2:23: a parameter property",
+    );
+    line("import fs = require(\"fs\");", "a.ts:2:1: `import … = …`");
+    line("@f class C {}", "a.ts:2:1: decorators are not there");
+    line(
+        "function f() { try { } catch ({ message }) { } }",
+        "a.ts:2:31: catch the error by a name",
+    );
+    line("const x = ;", "a.ts:2:11: ");
+    line("const x = 1; const x = 2;", "a.ts:2:");
+}
+
+#[test]
+fn imports_are_of_the_module_itself() {
+    line(
+        "import lodash from \"lodash\"; lodash();",
+        "a.ts:2:20: `lodash` is not here",
+    );
+    line("import fs from \"node:fs\"; fs();", "`node:fs` is not here");
+    line(
+        "import { x } from \"./none\"; x();",
+        "a.ts:2:19: `./none` is none of the module's files",
+    );
+    line(
+        "import { x } from \"../up\"; x();",
+        "leads out of the module's directory",
+    );
+    line("import { nothing } from \"ordain\"; nothing();", "nothing");
+}
+
+#[test]
+fn state_at_the_top_level_is_refused() {
+    line(
+        "let n = 0; const f = () => { n += 1; };",
+        "a.ts:2:30: `n` is a module-level variable, and a function assigns",
+    );
+    line(
+        "let n = 0; function f() { return n++; }",
+        "a.ts:2:34: `n` is",
+    );
+    line(
+        "let n = 0; const f = () => { [n] = [1]; };",
+        "a.ts:2:31: `n` is",
+    );
+    line(
+        "let n = 0; class C { x = ++n; }",
+        "`n` is a module-level variable",
+    );
+    line(
+        "class C { static #n = 0; }",
+        "a.ts:2:11: a static private field is state",
+    );
+    compile(&[(
+        "a.ts",
+        &with("let n = 0; for (const x of [1, 2]) n += x; export const total = n;"),
+    )])
+    .expect("a start may reckon");
+    compile(&[(
+        "a.ts",
+        &with(
+            "function sum(xs: number[]) { let n = 0; xs.forEach((x) => { n += x; }); return n; }",
+        ),
+    )])
+    .expect("a function's own variables are its own");
+}
+
+#[test]
+fn state_in_closures_is_refused() {
+    line(
+        "const next = (() => { let n = 0; return () => ++n; })();",
+        "a.ts:2:49: `n` would keep its changes",
+    );
+    line(
+        "function make() { let n = 0; return () => ++n; }\nconst next = make();",
+        "a.ts:2:45: `n` would keep",
+    );
+    line(
+        "const memo = (() => { const m: any = {}; return (k: string) => m[k] ??= k; })();",
+        "`m` would keep",
+    );
+    line(
+        "const memo = (() => { const m = new Map(); return (k: string) => m.set(k, 1); })();",
+        "`m` would keep",
+    );
+    line(
+        "const g = (() => { const it = [1, 2].values(); return () => it.next(); })();",
+        "`it` would keep",
+    );
+    line("{ let n = 0; globalThis.f = () => ++n; }", "`n` would keep");
+    line(
+        "class Counter { make() { let n = 0; return () => n++; } }\nconst c = new Counter();",
+        "`n` would keep",
+    );
+    refused_in_two_files();
+}
+
+fn refused_in_two_files() {
+    let main = with("import { make } from \"./lib\"; const next = make();");
+    let lib = "\nexport function make() { let n = 0; return () => ++n; }";
+    let error = compile(&[("a.ts", &main), ("lib.ts", lib)]).unwrap_err();
+    assert!(
+        error.to_string().starts_with("lib.ts:2:52: `n` would keep"),
+        "{error}"
+    );
+    let calm = with("import { make } from \"./lib\"; export const use = () => make();");
+    compile(&[("a.ts", &calm), ("lib.ts", lib)]).expect("made anew in each call");
+}
+
+#[test]
+fn names_are_checked() {
+    let module = |export: &str| format!("import {{ entity }} from \"ordain\";\nexport {export}");
+    refused(
+        &module("const Account = entity({}, { f(cx) {} });"),
+        "a.ts:2:14: `Account` is an entity type: ",
+    );
+    refused(
+        &module("const a = entity({}, { name: 5 });"),
+        "a.ts:2:14: `a.name` is not a function",
+    );
+    refused(
+        &module("const a = entity({}, {});"),
+        "a.ts:2:14: the entity type `a` has no methods",
+    );
+    refused(
+        &module("const a = entity({}, { \"not so\"(cx) {} });"),
+        "`not so` is a method of `a`: ",
+    );
+    refused(
+        &module("const a = entity({}, { f(cx) {} }, { version: 0 });"),
+        "a whole number from 1 on",
+    );
+    refused(
+        &module("const a = entity({}, { f(cx) {} }, { wersion: 1 } as any);"),
+        "no option `wersion`",
+    );
+    refused(
+        &module("const a = entity({ n: NaN }, { f(cx) {} });"),
+        "a.ts:2:14: the default state.n is NaN",
+    );
+    refused(
+        &module("const a = 1;"),
+        "a.ts: the module exports no entity type",
+    );
+    refused(
+        &module(
+            "const a = entity({}, { f(cx) {} }), b = entity({}, { f(cx) {} }, { name: \"a\" });",
+        ),
+        "two entity types are named `a`",
+    );
+    let named = compile(&[(
+        "a.ts",
+        &module("const Account = entity({}, { f(cx) {} }, { name: \"account\" });"),
+    )])
+    .unwrap();
+    assert_eq!(named.manifest.entities[0].name.as_str(), "account");
+}
+
+#[test]
+fn what_fails_at_the_start_is_refused_with_its_place() {
+    line("null.x;", "a.ts:2:");
+    line(
+        "throw new RangeError(\"too far\");",
+        "a.ts:2:11: RangeError: too far",
+    );
+    line("const t = Date.now();", "a.ts:2:");
+    line(
+        "const t = new Date();",
+        "a module starts without a transaction",
+    );
+    line(
+        "const r = Math.random();",
+        "a module starts without a transaction",
+    );
+    line("for (;;) ;", "ran for more than");
+    line(
+        "const big = []; for (;;) big.push(new ArrayBuffer(1 << 20));",
+        "bytes of memory",
+    );
+    line("function f(): any { return f(); }\nf();", "bytes of stack");
+}

@@ -1,0 +1,215 @@
+//! TypeScript: types go, positions stay, and what they say of parameters is in the manifest.
+
+use ordain_types::FaultKind;
+use ordain_types::module::MethodManifest;
+
+use crate::world::{World, compile};
+
+/// Every form of type there is, in code that still runs.
+const TYPED: &str = r#"
+import { entity, query, type Context } from "ordain";
+import type { Shape } from "./shapes";
+import { Other, area, type Side } from "./shapes";
+import { Unused } from "./shapes";
+export type { Shape } from "./shapes";
+export type Local = { a: number } | string;
+export interface Named<T = unknown> extends Object { readonly [key: string]: unknown; method?(): T }
+declare const outside: number;
+declare function nowhere(x: number): void;
+declare global { interface Window { x: number } }
+declare module "other" { export const y: number }
+abstract class Base<T> implements Iterable<T>, Named {
+  declare ghost: number;
+  [key: string]: unknown;
+  private readonly first: number = 1;
+  protected static override? : number;
+  public second!: string
+  static readonly third = 3 as const
+  public ["fourth"]: number = 4
+  optional?: number;
+  constructor(readonly_: number) {}
+  abstract gone(): void;
+  public method<U extends T>(this: Base<T>, a?: U, ...rest: U[]): number { return this.first + rest.length }
+  overloaded(a: string): string;
+  overloaded(a: number): number;
+  overloaded(a: any): any { return a }
+  get it(): number { return 5 }
+  *[Symbol.iterator](): Iterator<T> {}
+}
+class Real<T> extends Base<T> { gone(): void {} }
+function generic<T, U = T>(x: T, y?: U): x is T & U { return true as boolean }
+function over(a: string): string
+function over(a: number): number
+function over(a: any) { return a! }
+const arrow = <T,>(x: T): { it: T } => ({ it: x })
+const lines = (x: number): {
+  value: number
+} => ({ value: x } satisfies { value: number })
+const asserted = <number>(1 as unknown)
+const call = arrow<number>(1)!.it!
+let definite!: number
+const { a, b = 2 }: { a: number; b?: number } = { a: 1 }
+for (const x of [1] as number[]) area(x as Side)
+try { throw 1 } catch (e: unknown) { }
+const instance = generic<string>
+label: for (;;) { break label }
+const ternary = a ? (b as number) : <any>b
+const ünïcode: string = "ü" as string; const after = ünïcode!
+export default interface Gone { x: number }
+export { area as surface, type Side, Local as Alias }
+export const t = entity({ n: 0 } as { n: number }, {
+  run(cx: Context<{ n: number }>, { x, y = 2 }: { x: number; y?: number }): unknown {
+    return [x, y, lines(3), new Real<number>(1).method<number>(1, 2, 3), over(1), call, after, Base.third, [...[call]].length,
+      new Real(1)["fourth"]];
+  },
+  fail(cx, { z }: { z: string }) { const ä: string = z!; const nö: any = null as any; return nö.x(ä as string); },
+});
+"#;
+
+const SHAPES: &str = r#"
+export interface Shape { side: Side }
+export interface Other {}
+export interface Unused {}
+export type Side = number;
+export const area = (side: Side): number => side * side;
+"#;
+
+fn files() -> [(&'static str, &'static str); 2] {
+    [("typed.ts", TYPED), ("shapes.ts", SHAPES)]
+}
+
+#[test]
+fn types_go_and_code_stays() {
+    let mut world = World::with(&[&files()], Default::default());
+    let value = world.value("t/a.run", r#"{"x":1}"#);
+    assert_eq!(value, r#"[1,2,{"value":3},3,1,1,"ü",3,1,4]"#);
+}
+
+#[test]
+fn positions_are_the_users_own() {
+    let mut world = World::with(&[&files()], Default::default());
+    let fault = world.fault(
+        "t/a.fail",
+        r#"{"z":"z"}"#,
+        FaultKind::Exception,
+        "TypeError: cannot read property 'x' of null",
+    );
+    let line = TYPED
+        .lines()
+        .position(|line| line.contains("fail(cx"))
+        .unwrap()
+        + 1;
+    let text = TYPED.lines().nth(line - 1).unwrap();
+    let column = text[..text.find("nö.x(").unwrap()].chars().count() + 1;
+    assert!(
+        fault
+            .message
+            .contains(&format!("(typed.ts:{line}:{column})")),
+        "{fault} is not at {line}:{column}"
+    );
+}
+
+#[test]
+fn what_is_known_of_parameters_is_in_the_manifest() {
+    let text = r#"
+import { entity, query, type Context } from "ordain";
+type Lines = Line[];
+interface Line { sku: string; count: number | null }
+interface Args { lines: Lines; note?: string; kind: "a" | "b"; by: Record<string, number>; pair: [number, string] }
+const shared = (cx: any, { id }: { id: string }): boolean => true;
+export const a = entity({}, {
+  none(cx) {},
+  names(cx, { x, y = 1, ...rest }) {},
+  closed(cx, { x, y = 1 }) {},
+  plain(cx, args) {},
+  typed(cx: Context<{}>, { lines, note, kind = "a" }: Args): Line[] { return []; },
+  whole(cx, args: { n: number; at: undefined | Date }): void {},
+  open(cx, args: { [name: string]: number }) {},
+  shared,
+  asked: query((cx, { of }: { of: string | null }): { value: number } => ({ value: 1 })),
+  arrow: (cx, { x }: { x: boolean }) => x,
+});
+"#;
+    let package = compile(&[("a.ts", text)]).unwrap();
+    let entity = &package.manifest.entities[0];
+    assert_eq!(
+        (
+            entity.version,
+            entity.migrates,
+            package.manifest.sdk.as_str()
+        ),
+        (1, false, "0.1")
+    );
+    let shown: Vec<String> = entity.methods.iter().map(shown).collect();
+    let line = r#"{"properties":{"count":{"anyOf":[{"type":"number"},{"type":"null"}]},"sku":{"type":"string"}},"required":["sku","count"],"type":"object"}"#;
+    let expected = [
+        "Update none() {}".to_owned(),
+        "Update names(…) {}".to_owned(),
+        "Update closed(x: {}, y?: {}) {}".to_owned(),
+        "Update plain(…) {}".to_owned(),
+        format!(
+            r#"Update typed(lines: {{"items":{line},"type":"array"}}, note?: {{"type":"string"}}, kind?: {{"enum":["a","b"]}}, by: {{"additionalProperties":{{"type":"number"}},"type":"object"}}, pair: {{"maxItems":2,"minItems":0,"type":"array"}}) {{"items":{line},"type":"array"}}"#
+        ),
+        r#"Update whole(n: {"type":"number"}, at?: {}) {"type":"null"}"#.to_owned(),
+        "Update open(…) {}".to_owned(),
+        r#"Update shared(id: {"type":"string"}) {"type":"boolean"}"#.to_owned(),
+        r#"Query asked(of: {"anyOf":[{"type":"string"},{"type":"null"}]}) {"properties":{"value":{"type":"number"}},"required":["value"],"type":"object"}"#.to_owned(),
+        r#"Update arrow(x: {"type":"boolean"}) {}"#.to_owned(),
+    ];
+    assert_eq!(shown, expected);
+}
+
+fn shown(method: &MethodManifest) -> String {
+    let params = method.params.as_ref().map(|params| {
+        let param = |param: &ordain_types::Param| {
+            format!(
+                "{}{}: {}",
+                param.name,
+                if param.required { "" } else { "?" },
+                param.schema
+            )
+        };
+        params.iter().map(param).collect::<Vec<_>>().join(", ")
+    });
+    let params = params.unwrap_or_else(|| "…".to_owned());
+    format!(
+        "{:?} {}({params}) {}",
+        method.kind, method.name, method.result
+    )
+}
+
+#[test]
+fn modules_of_several_files_work() {
+    let main = r#"
+export * from "./accounts/index.ts";
+import { entity } from "ordain";
+import { account } from "./accounts";
+import { double } from "./lib.js";
+export const bank = entity({}, { pay(cx, { to }: { to: string }): number { return double(cx.call(account, to).deposit({ amount: 1 })); } });
+"#;
+    let accounts = r#"
+import { entity } from "ordain";
+import { double } from "../lib";
+export const account = entity({ balance: 0 }, { deposit(cx, { amount }: { amount: number }) { return cx.state.balance += double(amount); } });
+"#;
+    let files = [
+        ("main.ts", main),
+        ("accounts/index.ts", accounts),
+        ("lib.ts", "export const double = (n: number) => 2 * n;"),
+        ("unused.ts", "not even code"),
+    ];
+    let mut world = World::with(&[&files], Default::default());
+    assert_eq!(world.value("bank/a.pay", r#"{"to":"al"}"#), "4");
+    assert_eq!(world.state("account/al"), r#"{"balance":2}"#);
+}
+
+#[test]
+fn javascript_needs_no_types() {
+    let text = "import { entity } from \"ordain\";\nexport const a = entity({ n: 0 }, { hit(cx) { return ++cx.state.n; } });";
+    let mut world = World::with(&[&[("a.js", text)]], Default::default());
+    assert_eq!(world.value("a/x.hit", ""), "1");
+    assert!(
+        compile(&[("a.js", "const x: number = 1;")]).is_err(),
+        "types are not JavaScript"
+    );
+}

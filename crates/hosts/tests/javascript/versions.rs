@@ -1,0 +1,89 @@
+//! States that another version of a module wrote.
+
+use ordain_types::FaultKind;
+
+use crate::world::{World, catalog};
+
+const FIRST: &str = r#"
+import { entity, query } from "ordain";
+export const person = entity({ name: "" }, {
+  rename(cx, { name }: { name: string }) { cx.state.name = name; },
+  shown: query((cx) => cx.state),
+});"#;
+
+const SECOND: &str = r#"
+import { entity, query } from "ordain";
+export const person = entity({ first: "", last: "", visits: 0 }, {
+  visit(cx) { cx.state.visits += 1; return cx.state; },
+  look(cx) { return cx.state; },
+  shown: query((cx) => cx.state),
+}, {
+  version: 2,
+  migrate(state, from) {
+    const [first, last = ""] = state.name.split(" ");
+    return { first, last, visits: from };
+  },
+});"#;
+
+const GROWN: &str = r#"
+import { entity, query } from "ordain";
+export const person = entity({ name: "", visits: 10 }, {
+  visit(cx) { cx.state.visits += 1; return cx.state; },
+  shown: query((cx) => cx.state),
+}, { version: 2 });"#;
+
+/// A world of a later version that has the rows of the first.
+fn upgraded(text: &str) -> World {
+    let mut world = World::new(FIRST);
+    world.value("person/a.rename", r#"{"name":"Ada Lovelace"}"#);
+    World::of_rows(catalog(&[&[("a.ts", text)]]), &mut world)
+}
+
+#[test]
+fn a_state_is_migrated_when_it_is_first_touched() {
+    let mut world = upgraded(SECOND);
+    let shown = r#"{"first":"Ada","last":"Lovelace","visits":1}"#;
+    assert_eq!(world.value("person/a.shown", ""), shown);
+    assert_eq!(
+        world.state("person/a"),
+        r#"{"name":"Ada Lovelace"}"#,
+        "a query writes nothing"
+    );
+    assert_eq!(world.value("person/a.look", ""), shown);
+    assert_eq!(world.value("person/a.visit", ""), shown.replace('1', "2"));
+    assert_eq!(world.state("person/a"), shown.replace('1', "2"));
+    assert_eq!(
+        world.value("person/b.visit", ""),
+        r#"{"first":"","last":"","visits":1}"#
+    );
+}
+
+#[test]
+fn without_a_migration_new_names_take_their_defaults() {
+    let mut world = upgraded(GROWN);
+    assert_eq!(
+        world.value("person/a.shown", ""),
+        r#"{"name":"Ada Lovelace","visits":10}"#
+    );
+    assert_eq!(
+        world.value("person/a.visit", ""),
+        r#"{"name":"Ada Lovelace","visits":11}"#
+    );
+    assert_eq!(
+        world.state("person/a"),
+        r#"{"name":"Ada Lovelace","visits":11}"#
+    );
+}
+
+#[test]
+fn a_state_of_a_later_version_is_refused_without_a_migration() {
+    let mut world = World::new(GROWN);
+    world.value("person/a.visit", "");
+    let mut world = World::of_rows(catalog(&[&[("a.ts", FIRST)]]), &mut world);
+    world.fault(
+        "person/a.shown",
+        "",
+        FaultKind::StoredValue,
+        "is of version 2",
+    );
+}

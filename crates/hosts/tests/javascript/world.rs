@@ -1,0 +1,233 @@
+//! An engine in memory with modules in force and nothing around it: requests in, outcomes out.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, RangeBounds};
+use std::panic::resume_unwind;
+use std::thread;
+
+use ordain_engine::{
+    Answer, Catalog, Cold, ColdError, ColdRows, Empty, Engine, LogLine, Modules, Options,
+};
+use ordain_hosts::javascript::JavaScript;
+use ordain_types::module::{File, Package, Source, SourceError, hash};
+use ordain_types::{
+    Call, Command, EntityId, Fault, FaultKind, Granule, Json, LogId, Method, MethodKind, Outcome,
+    Rejection, Seq, Timestamp,
+};
+
+pub struct World {
+    pub engine: Engine,
+    pub now: Timestamp,
+}
+
+/// What a checkpoint wrote.
+struct Rows(BTreeMap<Granule, Json>);
+
+impl Cold for Rows {
+    fn get(&self, granule: &Granule) -> Result<Option<Json>, ColdError> {
+        Ok(self.0.get(granule).cloned())
+    }
+
+    fn scan(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<ColdRows, ColdError> {
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (from, to);
+        let within =
+            |granule: &&Granule| RangeBounds::<[u8]>::contains(&bounds, granule.as_bytes());
+        let mut found: Vec<_> = self.0.keys().filter(within).cloned().collect();
+        if reverse {
+            found.reverse();
+        }
+        found.truncate(limit);
+        Ok(found
+            .into_iter()
+            .map(|granule| (granule.clone(), self.0[&granule].clone()))
+            .collect())
+    }
+}
+
+/// A module of several files, the first of which is its entry.
+pub fn source(files: &[(&str, &str)]) -> Source {
+    let mut source = Source {
+        main: files[0].0.to_owned(),
+        files: Vec::new(),
+    };
+    for (path, text) in files {
+        source.files.push(File {
+            path: (*path).to_owned(),
+            bytes: Json::copy_from_slice(text.as_bytes()),
+        });
+    }
+    source.files.sort_by(|a, b| a.path.cmp(&b.path));
+    source
+}
+
+pub fn compile(files: &[(&str, &str)]) -> Result<Package, SourceError> {
+    JavaScript::new().compile(&source(files))
+}
+
+/// The error of a module of one file, as people see it.
+#[track_caller]
+pub fn refused(text: &str, expected: &str) {
+    let error = match compile(&[("a.ts", text)]) {
+        Ok(_) => panic!("it compiles:\n{text}"),
+        Err(error) => error.to_string(),
+    };
+    assert!(
+        error.contains(expected),
+        "{error}\n-- not:\n{expected}\n-- in:\n{text}"
+    );
+}
+
+impl World {
+    /// With one module of one file.
+    #[track_caller]
+    pub fn new(text: &str) -> Self {
+        Self::with(&[&[("a.ts", text)]], Options::default())
+    }
+
+    #[track_caller]
+    pub fn with(modules: &[&[(&str, &str)]], options: Options) -> Self {
+        Self::of(catalog(modules), options)
+    }
+
+    pub fn of(catalog: Catalog, options: Options) -> Self {
+        let mut world = Self::open(catalog, Box::new(Empty), options);
+        world.execute(Command::Genesis { log_id: LogId(7) });
+        world
+    }
+
+    /// Over what a checkpoint of another world holds.
+    pub fn of_rows(catalog: Catalog, other: &mut World) -> Self {
+        other.engine.begin_checkpoint();
+        let changes = other.engine.step_checkpoint(usize::MAX).unwrap();
+        let rows = changes.granules.into_iter();
+        let rows = Rows(
+            rows.filter_map(|(granule, value)| Some((granule, value?)))
+                .collect(),
+        );
+        Self::open(catalog, Box::new(rows), Options::default())
+    }
+
+    fn open(catalog: Catalog, cold: Box<dyn Cold>, options: Options) -> Self {
+        Self {
+            engine: Engine::open(catalog, cold, options).unwrap(),
+            now: Timestamp(1_000),
+        }
+    }
+
+    pub fn execute(&mut self, command: Command) -> Outcome {
+        let seq = Seq(self.engine.seq().0 + 1);
+        self.engine.begin_batch(seq, self.now);
+        let executed = self.engine.execute(&command, None).unwrap();
+        self.engine.end_batch();
+        match executed.answer {
+            Answer::Done(outcome) => outcome,
+            other => panic!("no key was given: {other:?}"),
+        }
+    }
+
+    /// Calls `account/al.deposit`, say; as a query if it is one.
+    #[track_caller]
+    pub fn outcome(&mut self, what: &str, args: &str) -> Outcome {
+        let (entity, method) = what.rsplit_once('.').unwrap();
+        let entity: EntityId = entity.parse().unwrap();
+        let known = self.engine.catalog().find(entity.ty.as_str(), method);
+        let kind = known.map(|(ty, at)| self.engine.catalog().get(ty).methods[at.0 as usize].kind);
+        let call = Call {
+            entity,
+            method: Method::new(method).unwrap(),
+            args: Json::copy_from_slice(args.as_bytes()),
+            caller: "tester".into(),
+            idempotency_key: None,
+        };
+        match kind {
+            Some(MethodKind::Query) => self.engine.query(&call, None, self.now).unwrap(),
+            _ => self.execute(Command::Call(Box::new(call))),
+        }
+    }
+
+    /// The value as JSON text.
+    #[track_caller]
+    pub fn value(&mut self, what: &str, args: &str) -> String {
+        match self.outcome(what, args) {
+            Outcome::Value(json) => String::from_utf8(json.to_vec()).unwrap(),
+            other => panic!("no value of {what}: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    pub fn rejection(&mut self, what: &str, args: &str) -> Rejection {
+        match self.outcome(what, args) {
+            Outcome::Rejected(rejection) => *rejection,
+            other => panic!("no rejection of {what}: {other:?}"),
+        }
+    }
+
+    /// The fault that the call must end in; its message must hold `says`.
+    #[track_caller]
+    pub fn fault(&mut self, what: &str, args: &str, kind: FaultKind, says: &str) -> Fault {
+        match self.outcome(what, args) {
+            Outcome::Fault(fault) => {
+                assert_eq!(fault.kind, kind, "{fault}\n{}", fault.trace);
+                assert!(fault.message.contains(says), "{fault}\n-- not: {says}");
+                *fault
+            }
+            other => panic!("no fault of {what}: {other:?}"),
+        }
+    }
+
+    /// Delivers all sends that are due, in order, until none is.
+    pub fn deliver(&mut self) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        while let Some(&send) = self.engine.due(self.now, 1).first() {
+            outcomes.push(self.execute(Command::Deliver { send }));
+        }
+        outcomes
+    }
+
+    /// The state of an entity as JSON text; empty before its first write.
+    pub fn state(&mut self, entity: &str) -> String {
+        let entity: EntityId = entity.parse().unwrap();
+        let (state, _) = self.engine.inspect(&entity, None, 0).unwrap();
+        String::from_utf8(state.unwrap_or_default().to_vec()).unwrap()
+    }
+
+    /// What the last call said for people to read.
+    pub fn logs(&mut self) -> Vec<String> {
+        let lines = self.engine.take_logs().into_iter();
+        lines
+            .map(|LogLine { at, message }| format!("{at}: {message}"))
+            .collect()
+    }
+}
+
+#[track_caller]
+pub fn catalog(modules: &[&[(&str, &str)]]) -> Catalog {
+    let host = JavaScript::new();
+    let mut catalog = Catalog::default();
+    for files in modules {
+        let package = host
+            .compile(&source(files))
+            .unwrap_or_else(|error| panic!("{error}"));
+        for def in host.load(hash(&package.encode()), &package).unwrap() {
+            catalog.add(def).unwrap();
+        }
+    }
+    catalog
+}
+
+/// Runs `run` on a thread of its own, whose contexts are all new.
+pub fn anew<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .stack_size(8 << 20)
+            .spawn_scoped(scope, run)
+            .unwrap();
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
