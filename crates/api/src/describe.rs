@@ -30,6 +30,9 @@ pub struct MethodDescription {
     pub description: String,
     /// In declared order.
     pub params: Vec<Param>,
+    /// Whether its parameters are not described, and any object is taken.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub any_args: bool,
     /// The schema of its value.
     pub result: Value,
 }
@@ -45,9 +48,16 @@ pub struct Param {
     pub required: bool,
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 impl MethodDescription {
     /// The schema of the arguments' object.
     pub fn args_schema(&self) -> Value {
+        if self.any_args {
+            return serde_json::json!({ "type": "object" });
+        }
         let properties: serde_json::Map<String, Value> = self
             .params
             .iter()

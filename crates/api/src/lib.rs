@@ -10,6 +10,7 @@
 //!   batch     the same as lines of JSON (NDJSON): /v1/batch, and /v1/stream in text messages
 //!   frame     the same as bytes: /v1/stream in binary messages
 //!   replies   bodies of the other endpoints
+//!   modules   bodies of the endpoints for modules
 //!   describe  entity types and methods, for people, tools and OpenAPI
 //!   openapi   the OpenAPI document of the entities present
 //!   near      names like an unknown one
@@ -24,6 +25,7 @@ pub mod describe;
 pub mod error;
 pub mod frame;
 pub mod json;
+pub mod modules;
 pub mod near;
 pub mod openapi;
 pub mod path;

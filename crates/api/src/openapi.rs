@@ -2,6 +2,7 @@
 //! entity types present. How requests are handled is not known here.
 
 mod fixed;
+mod modules;
 mod shapes;
 
 use serde_json::{Map, Value, json};

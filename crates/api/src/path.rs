@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use ordain_types::{EntityId, EntityType, Key, Method, NameError, SendId};
+use ordain_types::{EntityId, EntityType, Key, Method, ModuleName, NameError, SendId};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::call::Op;
@@ -151,6 +151,36 @@ pub fn parse_invocation_path(raw: &str) -> Result<SendId, Problem> {
     id.parse().map_err(|_| Problem::no_invocation(id))
 }
 
+/// The path of a module.
+pub fn module_path(name: &ModuleName) -> String {
+    format!("{}/{name}", routes::MODULES)
+}
+
+/// The path of a module's rollback.
+pub fn rollback_path(name: &ModuleName) -> String {
+    format!("{}/{name}/{}", routes::MODULES, routes::ROLLBACK)
+}
+
+/// Reads the raw path of a module, or of its rollback.
+///
+/// # Errors
+/// What is wrong with the name, or that it is no such path.
+pub fn parse_module_path(raw: &str) -> Result<ModuleName, PathError> {
+    let form = || PathError::Form {
+        form: "/v1/admin/modules/{name}",
+        path: raw.to_owned(),
+    };
+    let rest = below(raw, routes::MODULES).ok_or_else(form)?;
+    let name = match segments(rest) {
+        Some([name]) => name,
+        None => match segments(rest) {
+            Some([name, routes::ROLLBACK]) => name,
+            _ => return Err(form()),
+        },
+    };
+    Ok(ModuleName::new(&decode("the module's name", name)?)?)
+}
+
 /// A query string's value, written so that it reads back the same.
 pub fn encode_query_value(value: &str) -> Cow<'_, str> {
     utf8_percent_encode(value, RESERVED).into()
@@ -280,6 +310,29 @@ mod tests {
             "/v1/invocations/1.0/",
         ] {
             assert_eq!(parse_invocation_path(bad).unwrap_err().status, 404, "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_of_modules_round_trip() {
+        let name = ModuleName::new("bank").unwrap();
+        assert_eq!(module_path(&name), "/v1/admin/modules/bank");
+        assert_eq!(rollback_path(&name), "/v1/admin/modules/bank/rollback");
+        for good in [module_path(&name), rollback_path(&name)] {
+            assert_eq!(parse_module_path(&good), Ok(name.clone()));
+        }
+        for (raw, status) in [
+            ("/v1/admin/modules/", 400),
+            ("/v1/admin/modules/Bank", 400),
+            ("/v1/admin/modules/%ff", 400),
+            ("/v1/admin/modules/ba%2Fnk", 400),
+            ("/v1/admin/modules/bank/", 404),
+            ("/v1/admin/modules/bank/roll", 404),
+            ("/v1/admin/modules/bank/rollback/", 404),
+            ("/v1/admin/modules", 404),
+        ] {
+            let refused = Problem::from(parse_module_path(raw).unwrap_err());
+            assert_eq!(refused.status, status, "{raw}");
         }
     }
 

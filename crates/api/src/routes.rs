@@ -21,6 +21,10 @@ pub const STATE_HASH: &str = "/v1/admin/state-hash";
 pub const CHECKPOINT: &str = "/v1/admin/checkpoint";
 /// GET: a backup of the whole state, taken while the server goes on.
 pub const BACKUP: &str = "/v1/admin/backup";
+/// GET: all modules; followed by `/{name}`: one (GET), deploy it (POST), take it out of force (DELETE).
+pub const MODULES: &str = "/v1/admin/modules";
+/// What follows a module's path to put an earlier version in force again. POST.
+pub const ROLLBACK: &str = "rollback";
 /// GET: the process is alive.
 pub const HEALTH: &str = "/healthz";
 /// GET: calls are answered.
@@ -50,9 +54,17 @@ pub const PARAM_DELAY_MS: &str = "delay_ms";
 pub const PARAM_AFTER: &str = "after";
 /// Query parameter of an entity's state: how many fields at most.
 pub const PARAM_LIMIT: &str = "limit";
+/// Query parameter of a change of modules: entities of types that go may hold state, which stays.
+pub const PARAM_KEEP_STATE: &str = "keep_state";
+/// Query parameter of a deployment: change nothing, say what would change.
+pub const PARAM_DRY_RUN: &str = "dry_run";
+/// Query parameter of a rollback: the version to go back to.
+pub const PARAM_TO: &str = "to";
 
 /// JSON.
 pub const MEDIA_JSON: &str = "application/json";
+/// A WebAssembly component.
+pub const MEDIA_WASM: &str = "application/wasm";
 /// Lines of JSON.
 pub const MEDIA_NDJSON: &str = "application/x-ndjson";
 /// A backup.
@@ -64,5 +76,5 @@ pub const MEDIA_METRICS: &str = "application/openmetrics-text";
 pub const SCOPE_CALL: &str = "call";
 /// Scope: query, read states, invocations and metrics.
 pub const SCOPE_READ: &str = "read";
-/// Scope: checkpoints, hashes, backups.
+/// Scope: modules, checkpoints, hashes, backups, the traces of faults.
 pub const SCOPE_ADMIN: &str = "admin";

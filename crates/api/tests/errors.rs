@@ -183,3 +183,30 @@ fn a_newer_server_s_members_are_passed_over() {
     assert_eq!(problem.table_code(), None);
     assert_eq!(problem.to_string(), "teapot: d");
 }
+
+#[test]
+fn sources_that_do_not_compile_are_told_with_their_place() {
+    let mut error = ordain_types::SourceError::new("expected `}`");
+    (error.file, error.line, error.column) = (Some("bank.ts".into()), Some(3), Some(7));
+    check(
+        &Problem::from(&error),
+        r##"{"type":"/docs/errors.md#module_source","title":"The module does not compile","status":400,"detail":"expected `}`","kind":"refused","code":"module_source","file":"bank.ts","line":3,"column":7}"##,
+    );
+}
+
+#[test]
+fn a_refused_deployment_has_a_code_of_the_table() {
+    for code in [
+        "module_clash",
+        "method_kind",
+        "state_version",
+        "unknown_module",
+        "unknown_version",
+        "holds_state",
+        "module_invalid",
+    ] {
+        let problem = Problem::module_refused(&Rejection::new(code, "why"));
+        assert_eq!((&*problem.code, problem.kind), (code, Kind::Refused));
+        assert_eq!(problem.detail, "why");
+    }
+}

@@ -1,13 +1,18 @@
 //! The OpenAPI document: valid, complete, and true of what the types write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use ordain_api::modules::{
+    Change, Deployed, Deployment, EntityChange, InForce, MethodChange, MethodShape, Module,
+    ModuleEntity, ModuleFiles, Modules, Plan, Undeployed,
+};
 use ordain_api::replies::{
     Checkpoint, Entities, EntityState, Field, Invocation, InvocationStatus, Progress, Ready, Sent,
     StateHash, Status,
 };
 use ordain_api::{EntityDescription, MethodDescription, Param, Problem, openapi};
-use ordain_types::{Fault, FaultKind, Json, MethodKind, Rejection, Seq, Timestamp};
+use ordain_types::module::{How, Language};
+use ordain_types::{Fault, FaultKind, Json, MethodKind, Rejection, Seq, SourceError, Timestamp};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -17,6 +22,7 @@ fn entities() -> Vec<EntityDescription> {
         kind,
         description: format!("What {name} does."),
         params,
+        any_args: false,
         result,
     };
     let amount = Param {
@@ -154,6 +160,18 @@ fn operations_are_named_once_and_declare_what_their_paths_hold() {
 }
 
 #[test]
+fn where_parameters_are_not_described_any_object_is_taken() {
+    let mut entities = entities();
+    entities[0].methods[1].params.clear();
+    entities[0].methods[1].any_args = true;
+    let document = openapi::document(&entities, "0.0.0");
+    let body = &document["paths"]["/v1/call/account/{key}/deposit"]["post"]["requestBody"];
+    let schema = &body["content"]["application/json"]["schema"];
+    assert_eq!(schema, &json!({ "type": "object" }));
+    check("entities", &Entities { entities });
+}
+
+#[test]
 fn each_method_has_its_paths() {
     let document = document();
     let paths: BTreeSet<&str> = document["paths"]
@@ -225,6 +243,8 @@ fn the_schemas_are_true_of_what_is_written() {
         at: "account/al.deposit".into(),
         trace: String::new(),
     };
+    let mut traced = Problem::from(&fault);
+    traced.trace = Some("at deposit (bank.ts:3:7)".into());
     for problem in [
         Problem::from(&rejection),
         Problem::from(&fault),
@@ -232,6 +252,14 @@ fn the_schemas_are_true_of_what_is_written() {
         Problem::forbidden("admin"),
         Problem::unknown_query_parameter("arg", &["args"]),
         Problem::too_many_connections(5),
+        Problem::from(&SourceError {
+            file: Some("bank.ts".into()),
+            line: Some(3),
+            column: Some(7),
+            message: "no".into(),
+        }),
+        Problem::deploying(5),
+        traced,
     ] {
         check("problem", &problem);
     }
@@ -287,4 +315,83 @@ fn the_schemas_are_true_of_what_is_written() {
         };
         check("ready", &ready);
     }
+}
+
+#[test]
+fn the_schemas_of_modules_are_true_of_what_is_written() {
+    let hash = "0f".repeat(32);
+    let files = BTreeMap::from([("bank.ts".to_owned(), "…".to_owned())]);
+    let main = "bank.ts".to_owned();
+    check("module_files", &ModuleFiles { main, files });
+    let deployed = Deployed {
+        module: "bank".into(),
+        version: 2,
+        hash: hash.clone(),
+        changed: true,
+    };
+    check("deployed", &deployed);
+    let undeployed = Undeployed {
+        module: "bank".into(),
+        version: 3,
+    };
+    check("undeployed", &undeployed);
+    for language in [Language::JavaScript, Language::Wasm] {
+        let in_force = InForce {
+            version: 2,
+            hash: hash.clone(),
+            language,
+            sdk: "0.1".into(),
+            entities: vec![ModuleEntity {
+                name: "account".into(),
+                state_version: 1,
+            }],
+        };
+        let line = |how| Deployment {
+            version: 1,
+            origin: 1,
+            hash: hash.clone(),
+            how,
+            caller: "ops".into(),
+            at: Timestamp(5),
+            seq: Seq(4),
+        };
+        let module = |in_force| Module {
+            name: "bank".into(),
+            in_force,
+            history: [How::Deploy, How::Rollback, How::Undeploy].map(line).into(),
+        };
+        check("module", &module(Some(in_force)));
+        let modules = vec![module(None)];
+        check("modules", &Modules { modules });
+    }
+    let shape = |params| MethodShape {
+        kind: MethodKind::Update,
+        params,
+        result: json!({}),
+    };
+    let amount = entities()[0].methods[1].params.clone();
+    let entity = |change| EntityChange {
+        name: "account".into(),
+        change,
+        old_state_version: Some(1),
+        new_state_version: None,
+        methods: vec![MethodChange {
+            name: "deposit".into(),
+            change: Change::Altered,
+            old: Some(shape(Some(amount.clone()))),
+            new: Some(shape(None)),
+        }],
+    };
+    let all = [Change::Added, Change::Removed, Change::Altered];
+    let mut plan = Plan {
+        module: "bank".into(),
+        version: None,
+        old_hash: None,
+        new_hash: hash.clone(),
+        changed: true,
+        entities: all.map(entity).into(),
+    };
+    check("plan", &plan);
+    (plan.version, plan.old_hash) = (Some(2), Some(hash));
+    check("plan", &plan);
 }

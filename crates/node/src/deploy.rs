@@ -106,7 +106,7 @@ impl Node {
         Ok(host.compile(source)?)
     }
 
-    /// Says whether a package could be deployed now, as [`Node::deploy`] would.
+    /// Says whether a package could be deployed now, as [`Node::deploy`] would, and gives its name.
     ///
     /// # Errors
     /// Why it could not.
@@ -115,9 +115,10 @@ impl Node {
         name: &ModuleName,
         package: &Package,
         options: &ChangeOptions,
-    ) -> Result<(), DeployError> {
+    ) -> Result<ModuleHash, DeployError> {
         let ready = self.ready(package.encode())?;
-        self.check_ready(name, &ready.loaded, options)
+        self.check_ready(name, &ready.loaded, options)?;
+        Ok(ready.loaded.hash)
     }
 
     /// Puts a package in force as the module of this name. Blocks until that is durable: then every

@@ -45,6 +45,7 @@ mod lock;
 mod node;
 mod options;
 mod panics;
+pub mod plan;
 mod preparer;
 mod recovery;
 mod replay;
@@ -65,8 +66,10 @@ pub use lock::{DataDir, DirError};
 pub use node::{Node, Op};
 pub use options::{Options, OptionsError};
 pub use ordain_engine::{
-    Catalog, Invocation, InvocationStatus, LogLine, Module, ModuleStatus, Modules, TypeDef,
+    Catalog, Invocation, InvocationStatus, LogLine, MethodDef, Module, ModuleStatus, Modules,
+    TypeDef,
 };
+pub use plan::Plan;
 pub use recovery::{Difference, OpenError, Progress, Recovered};
 pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
 pub use status::{Counters, Health};

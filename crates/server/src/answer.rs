@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use ordain_api::error::PROBLEM_JSON;
 use ordain_api::{Op, Problem, Request, routes};
 use ordain_node::{Body, Node, Refused, Reply, Unavailable};
-use ordain_types::{IdempotencyKey, Json, MethodKind, Outcome, Seq};
+use ordain_types::{Fault, IdempotencyKey, Json, MethodKind, Outcome, Seq};
 
 use crate::auth::Caller;
 use crate::body::{HttpReply, whole};
@@ -21,6 +21,7 @@ pub(crate) struct Asked {
     op: Op,
     min_seq: Seq,
     idempotency_key: Option<IdempotencyKey>,
+    traces: bool,
 }
 
 /// The answer to one call.
@@ -46,6 +47,7 @@ pub(crate) fn admit(
         op,
         min_seq: request.min_seq,
         idempotency_key: request.idempotency_key.clone(),
+        traces: caller.sees_traces(),
     };
     let args = match request.args {
         [] => ordain_api::call::NO_ARGS,
@@ -117,6 +119,13 @@ pub(crate) fn refusal(refused: Refused, op: Op) -> Problem {
     }
 }
 
+/// A fault as a problem, with its trace for those who may see it.
+pub(crate) fn fault_problem(fault: Fault, traces: bool) -> Problem {
+    let mut problem = Problem::from(&fault);
+    problem.trace = Some(fault.trace).filter(|trace| traces && !trace.is_empty());
+    problem
+}
+
 /// Why nothing runs, as a problem.
 pub(crate) fn unavailable(why: &Unavailable) -> Problem {
     match why {
@@ -148,7 +157,7 @@ impl Asked {
                 match outcome {
                     Outcome::Value(value) => Ok(self.value(value)),
                     Outcome::Rejected(rejection) => Err(Problem::from(&*rejection)),
-                    Outcome::Fault(fault) => Err(Problem::from(&*fault)),
+                    Outcome::Fault(fault) => Err(fault_problem(*fault, self.traces)),
                 }
             }
             Body::KeyReused { .. } => {

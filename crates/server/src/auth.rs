@@ -17,7 +17,7 @@ pub enum Scope {
     Call,
     /// Query; read states, invocations and metrics.
     Read,
-    /// Checkpoints, hashes and backups.
+    /// Modules, checkpoints, hashes and backups; the traces of faults.
     Admin,
 }
 
@@ -155,9 +155,16 @@ pub(crate) struct Caller {
     /// What methods see: the token's name, empty without tokens.
     pub name: Arc<str>,
     scopes: Scopes,
+    /// Whether all see the traces of faults.
+    traces: bool,
 }
 
 impl Caller {
+    /// Whether the traces of faults are shown.
+    pub fn sees_traces(&self) -> bool {
+        self.traces || self.scopes.meets(Scopes::of(&[Scope::Admin]))
+    }
+
     /// Refuses a caller that has none of the scopes. No scope at all: anyone may.
     pub fn needs_one_of(&self, needed: &'static [Scope]) -> Result<(), Problem> {
         match needed {
@@ -189,7 +196,8 @@ pub(crate) struct Doorman {
 }
 
 impl Doorman {
-    pub fn new(tokens: Vec<Token>) -> Self {
+    /// Knows these tokens; `traces`: whether all see the traces of faults.
+    pub fn new(tokens: Vec<Token>, traces: bool) -> Self {
         let name = Arc::from("");
         let scopes = match tokens.is_empty() {
             true => Scopes::ALL,
@@ -197,7 +205,11 @@ impl Doorman {
         };
         Self {
             tokens,
-            anyone: Caller { name, scopes },
+            anyone: Caller {
+                name,
+                scopes,
+                traces,
+            },
         }
     }
 
@@ -237,7 +249,11 @@ impl Doorman {
             }
         }
         let Token { name, scopes, .. } = found?.clone();
-        Some(Caller { name, scopes })
+        Some(Caller {
+            name,
+            scopes,
+            traces: self.anyone.traces,
+        })
     }
 }
 

@@ -39,6 +39,9 @@ pub struct Config {
     pub names: Vec<String>,
     /// Serve TLS.
     pub tls: Option<TlsFiles>,
+    /// Show the traces of faults to every caller, and not only to those with the scope `admin`: for
+    /// development.
+    pub traces: bool,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -57,7 +60,7 @@ pub struct TlsFiles {
 pub struct Limits {
     /// Connections at once.
     pub connections_max: usize,
-    /// Bytes of a request's body, batches excepted: those are bounded a line at a time.
+    /// Bytes of a request's body; of batches each line is bounded, and modules have a limit of their own.
     pub body_bytes_max: usize,
     /// How long a request's head, or a TLS handshake, may take.
     pub head_timeout: Duration,
@@ -104,6 +107,7 @@ impl Default for Config {
             tokens: Vec::new(),
             names: Vec::new(),
             tls: None,
+            traces: false,
             limits: Limits::default(),
         }
     }

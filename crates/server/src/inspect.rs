@@ -8,7 +8,8 @@ use ordain_node::{Body, Invocation as Found, InvocationStatus as Status};
 use ordain_types::{EntityId, FieldKey, Json, Outcome, SendId, Seq};
 use serde_json::value::RawValue;
 
-use crate::answer::{refusal, unavailable};
+use crate::answer::{fault_problem, refusal, unavailable};
+use crate::auth::Caller;
 use crate::body::{HttpReply, json};
 use crate::config::{PAGE_BYTES_MAX, PAGE_FIELDS, PAGE_FIELDS_MAX};
 use crate::params::Params;
@@ -17,7 +18,7 @@ use crate::shared::Open;
 /// `GET /v1/entities/{type}/{key}`.
 pub(crate) async fn entity(open: &Open, uri: &Uri) -> Result<HttpReply, Problem> {
     let entity = parse_entity_path(uri.path())?;
-    open.entity(entity.ty.as_str())?;
+    open.knows(entity.ty.as_str())?;
     let page = Page::of(uri.query())?;
     let op = ordain_node::Op::Inspect {
         entity: Box::new(entity.clone()),
@@ -99,11 +100,15 @@ fn state(
 }
 
 /// `GET /v1/invocations/{id}`.
-pub(crate) async fn invocation(open: &Open, path: &str) -> Result<HttpReply, Problem> {
+pub(crate) async fn invocation(
+    open: &Open,
+    caller: &Caller,
+    path: &str,
+) -> Result<HttpReply, Problem> {
     let id = parse_invocation_path(path)?;
     let reply = ask(open, ordain_node::Op::Invocation(id)).await?;
     match reply.body {
-        Body::Invocation(Some(found)) => Ok(json(&told(id, *found))),
+        Body::Invocation(Some(found)) => Ok(json(&told(id, *found, caller.sees_traces()))),
         Body::Invocation(None) => Err(Problem::no_invocation(&id.to_string())),
         Body::Unavailable(why) => Err(unavailable(&why)),
         _ => Err(Problem::internal("the node gave no invocation for a send")),
@@ -117,7 +122,7 @@ async fn ask(open: &Open, op: ordain_node::Op) -> Result<ordain_node::Reply, Pro
         .await)
 }
 
-fn told(id: SendId, found: Found) -> Invocation {
+fn told(id: SendId, found: Found, traces: bool) -> Invocation {
     let mut told = Invocation {
         id,
         status: InvocationStatus::Pending,
@@ -142,7 +147,7 @@ fn told(id: SendId, found: Found) -> Invocation {
                     InvocationStatus::Rejected
                 }
                 Outcome::Fault(fault) => {
-                    told.problem = Some(Problem::from(&*fault));
+                    told.problem = Some(fault_problem(*fault, traces));
                     InvocationStatus::Faulted
                 }
             };

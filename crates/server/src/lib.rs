@@ -7,7 +7,8 @@
 //!   ├ site, auth, route, params, body    its checks and its parts
 //!   ├ answer     one call to the node, and its reply as a value or a problem
 //!   ├ batch, stream ── calls             many calls in flight
-//!   └ inspect, admin ── outlet           states, sends; checkpoints, hashes, backups
+//!   ├ inspect, admin ── outlet           states, sends; checkpoints, hashes, backups
+//!   └ modules                            deployments
 //!   shared       the node once there is one, limits, metrics
 //! ```
 //!
@@ -48,6 +49,7 @@ mod config;
 mod connection;
 mod inspect;
 mod metrics;
+mod modules;
 mod outlet;
 mod params;
 mod room;

@@ -55,6 +55,15 @@ impl<'q> Params<'q> {
         number(name, text).map(Some)
     }
 
+    /// Whether a parameter says `true`; without it, it does not.
+    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.text(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::bad_request(name, "it must be true or false")),
+        }
+    }
+
     /// The arguments of a `GET` query: those in `args`, one JSON object, or else every parameter but
     /// `min_seq` by its own name. Such a value is text where the method takes text, and otherwise
     /// JSON if it is, and text if not.
@@ -149,6 +158,10 @@ mod tests {
         assert_eq!(params.number::<usize>("limit").unwrap(), Some(5));
         assert_eq!(params.number::<usize>("absent").unwrap(), None);
         assert!(params.number::<usize>("after").is_err());
+        let flags = Params::parse(Some("a=true&b=false&c=&d=1")).unwrap();
+        assert!(flags.flag("a").unwrap() && !flags.flag("b").unwrap());
+        assert!(!flags.flag("absent").unwrap());
+        assert!(flags.flag("c").is_err() && flags.flag("d").is_err());
         assert_eq!(field("limti=5"), "unknown_query_parameter limti");
         assert_eq!(field("limit=5&limit=6"), "bad_request limit");
         assert_eq!(field("after=%"), "bad_request after");
@@ -170,6 +183,7 @@ mod tests {
                 schema: serde_json::json!({"type": "string"}),
                 required: true,
             }],
+            any_args: false,
             result: serde_json::json!(true),
         };
         let args = |query| {

@@ -40,6 +40,9 @@ pub(crate) enum Route {
     Checkpoint,
     StateHash,
     Backup,
+    Modules,
+    Module,
+    Rollback,
     OpenApi,
     Health,
     Ready,
@@ -49,7 +52,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// Every route; a route's place here is its place in the metrics.
-    pub const ALL: [Route; 16] = [
+    pub const ALL: [Route; 19] = [
         Route::Method(Op::Call),
         Route::Method(Op::Query),
         Route::Method(Op::Send),
@@ -61,6 +64,9 @@ impl Route {
         Route::Checkpoint,
         Route::StateHash,
         Route::Backup,
+        Route::Modules,
+        Route::Module,
+        Route::Rollback,
         Route::OpenApi,
         Route::Health,
         Route::Ready,
@@ -81,12 +87,14 @@ impl Route {
             _ if below(routes::SEND) => Route::Method(Op::Send),
             _ if below(routes::INVOCATIONS) => Route::Invocation,
             _ if below(routes::ENTITIES) => Route::Entity,
+            _ if below(routes::MODULES) => of_module(&path[routes::MODULES.len() + 1..]),
             routes::BATCH => Route::Batch,
             routes::STREAM => Route::Stream,
             routes::ENTITIES => Route::Entities,
             routes::CHECKPOINT => Route::Checkpoint,
             routes::STATE_HASH => Route::StateHash,
             routes::BACKUP => Route::Backup,
+            routes::MODULES => Route::Modules,
             routes::OPENAPI => Route::OpenApi,
             routes::HEALTH => Route::Health,
             routes::READY => Route::Ready,
@@ -118,6 +126,9 @@ impl Route {
             Route::Checkpoint => routes::CHECKPOINT,
             Route::StateHash => routes::STATE_HASH,
             Route::Backup => routes::BACKUP,
+            Route::Modules => routes::MODULES,
+            Route::Module => "/v1/admin/modules/{name}",
+            Route::Rollback => "/v1/admin/modules/{name}/rollback",
             Route::OpenApi => routes::OPENAPI,
             Route::Health => routes::HEALTH,
             Route::Ready => routes::READY,
@@ -129,9 +140,11 @@ impl Route {
     /// The HTTP methods it takes.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Route::Method(Op::Call | Op::Send) | Route::Batch | Route::Checkpoint => {
-                &[Method::POST]
-            }
+            Route::Method(Op::Call | Op::Send)
+            | Route::Batch
+            | Route::Checkpoint
+            | Route::Rollback => &[Method::POST],
+            Route::Module => &[Method::GET, Method::POST, Method::DELETE],
             Route::Method(Op::Query) => &[Method::GET, Method::POST],
             Route::Health | Route::Ready => &[Method::GET, Method::HEAD],
             _ => &[Method::GET],
@@ -147,9 +160,22 @@ impl Route {
                 &[Scope::Read, Scope::Call]
             }
             Route::Entity | Route::Metrics => &[Scope::Read],
-            Route::Checkpoint | Route::StateHash | Route::Backup => &[Scope::Admin],
+            Route::Checkpoint
+            | Route::StateHash
+            | Route::Backup
+            | Route::Modules
+            | Route::Module
+            | Route::Rollback => &[Scope::Admin],
             Route::Health | Route::Ready | Route::Help => &[],
         }
+    }
+}
+
+/// What is asked of one module, by what follows the beginning that all such paths have.
+fn of_module(rest: &str) -> Route {
+    match rest.split_once('/') {
+        Some((_, routes::ROLLBACK)) => Route::Rollback,
+        _ => Route::Module,
     }
 }
 

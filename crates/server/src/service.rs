@@ -19,7 +19,7 @@ use crate::connection::Busy;
 use crate::params::{Params, number};
 use crate::route::Route;
 use crate::shared::{InFlight, Open, Shared};
-use crate::{admin, batch, inspect, metrics, site, stream};
+use crate::{admin, batch, inspect, metrics, modules, site, stream};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(routes::HEADER_IDEMPOTENCY_KEY);
 const AT_LEAST: HeaderName = HeaderName::from_static(routes::HEADER_AT_LEAST);
@@ -87,6 +87,7 @@ async fn respond(
         Route::Method(op) => method(asking, op).await,
         Route::Batch => batch::answer(asking),
         Route::Stream => stream::answer(asking).await,
+        Route::Modules | Route::Module | Route::Rollback => modules::answer(asking, route).await,
         _ => asking.plain(route).await,
     }
 }
@@ -111,7 +112,10 @@ impl Asking {
     /// The routes that take no body.
     async fn plain(self, route: Route) -> Result<HttpReply, Problem> {
         let Self {
-            shared, request, ..
+            shared,
+            caller,
+            request,
+            ..
         } = &self;
         let open = || shared.answering();
         let params = |known: &[&str]| Params::of(request.uri().query(), known).map(drop);
@@ -127,9 +131,9 @@ impl Asking {
         let json_of = |body: Bytes| whole(StatusCode::OK, routes::MEDIA_JSON, body);
         let text = |media, body| whole(StatusCode::OK, media, body);
         Ok(match route {
-            Route::Invocation => inspect::invocation(open()?, request.uri().path()).await?,
-            Route::Entities => json_of(open()?.entities_json.clone()),
-            Route::OpenApi => json_of(open()?.openapi_json.clone()),
+            Route::Invocation => inspect::invocation(open()?, caller, request.uri().path()).await?,
+            Route::Entities => json_of(open()?.entities_json()),
+            Route::OpenApi => json_of(open()?.openapi_json()),
             Route::Checkpoint => admin::checkpoint(open()?.node.clone()).await?,
             Route::StateHash => admin::state_hash(open()?.node.clone()).await?,
             Route::Health => text("text/plain; charset=utf-8", Bytes::from_static(b"ok\n")),
@@ -203,7 +207,7 @@ fn params<'r>(head: &'r http::request::Parts, op: Op) -> Result<Params<'r>, Prob
 
 fn get_args(open: &Open, path: &MethodPath, params: &Params<'_>) -> Result<Bytes, Problem> {
     let method = open.method(path.entity.ty.as_str(), path.method.as_str());
-    params.args(method).map(Bytes::from)
+    params.args(method.as_ref()).map(Bytes::from)
 }
 
 fn delay_ms(params: &Params<'_>) -> Result<u64, Problem> {

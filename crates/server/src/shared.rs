@@ -2,13 +2,14 @@
 //! counted. Two servers in one process share nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use ordain_api::replies::{Entities, Progress, Ready, Status};
 use ordain_api::{EntityDescription, MethodDescription, Param, Problem};
-use ordain_node::{Health, Node, Unavailable};
+use ordain_node::{Catalog, Health, MethodDef, Node, TypeDef, Unavailable};
 use ordain_types::Seq;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub stopping: CancellationToken,
     /// Connections, streams and batches: what a stop waits for.
     pub tasks: TaskTracker,
+    /// One deployment at a time.
+    pub deploying: Arc<Semaphore>,
     open: OnceLock<Open>,
     progress: Mutex<Option<Progress>>,
     requests: AtomicUsize,
@@ -33,20 +36,27 @@ pub(crate) struct Shared {
 /// A node that answers, and what is known of its entities.
 pub(crate) struct Open {
     pub node: Node,
-    entities: Entities,
+    described: Mutex<Arc<Described>>,
+}
+
+/// What can be called, as of one catalog. What is asked for seldom is made when it is.
+struct Described {
+    /// Which one. It does not keep alive what is out of force.
+    of: Weak<Catalog>,
     /// `GET /v1/entities`.
-    pub entities_json: Bytes,
+    entities: OnceLock<Bytes>,
     /// `GET /openapi.json`.
-    pub openapi_json: Bytes,
+    openapi: OnceLock<Bytes>,
 }
 
 impl Shared {
     pub fn new(config: Config) -> Self {
         Self {
-            doorman: Doorman::new(config.tokens.clone()),
+            doorman: Doorman::new(config.tokens.clone(), config.traces),
             metrics: Metrics::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            deploying: Arc::new(Semaphore::new(1)),
             open: OnceLock::new(),
             progress: Mutex::default(),
             requests: AtomicUsize::new(0),
@@ -151,57 +161,82 @@ impl Drop for InFlight {
 
 impl Open {
     fn new(node: Node) -> Self {
-        let entities = describe(&node);
-        let encode = |value| Bytes::from(serde_json::to_vec(value).expect("it is JSON"));
-        let entities_json =
-            Bytes::from(serde_json::to_vec(&entities).expect("replies encode into memory"));
-        let openapi_json = encode(&ordain_api::openapi::document(
-            &entities.entities,
-            env!("CARGO_PKG_VERSION"),
-        ));
-        Self {
-            node,
-            entities,
-            entities_json,
-            openapi_json,
+        let described = Mutex::new(Described::new(&node.catalog()));
+        Self { node, described }
+    }
+
+    /// What can be called now, described once for each catalog.
+    fn described(&self, catalog: &Arc<Catalog>) -> Arc<Described> {
+        let described = self.described.lock();
+        let mut described = described.unwrap_or_else(PoisonError::into_inner);
+        if !std::ptr::eq(described.of.as_ptr(), Arc::as_ptr(catalog)) {
+            *described = Described::new(catalog);
+        }
+        described.clone()
+    }
+
+    /// `GET /v1/entities`.
+    pub fn entities_json(&self) -> Bytes {
+        let catalog = self.node.catalog();
+        let described = self.described(&catalog);
+        let made = described.entities.get_or_init(|| {
+            let entities = serde_json::to_vec(&describe(&catalog));
+            entities.expect("replies encode into memory").into()
+        });
+        made.clone()
+    }
+
+    /// `GET /openapi.json`.
+    pub fn openapi_json(&self) -> Bytes {
+        let catalog = self.node.catalog();
+        let described = self.described(&catalog);
+        let made = described.openapi.get_or_init(|| {
+            let Entities { entities } = describe(&catalog);
+            let document = ordain_api::openapi::document(&entities, env!("CARGO_PKG_VERSION"));
+            serde_json::to_vec(&document).expect("it is JSON").into()
+        });
+        made.clone()
+    }
+
+    /// Refuses an entity type that is not there.
+    pub fn knows(&self, ty: &str) -> Result<(), Problem> {
+        let catalog = self.node.catalog();
+        match catalog.index(ty) {
+            Some(_) => Ok(()),
+            None => {
+                let known = catalog.types().map(|def| def.name.as_str());
+                Err(Problem::unknown_entity(ty, known))
+            }
         }
     }
 
-    /// The description of an entity type.
-    pub fn entity(&self, ty: &str) -> Result<&EntityDescription, Problem> {
-        let all = &self.entities.entities;
-        all.iter().find(|entity| entity.name == ty).ok_or_else(|| {
-            Problem::unknown_entity(ty, all.iter().map(|entity| entity.name.as_str()))
-        })
-    }
-
     /// The description of a method, if there is one.
-    pub fn method(&self, ty: &str, method: &str) -> Option<&MethodDescription> {
-        let methods = &self.entity(ty).ok()?.methods;
-        methods.iter().find(|other| other.name == method)
+    pub fn method(&self, ty: &str, method: &str) -> Option<MethodDescription> {
+        let catalog = self.node.catalog();
+        let def = catalog.get(catalog.index(ty)?);
+        let (_, method) = def.method(method)?;
+        Some(describe_method(&catalog, def, method))
+    }
+}
+
+impl Described {
+    fn new(catalog: &Arc<Catalog>) -> Arc<Self> {
+        Arc::new(Self {
+            of: Arc::downgrade(catalog),
+            entities: OnceLock::new(),
+            openapi: OnceLock::new(),
+        })
     }
 }
 
 /// What can be called, for people and tools, by name.
-fn describe(node: &Node) -> Entities {
-    let schema = |text: &str| serde_json::from_str(text).unwrap_or(true.into());
+fn describe(catalog: &Catalog) -> Entities {
     let mut entities: Vec<EntityDescription> = Vec::new();
-    for def in node.catalog().types() {
-        let mut methods: Vec<MethodDescription> = Vec::new();
-        for method in &def.methods {
-            let params = method.params.iter().map(|param| Param {
-                name: param.name.clone(),
-                schema: schema(&param.schema),
-                required: param.required,
-            });
-            methods.push(MethodDescription {
-                name: method.name.to_string(),
-                kind: method.kind,
-                description: String::new(),
-                params: params.collect(),
-                result: schema(&method.result),
-            });
-        }
+    for def in catalog.types() {
+        let methods = def.methods.iter();
+        let mut methods: Vec<_> = methods
+            .map(|method| describe_method(catalog, def, method))
+            .collect();
         methods.sort_by(|one, other| one.name.cmp(&other.name));
         entities.push(EntityDescription {
             name: def.name.to_string(),
@@ -211,4 +246,39 @@ fn describe(node: &Node) -> Entities {
     }
     entities.sort_by(|one, other| one.name.cmp(&other.name));
     Entities { entities }
+}
+
+fn describe_method(catalog: &Catalog, def: &TypeDef, method: &MethodDef) -> MethodDescription {
+    MethodDescription {
+        name: method.name.to_string(),
+        kind: method.kind,
+        description: String::new(),
+        params: method.params.iter().map(param).collect(),
+        any_args: takes_any(catalog, def, method).unwrap_or(false),
+        result: schema(&method.result),
+    }
+}
+
+/// Whether a module says nothing about a method's parameters; none: it is no module's.
+fn takes_any(catalog: &Catalog, def: &TypeDef, method: &MethodDef) -> Option<bool> {
+    let manifest = &catalog.module(def.module.as_ref()?)?.manifest;
+    let mut entities = manifest.entities.iter();
+    let entity = entities.find(|entity| entity.name == def.name)?;
+    let mut methods = entity.methods.iter();
+    let method = methods.find(|other| other.name == method.name)?;
+    Some(method.params.is_none())
+}
+
+/// A parameter, for people and tools.
+pub(crate) fn param(param: &ordain_types::Param) -> Param {
+    Param {
+        name: param.name.clone(),
+        schema: schema(&param.schema),
+        required: param.required,
+    }
+}
+
+/// A schema from its text; what is none allows anything.
+pub(crate) fn schema(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or(true.into())
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use ordain_types::{Fault, Json, MethodKind, NameError, Rejection, Seq};
+use ordain_types::{Fault, Json, MethodKind, NameError, Rejection, Seq, SourceError};
 use serde_json::value::RawValue;
 
 use super::{Code, Document, HELP_PATH, Limit, Problem};
@@ -279,6 +279,71 @@ impl Problem {
             shown(origin)
         );
         Self::new(Code::BadOrigin, detail)
+    }
+}
+
+/// What is wrong with a module, or with what becomes of it.
+impl Problem {
+    /// The refusal of a change of modules, which has one of the table's codes.
+    pub fn module_refused(rejection: &Rejection) -> Self {
+        let code = Code::from_name(&rejection.code).unwrap_or(Code::ModuleInvalid);
+        Self::new(code, rejection.message.clone())
+    }
+
+    /// No module of this name; `known` are those there are.
+    pub fn unknown_module<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
+        let near = crate::near::near(name, known);
+        let detail = format!(
+            "there never was a module named `{}`{}; GET /v1/admin/modules lists all",
+            shown(name),
+            listed(&near)
+        );
+        Document {
+            near,
+            ..Document::new(Code::UnknownModule, detail)
+        }
+        .into()
+    }
+
+    /// A package that this program cannot run.
+    pub fn module_unusable(why: &str) -> Self {
+        Self::new(Code::ModuleUnusable, shown_error(why))
+    }
+
+    /// No host for modules.
+    pub fn no_modules() -> Self {
+        Self::new(
+            Code::NoModules,
+            "this server's program was built without a host for modules; deploy to one that has it",
+        )
+    }
+
+    /// Another deployment is under way.
+    pub fn deploying(retry_after_ms: u64) -> Self {
+        Document {
+            retry_after_ms: Some(retry_after_ms),
+            ..Document::new(
+                Code::Deploying,
+                "other deployments are under way, and one is done at a time; nothing changed. Try again",
+            )
+        }
+        .into()
+    }
+}
+
+/// Sources that do not compile: where and why.
+impl From<&SourceError> for Problem {
+    fn from(error: &SourceError) -> Self {
+        Document {
+            file: error
+                .file
+                .as_deref()
+                .map(|file| cut(file, 300).into_owned()),
+            line: error.line,
+            column: error.column,
+            ..Document::new(Code::ModuleSource, cut(&error.message, 4_000))
+        }
+        .into()
     }
 }
 

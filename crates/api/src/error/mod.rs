@@ -68,6 +68,18 @@ pub struct Document {
     /// Where a fault happened: `account/alice.withdraw`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// The stack of a fault in the module's own terms; only for the admin scope, or in development.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Which file of a module is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// On which line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// In which column, in characters from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
     /// Which argument, query parameter, header or member was wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
@@ -103,6 +115,10 @@ impl Document {
             code: Cow::Borrowed(code.as_str()),
             details: None,
             at: None,
+            trace: None,
+            file: None,
+            line: None,
+            column: None,
             field: None,
             near: Vec::new(),
             limit: None,

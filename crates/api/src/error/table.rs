@@ -75,6 +75,10 @@ codes! {
     UnknownQueryParameter = "unknown_query_parameter", 400, Refused, "The endpoint has no such query parameter";
     /// A query of an update, or a send of a query.
     WrongMethodKind = "wrong_method_kind", 400, Refused, "The method is not of the kind asked for";
+    /// Sources of a module that do not compile.
+    ModuleSource = "module_source", 400, Refused, "The module does not compile";
+    /// A module that breaks a rule of modules.
+    ModuleInvalid = "module_invalid", 400, Refused, "The module breaks a rule of modules";
     /// No or unknown credentials.
     Unauthenticated = "unauthenticated", 401, Refused, "A valid bearer token is needed";
     /// Credentials without the scope that is needed.
@@ -87,6 +91,10 @@ codes! {
     UnknownEntity = "unknown_entity", 404, Refused, "There is no such entity type";
     /// No method of this name.
     UnknownMethod = "unknown_method", 404, Refused, "The entity type has no such method";
+    /// No module of this name.
+    UnknownModule = "unknown_module", 404, Refused, "There is no such module";
+    /// No such version of the module, or none any more.
+    UnknownVersion = "unknown_version", 404, Refused, "The module has no such version";
     /// No such route or invocation.
     NotFound = "not_found", 404, Refused, "There is nothing at this address";
     /// The route exists, not with this HTTP method.
@@ -95,6 +103,18 @@ codes! {
     RequestTimeout = "request_timeout", 408, Refused, "The request did not arrive in time";
     /// The key was used for another request.
     IdempotencyKeyReused = "idempotency_key_reused", 409, Refused, "The idempotency key was used for another request";
+    /// An entity type of the module belongs to another.
+    ModuleClash = "module_clash", 409, Refused, "An entity type belongs to another module";
+    /// An update would become a query.
+    MethodKind = "method_kind", 409, Refused, "An update would become a query";
+    /// The module could not read states that are there.
+    StateVersion = "state_version", 409, Refused, "The module could not read states that are there";
+    /// State would be out of reach.
+    HoldsState = "holds_state", 409, Refused, "State would be left behind";
+    /// A package that this program cannot run.
+    ModuleUnusable = "module_unusable", 409, Refused, "The server cannot run the module's package";
+    /// A program without a host for modules.
+    NoModules = "no_modules", 409, Refused, "The server runs no modules";
     /// The query asks to see a seq that is not there yet.
     SeqNotReached = "seq_not_reached", 409, Unavailable, "The asked-for seq is not there yet";
     /// Larger than a limit.
@@ -105,6 +125,8 @@ codes! {
     Rejected = "rejected", 422, Rejection, "The method rejected the call";
     /// The queue is full.
     Overloaded = "overloaded", 429, Unavailable, "The server's queue is full";
+    /// Another deployment is under way.
+    Deploying = "deploying", 429, Unavailable, "Another deployment is under way";
     /// The transaction broke a limit or crashed. A problem of this kind carries the fault's own code.
     Fault = "fault", 500, Fault, "The call broke a limit or crashed";
     /// A defect of the server.

@@ -55,7 +55,15 @@ impl Route {
 /// The items of the fixed paths.
 pub(super) fn paths() -> Map<String, Value> {
     let all = reading().into_iter().chain(calling()).chain(watching());
-    all.map(Route::item).collect()
+    let mut paths = Map::new();
+    for (path, item) in all.chain(modules()).map(Route::item) {
+        let there = paths.entry(path).or_insert_with(|| json!({}));
+        let (Some(there), Value::Object(item)) = (there.as_object_mut(), item) else {
+            unreachable!("items are objects");
+        };
+        there.extend(item);
+    }
+    paths
 }
 
 fn reading() -> [Route; 4] {
@@ -129,6 +137,59 @@ fn calling() -> [Route; 4] {
                 "checkpoint",
                 "Take a checkpoint now.",
                 "checkpoint",
+            )
+        },
+    ]
+}
+
+fn modules() -> [Route; 5] {
+    let one = || format!("{}/{{name}}", routes::MODULES);
+    let rollback = format!("{}/{}", one(), routes::ROLLBACK);
+    let name = || reference("parameters", "module");
+    let keep_state = || reference("parameters", "keep_state");
+    let sources = json!({
+        routes::MEDIA_JSON: { "schema": reference("schemas", "module_files") },
+        routes::MEDIA_WASM: {},
+    });
+    let either = [
+        reference("schemas", "deployed"),
+        reference("schemas", "plan"),
+    ];
+    let either = json!({ routes::MEDIA_JSON: { "schema": { "type": "object", "oneOf": either } } });
+    [
+        Route::get(routes::MODULES, "modules", "All modules.", "modules"),
+        Route {
+            parameters: json!([name()]),
+            ..Route::get(one(), "module", "One module.", "module")
+        },
+        Route {
+            verb: "post",
+            parameters: json!([name(), keep_state(), reference("parameters", "dry_run")]),
+            body: Some(json!({ "required": true, "content": sources })),
+            ok: (
+                "200",
+                json!({ "description": "What is in force; of a dry run, what would change.", "content": either }),
+            ),
+            ..Route::get(one(), "deploy", "Deploy a module.", "deployed")
+        },
+        Route {
+            verb: "delete",
+            parameters: json!([name(), keep_state()]),
+            ..Route::get(
+                one(),
+                "undeploy",
+                "Take a module out of force.",
+                "undeployed",
+            )
+        },
+        Route {
+            verb: "post",
+            parameters: json!([name(), reference("parameters", "to"), keep_state()]),
+            ..Route::get(
+                rollback,
+                "rollback",
+                "Put an earlier version in force again.",
+                "deployed",
             )
         },
     ]

@@ -5,7 +5,7 @@
 use ordain_types::limits;
 use serde_json::{Value, json};
 
-use super::reference;
+use super::{modules, reference};
 use crate::error::PROBLEM_JSON;
 use crate::routes;
 
@@ -55,6 +55,22 @@ fn parameters() -> Value {
     json!({
         "key": path("key", "The entity's key, percent-encoded.", key),
         "type": path("type", "The entity's type.", text(limits::NAME_BYTES_MAX)),
+        "module": path("name", "The module's name.", text(limits::NAME_BYTES_MAX)),
+        "keep_state": query(
+            routes::PARAM_KEEP_STATE,
+            "Entities of types that go may hold state, which stays.",
+            json!({ "type": "boolean" }),
+        ),
+        "dry_run": query(
+            routes::PARAM_DRY_RUN,
+            "Change nothing; say what would change.",
+            json!({ "type": "boolean" }),
+        ),
+        "to": query(
+            routes::PARAM_TO,
+            "The version to go back to; else the one before that in force.",
+            json!({ "type": "integer", "minimum": 1 }),
+        ),
         "id": path("id", "The id that the send was answered with.", json!({ "type": "string" })),
         "min_seq": query(routes::PARAM_MIN_SEQ, "The seq to see at least.", seq()),
         "at_least": {
@@ -79,16 +95,16 @@ fn parameters() -> Value {
     })
 }
 
-fn seq() -> Value {
+pub(super) fn seq() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
 /// An object: members, and of them those always there.
-fn object(properties: Value, required: &[&str]) -> Value {
+pub(super) fn object(properties: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required })
 }
 
-fn words(all: &[&str]) -> Value {
+pub(super) fn words(all: &[&str]) -> Value {
     json!({ "type": "string", "enum": all })
 }
 
@@ -107,7 +123,8 @@ fn schemas() -> Value {
         "reason": text(),
     });
     let state_hash = object(json!({ "seq": seq(), "hash": text() }), &["seq", "hash"]);
-    json!({
+    let mut all = modules::schemas();
+    let others = json!({
         "problem": problem(),
         "sent": sent,
         "invocation": invocation(),
@@ -117,7 +134,12 @@ fn schemas() -> Value {
         "ready": object(ready, &["ready", "status", "seq"]),
         "state_hash": state_hash,
         "checkpoint": object(json!({ "seq": seq() }), &["seq"]),
-    })
+    });
+    let Value::Object(others) = others else {
+        unreachable!("written above");
+    };
+    all.extend(others);
+    all.into()
 }
 
 fn problem() -> Value {
@@ -135,6 +157,10 @@ fn problem() -> Value {
         "code": text(),
         "details": true,
         "at": text(),
+        "trace": text(),
+        "file": text(),
+        "line": { "type": "integer", "minimum": 1 },
+        "column": { "type": "integer", "minimum": 1 },
         "field": text(),
         "near": { "type": "array", "items": text() },
         "limit": limit,
@@ -175,6 +201,7 @@ fn entities() -> Value {
         "kind": words(&["query", "update"]),
         "description": text(),
         "params": { "type": "array", "items": param },
+        "any_args": { "type": "boolean" },
         "result": schema(),
     });
     let method = object(method, &["name", "kind", "params", "result"]);
