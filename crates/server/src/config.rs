@@ -78,6 +78,8 @@ pub struct Limits {
     pub batch_calls_max: usize,
     /// Requests of one HTTP/2 connection at once.
     pub h2_streams_max: u32,
+    /// How long a deployment waits for those before it: they are done one at a time.
+    pub deploy_wait: Duration,
     /// How long a stop waits for clients to take their replies.
     pub stop_timeout: Duration,
 }
@@ -95,6 +97,7 @@ impl Default for Limits {
             stream_calls_max: 4_096,
             batch_calls_max: 4_096,
             h2_streams_max: 256,
+            deploy_wait: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(30),
         }
     }
@@ -181,6 +184,7 @@ impl Limits {
             ("body_timeout", some(self.body_timeout)),
             ("idle_timeout", some(self.idle_timeout)),
             ("write_timeout", some(self.write_timeout)),
+            ("deploy_wait", some(self.deploy_wait)),
             ("requests_max", self.requests_max),
             ("stream_calls_max", self.stream_calls_max),
             ("batch_calls_max", self.batch_calls_max),

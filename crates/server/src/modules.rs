@@ -1,8 +1,6 @@
 //! Modules over HTTP: deployed, gone back to, taken out of force, looked at. Sources are compiled on
 //! threads of their own, one deployment at a time: however many are asked for, so much is in memory.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
@@ -25,9 +23,7 @@ use crate::route::Route;
 use crate::service::Asking;
 use crate::shared::{Shared, param};
 
-/// How long a deployment waits for those before it.
-const TURN_TIMEOUT: Duration = Duration::from_secs(10);
-/// When to come back after that, in milliseconds.
+/// When to come back after waiting in vain, in milliseconds.
 const RETRY_AFTER_MS: u64 = 2_000;
 
 /// Any of the routes for modules.
@@ -194,7 +190,7 @@ impl Form {
 /// Waits until no other deployment is under way, and not for long.
 async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
     let turn = shared.deploying.clone().acquire_owned();
-    match tokio::time::timeout(TURN_TIMEOUT, turn).await {
+    match tokio::time::timeout(shared.config.limits.deploy_wait, turn).await {
         Ok(Ok(turn)) => Ok(turn),
         Ok(Err(_)) | Err(_) => Err(Problem::deploying(RETRY_AFTER_MS)),
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use ordain_engine::{Catalog, MethodDef, State, StateType, Tx, TypeDef};
 use ordain_hosts::native::{method, param};
-use ordain_types::{EntityType, FieldKey, MethodKind, Rejection};
+use ordain_types::{EntityType, FaultKind, FieldKey, MethodKind, Rejection};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,11 @@ fn note(tx: &mut Tx, args: Note) -> Result<(), Rejection> {
 
 fn boom(_: &mut Tx, _: NoArgs) -> Result<(), Rejection> {
     std::panic::resume_unwind(Box::new("boom"))
+}
+
+fn throw(tx: &mut Tx, _: NoArgs) -> Result<(), Rejection> {
+    let trace = "at throw (bank.ts:3:7)";
+    tx.fault_traced(FaultKind::Exception, "no such thing", trace)
 }
 
 /// Keys of gates that are open.
@@ -184,6 +189,7 @@ pub fn catalog() -> Catalog {
             note,
         ),
         args("boom", Update, &[], boom),
+        args("throw", Update, &[], throw),
         args("caller", Update, &[], caller),
         args("balance", Query, &[], balance),
         args(

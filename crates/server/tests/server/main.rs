@@ -8,6 +8,14 @@ mod client;
 mod entities;
 mod lifecycle;
 mod limits;
+mod modules;
 mod protocols;
 mod stream;
+#[path = "../../../engine/tests/common/toy.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the engine's tests; here a part is used"
+)]
+mod toy;
+mod traces;
 mod world;

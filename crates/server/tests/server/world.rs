@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ordain_log::disk::MemoryDisk;
-use ordain_node::{Node, Options};
+use ordain_node::{Catalog, Node, Options};
 use ordain_server::{Config, Handle, Limits, Scope, Server, Stopped, Token};
 use ordain_store::MemoryStore;
 use tokio::sync::oneshot;
@@ -66,13 +66,17 @@ impl World {
     }
 
     pub fn open(&mut self, options: Options) {
+        self.open_with(entities::catalog(), options);
+    }
+
+    /// With what can be called, perhaps with a host for modules.
+    pub fn open_with(&mut self, catalog: Catalog, options: Options) {
         let options = Options {
             build: Some("tests".to_owned()),
             segment_bytes: 1 << 20,
             ..options
         };
         let store = Arc::new(MemoryStore::default());
-        let catalog = entities::catalog();
         let opened = Node::open_on(self.disk.clone(), store, catalog, options, &mut |_| {});
         let (node, _) = opened.expect("a new node opens");
         self.node = Some(node.clone());
