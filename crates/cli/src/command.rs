@@ -1,9 +1,11 @@
 //! One command: its words, the settings it takes, and what it runs. The program's own commands and
 //! those a program adds are made the same way.
 
+use std::sync::Arc;
+
 use clap::{ArgMatches, Command};
 use ordain_client::Client;
-use ordain_node::Catalog;
+use ordain_node::{Catalog, Modules};
 
 use crate::config::Config;
 use crate::exit::Failure;
@@ -12,14 +14,24 @@ use crate::settings::Group;
 
 /// What a command has to work with.
 pub struct Context {
-    /// All that can be called in this program.
+    /// All that can be called in this program, with its host for modules if it has one.
     pub catalog: Catalog,
+    /// What `ordain types` writes: the types of what a TypeScript module may do; empty without a host.
+    pub types: &'static str,
     /// The settings in effect.
     pub config: Config,
     /// Where results go.
     pub output: Output,
     /// The program's name, version and build, for people: `ordain 0.1.0`.
     pub program: String,
+}
+
+/// What a program has that runs modules.
+pub struct Hosting {
+    /// Compiles and loads them.
+    pub modules: Arc<dyn Modules>,
+    /// The types of what a TypeScript module may do: the text of `ordain.d.ts`.
+    pub types: &'static str,
 }
 
 type Run = Box<dyn FnOnce(Context, &ArgMatches) -> Result<(), Failure>>;
@@ -75,10 +87,21 @@ impl Context {
         &self,
         work: impl Future<Output = Result<T, ordain_client::Error>>,
     ) -> Result<T, Failure> {
+        Ok(self.answer(work)??)
+    }
+
+    /// The same, with what the server said left as it is.
+    ///
+    /// # Errors
+    /// If the system gives no event queue.
+    pub fn answer<T>(
+        &self,
+        work: impl Future<Output = Result<T, ordain_client::Error>>,
+    ) -> Result<Result<T, ordain_client::Error>, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         let runtime = runtime.map_err(anyhow::Error::from)?;
-        Ok(runtime.block_on(work)?)
+        Ok(runtime.block_on(work))
     }
 }

@@ -10,6 +10,7 @@
 //!   run         from the words to the exit code
 //!   exit        exit codes, and failures with theirs
 //!   output      tables, JSON, progress bars; a broken pipe ends quietly
+//!   sources     from a path to what is deployed
 //!   node        opening a data directory with the settings in effect
 //!   commands/   one file a command
 //! ```
@@ -26,12 +27,13 @@ mod node;
 mod output;
 mod run;
 pub mod settings;
+mod sources;
 mod units;
 
-pub use command::{Context, ExtraCommand};
+pub use command::{Context, ExtraCommand, Hosting};
 pub use commands::serve::modules_only;
 pub use config::{Config, ConfigError, Origin, Said, Sources};
 pub use exit::{Exit, Failure};
 pub use output::{Bar, Output};
-pub use run::run;
+pub use run::{run, run_hosting};
 pub use units::{parse_duration, parse_size, show_size};

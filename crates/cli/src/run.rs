@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ordain_node::Catalog;
 
-use crate::command::{Context, ExtraCommand};
+use crate::command::{Context, ExtraCommand, Hosting};
 use crate::config::{Config, Sources};
 use crate::exit::{self, Exit, Failure};
 use crate::output::Output;
@@ -25,7 +25,20 @@ where
     E: TryInto<Catalog>,
     E::Error: Display,
 {
-    match try_run(entities, extras) {
+    ended(try_run(entities, None, extras))
+}
+
+/// The same for a program that runs modules as well.
+pub fn run_hosting<E>(entities: E, hosting: Hosting, extras: Vec<ExtraCommand>) -> ExitCode
+where
+    E: TryInto<Catalog>,
+    E::Error: Display,
+{
+    ended(try_run(entities, Some(hosting), extras))
+}
+
+fn ended(result: Result<(), Failure>) -> ExitCode {
+    match result {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
             if let Some(message) = failure.message {
@@ -37,7 +50,11 @@ where
     }
 }
 
-fn try_run<E>(entities: E, extras: Vec<ExtraCommand>) -> Result<(), Failure>
+fn try_run<E>(
+    entities: E,
+    hosting: Option<Hosting>,
+    extras: Vec<ExtraCommand>,
+) -> Result<(), Failure>
 where
     E: TryInto<Catalog>,
     E::Error: Display,
@@ -45,6 +62,10 @@ where
     let catalog = entities
         .try_into()
         .map_err(|error| Failure::new(Exit::Failed, error))?;
+    let (catalog, types) = match hosting {
+        Some(hosting) => (catalog.with_host(hosting.modules), hosting.types),
+        None => (catalog, ""),
+    };
     let mut all = commands::all();
     all.extend(extras);
     let name = program_name();
@@ -78,6 +99,7 @@ where
     })?;
     let context = Context {
         catalog,
+        types,
         config,
         output,
         program,

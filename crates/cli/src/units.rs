@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ordain_types::Timestamp;
+
 const SIZES: &[(&str, u64)] = &[
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -63,9 +65,46 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.checked_mul(*scale)
 }
 
+/// A time as people in any country read it, UTC: `2026-11-28 00:13:05`.
+pub fn show_time(at: Timestamp) -> String {
+    const DAY_SECS: u64 = 24 * 3_600;
+    let secs = at.0 / 1_000;
+    let (year, month, day) = date(secs / DAY_SECS);
+    let (hour, min, sec) = (secs / 3_600 % 24, secs / 60 % 60, secs % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{min:02}:{sec:02}")
+}
+
+/// The date of a day counted from 1970-01-01. Counted in eras of 400 years, which all have the same days,
+/// and in years that begin in March, so that the leap day is the last.
+fn date(day: u64) -> (u64, u64, u64) {
+    const ERA: u64 = 146_097;
+    let day = day + 719_468; // from 0000-03-01
+    let (era, of_era) = (day / ERA, day % ERA);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / (ERA - 1)) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let march = (5 * of_year + 2) / 153;
+    let month = (march + 2) % 12 + 1;
+    let year = era * 400 + year + u64::from(month <= 2);
+    (year, month, of_year - (153 * march + 2) / 5 + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_shown_as_dates() {
+        for (secs, expected) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (1_767_225_599, "2025-12-31 23:59:59"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(show_time(Timestamp(secs * 1_000 + 999)), expected);
+        }
+    }
 
     #[test]
     fn sizes_are_read() {

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::call::{Call, Reply};
 use crate::connect::Connector;
 use crate::error::Error;
-use crate::retry::Retries;
+use crate::retry::{Retries, did_nothing};
 use crate::stream::{Stream, StreamOptions};
 
 /// The largest answer that is taken whole.
@@ -66,8 +66,13 @@ pub struct Builder {
 pub(crate) struct Outline {
     pub(crate) verb: Verb,
     pub(crate) path: String,
+    /// The media type of the body, where the verb has one.
+    pub(crate) media: &'static str,
     pub(crate) body: Json,
     pub(crate) key: Option<IdempotencyKey>,
+    /// Whether doing it twice is another thing than doing it once: then it is tried again only where
+    /// nothing was done.
+    pub(crate) once: bool,
 }
 
 /// What came back, whole.
@@ -336,15 +341,21 @@ impl Client {
         let outline = Outline {
             verb: Verb::POST,
             path: with_pairs(path::method_path(call.op, entity, method), &pairs),
+            media: routes::MEDIA_JSON,
             body: call.parts.args.clone(),
             key: call.idempotency_key.clone(),
+            once: false,
         };
         let (seq, value) = self.shared.ask(&outline).await?;
         Ok(Reply { seq, value })
     }
 
-    async fn get<R: DeserializeOwned>(&self, path: String) -> Result<R, Error> {
-        let (_, body) = self.shared.ask(&Outline::get(path)).await?;
+    pub(crate) async fn get<R: DeserializeOwned>(&self, path: String) -> Result<R, Error> {
+        self.decoded(&Outline::get(path)).await
+    }
+
+    pub(crate) async fn decoded<R: DeserializeOwned>(&self, outline: &Outline) -> Result<R, Error> {
+        let (_, body) = self.shared.ask(outline).await?;
         serde_json::from_slice(&body).map_err(|error| self.shared.protocol(error.to_string()))
     }
 }
@@ -354,8 +365,10 @@ impl Outline {
         Self {
             verb: Verb::GET,
             path,
+            media: routes::MEDIA_JSON,
             body: Json::new(),
             key: None,
+            once: false,
         }
     }
 }
@@ -363,18 +376,32 @@ impl Outline {
 impl Shared {
     /// Asks until there is an answer that is final, or the retries are used up.
     async fn ask(&self, outline: &Outline) -> Result<(Option<Seq>, Bytes), Error> {
-        self.retrying(|| async {
-            let answered = self.attempt(outline).await?;
-            match answered.status.is_success() {
-                true => Ok((answered.seq, answered.body)),
-                false => Err(self.problem(&answered)),
-            }
-        })
+        self.retrying_if(
+            |error| !outline.once || did_nothing(error),
+            || async {
+                let answered = self.attempt(outline).await?;
+                match answered.status.is_success() {
+                    true => Ok((answered.seq, answered.body)),
+                    false => Err(self.problem(&answered)),
+                }
+            },
+        )
         .await
     }
 
     /// Repeats what may pass, with waits between.
-    pub(crate) async fn retrying<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Error>
+    pub(crate) async fn retrying<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.retrying_if(|_| true, attempt).await
+    }
+
+    async fn retrying_if<T, F>(
+        &self,
+        may: impl Fn(&Error) -> bool,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -384,7 +411,7 @@ impl Shared {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            match retries.next(&error) {
+            match retries.next(&error).filter(|_| may(&error)) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),
             }
@@ -397,7 +424,7 @@ impl Shared {
             .boxed_unsync();
         let mut builder = HttpRequest::builder().method(outline.verb.clone());
         if outline.verb == Verb::POST {
-            builder = builder.header(CONTENT_TYPE, routes::MEDIA_JSON);
+            builder = builder.header(CONTENT_TYPE, outline.media);
         }
         if let Some(key) = &outline.key {
             builder = builder.header(routes::HEADER_IDEMPOTENCY_KEY, key.as_str().as_bytes());
@@ -543,7 +570,7 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-fn with_pairs(mut path: String, pairs: &[(&str, String)]) -> String {
+pub(crate) fn with_pairs(mut path: String, pairs: &[(&str, String)]) -> String {
     for (at, (name, value)) in pairs.iter().enumerate() {
         path.push(if at == 0 { '?' } else { '&' });
         path.push_str(name);

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   client      a server's address and how to talk to it; one method per kind of request
+//!   modules     deploying, and what is in force
 //!   call        what to call, and what comes back
 //!   batch       many calls in one request, answered in order
 //!   stream/     many calls in flight on one connection
@@ -34,6 +35,7 @@ mod call;
 mod client;
 mod connect;
 mod error;
+mod modules;
 mod retry;
 mod stream;
 
@@ -41,4 +43,5 @@ pub use batch::Batch;
 pub use call::{Call, Reply, json_request};
 pub use client::{Builder, Client};
 pub use error::{Answer, Error};
+pub use modules::ModuleSource;
 pub use stream::{Completion, InFlight, Sink, Stream, StreamOptions};

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use ordain_api::Code;
+
 use crate::error::Error;
 
 /// The first wait, before it is jittered.
@@ -49,6 +51,25 @@ pub(crate) fn may_pass(error: &Error) -> bool {
     }
 }
 
+/// Whether it is known that the server did nothing of what was asked.
+pub(crate) fn did_nothing(error: &Error) -> bool {
+    match error {
+        Error::Connect { .. } => true,
+        Error::Unavailable(answer) => match answer.table_code() {
+            Some(code) => matches!(
+                code,
+                Code::Overloaded
+                    | Code::Deploying
+                    | Code::TooManyConnections
+                    | Code::Starting
+                    | Code::Stopping
+            ),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
 /// The wait after `failures` earlier ones.
 pub(crate) fn backoff(failures: u32) -> Duration {
     let whole = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);
@@ -62,7 +83,7 @@ pub(crate) fn backoff(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ordain_api::{Code, Problem};
+    use ordain_api::Problem;
 
     fn unavailable(retry_after_ms: u64) -> Error {
         Error::answer(Problem::overloaded(retry_after_ms), None)

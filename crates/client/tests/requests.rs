@@ -198,3 +198,29 @@ async fn a_batch_that_is_cut_off_says_so() {
     let refused = Client::new(&url).unwrap().batch([]).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))));
 }
+
+#[tokio::test]
+async fn a_rollback_whose_answer_was_lost_is_not_asked_for_again() {
+    let back = r#"{"module":"bank","version":3,"hash":"00","changed":true}"#;
+    let (url, log) = serve(move |number, _| match number {
+        0 => problem(&Problem::deploying(1)),
+        1 => Some(reply(200, None, back)),
+        _ => None,
+    })
+    .await;
+    let client = Client::builder(&url).retries(3).build().unwrap();
+    let bank = ordain_types::ModuleName::new("bank").unwrap();
+    let back = client.rollback(&bank, Some(1), true).await.unwrap();
+    assert_eq!(back.version, 3, "nothing was done the first time");
+    let lost = client.rollback(&bank, None, false).await;
+    assert!(matches!(lost, Err(Error::Lost { .. })), "{lost:?}");
+    let lines: Vec<_> = log
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|seen| seen.line.clone())
+        .collect();
+    let path = "POST /v1/admin/modules/bank/rollback";
+    let first = format!("{path}?keep_state=true&to=1");
+    assert_eq!(lines, [first.clone(), first, path.to_owned()]);
+}

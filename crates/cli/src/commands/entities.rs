@@ -39,18 +39,22 @@ fn row(entity: &str, method: &MethodDescription) -> Vec<String> {
         entity.to_owned(),
         method.name.clone(),
         kind.to_owned(),
-        params.join(", "),
+        match method.any_args {
+            true => "any".to_owned(),
+            false => params.join(", "),
+        },
         type_of(&method.result),
     ]
 }
 
-fn param(param: &Param) -> String {
+/// A parameter in a few words: `amount: integer`.
+pub fn param(param: &Param) -> String {
     let optional = if param.required { "" } else { "?" };
     format!("{}{optional}: {}", param.name, type_of(&param.schema))
 }
 
 /// A schema in a word.
-fn type_of(schema: &Value) -> String {
+pub fn type_of(schema: &Value) -> String {
     match schema.get("type") {
         Some(Value::String(ty)) => ty.clone(),
         Some(Value::Array(types)) => {

@@ -4,13 +4,17 @@ mod backup;
 mod call;
 pub mod completions;
 mod config;
+mod deploy;
 mod entities;
 mod hash;
 mod inspect;
 mod log;
+mod modules;
+mod new;
 pub(crate) mod serve;
 mod telling;
 mod token;
+mod types;
 
 use crate::command::ExtraCommand;
 
@@ -19,6 +23,12 @@ pub fn all() -> Vec<ExtraCommand> {
     vec![
         serve::dev(),
         serve::serve(),
+        new::new(),
+        types::types(),
+        deploy::deploy(),
+        modules::modules(),
+        modules::rollback(),
+        modules::undeploy(),
         call::call(),
         call::query(),
         call::send(),

@@ -131,7 +131,8 @@ fn runtime() -> Result<Runtime, Failure> {
 impl Start {
     async fn serve(self) -> Result<(), Failure> {
         let mut signals = Signals::new()?;
-        let server = Server::bind(server_config(&self.context.config)).await?;
+        let config = server_config(&self.context.config, self.friendly);
+        let server = Server::bind(config).await?;
         let url = self.url(&server);
         self.say_where(&url)?;
         let (handle, mut failure) = (server.handle(), None);
@@ -169,8 +170,8 @@ impl Start {
             .await
             .map_err(|_| Failure::new(Exit::Failed, "the start panicked"))?;
         let (node, recovered): (Node, Recovered) = opened?;
-        handle.set_node(node);
-        self.say_ready(&recovered, url);
+        handle.set_node(node.clone());
+        self.say_ready(&node, &recovered, url);
         tracing::info!(
             seq = recovered.seq.0,
             replayed = recovered.replayed,
@@ -199,7 +200,7 @@ impl Start {
         Ok(())
     }
 
-    fn say_ready(&self, recovered: &Recovered, url: &str) {
+    fn say_ready(&self, node: &Node, recovered: &Recovered, url: &str) {
         for difference in &recovered.differences {
             let (seq, method, now) = (difference.seq, &difference.method, &difference.now);
             tracing::warn!(seq = seq.0, method, now, "came out differently in replay");
@@ -213,7 +214,7 @@ impl Start {
         self.say(format!("ready    seq {seq}, {replayed} replayed"));
         if self.friendly {
             self.say("");
-            for line in telling::curl_lines(&self.catalog, url) {
+            for line in telling::curl_lines(&node.catalog(), url) {
                 self.say(line);
             }
         }
@@ -225,13 +226,15 @@ impl Start {
     }
 }
 
-fn server_config(config: &Config) -> ServerConfig {
+/// `friendly`: whoever asks is a developer, and sees the traces of faults.
+pub fn server_config(config: &Config, friendly: bool) -> ServerConfig {
     let tls = config.path("tls_cert").zip(config.path("tls_key"));
     let connections = config.count("connections").into();
     ServerConfig {
         listen: config.listen(),
         tokens: config.tokens.clone(),
         names: config.names("names"),
+        traces: friendly,
         tls: tls.map(|(cert, key)| TlsFiles { cert, key }),
         limits: Limits {
             connections_max: descriptors::connections(connections) as usize,

@@ -42,7 +42,7 @@ async fn told(client: &mut Client, who: &str) -> Vec<Value> {
     let ended = client.request("GET", &path, &headers, "").await.json();
     vec![
         called.json(),
-        batch["problem"].clone(),
+        batch["error"].clone(),
         ended["problem"].clone(),
     ]
 }

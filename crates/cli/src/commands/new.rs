@@ -1,0 +1,154 @@
+//! `new`: a small project to begin with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use ordain_types::ModuleName;
+
+use super::types;
+use crate::command::{Context, ExtraCommand};
+use crate::exit::Failure;
+
+/// A file of a project: its path, and its text with `{{name}}` for the project's name.
+type Template = (&'static str, &'static str);
+
+const TYPESCRIPT: [Template; 4] = [
+    ("{{name}}.ts", include_str!("../templates/ts/module.ts")),
+    (
+        "tsconfig.json",
+        include_str!("../templates/ts/tsconfig.json"),
+    ),
+    ("README.md", include_str!("../templates/ts/README.md")),
+    (".gitignore", ".ordain/\nnode_modules/\n"),
+];
+
+const RUST: [Template; 4] = [
+    ("Cargo.toml", include_str!("../templates/rust/Cargo.toml")),
+    ("src/lib.rs", include_str!("../templates/rust/src/lib.rs")),
+    ("README.md", include_str!("../templates/rust/README.md")),
+    (".gitignore", ".ordain/\ntarget/\n*.wasm\n"),
+];
+
+/// The command.
+pub fn new() -> ExtraCommand {
+    let path = Arg::new("path")
+        .required(true)
+        .value_name("NAME")
+        .value_parser(value_parser!(PathBuf))
+        .help("The folder to make; its name is the module's");
+    let lang = Arg::new("lang")
+        .long("lang")
+        .value_parser(["ts", "rust"])
+        .default_value("ts")
+        .help("The language");
+    let command = Command::new("new")
+        .about("Write a small project to begin with")
+        .args([path, lang]);
+    ExtraCommand::new(command, &[], |context, given| run(&context, given))
+}
+
+fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
+    let path: &Path = given.get_one::<PathBuf>("path").expect("it is required");
+    let name = name(path)?;
+    let rust = given
+        .get_one::<String>("lang")
+        .is_some_and(|lang| lang == "rust");
+    let mut files = match rust {
+        true => fill(&RUST, &name),
+        false => fill(&TYPESCRIPT, &name),
+    };
+    if !rust {
+        let text = types::text(context.types)?.to_owned();
+        files.push((types::FILE.to_owned(), text));
+    }
+    check_empty(path)?;
+    for (file, text) in &files {
+        write(&path.join(file), text)?;
+    }
+    if context.output.json {
+        let files: Vec<_> = files.iter().map(|(file, _)| file).collect();
+        let path = path.display().to_string();
+        let made = serde_json::json!({ "path": path, "files": files });
+        return Ok(context.output.json(&made)?);
+    }
+    for (file, _) in &files {
+        let file = path.join(file);
+        context
+            .output
+            .line(format!("written: {}", file.display()))?;
+    }
+    let next = match rust {
+        true => "its README says how to build it".to_owned(),
+        false => format!("cd {} && ordain dev {name}.ts", path.display()),
+    };
+    Ok(context.output.line(format!("next: {next}"))?)
+}
+
+/// The name of the folder, which is to be a module's.
+fn name(path: &Path) -> Result<ModuleName, Failure> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    ModuleName::new(name.unwrap_or_default()).map_err(|error| {
+        Failure::usage(format!(
+            "the folder {} gives the module its name, and {error}",
+            path.display()
+        ))
+    })
+}
+
+fn fill(templates: &[Template], name: &ModuleName) -> Vec<(String, String)> {
+    let fill = |text: &str| {
+        let text = text.replace("{{name}}", name.as_str());
+        text.replace("{{version}}", env!("CARGO_PKG_VERSION"))
+    };
+    let files = templates.iter();
+    files.map(|(file, text)| (fill(file), fill(text))).collect()
+}
+
+/// Refuses a folder that holds anything: nothing of anyone's is written over.
+fn check_empty(path: &Path) -> Result<(), Failure> {
+    match fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::usage(format!(
+            "{} is not empty; name a folder that is not there yet",
+            path.display()
+        ))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::file("read", path, &error)),
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let made = fs::create_dir_all(parent).and_then(|()| fs::write(path, text));
+    made.map_err(|error| Failure::file("write", path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_has_its_name_everywhere() {
+        let name = ModuleName::new("shop").unwrap();
+        for templates in [&TYPESCRIPT, &RUST] {
+            for (file, text) in fill(templates, &name) {
+                assert!(!file.contains("{{") && !text.contains("{{"), "{file}");
+            }
+        }
+        assert_eq!(fill(&TYPESCRIPT, &name)[0].0, "shop.ts");
+    }
+
+    #[test]
+    fn nothing_is_written_over() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(check_empty(home.path()).is_ok());
+        assert!(check_empty(&home.path().join("none")).is_ok());
+        fs::write(home.path().join("a"), "").unwrap();
+        let refused = check_empty(home.path()).unwrap_err().message.unwrap();
+        assert!(refused.contains("not empty"), "{refused}");
+        assert!(check_empty(&home.path().join("a")).is_err(), "a file");
+        assert!(name(Path::new("My Bank")).is_err());
+        assert!(name(Path::new("/")).is_err());
+    }
+}

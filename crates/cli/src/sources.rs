@@ -1,0 +1,430 @@
+//! From a path to what is deployed: a component, a file with the files that it imports, or a
+//! directory's files. Which imports there are is only guessed here, generously: the server's compiler
+//! reads them, and says what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use ordain_api::modules::ModuleFiles;
+use ordain_client::ModuleSource;
+use ordain_types::{ModuleName, limits};
+
+use crate::exit::{Exit, Failure};
+
+/// What a path holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// The name that follows from the path, if one does.
+    pub name: Option<ModuleName>,
+    /// What is deployed.
+    pub source: ModuleSource,
+    /// Where the paths of its files begin.
+    pub root: PathBuf,
+}
+
+/// Files to begin with, the first that is there.
+const ENTRIES: [&str; 6] = [
+    "index.ts", "main.ts", "mod.ts", "index.js", "main.js", "mod.js",
+];
+
+/// Reads what is at a path.
+///
+/// # Errors
+/// What is missing, unreadable or too large, and what to do.
+pub fn gather(path: &Path) -> Result<Gathered, Failure> {
+    let found = fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
+    let full = fs::canonicalize(path).map_err(|error| Failure::file("read", path, &error))?;
+    let name = named(&full, found.is_dir());
+    if found.is_dir() {
+        let (root, files) = (path.to_owned(), of_directory(path)?);
+        let main = entry(path, &files)?;
+        let source = ModuleSource::Files(ModuleFiles { main, files });
+        return Ok(Gathered { name, source, root });
+    }
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("wasm") => {
+            let bytes = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+            check_bytes(path, bytes.len())?;
+            let root = path.parent().unwrap_or(Path::new("")).to_owned();
+            let source = ModuleSource::Component(bytes.into());
+            Ok(Gathered { name, source, root })
+        }
+        Some("ts" | "js") => of_file(path, name),
+        _ => Err(Failure::usage(format!(
+            "{} is no module: a module is a .ts or .js file, a directory of them, or a component (.wasm)",
+            path.display()
+        ))),
+    }
+}
+
+/// The module's name as its path says it: made small, with `_` for what a name cannot have.
+fn named(full: &Path, directory: bool) -> Option<ModuleName> {
+    let name = match directory {
+        true => full.file_name(),
+        false => full.file_stem(),
+    };
+    let good = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9') => c,
+        _ => '_',
+    };
+    let name: String = name?.to_str()?.chars().map(good).collect();
+    ModuleName::new(&name).ok()
+}
+
+/// The files of a module in a directory, by their paths from there.
+fn of_directory(dir: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let (mut files, mut bytes) = (BTreeMap::new(), 0);
+    let mut waiting = vec![PathBuf::new()];
+    while let Some(below) = waiting.pop() {
+        let at = dir.join(&below);
+        let entries = fs::read_dir(&at).map_err(|error| Failure::file("read", &at, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| Failure::file("read", &at, &error))?;
+            let kind = entry.file_type();
+            let kind = kind.map_err(|error| Failure::file("read", &entry.path(), &error))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
+                continue;
+            };
+            if kind.is_dir() && name != "node_modules" {
+                waiting.push(below.join(name));
+            } else if !kind.is_dir() && is_source(name) {
+                let text = read(&entry.path(), &mut bytes)?;
+                files.insert(slashed(&below.join(name)), text);
+                check_count(dir, files.len())?;
+            }
+        }
+    }
+    match files.is_empty() {
+        true => Err(Failure::usage(format!(
+            "{} holds no .ts or .js file",
+            dir.display()
+        ))),
+        false => Ok(files),
+    }
+}
+
+/// A file of a module, and not of its tests or types.
+fn is_source(name: &str) -> bool {
+    let source = name.ends_with(".ts") || name.ends_with(".js");
+    let beside = [".test.ts", ".test.js", ".d.ts"];
+    source && !beside.iter().any(|ending| name.ends_with(ending))
+}
+
+/// The file that a directory's module begins with.
+fn entry(dir: &Path, files: &BTreeMap<String, String>) -> Result<String, Failure> {
+    if let Some(main) = package_main(dir)? {
+        let main = main.strip_prefix("./").unwrap_or(&main);
+        return match files.contains_key(main) {
+            true => Ok(main.to_owned()),
+            false => Err(Failure::usage(format!(
+                "{}: \"main\" is `{main}`, which is none of the module's .ts and .js files",
+                dir.join("package.json").display()
+            ))),
+        };
+    }
+    let known = ENTRIES.into_iter().find(|name| files.contains_key(*name));
+    match (known, files.keys().next()) {
+        (Some(known), _) => Ok(known.to_owned()),
+        (None, Some(only)) if files.len() == 1 => Ok(only.clone()),
+        _ => Err(Failure::usage(format!(
+            "{} has no index.ts, main.ts or mod.ts, and no package.json with \"main\"; name the file that the \
+             module begins with",
+            dir.display()
+        ))),
+    }
+}
+
+fn package_main(dir: &Path) -> Result<Option<String>, Failure> {
+    let path = dir.join("package.json");
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::file("read", &path, &error)),
+    };
+    let package: serde_json::Value = serde_json::from_slice(&text)
+        .map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))?;
+    Ok(package["main"].as_str().map(str::to_owned))
+}
+
+/// A file and those that it imports, as far as they are there. Their paths begin at the deepest
+/// directory that holds them all.
+fn of_file(path: &Path, name: Option<ModuleName>) -> Result<Gathered, Failure> {
+    let (mut texts, mut bytes) = (BTreeMap::new(), 0);
+    let main = plain(path);
+    let mut waiting = BTreeSet::from([main.clone()]);
+    while let Some(at) = waiting.pop_first() {
+        let text = read(&at, &mut bytes)?;
+        let near = at.parent().unwrap_or(Path::new("")).to_owned();
+        let imports = relative_texts(&text).filter_map(|import| import_of(&near, import));
+        waiting.extend(imports.filter(|found| *found != at && !texts.contains_key(found)));
+        texts.insert(at, text);
+        check_count(path, texts.len())?;
+    }
+    let root = common(texts.keys());
+    let below = |at: &Path| slashed(at.strip_prefix(&root).unwrap_or(at));
+    let main = below(&main);
+    let files = texts.iter().map(|(at, text)| (below(at), text.clone()));
+    let files = files.collect();
+    Ok(Gathered {
+        name,
+        source: ModuleSource::Files(ModuleFiles { main, files }),
+        root,
+    })
+}
+
+/// Every text in quotes that begins like a path: each import, and perhaps more.
+fn relative_texts(source: &str) -> impl Iterator<Item = &str> {
+    source.split(['"', '\'']).filter(|text| {
+        let relative = text.starts_with("./") || text.starts_with("../");
+        relative && text.len() <= limits::MODULE_PATH_BYTES_MAX && !text.contains('\n')
+    })
+}
+
+/// The file that an import stands for, if it is there: as it is written, with an ending, as the index of
+/// a directory, or the TypeScript that its `.js` is made from.
+fn import_of(near: &Path, import: &str) -> Option<PathBuf> {
+    let at = plain(&near.join(import));
+    let text = at.to_str()?;
+    let endings = ["", ".ts", ".js", "/index.ts", "/index.js"];
+    let tried = endings.iter().map(|ending| format!("{text}{ending}"));
+    let typescript = text.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
+    let mut tried = tried.chain(typescript).map(PathBuf::from);
+    tried.find(|path| {
+        let source = path.extension().is_some_and(|it| it == "ts" || it == "js");
+        source && path.is_file()
+    })
+}
+
+/// The path without `.` and, where it can be told, without `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(parts.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// The deepest directory that holds all of these files.
+fn common<'p>(mut paths: impl Iterator<Item = &'p PathBuf>) -> PathBuf {
+    let parent = |path: &PathBuf| path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut root = paths.next().map(parent).unwrap_or_default();
+    for path in paths {
+        while !path.starts_with(&root) && root.pop() {}
+    }
+    root
+}
+
+fn read(path: &Path, bytes: &mut usize) -> Result<String, Failure> {
+    let text = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    *bytes += text.len();
+    check_bytes(path, *bytes)?;
+    String::from_utf8(text).map_err(|error| {
+        let (path, at) = (path.display(), error.utf8_error().valid_up_to());
+        Failure::usage(format!(
+            "{path}: byte {at} is not UTF-8; save the file as UTF-8"
+        ))
+    })
+}
+
+fn check_bytes(path: &Path, bytes: usize) -> Result<(), Failure> {
+    match bytes > limits::MODULE_BYTES_MAX {
+        false => Ok(()),
+        true => Err(Failure::usage(format!(
+            "{}: a module has at most {} bytes",
+            path.display(),
+            limits::MODULE_BYTES_MAX
+        ))),
+    }
+}
+
+fn check_count(path: &Path, files: usize) -> Result<(), Failure> {
+    match files > limits::MODULE_FILES_MAX {
+        false => Ok(()),
+        true => Err(Failure::usage(format!(
+            "{}: a module has at most {} files",
+            path.display(),
+            limits::MODULE_FILES_MAX
+        ))),
+    }
+}
+
+/// A path within a module, with slashes on every system.
+fn slashed(path: &Path) -> String {
+    let parts: Vec<_> = path
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    parts.join("/")
+}
+
+impl Gathered {
+    /// The module's name, as given or as the path says it.
+    ///
+    /// # Errors
+    /// If it is neither given nor follows from the path.
+    pub fn name(&self, given: Option<&ModuleName>, path: &Path) -> Result<ModuleName, Failure> {
+        let name = given.cloned().or_else(|| self.name.clone());
+        name.ok_or_else(|| {
+            Failure::usage(format!(
+                "no name of a module follows from {}: give one with --name, of a-z, 0-9 and _",
+                path.display()
+            ))
+        })
+    }
+
+    /// What is wrong with the sources, as compilers say it: an editor finds the place.
+    pub fn place(&self, file: &str, line: Option<u32>, column: Option<u32>) -> String {
+        let mut place = self.root.join(file).display().to_string();
+        for number in [line, column].into_iter().map_while(|number| number) {
+            place.push_str(&format!(":{number}"));
+        }
+        place
+    }
+
+    /// A refusal by a server, with its place if it has one.
+    pub fn failure(&self, error: ordain_client::Error) -> Failure {
+        let place = error.problem().and_then(|problem| {
+            let file = problem.file.as_ref()?;
+            let place = self.place(file, problem.line, problem.column);
+            Some(format!("{place}: {}", problem.detail))
+        });
+        match place {
+            Some(message) => Failure::new(Exit::Refused, message),
+            None => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = home.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        home
+    }
+
+    /// The entry file, then all paths; or what is wrong.
+    fn gathered(home: &tempfile::TempDir, path: &str) -> Result<Vec<String>, String> {
+        match gather(&home.path().join(path)) {
+            Ok(Gathered {
+                source: ModuleSource::Files(ModuleFiles { main, files }),
+                ..
+            }) => Ok([main].into_iter().chain(files.into_keys()).collect()),
+            Ok(_) => Ok(vec!["a component".to_owned()]),
+            Err(failure) => Err(failure.message.unwrap_or_default()),
+        }
+    }
+
+    #[track_caller]
+    fn holds(home: &tempfile::TempDir, path: &str, expected: &[&str]) {
+        let expected: Vec<String> = expected.iter().map(|&path| path.to_owned()).collect();
+        assert_eq!(gathered(home, path), Ok(expected), "{path}");
+    }
+
+    #[test]
+    fn a_file_brings_what_it_imports_and_nothing_else() {
+        let home = home(&[
+            (
+                "app/bank.ts",
+                "import { a } from './lib/money.js';\nimport x from \"ordain\";",
+            ),
+            (
+                "app/lib/money.ts",
+                "export * from \"../../shared\"; // './bank'",
+            ),
+            (
+                "shared/index.ts",
+                "import '../app/bank.ts'; const s = './gone';",
+            ),
+            ("app/other.ts", ""),
+            ("alone.js", "export {}"),
+            ("part.wasm", "\0asm"),
+        ]);
+        let all = [
+            "app/bank.ts",
+            "app/bank.ts",
+            "app/lib/money.ts",
+            "shared/index.ts",
+        ];
+        holds(&home, "app/bank.ts", &all);
+        holds(&home, "alone.js", &["alone.js", "alone.js"]);
+        holds(&home, "part.wasm", &["a component"]);
+    }
+
+    #[test]
+    fn a_directory_brings_its_sources_and_begins_where_it_says() {
+        let mut files = vec![
+            ("lib/b.ts", ""),
+            ("lib/b.test.ts", ""),
+            ("ordain.d.ts", ""),
+            ("node_modules/x/index.js", ""),
+            (".git/hook.js", ""),
+            ("README.md", ""),
+        ];
+        let one = home(&files);
+        holds(&one, "", &["lib/b.ts", "lib/b.ts"]);
+        files.push(("c.js", ""));
+        let said = gathered(&home(&files), "").unwrap_err();
+        assert!(said.contains("name the file"), "{said}");
+        files.push(("main.ts", ""));
+        holds(
+            &home(&files),
+            "",
+            &["main.ts", "c.js", "lib/b.ts", "main.ts"],
+        );
+        files.push(("package.json", r#"{"main":"./lib/b.ts"}"#));
+        holds(
+            &home(&files),
+            "",
+            &["lib/b.ts", "c.js", "lib/b.ts", "main.ts"],
+        );
+        files.push(("package.json", r#"{"main":"gone.ts"}"#));
+        assert!(gathered(&home(&files), "").unwrap_err().contains("gone.ts"));
+    }
+
+    #[test]
+    fn what_is_no_module_is_told() {
+        let home = home(&[("a.txt", ""), ("empty/a.txt", "")]);
+        fs::write(home.path().join("bad.ts"), b"ab\xff").unwrap();
+        for (path, says) in [
+            ("a.txt", "no module"),
+            ("empty", "no .ts"),
+            ("none.ts", "none.ts"),
+            ("bad.ts", "byte 2 is not UTF-8"),
+        ] {
+            let said = gathered(&home, path).unwrap_err();
+            assert!(said.contains(says), "{path}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_name_follows_from_the_path_where_it_can() {
+        for (path, directory, name) in [
+            ("/a/bank.ts", false, Some("bank")),
+            ("/a/My-Bank.v2.ts", false, Some("my_bank_v2")),
+            ("/a/shop", true, Some("shop")),
+            ("/a/shop.v2", true, Some("shop_v2")),
+            ("/a/3d.ts", false, None),
+            ("/", true, None),
+        ] {
+            let found = named(Path::new(path), directory);
+            assert_eq!(found.as_ref().map(ModuleName::as_str), name, "{path}");
+        }
+    }
+}
