@@ -2,14 +2,19 @@
 //! calls; who asked, in which order, and what becomes durable is none of its business.
 //!
 //! ```text
-//!   javascript  entities in JavaScript and TypeScript, with the feature of that name
-//!   native    entities written in Rust, compiled in: live typed values, no serialization in a call
+//!   native      entities written in Rust, compiled in: live typed values, no serialization in a call
+//!   javascript  modules in JavaScript and TypeScript (feature `javascript`)
+//!   modules     the host of modules in any of these languages
 //!   json_state  root values of modules' entities, for every host that runs modules
+//!   params      arguments of modules' methods, checked
 //! ```
 
 #[cfg(feature = "javascript")]
 pub mod javascript;
 pub mod json_state;
+mod modules;
 pub mod native;
 #[cfg(feature = "javascript")]
 mod params;
+
+pub use modules::Hosts;

@@ -24,5 +24,5 @@ fn main() -> ExitCode {
         .and(movie::entities())
         .and(retwis::entities())
         .and(probe::entities());
-    ordain_cli::run(entities, ordain_bench::commands())
+    ordain_cli::run_hosting(entities, ordain::hosting(), ordain_bench::commands())
 }

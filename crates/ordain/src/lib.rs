@@ -129,7 +129,19 @@ pub mod testing;
 /// ```
 #[cfg(feature = "server")]
 pub fn main(entities: Entities) -> std::process::ExitCode {
-    ordain_cli::run(entities, Vec::new())
+    ordain_cli::run_hosting(entities, hosting(), Vec::new())
+}
+
+/// What runs modules in this program: those of the languages whose features it was built with.
+#[cfg(feature = "server")]
+pub fn hosting() -> ordain_cli::Hosting {
+    ordain_cli::Hosting {
+        modules: std::sync::Arc::new(ordain_hosts::Hosts::default()),
+        #[cfg(feature = "javascript")]
+        types: ordain_hosts::javascript::TYPES,
+        #[cfg(not(feature = "javascript"))]
+        types: "",
+    }
 }
 
 /// The client of a running server.

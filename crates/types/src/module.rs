@@ -44,6 +44,16 @@ pub enum Language {
     Wasm,
 }
 
+impl Language {
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::JavaScript => "JavaScript or TypeScript",
+            Language::Wasm => "WebAssembly",
+        }
+    }
+}
+
 /// What is in a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {

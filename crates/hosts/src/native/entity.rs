@@ -100,6 +100,12 @@ impl Entities {
         self
     }
 
+    /// And whatever modules are deployed, in the languages this program was built for.
+    pub fn with_modules(mut self) -> Self {
+        self.catalog = self.catalog.with_host(Arc::new(crate::Hosts::default()));
+        self
+    }
+
     /// All of them as the engine wants them.
     ///
     /// # Errors
