@@ -72,8 +72,9 @@ impl Tx {
     /// One run, whole or undone; none: undone, and to be run again carefully.
     pub(crate) fn attempt(&mut self, call: &Call, args: Option<Args>) -> Option<Outcome> {
         let mark = self.undo.len();
-        let run = AssertUnwindSafe(|| self.try_outermost(call, args));
-        let outcome = match catch_unwind(run) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.try_outermost(call, args)));
+        self.running.beside.clear();
+        let outcome = match ended {
             Ok(Ok(value)) if !self.ended() => return Some(Outcome::Value(value)),
             Ok(Err(rejection)) if !self.ended() => Some(rejected(call, rejection)),
             Ok(_) | Err(_) if self.running.again => None,

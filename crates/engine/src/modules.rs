@@ -15,6 +15,7 @@
 //! What a package's methods do, and in which language, is the business of [`Modules`].
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,6 +51,10 @@ pub trait Modules: Send + Sync {
     /// # Errors
     /// Why this program cannot run it.
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String>;
+
+    /// A directory in which what was costly to make may be kept for the next start. It may be missing
+    /// or removed at any time.
+    fn cache_in(&self, _dir: &Path) {}
 }
 
 /// A package that was loaded ahead of the command that deploys it: what goes with that as its [`Args`].

@@ -66,6 +66,8 @@ pub(crate) struct Running {
     pub log_bytes: usize,
     /// What it does, where that is compared.
     pub trace: Option<Trace>,
+    /// What hosts keep for it.
+    pub beside: Vec<Box<dyn Any + Send>>,
     /// Set once: nothing after it counts.
     pub fault: Option<Box<Fault>>,
     /// Set once: the engine stops, for the durable state cannot be read.
@@ -149,6 +151,18 @@ impl Tx {
     /// whatever it else keeps warm, and counts to its limits from there.
     pub fn careful(&self) -> bool {
         self.running.careful
+    }
+
+    /// What a host keeps from its first method in this run of the transaction to the end of the run: the
+    /// one value of that type, made when it is first asked for and dropped when the run ended.
+    pub fn beside<T: Any + Send + Default>(&mut self) -> &mut T {
+        let beside = &mut self.running.beside;
+        let is_it = |kept: &Box<dyn Any + Send>| kept.is::<T>();
+        let at = beside.iter().position(is_it).unwrap_or_else(|| {
+            beside.push(Box::<T>::default());
+            beside.len() - 1
+        });
+        beside[at].downcast_mut().expect("just looked for")
     }
 
     /// Undoes everything and runs the transaction again, carefully. For hosts that come near a limit

@@ -92,7 +92,7 @@ fn parse(stored: &[u8]) -> (u32, &[u8]) {
     versioned().unwrap_or((1, stored))
 }
 
-const ITS_OWN: &str = "the state of a module's entity is JSON";
+pub(crate) const ITS_OWN: &str = "the state of a module's entity is JSON";
 
 /// The root value of the entity whose method runs.
 pub fn state(tx: &mut Tx) -> &JsonState {

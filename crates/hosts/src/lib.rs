@@ -4,17 +4,23 @@
 //! ```text
 //!   native      entities written in Rust, compiled in: live typed values, no serialization in a call
 //!   javascript  modules in JavaScript and TypeScript (feature `javascript`)
+//!   wasm        modules that are WebAssembly components, in a sandbox (feature `wasm`)
 //!   modules     the host of modules in any of these languages
 //!   json_state  root values of modules' entities, for every host that runs modules
 //!   params      arguments of modules' methods, checked
+//!   lent        the running transaction, lent to functions that foreign code calls
 //! ```
 
 #[cfg(feature = "javascript")]
 pub mod javascript;
 pub mod json_state;
+#[cfg(feature = "wasm")]
+mod lent;
 mod modules;
 pub mod native;
-#[cfg(feature = "javascript")]
+#[cfg(any(feature = "javascript", feature = "wasm"))]
 mod params;
+#[cfg(feature = "wasm")]
+pub mod wasm;
 
 pub use modules::Hosts;

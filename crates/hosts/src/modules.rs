@@ -1,17 +1,33 @@
 //! The host of modules in any language this program was built for: it knows which language a module is
 //! in, and nothing of the languages.
 
+use std::path::Path;
+
 use ordain_engine::{Modules, TypeDef};
 use ordain_types::module::{Language, ModuleHash, Package, Source, SourceError};
 
 #[cfg(feature = "javascript")]
 use crate::javascript::JavaScript;
+#[cfg(feature = "wasm")]
+use crate::wasm::WasmHost;
 
 /// All hosts of modules there are in this program.
-#[derive(Default)]
 pub struct Hosts {
     #[cfg(feature = "javascript")]
     javascript: JavaScript,
+    #[cfg(feature = "wasm")]
+    wasm: WasmHost,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self {
+            #[cfg(feature = "javascript")]
+            javascript: JavaScript::new(),
+            #[cfg(feature = "wasm")]
+            wasm: WasmHost::new(None),
+        }
+    }
 }
 
 impl Hosts {
@@ -19,6 +35,8 @@ impl Hosts {
         match language {
             #[cfg(feature = "javascript")]
             Language::JavaScript => Ok(&self.javascript),
+            #[cfg(feature = "wasm")]
+            Language::Wasm => Ok(&self.wasm),
             #[allow(
                 unreachable_patterns,
                 reason = "there are languages it was not built for"
@@ -49,6 +67,11 @@ impl Modules for Hosts {
 
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
         self.of(package.manifest.language)?.load(hash, package)
+    }
+
+    fn cache_in(&self, _dir: &Path) {
+        #[cfg(feature = "wasm")]
+        self.wasm.cache_in(_dir);
     }
 }
 

@@ -7,33 +7,20 @@
 //!   state       live values: made, copied, encoded, lent to a method
 //!   method      a method as the engine runs it: arguments in, value out
 //!   arguments   one JSON object, checked; errors name the parameter
-//!   link        typed calls inside a transaction, typed requests outside
-//!   json        encoding that refuses what could not be read back
-//!   measure     the length of that encoding, without encoding
-//!   key         what can be a key
-//!   plain       arguments that need not be read again
-//!   details     a rejection's details from any serde type
+//!   link        typed calls inside a transaction
 //! ```
 
 mod arguments;
-mod details;
 mod entity;
-mod json;
-mod key;
 mod link;
-mod measure;
 mod method;
-mod plain;
 mod state;
 
-pub use details::WithDetails;
 pub use entity::{Entities, Entity, define};
-pub use json::{NotJson, from_json, to_json};
-pub use key::IntoKey;
-pub use link::{Address, Link};
-pub use measure::encoded_len;
-pub use method::{MethodResult, method, param};
-pub use plain::{ByPlain, NotPlain, Plain, Plainly};
-pub use state::{
-    ByClone, Cloned, NativeState, NativeType, NotByClone, held, held_mut, state, state_mut,
+pub use link::Link;
+pub use method::{method, param};
+pub use ordain_values::{
+    Address, ByClone, ByPlain, Cloned, IntoKey, MethodResult, NotByClone, NotJson, NotPlain, Plain,
+    Plainly, WithDetails, encoded_len, from_json, to_json,
 };
+pub use state::{NativeState, NativeType, held, held_mut, state, state_mut};

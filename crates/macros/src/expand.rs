@@ -188,13 +188,24 @@ fn handles(block: &Block, names: &Names) -> TokenStream {
 fn call(index: usize, method: &Method) -> TokenStream {
     let (ident, output, docs) = (&method.ident, &method.output, &method.docs);
     let (declared, passed) = (declared(method), passed(method));
+    let (name, args, run) = (&method.name, args_ident(index), run(index, method));
     let index = index as u16;
     quote! {
         #(#docs)*
         #[inline]
         pub fn #ident(&mut self, #declared) -> #output {
-            self.0.call(#index, move |__ordain_tx| __Run::#ident(__ordain_tx, #passed))
+            self.0.call(#index, #name, #args { #passed }, #run)
         }
+    }
+}
+
+/// Runs a method with its arguments as one value.
+fn run(index: usize, method: &Method) -> TokenStream {
+    let (ident, args) = (&method.ident, args_ident(index));
+    let types = method.params.iter().map(|param| &param.ty);
+    let fields = method.params.iter().map(|param| &param.ident);
+    quote! {
+        |__ordain_tx, __args: #args<#(#types),*>| __Run::#ident(__ordain_tx, #(__args.#fields),*)
     }
 }
 
@@ -251,7 +262,7 @@ fn kind(method: &Method) -> TokenStream {
 }
 
 fn definition(at: usize, method: &Method) -> TokenStream {
-    let (ident, name, kind, args) = (&method.ident, &method.name, kind(method), args_ident(at));
+    let (ident, name, kind, run) = (&method.ident, &method.name, kind(method), run(at, method));
     let params = method.params.iter().map(|param| {
         let (name, schema, required) = (
             &param.name,
@@ -261,17 +272,9 @@ fn definition(at: usize, method: &Method) -> TokenStream {
         quote! { __ordain::param(#name, #schema, #required) }
     });
     let result = types::result_schema(&method.output);
-    let types = method.params.iter().map(|param| &param.ty);
-    let fields = method.params.iter().map(|param| &param.ident);
     let params = quote! { ::std::vec![#(#params),*] };
     quote_spanned! { ident.span() =>
-        __ordain::method(
-            #name,
-            #kind,
-            #params,
-            #result,
-            |tx, __args: #args<#(#types),*>| __Run::#ident(tx, #(__args.#fields),*),
-        )
+        __ordain::method(#name, #kind, #params, #result, #run)
     }
 }
 

@@ -4,6 +4,7 @@
 //!   DIR/ordain    "ordain data directory, format 2"; locked while a node is open
 //!   DIR/log/      segments
 //!   DIR/store/    checkpoints
+//!   DIR/cache/    machine code of modules; may be removed
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -174,6 +175,11 @@ impl DataDir {
     /// Where the log is.
     pub fn log(&self) -> PathBuf {
         self.path.join("log")
+    }
+
+    /// Where hosts keep what they make again if it is gone.
+    pub fn cache(&self) -> PathBuf {
+        self.path.join("cache")
     }
 
     /// Where the store is.

@@ -14,6 +14,7 @@ use ordain_log::disk::{Dir, Disk};
 use ordain_log::{Cut, Log};
 use ordain_store::{DiskStore, Store};
 use ordain_types::batch::BatchError;
+use ordain_types::limits::{CALL_DEPTH_MAX, WASM_STACK_BYTES_MAX};
 use ordain_types::{BatchDigest, Bug, Command, InForce, LogId, Seq, planted};
 
 use crate::budget::Budget;
@@ -172,6 +173,9 @@ pub(crate) fn open_dir(
 ) -> Result<(Node, Recovered), OpenError> {
     options.check()?;
     let dir = DataDir::open(path)?;
+    if let Some(host) = catalog.host() {
+        host.cache_in(&dir.cache());
+    }
     let io = |error| OpenError::Io {
         path: dir.log().display().to_string(),
         error,
@@ -417,6 +421,8 @@ impl Whole {
 /// Stack of each thread: the executor's holds the deepest calls of methods with large frames, and an
 /// overflow there would end the process. Untouched pages cost nothing.
 pub(crate) const STACK_BYTES: usize = 64 << 20;
+// A call into a WebAssembly module may use all of its share, at every depth; as much again is for what lies between.
+const _: () = assert!(2 * CALL_DEPTH_MAX * WASM_STACK_BYTES_MAX <= STACK_BYTES);
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::Builder::new()

@@ -5,17 +5,17 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use ordain_engine::Tx;
-use ordain_hosts::native::{Entity, IntoKey, Link, from_json, state, state_mut, to_json};
 use ordain_types::{
     EntityId, EntityType, FaultKind, Key, Method, Ready, Request, RequestError, RequestParts,
     SendId, Seq, Timestamp,
 };
+use ordain_values::{IntoKey, from_json, to_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Result;
 use crate::fields::{Field, FieldMut, Fields};
+use crate::ground::{Entity, Link, Tx, state, state_mut};
 
 /// What an update reaches the world by. `Context<Self>` also reaches the method's own state; a method
 /// that takes `self` has it already and takes a plain `Context`.
@@ -274,6 +274,11 @@ impl<'a, S> QueryContext<'a, S> {
     /// Who asked for the transaction: the name of a token, or the entity that sent it. Empty if unknown.
     pub fn caller(&self) -> &str {
         self.tx.caller()
+    }
+
+    /// Says something for people to read: a line of the server's log. No outcome depends on it.
+    pub fn log(&mut self, message: impl AsRef<str>) {
+        self.tx.log(message.as_ref());
     }
 
     /// This entity's key.

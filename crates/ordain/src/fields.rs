@@ -3,13 +3,13 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use ordain_engine::Tx;
-use ordain_hosts::native::{from_json, to_json};
 use ordain_types::{FaultKind, FieldKey, Json, limits};
+use ordain_values::{from_json, to_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Result;
+use crate::ground::Tx;
 
 /// One field of the running method's entity, to be read.
 pub struct Field<'a> {

@@ -84,15 +84,27 @@
 extern crate self as ordain;
 
 mod context;
+mod export;
 mod fields;
+#[cfg(target_arch = "wasm32")]
+mod guest;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 mod reject;
+
+/// What methods stand on: the engine in this program, or the one that a module is deployed to.
+#[cfg(target_arch = "wasm32")]
+use guest as ground;
+#[cfg(not(target_arch = "wasm32"))]
+use native as ground;
 
 pub mod prelude;
 
 pub use context::{Context, QueryContext};
 pub use fields::{Field, FieldMut, Fields};
-pub use ordain_hosts::native::{Entities, Entity, IntoKey, WithDetails};
+pub use ground::{Entities, Entity};
 pub use ordain_macros::entity;
+#[cfg(not(target_arch = "wasm32"))]
 pub use ordain_node::{
     Body, CallError, CallOptions, Health, Node, OpenError, Options, Pipeline, Received, Recovered,
     Refused, Reply, TestNode, Unavailable,
@@ -101,9 +113,12 @@ pub use ordain_types::{
     EntityId, Fault, FaultKind, IdempotencyKey, Key, Outcome, Rejection, Request, RequestError,
     SendId, Seq, Timestamp,
 };
+pub use ordain_values::{IntoKey, WithDetails};
 pub use serde_json::json;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub mod embedded;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
 /// The whole command line with these entities in it: `serve`, `dev`, `call`, `log`, `backup` and
@@ -127,7 +142,7 @@ pub mod testing;
 ///     ordain::main(ordain::entities![Counter])
 /// }
 /// ```
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub fn main(entities: Entities) -> std::process::ExitCode {
     ordain_cli::run_hosting(entities, hosting(), Vec::new())
 }
@@ -145,7 +160,7 @@ pub fn hosting() -> ordain_cli::Hosting {
 }
 
 /// The client of a running server.
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub use ordain_client as client;
 
 /// What a method returns: its value, or the rejection that undoes it.
@@ -154,15 +169,18 @@ pub type Result<T, E = Rejection> = std::result::Result<T, E>;
 /// What the code that `#[entity]` writes refers to. No one else should.
 #[doc(hidden)]
 pub mod __private {
-    pub use ordain_engine::{Tx, TypeDef};
-    pub use ordain_hosts::native::{
-        Address, ByClone, ByPlain, Cloned, Entity, IntoKey, Link, MethodResult, NotByClone,
-        NotPlain, Plainly, define, held, held_mut, method, param, state, state_mut,
-    };
     pub use ordain_types::{MethodKind, Request};
+    pub use ordain_values::{
+        Address, ByClone, ByPlain, Cloned, IntoKey, MethodResult, NotByClone, NotPlain, Plainly,
+    };
     pub use serde;
 
     pub use crate::context::{Context, QueryContext};
+    pub use crate::ground::{
+        Entity, Link, Tx, TypeDef, define, held, held_mut, method, param, state, state_mut,
+    };
+    #[cfg(target_arch = "wasm32")]
+    pub use crate::guest::{Module, world};
 }
 
 /// The code in the documentation, kept true.

@@ -83,6 +83,29 @@ pub const JAVASCRIPT_STACK_BYTES_MAX: usize = 1 << 20;
 /// Bytes of stack that a thread needs on which JavaScript runs.
 pub const JAVASCRIPT_THREAD_STACK_BYTES_MIN: usize = 2 << 20;
 
+/// Fuel of the WebAssembly modules of one transaction, all calls together: an instruction is about one. Of the order of a
+/// second.
+pub const WASM_FUEL_MAX: u64 = 1_000_000_000;
+/// Fuel of a function that a WebAssembly module imports, beside what its instructions take: what it costs the engine.
+pub const WASM_FUNCTION_FUEL: u64 = 500;
+/// Bytes that a WebAssembly module gives to or takes from such a function for one of fuel.
+pub const WASM_BYTES_PER_FUEL: u64 = 4;
+/// Bytes of the memory of one instance of a WebAssembly module.
+pub const WASM_MEMORY_BYTES_MAX: usize = 64 << 20;
+/// Bytes of the memory of all instances of one transaction.
+pub const WASM_TRANSACTION_MEMORY_BYTES_MAX: usize = 256 << 20;
+/// Elements of one table.
+pub const WASM_TABLE_ELEMENTS_MAX: usize = 65_536;
+/// Core modules, and tables, of one component.
+pub const WASM_MODULES_PER_COMPONENT_MAX: usize = 64;
+/// Bytes of native stack of one call into a WebAssembly module.
+pub const WASM_STACK_BYTES_MAX: usize = 512 << 10;
+/// Instances of one transaction that wait for its next call.
+pub const WASM_IDLE_MAX: usize = 32;
+/// Instances of WebAssembly modules in one process: what a transaction has at its deepest, what waits, and some that are
+/// asked what they bring.
+pub const WASM_INSTANCES_MAX: usize = 192;
+
 /// Commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 8_192;
 /// Bytes of commands after which a batch is full. One command more may pass it.
@@ -98,5 +121,8 @@ const _: () = assert!(NAME_BYTES_MAX + 1 + KEY_BYTES_MAX <= CALLER_BYTES_MAX);
 const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(SENDS_MAX <= SENDS_PENDING_MAX);
 const _: () = assert!(EXPIRIES_PER_COMMAND > 2);
+const _: () = assert!(CALL_DEPTH_MAX + WASM_IDLE_MAX < WASM_INSTANCES_MAX);
+const _: () = assert!(VALUE_BYTES_MAX * 16 <= WASM_MEMORY_BYTES_MAX);
+const _: () = assert!(WASM_MEMORY_BYTES_MAX <= WASM_TRANSACTION_MEMORY_BYTES_MAX);
 const _: () = assert!(ENTITY_TYPES_MAX < u16::MAX as usize);
 const _: () = assert!(METHODS_MAX < u16::MAX as usize);

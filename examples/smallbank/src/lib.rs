@@ -12,6 +12,9 @@ pub fn entities() -> Entities {
     entities![Customer]
 }
 
+// Built for WebAssembly, the crate is a module to deploy.
+ordain::export!(entities());
+
 /// One customer's money: `bank_customer/00042`. Named apart, for the marketplace in the same program
 /// has customers of its own.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,9 @@ pub fn entities() -> Entities {
     entities![Account, Bank]
 }
 
+// Built for WebAssembly, the crate is a module to deploy.
+ordain::export!(entities(), reuse = cfg!(feature = "reuse"));
+
 /// The state of one account, addressed as `account/alice`. Before its first write it is the default:
 /// an account that no one has used has a balance of 0.
 ///

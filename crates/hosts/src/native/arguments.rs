@@ -3,11 +3,10 @@
 
 use ordain_engine::ArgumentError;
 use ordain_types::{Json, limits};
+use ordain_values::to_json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-
-use super::json::to_json;
 
 /// The arguments, and the same in the method's own spelling. Nothing at all is the empty object.
 pub(super) fn decode<A: DeserializeOwned + Serialize>(

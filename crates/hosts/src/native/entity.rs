@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ordain_engine::{Catalog, CatalogError, MethodDef, TypeDef};
 use ordain_types::EntityType;
+use ordain_values::{from_json, to_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::json::{from_json, to_json};
 use super::link::Link;
 use super::state::NativeType;
 

@@ -1,18 +1,12 @@
-//! The typed ways to an entity: a link inside a transaction, an address outside. The macro's handles
-//! and request makers are thin wrappers around these.
+//! The typed way to an entity inside a transaction. The macro's handles are thin wrappers around it.
 
 use std::any::{TypeId, type_name};
 
 use ordain_engine::{MethodIndex, Tx, TypeIndex};
-use ordain_types::{
-    EntityId, EntityType, FaultKind, Key, Method, MethodKind, NameError, Ready, Rejection, Request,
-    RequestError, RequestParts,
-};
-use serde::Serialize;
+use ordain_types::{FaultKind, Key, Rejection};
+use ordain_values::IntoKey;
 
 use super::entity::Entity;
-use super::json::to_json;
-use super::key::IntoKey;
 
 /// The way from a running method to an entity.
 pub struct Link<'a> {
@@ -42,62 +36,20 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Calls the method at that place, which `run` runs.
+    /// Calls the method at that place, which `run` runs. Its name is for those who cannot run it.
     ///
     /// # Errors
     /// The method's rejection.
     #[inline]
-    pub fn call<R>(
+    pub fn call<A, R>(
         &mut self,
         method: u16,
-        run: impl FnOnce(&mut Tx) -> Result<R, Rejection>,
+        _name: &'static str,
+        args: A,
+        run: impl FnOnce(&mut Tx, A) -> Result<R, Rejection>,
     ) -> Result<R, Rejection> {
+        let (ty, key) = (self.ty, self.key.clone());
         self.tx
-            .call(self.ty, self.key.clone(), MethodIndex(method), run)
-    }
-}
-
-/// An entity's address as a program gives it, perhaps with a key that is none.
-#[derive(Debug, Clone)]
-pub struct Address(Result<EntityId, NameError>);
-
-impl Address {
-    /// The address of the entity of that type and key.
-    pub fn new(ty: &str, key: impl IntoKey) -> Self {
-        let address = || {
-            Ok(EntityId {
-                ty: EntityType::new(ty)?,
-                key: key.into_key()?,
-            })
-        };
-        Self(address())
-    }
-
-    /// A request for `method` with `args`, which are `plain` if reading their JSON gives them back.
-    pub fn request<R, A>(&self, method: &str, kind: MethodKind, args: A, plain: bool) -> Request<R>
-    where
-        A: Serialize + Send + 'static,
-    {
-        let parts = || -> Result<RequestParts, RequestError> {
-            let (entity, method) = (self.0.clone()?, Method::new(method)?);
-            match to_json(&args) {
-                Ok(json) => Ok(RequestParts {
-                    entity,
-                    method,
-                    kind,
-                    args: json,
-                    ready: if plain {
-                        Ready::new(args)
-                    } else {
-                        Ready::default()
-                    },
-                }),
-                Err(error) => Err(RequestError::Args {
-                    method,
-                    reason: error.to_string(),
-                }),
-            }
-        };
-        Request::from(parts())
+            .call(ty, key, MethodIndex(method), move |tx| run(tx, args))
     }
 }

@@ -5,27 +5,11 @@ use std::sync::Arc;
 
 use ordain_engine::{Args, ArgumentError, Decoded, MethodDef, Param, Run, Tx};
 use ordain_types::{FaultKind, Json, Method, MethodKind, Rejection};
+use ordain_values::to_json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::arguments;
-use super::json::to_json;
-
-/// What a method returns.
-#[diagnostic::on_unimplemented(
-    message = "a method returns `ordain::Result<T>`, not `{Self}`",
-    label = "the error of this `Result` is not `ordain::Rejection`",
-    note = "turn other errors into a rejection, as in \
-            `.map_err(|error| Rejection::new(\"bad_date\", error.to_string()))`"
-)]
-pub trait MethodResult {
-    /// Its value.
-    type Value;
-}
-
-impl<T> MethodResult for Result<T, Rejection> {
-    type Value = T;
-}
 
 struct NativeMethod<A, R> {
     run: fn(&mut Tx, A) -> Result<R, Rejection>,

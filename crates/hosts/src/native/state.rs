@@ -6,10 +6,9 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use ordain_engine::{State, StateType, Tx};
+use ordain_values::{append_json, encoded_len, from_json};
 
 use super::entity::{Entity, copy};
-use super::json::{append_json, from_json};
-use super::measure::encoded_len;
 
 /// A live root value.
 #[derive(Debug, Default)]
@@ -46,34 +45,6 @@ impl<E: Entity> StateType for NativeType<E> {
 
     fn decode(&self, json: &[u8]) -> Result<Box<dyn State>, String> {
         Ok(Box::new(NativeState(from_json::<E>(json)?)))
-    }
-}
-
-/// Asks whether the type of a value is `Clone`, where the macro knows the type: method lookup tries
-/// [`ByClone`] first, since it needs one reference less than [`NotByClone`].
-pub struct Cloned<'a, T>(pub &'a T);
-
-/// The answer for a type that is `Clone`.
-pub trait ByClone<T> {
-    /// The copy.
-    fn cloned(&self) -> Option<T>;
-}
-
-/// The answer for any other.
-pub trait NotByClone<T> {
-    /// None.
-    fn cloned(&self) -> Option<T>;
-}
-
-impl<T: Clone> ByClone<T> for Cloned<'_, T> {
-    fn cloned(&self) -> Option<T> {
-        Some(self.0.clone())
-    }
-}
-
-impl<T> NotByClone<T> for &Cloned<'_, T> {
-    fn cloned(&self) -> Option<T> {
-        None
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use ordain_types::limits::JSON_DEPTH_MAX;
 use serde::ser::{self, Impossible, Serialize};
 
-use super::json::NotJson;
+use crate::json::NotJson;
 
 /// The length of the value's JSON, as `serde_json` writes it without white space.
 ///

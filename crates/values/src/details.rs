@@ -3,7 +3,7 @@
 use ordain_types::Rejection;
 use serde::Serialize;
 
-use super::json::to_json;
+use crate::json::to_json;
 
 /// Gives a rejection details.
 pub trait WithDetails {

@@ -6,7 +6,7 @@ use ordain_types::Json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::measure::encoded_len;
+use crate::measure::encoded_len;
 
 /// Why a value could not be read back if it were encoded as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ struct Place {
 }
 
 impl NotJson {
-    pub(super) fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self(Box::new(Place {
             path: Vec::new(),
             reason: reason.into(),
@@ -29,7 +29,7 @@ impl NotJson {
     }
 
     /// The same, seen from outside of `name`.
-    pub(super) fn within(mut self, name: &str) -> Self {
+    pub(crate) fn within(mut self, name: &str) -> Self {
         self.0.path.push(name.to_owned());
         self
     }
@@ -66,10 +66,7 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Json, NotJson> {
 ///
 /// # Errors
 /// Why it could not be read back.
-pub(super) fn append_json<T: Serialize + ?Sized>(
-    value: &T,
-    out: &mut Vec<u8>,
-) -> Result<(), NotJson> {
+pub fn append_json<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), NotJson> {
     let len = encoded_len(value)?;
     out.reserve_exact(len);
     let start = out.len();

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use ordain_hosts::native::{encoded_len, to_json};
 use ordain_types::limits::JSON_DEPTH_MAX;
+use ordain_values::{encoded_len, to_json};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::{Serialize, Serializer};

@@ -1,0 +1,85 @@
+//! How the runtime is set up. Everything that could make two runs differ is off or fixed; everything a
+//! module could take without end has a limit.
+
+use ordain_types::limits::{
+    WASM_INSTANCES_MAX, WASM_MEMORY_BYTES_MAX, WASM_MODULES_PER_COMPONENT_MAX,
+    WASM_STACK_BYTES_MAX, WASM_TABLE_ELEMENTS_MAX,
+};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm, Strategy,
+};
+
+/// Bytes of a memory that are set back by writing rather than by asking the system: the pages that a
+/// small module touches.
+const KEPT_MEMORY_BYTES: usize = 256 << 10;
+/// The same of a table.
+const KEPT_TABLE_BYTES: usize = 16 << 10;
+
+/// The runtime.
+///
+/// # Errors
+/// If the system has no address space for the pool, or the machine is not supported.
+pub(super) fn engine() -> Result<Engine, String> {
+    let build = |pagemap| Engine::new(&config(pagemap)?);
+    // Not every kernel tells which pages were written; the pool then sets back all that it keeps.
+    let built = build(Enabled::Auto);
+    built.map_err(|error| format!("the WebAssembly runtime does not start: {error:#}"))
+}
+
+fn config(pagemap: Enabled) -> wasmtime::Result<Config> {
+    let mut config = Config::new();
+    // Machine code that does not depend on which features this processor has: where a stack overflows
+    // is the same on each of its kind.
+    if let Some(target) = target() {
+        config.target(target)?;
+    }
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_wide_arithmetic(false)
+        .wasm_component_model(true)
+        .consume_fuel(true)
+        .max_wasm_stack(WASM_STACK_BYTES_MAX)
+        .generate_address_map(false)
+        .native_unwind_info(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(pagemap)));
+    Ok(config)
+}
+
+fn pool(pagemap: Enabled) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    let instances = WASM_INSTANCES_MAX as u32;
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 8)
+        .total_memories(instances)
+        .total_tables(instances * 8)
+        .max_core_instances_per_component(WASM_MODULES_PER_COMPONENT_MAX as u32)
+        .max_memories_per_component(1)
+        .max_tables_per_component(WASM_MODULES_PER_COMPONENT_MAX as u32)
+        .max_memory_size(WASM_MEMORY_BYTES_MAX)
+        .table_elements(WASM_TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(KEPT_MEMORY_BYTES)
+        .table_keep_resident(KEPT_TABLE_BYTES)
+        .pagemap_scan(pagemap);
+    pool
+}
+
+/// This machine as a target without the features of its processor; none: it is not known here, and the
+/// compiler looks.
+fn target() -> Option<&'static str> {
+    if cfg!(not(target_env = "gnu")) && cfg!(target_os = "linux") {
+        return None;
+    }
+    match (std::env::consts::ARCH, std::env::consts::OS) {
+        ("x86_64", "linux") => Some("x86_64-unknown-linux-gnu"),
+        ("aarch64", "linux") => Some("aarch64-unknown-linux-gnu"),
+        ("aarch64", "macos") => Some("aarch64-apple-darwin"),
+        _ => None,
+    }
+}

@@ -1,0 +1,234 @@
+//! One instance of a module with its memory, its limits and the call it is in. It serves one call at a
+//! time: a call that comes back to the module gets another instance.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ordain_engine::State;
+use ordain_types::limits::{
+    WASM_MEMORY_BYTES_MAX, WASM_MODULES_PER_COMPONENT_MAX, WASM_TABLE_ELEMENTS_MAX,
+    WASM_TRANSACTION_MEMORY_BYTES_MAX,
+};
+use wasmtime::component::{Instance as Component, TypedFunc};
+use wasmtime::{ResourceLimiter, Store};
+
+use super::code::{Code, CodeId};
+use super::method::Target;
+use super::world::{Manifest, Rejection};
+
+/// An instance.
+pub(super) struct Instance {
+    pub code: CodeId,
+    store: Store<Data>,
+    component: Component,
+    invoke: TypedFunc<(Arc<str>, Arc<str>, Arc<str>), (Result<String, Rejection>,)>,
+}
+
+/// What the functions that a module imports find beside its memory.
+pub(super) struct Data {
+    pub limits: Limits,
+    /// The method that runs; none while the module describes itself or migrates a state.
+    pub target: Option<Arc<Target>>,
+    pub held: Option<Held>,
+    /// What unwound out of the transaction, to go on when the module's frames are gone.
+    pub unwinding: Option<Box<dyn Any + Send>>,
+}
+
+/// The state of the method's entity, kept from everyone else.
+pub(super) struct Held {
+    pub state: Box<dyn State>,
+    pub write: bool,
+}
+
+/// What an instance leaves behind when its call ended.
+pub(super) struct Left {
+    pub fuel: u64,
+    pub held: Option<Held>,
+    pub unwinding: Option<Box<dyn Any + Send>>,
+    /// It was refused memory.
+    pub refused: bool,
+}
+
+impl Instance {
+    /// A new instance, for a transaction that has so much fuel and has taken so much memory.
+    ///
+    /// # Errors
+    /// A trap of its start, or a limit.
+    pub fn new(code: &Code, fuel: u64, memory: &Arc<AtomicUsize>) -> wasmtime::Result<Self> {
+        let data = Data {
+            limits: Limits::new(memory.clone()),
+            target: None,
+            held: None,
+            unwinding: None,
+        };
+        let mut store = Store::new(code.pre.engine(), data);
+        store.limiter(|data| &mut data.limits);
+        store.set_fuel(fuel)?;
+        let component = code.pre.instantiate(&mut store)?;
+        let invoke = component.get_typed_func(&mut store, code.exports.invoke)?;
+        Ok(Self {
+            code: code.id,
+            store,
+            component,
+            invoke,
+        })
+    }
+
+    /// Begins a call.
+    pub fn begin(&mut self, target: Option<Arc<Target>>, fuel: u64, exact: bool) {
+        let data = self.store.data_mut();
+        data.target = target;
+        data.limits.exact = exact;
+        data.limits.refused = false;
+        self.store.set_fuel(fuel).expect("fuel is counted");
+    }
+
+    /// Ends it, however it went.
+    pub fn end(&mut self) -> Left {
+        let fuel = self.fuel();
+        let data = self.store.data_mut();
+        data.target = None;
+        Left {
+            fuel,
+            held: data.held.take(),
+            unwinding: data.unwinding.take(),
+            refused: data.limits.refused,
+        }
+    }
+
+    /// The fuel that is left.
+    pub fn fuel(&self) -> u64 {
+        self.store.get_fuel().expect("fuel is counted")
+    }
+
+    /// Bytes of its memory.
+    pub fn bytes(&self) -> usize {
+        self.store.data().limits.bytes
+    }
+
+    /// Counts its memory as that of another transaction.
+    pub fn joins(&mut self, memory: &Arc<AtomicUsize>) {
+        self.store.data_mut().limits.joins(memory);
+    }
+
+    pub fn invoke(
+        &mut self,
+        ty: &Arc<str>,
+        method: &Arc<str>,
+        args: &Arc<str>,
+    ) -> wasmtime::Result<Result<String, Rejection>> {
+        let params = (ty.clone(), method.clone(), args.clone());
+        Ok(self.invoke.call(&mut self.store, params)?.0)
+    }
+
+    pub fn migrate(
+        &mut self,
+        code: &Code,
+        ty: &Arc<str>,
+        state: String,
+        from: u32,
+    ) -> wasmtime::Result<String> {
+        let (component, store) = (&self.component, &mut self.store);
+        let function = component.get_typed_func::<(Arc<str>, String, u32), (String,)>(
+            &mut *store,
+            code.exports.migrate,
+        )?;
+        Ok(function.call(store, (ty.clone(), state, from))?.0)
+    }
+
+    pub fn describe(&mut self, code: &Code) -> wasmtime::Result<Manifest> {
+        let (component, store) = (&self.component, &mut self.store);
+        let function =
+            component.get_typed_func::<(), (Manifest,)>(&mut *store, code.exports.describe)?;
+        Ok(function.call(store, ())?.0)
+    }
+}
+
+/// The memory of one instance, within that of its transaction.
+pub(super) struct Limits {
+    bytes: usize,
+    /// Bytes of all instances of the transaction.
+    memory: Arc<AtomicUsize>,
+    /// What is counted here is the same wherever and whenever the transaction runs, so a refusal may be
+    /// told to the module. Else it ends the run, which is done again with exact counts.
+    exact: bool,
+    refused: bool,
+}
+
+impl Limits {
+    fn new(memory: Arc<AtomicUsize>) -> Self {
+        Self {
+            bytes: 0,
+            memory,
+            exact: true,
+            refused: false,
+        }
+    }
+
+    fn joins(&mut self, memory: &Arc<AtomicUsize>) {
+        self.memory.fetch_sub(self.bytes, Ordering::Relaxed);
+        memory.fetch_add(self.bytes, Ordering::Relaxed);
+        self.memory = memory.clone();
+    }
+
+    fn grow(&mut self, current: usize, desired: usize) -> bool {
+        let more = desired.saturating_sub(current);
+        let all = self.memory.load(Ordering::Relaxed).saturating_add(more);
+        if desired > WASM_MEMORY_BYTES_MAX || all > WASM_TRANSACTION_MEMORY_BYTES_MAX {
+            return false;
+        }
+        self.memory.store(all, Ordering::Relaxed); // one thread runs a transaction
+        self.bytes += more;
+        true
+    }
+
+    fn answer(&mut self, granted: bool) -> wasmtime::Result<bool> {
+        self.refused |= !granted;
+        match granted || self.exact {
+            true => Ok(granted),
+            false => Err(wasmtime::Error::msg("to be counted exactly")),
+        }
+    }
+}
+
+impl Drop for Limits {
+    fn drop(&mut self) {
+        self.memory.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let within = maximum.is_none_or(|maximum| desired <= maximum);
+        let granted = within && self.grow(current, desired);
+        self.answer(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let within = maximum.is_none_or(|maximum| desired <= maximum);
+        self.answer(within && desired <= WASM_TABLE_ELEMENTS_MAX)
+    }
+
+    fn instances(&self) -> usize {
+        WASM_MODULES_PER_COMPONENT_MAX
+    }
+
+    fn tables(&self) -> usize {
+        WASM_MODULES_PER_COMPONENT_MAX
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}

@@ -1,0 +1,128 @@
+//! One method of a module as the engine runs it.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use ordain_engine::{Args, ArgumentError, Decoded, Run, Tx};
+use ordain_types::module::Param;
+use ordain_types::{FaultKind, Json, MethodKind, Rejection};
+
+use super::code::Code;
+use super::{json, running, trap, world};
+use crate::json_state::{self, JsonState};
+use crate::lent::lend;
+use crate::params;
+
+/// A method of a module.
+pub(super) struct WasmMethod {
+    pub target: Arc<Target>,
+    pub name: Arc<str>,
+    pub params: Option<Vec<Param>>,
+}
+
+/// Whose method runs, for the functions that a module imports.
+pub(super) struct Target {
+    pub code: Arc<Code>,
+    pub ty: Arc<str>,
+    pub version: u32,
+    pub migrates: bool,
+    pub kind: MethodKind,
+}
+
+/// Arguments that were checked against a method.
+struct Checked {
+    json: Arc<str>,
+    /// The method: that of another module, or version, has another name in memory.
+    of: Arc<str>,
+}
+
+impl Run for WasmMethod {
+    fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        let canonical = params::canonical(self.params.as_deref(), json)?;
+        let text = std::str::from_utf8(&canonical).expect("JSON is text");
+        let args = Checked {
+            json: text.into(),
+            of: self.name.clone(),
+        };
+        Ok(Decoded {
+            args: Box::new(args),
+            canonical,
+        })
+    }
+
+    fn takes(&self, args: &Args) -> bool {
+        let checked = args.downcast_ref::<Checked>();
+        checked.is_some_and(|checked| Arc::ptr_eq(&checked.of, &self.name))
+    }
+
+    fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
+        let args = args.downcast::<Checked>();
+        let args = args.expect("arguments come from `decode` of the same method");
+        let (target, code) = (&self.target, &self.target.code);
+        let mut instance = running::take(tx, code);
+        let call = Some(target.clone());
+        let (answer, left) = running::within(tx, &mut instance, call, |tx, instance| {
+            lend(tx, || instance.invoke(&target.ty, &self.name, &args.json))
+        });
+        let unset = left
+            .held
+            .as_ref()
+            .is_some_and(|held| held.write && is_unset(held));
+        if let Some(held) = left.held {
+            tx.put_back(held.state);
+        }
+        if let Some(unwinding) = left.unwinding {
+            drop(instance); // what it was doing is not undone in it
+            resume_unwind(unwinding);
+        }
+        match answer {
+            Err(error) => {
+                drop(instance);
+                trap::end(tx, &error, left.refused)
+            }
+            Ok(answer) => {
+                running::give_back(tx, code, instance);
+                let answer = checked(tx, answer)?;
+                if unset {
+                    let message = "the method held its state to write it, and never set it";
+                    tx.fault(FaultKind::ModuleState, message);
+                }
+                Ok(answer)
+            }
+        }
+    }
+}
+
+fn is_unset(held: &super::instance::Held) -> bool {
+    let state: &dyn std::any::Any = &*held.state;
+    let state: &JsonState = state.downcast_ref().expect(json_state::ITS_OWN);
+    state.json.is_none()
+}
+
+fn checked(tx: &mut Tx, answer: Result<String, world::Rejection>) -> Result<Json, Rejection> {
+    match answer {
+        Ok(value) => {
+            json_or_fault(tx, &value, "the method's value");
+            Ok(value.into())
+        }
+        Err(rejection) => {
+            if let Some(details) = &rejection.details {
+                json_or_fault(tx, details, "the details of the rejection");
+            }
+            let rejection = Rejection {
+                code: rejection.code,
+                message: rejection.message,
+                details: rejection.details.map(Json::from),
+            };
+            Err(rejection.bounded())
+        }
+    }
+}
+
+/// Ends the transaction unless the text is JSON.
+pub(super) fn json_or_fault(tx: &mut Tx, text: &str, what: &str) {
+    if let Err(error) = json::check(text) {
+        trap::exactly(tx);
+        tx.fault(FaultKind::Encoding, format!("{what} is not JSON: {error}"));
+    }
+}

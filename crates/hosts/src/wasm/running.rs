@@ -1,0 +1,109 @@
+//! What one transaction has of instances, memory and work, over all its calls into all modules.
+//!
+//! An instance that is free again serves the next call of the same transaction into its module, the
+//! last one first: which instance a call gets follows from the calls alone.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use ordain_engine::Tx;
+use ordain_types::limits::{WASM_FUEL_MAX, WASM_IDLE_MAX};
+
+use super::code::Code;
+use super::instance::{Instance, Left};
+use super::trap;
+use super::warm::Warm;
+
+/// Fuel that is left over where instances are not new: half of the limit. Passing it decides nothing;
+/// the transaction then runs again in new instances, where the limit is exact. What an instance's past
+/// may change of the fuel that a call takes (a list of free memory that is longer, a table that has
+/// been made already) is far less.
+const INEXACT: u64 = WASM_FUEL_MAX / 2;
+
+/// What a transaction has.
+pub(super) struct Running {
+    /// What is left of the fuel of the transaction.
+    pub fuel: u64,
+    memory: Arc<AtomicUsize>,
+    idle: Vec<Free>,
+    /// Instances with a past have run: counts are near, not exact.
+    pub inexact: bool,
+}
+
+/// An instance that waits.
+struct Free {
+    instance: Instance,
+    /// Where it goes after the transaction, if its module asked for that.
+    warm: Option<Arc<Warm>>,
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self {
+            fuel: WASM_FUEL_MAX,
+            memory: Arc::default(),
+            idle: Vec::new(),
+            inexact: false,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for Free { instance, warm } in self.idle.drain(..) {
+            if let Some(warm) = warm {
+                warm.put(instance);
+            }
+        }
+    }
+}
+
+/// An instance of the module for one call.
+pub(super) fn take(tx: &mut Tx, code: &Code) -> Instance {
+    let warm = code.reuse && !tx.careful();
+    let running = tx.beside::<Running>();
+    let of_code = |free: &Free| free.instance.code == code.id;
+    if let Some(at) = running.idle.iter().rposition(of_code) {
+        return running.idle.remove(at).instance;
+    }
+    if warm && !running.inexact {
+        running.inexact = true;
+        running.fuel = running.fuel.saturating_sub(INEXACT);
+    }
+    if warm && let Some(mut instance) = code.warm.take(code.id) {
+        instance.joins(&running.memory);
+        return instance;
+    }
+    match Instance::new(code, running.fuel, &running.memory) {
+        Ok(instance) => {
+            running.fuel = instance.fuel();
+            instance
+        }
+        Err(error) => trap::end(tx, &error, false),
+    }
+}
+
+/// Runs a call into an instance, which has nothing but its transaction's share of fuel and memory.
+pub(super) fn within<R>(
+    tx: &mut Tx,
+    instance: &mut Instance,
+    target: Option<Arc<super::method::Target>>,
+    run: impl FnOnce(&mut Tx, &mut Instance) -> R,
+) -> (R, Left) {
+    let running = tx.beside::<Running>();
+    instance.begin(target, running.fuel, !running.inexact);
+    let result = run(tx, instance);
+    let left = instance.end();
+    tx.beside::<Running>().fuel = left.fuel;
+    (result, left)
+}
+
+/// Takes an instance back whose call came to its end.
+pub(super) fn give_back(tx: &mut Tx, code: &Code, instance: Instance) {
+    let warm = (code.reuse && !tx.careful()).then(|| code.warm.clone());
+    let idle = &mut tx.beside::<Running>().idle;
+    if idle.len() == WASM_IDLE_MAX {
+        idle.remove(0);
+    }
+    idle.push(Free { instance, warm });
+}

@@ -1,0 +1,73 @@
+//! Traps to faults: which limit, in words, with the module's own stack.
+
+use ordain_engine::Tx;
+use ordain_types::FaultKind;
+use ordain_types::limits::{WASM_FUEL_MAX, WASM_MEMORY_BYTES_MAX, WASM_STACK_BYTES_MAX};
+use wasmtime::{Trap, WasmBacktrace};
+
+use super::running::Running;
+
+/// Ends the transaction after a trap. In instances with a past it decides nothing: the transaction runs
+/// again in new ones.
+pub(super) fn end(tx: &mut Tx, error: &wasmtime::Error, refused: bool) -> ! {
+    exactly(tx);
+    let (kind, message) = told(error, refused);
+    tx.fault_traced(kind, message, trace(error))
+}
+
+/// Runs the transaction again where what it came to may be owed to an instance's past.
+pub(super) fn exactly(tx: &mut Tx) {
+    if tx.beside::<Running>().inexact {
+        tx.run_carefully();
+    }
+}
+
+/// What a trap says of itself, for whoever deploys the module.
+pub(super) fn shown(error: &wasmtime::Error, refused: bool) -> String {
+    let (_, message) = told(error, refused);
+    let trace = trace(error);
+    match trace.is_empty() {
+        true => message,
+        false => format!("{message}\n{trace}"),
+    }
+}
+
+fn told(error: &wasmtime::Error, refused: bool) -> (FaultKind, String) {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => (
+            FaultKind::Instructions,
+            format!(
+                "the module's methods ran for more than {WASM_FUEL_MAX} instructions in one transaction; \
+                 divide the work, for instance by `send`"
+            ),
+        ),
+        Some(Trap::StackOverflow) => (
+            FaultKind::Stack,
+            format!(
+                "the module's functions nest deeper than {WASM_STACK_BYTES_MAX} bytes of stack: a \
+                 recursion without an end, perhaps"
+            ),
+        ),
+        _ if refused => (
+            FaultKind::Memory,
+            format!(
+                "the module was refused more memory than {WASM_MEMORY_BYTES_MAX} bytes an instance, and \
+                 gave up"
+            ),
+        ),
+        Some(trap) => (FaultKind::Trap, format!("the module trapped: {trap}")),
+        None => (
+            FaultKind::Trap,
+            format!(
+                "the module broke the rules of its interface: {}",
+                error.root_cause()
+            ),
+        ),
+    }
+}
+
+/// The module's functions, the innermost first.
+fn trace(error: &wasmtime::Error) -> String {
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    backtrace.map(WasmBacktrace::to_string).unwrap_or_default()
+}

@@ -1,0 +1,221 @@
+//! Modules that mean harm: each ends in a clear fault, and the next transaction goes on as if nothing
+//! had been.
+
+use ordain_types::FaultKind;
+
+use super::component::Wat;
+use super::world::World;
+
+const CALL: &str = r#"(import "ordain:runtime/calls@0.1.0" "call"
+    (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
+const SET: &str = r#"(import "ordain:runtime/state@0.1.0" "set" (func $set (param i32 i32)))"#;
+const GET: &str = r#"(import "ordain:runtime/state@0.1.0" "get" (func $get (param i32)))"#;
+const PUT: &str =
+    r#"(import "ordain:runtime/fields@0.1.0" "put" (func $put (param i32 i32 i32 i32)))"#;
+
+/// A module whose method does this.
+fn invoking(imports: &[&str], items: &str, invoke: &str) -> World {
+    let wat = Wat {
+        imports: imports.concat(),
+        items: items.to_owned(),
+        invoke: invoke.to_owned(),
+        ..Wat::default()
+    };
+    World::of(wat.build())
+}
+
+#[track_caller]
+fn faults(world: &mut World, kind: FaultKind, message: &str) -> String {
+    let mut first = None;
+    // The same each time, whatever the runs before left behind.
+    for _ in 0..3 {
+        let fault = world.fault("thing/x", "run", "{}", kind);
+        assert!(fault.message.contains(message), "{fault}");
+        assert_eq!(first.get_or_insert(fault.clone()), &fault);
+    }
+    first.expect("three of them").trace
+}
+
+#[test]
+fn an_endless_loop() {
+    let mut world = invoking(&[], "", "(loop $again (br $again)) unreachable");
+    let trace = faults(&mut world, FaultKind::Instructions, "divide the work");
+    assert!(trace.contains("invoke"), "{trace}");
+}
+
+#[test]
+fn an_endless_recursion() {
+    let items = "(func $deeper (param i32) (result i32)
+        (i32.add (i32.const 1) (call $deeper (i32.add (local.get 0) (i32.const 1)))))";
+    let mut world = invoking(&[], items, "(call $deeper (i32.const 0))");
+    let trace = faults(&mut world, FaultKind::Stack, "recursion");
+    assert!(trace.contains("deeper"), "{trace}");
+}
+
+#[test]
+fn growth_to_the_limit_is_what_the_module_makes_of_it() {
+    // Until it is refused; then how many pages there are is the value, with a 1 before its four digits.
+    let grow = "(block $full (loop $more
+        (br_if $full (i32.eq (memory.grow (i32.const 64)) (i32.const -1)))
+        (br $more)))";
+    let items = "(func $digit (param $at i32) (param $power i32)
+        (i32.store8 (local.get $at) (i32.add (i32.const 48)
+          (i32.rem_u (i32.div_u (memory.size) (local.get $power)) (i32.const 10)))))";
+    let digits = "(call $digit (i32.const 100) (i32.const 1000))
+        (call $digit (i32.const 101) (i32.const 100))
+        (call $digit (i32.const 102) (i32.const 10))
+        (call $digit (i32.const 103) (i32.const 1))
+        (i32.store8 (i32.const 99) (i32.const 49))
+        (call $ok (i32.const 99) (i32.const 5))";
+    let mut world = invoking(&[], items, &format!("{grow} {digits}"));
+    let pages: usize = world
+        .value("thing/x", "run", "{}")
+        .parse()
+        .expect("a number");
+    assert!(
+        (10_961..=11_024).contains(&pages),
+        "{} pages of 64 KiB",
+        pages - 10_000
+    );
+    let mut world = invoking(&[], "", &format!("{grow} unreachable"));
+    faults(&mut world, FaultKind::Memory, "refused more memory");
+}
+
+#[test]
+fn traps_are_told_by_name() {
+    let check = |invoke: &str, message: &str| {
+        let mut world = invoking(&[], "", invoke);
+        let trace = faults(&mut world, FaultKind::Trap, message);
+        assert!(
+            trace.contains("hostile") && trace.contains("invoke"),
+            "{trace}"
+        );
+    };
+    check("unreachable", "unreachable");
+    check("(i32.div_u (i32.const 1) (i32.const 0))", "divide by zero");
+    check("(i32.load (i32.const -4))", "out of bounds memory access");
+}
+
+#[test]
+fn results_that_break_the_rules() {
+    let check = |invoke: &str, kind: FaultKind, message: &str| {
+        faults(&mut invoking(&[], "", invoke), kind, message);
+    };
+    check("i32.const -8", FaultKind::Trap, "rules of its interface");
+    check("i32.const 3", FaultKind::Trap, "rules of its interface");
+    check(
+        "(call $ok (i32.const 16) (i32.const -1))",
+        FaultKind::Trap,
+        "rules of its interface",
+    );
+    check(
+        "(call $ok (i32.const 16) (i32.const 3))",
+        FaultKind::Encoding,
+        "not JSON",
+    ); // nul
+    check(
+        "(i32.store8 (i32.const 100) (i32.const 255)) (call $ok (i32.const 100) (i32.const 1))",
+        FaultKind::Trap,
+        "rules of its interface",
+    ); // no UTF-8
+}
+
+#[test]
+fn huge_texts_across_the_boundary() {
+    // 32 MiB of `1`: one JSON number, far larger than any value may be.
+    let grow = "(drop (memory.grow (i32.const 600)))
+        (memory.fill (i32.const 65536) (i32.const 49) (i32.const 33554432))";
+    let set = format!("{grow} (call $set (i32.const 65536) (i32.const 33554432)) (i32.const 0)");
+    faults(
+        &mut invoking(&[SET], "", &set),
+        FaultKind::ValueBytes,
+        "more bytes than the limit",
+    );
+    let put = format!(
+        "{grow} (call $put (i32.const 65536) (i32.const 1000) (i32.const 65536)
+        (i32.const 10)) (i32.const 0)"
+    );
+    faults(&mut invoking(&[PUT], "", &put), FaultKind::BadKey, "512");
+    let answer = format!("{grow} (call $ok (i32.const 65536) (i32.const 33554432))");
+    let mut world = invoking(&[], "", &answer);
+    let outcome = world.run("thing/x", "run", "{}");
+    assert!(
+        matches!(outcome, ordain_types::Outcome::Fault(_)),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn calls_with_hostile_names() {
+    // The names lie at 200: the type, the key and the method, each with its length.
+    let call = |ty: &str, key: &str, method: &str, args: &str| {
+        let data = format!("{ty}{key}{method}{args}");
+        let items = format!("(data (i32.const 200) \"{data}\")");
+        let mut at = 200;
+        let mut part = |text: &str| {
+            let place = format!("(i32.const {at}) (i32.const {})", text.len());
+            at += text.len();
+            place
+        };
+        let parts = [part(ty), part(key), part(method), part(args)].join(" ");
+        invoking(
+            &[CALL],
+            &items,
+            &format!("(call $call {parts} (i32.const 128)) (i32.const 0)"),
+        )
+    };
+    let long = "k".repeat(513);
+    faults(
+        &mut call("thing", "", "run", "{}"),
+        FaultKind::BadKey,
+        "a call by names",
+    );
+    faults(
+        &mut call("thing", &long, "run", "{}"),
+        FaultKind::BadKey,
+        "a call by names",
+    );
+    faults(
+        &mut call("Thing", "x", "run", "{}"),
+        FaultKind::UnknownEntity,
+        "a call by names",
+    );
+    faults(
+        &mut call("nothing", "x", "run", "{}"),
+        FaultKind::UnknownEntity,
+        "nothing",
+    );
+    faults(
+        &mut call("thing", "x", "none", "{}"),
+        FaultKind::UnknownMethod,
+        "none",
+    );
+    faults(
+        &mut call("thing", "x", "run", "[1]"),
+        FaultKind::Arguments,
+        "not a JSON object",
+    );
+    // It calls itself: 64 calls deep, each in an instance of its own.
+    faults(
+        &mut call("thing", "x", "run", "{}"),
+        FaultKind::CallDepth,
+        "64",
+    );
+}
+
+#[test]
+fn imports_in_a_loop_cost_fuel() {
+    // A state of a megabyte, read again and again into the same place.
+    let invoke = "(drop (memory.grow (i32.const 40)))
+        (memory.fill (i32.const 65536) (i32.const 49) (i32.const 1048576))
+        (i32.store8 (i32.const 65536) (i32.const 34))
+        (i32.store8 (i32.const 1114111) (i32.const 34))
+        (call $set (i32.const 65536) (i32.const 1048576))
+        (loop $again
+          (global.set $next (i32.const 1114112))
+          (call $get (i32.const 128))
+          (br $again))
+        unreachable";
+    let mut world = invoking(&[GET, SET], "", invoke);
+    world.fault("thing/x", "run", "{}", FaultKind::Instructions);
+}

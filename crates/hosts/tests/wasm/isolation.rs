@@ -1,0 +1,187 @@
+//! What one transaction leaves in a module's memory, no other sees; unless the module asked for it.
+
+use ordain_engine::Modules as _;
+use ordain_hosts::wasm::WasmHost;
+use ordain_types::{FaultKind, Outcome};
+
+use super::component::Wat;
+use super::world::{World, fixture, source, types};
+
+/// Reads before it writes: the value is the byte that it finds, a digit, and then the next digit is
+/// there. On a page of its own, and in a global.
+fn counter(reuse: bool) -> Wat {
+    Wat {
+        reuse,
+        items: "(global $count (mut i32) (i32.const 0))".to_owned(),
+        invoke: "(global.set $count (i32.add (global.get $count) (i32.const 1)))
+            (i32.store8 (i32.const 70000) (i32.add (i32.load8_u (i32.const 70000)) (i32.const 1)))
+            (i32.store8 (i32.const 100) (i32.add (i32.const 48) (i32.load8_u (i32.const 70000))))
+            (i32.store8 (i32.const 101) (i32.add (i32.const 48) (global.get $count)))
+            (call $ok (i32.const 100) (i32.const 2))"
+            .to_owned(),
+        ..Wat::default()
+    }
+}
+
+#[test]
+fn every_transaction_has_a_fresh_memory() {
+    let mut world = World::of(counter(false).build());
+    for _ in 0..500 {
+        assert_eq!(world.value("thing/x", "run", "{}"), "11");
+    }
+}
+
+#[test]
+fn memory_is_zero_though_another_module_used_it_before() {
+    let host = WasmHost::new(None);
+    let dirty = Wat {
+        entity: "dirty",
+        invoke: "(drop (memory.grow (i32.const 100)))
+            (memory.fill (i32.const 65536) (i32.const 255) (i32.const 6000000))
+            (call $ok (i32.const 16) (i32.const 4))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    // Adds up all that it finds in memory that it never wrote.
+    let looks = Wat {
+        entity: "looks",
+        items: "(func $sum (result i32) (local $at i32) (local $sum i32)
+            (drop (memory.grow (i32.const 100)))
+            (local.set $at (i32.const 65536))
+            (loop $next
+              (local.set $sum (i32.or (local.get $sum) (i32.load (local.get $at))))
+              (local.set $at (i32.add (local.get $at) (i32.const 4)))
+              (br_if $next (i32.lt_u (local.get $at) (i32.const 6000000))))
+            (local.get $sum))"
+            .to_owned(),
+        invoke: "(if (result i32) (call $sum)
+            (then unreachable)
+            (else (call $ok (i32.const 16) (i32.const 4))))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    let both = types(&host, dirty.build())
+        .into_iter()
+        .chain(types(&host, looks.build()));
+    let mut world = World::new(both);
+    for _ in 0..300 {
+        world.value("dirty/x", "run", "{}");
+        assert_eq!(world.value("looks/x", "run", "{}"), "null");
+    }
+}
+
+#[test]
+fn a_module_that_asks_for_it_keeps_its_instance() {
+    let mut world = World::of(counter(true).build());
+    assert_eq!(world.value("thing/x", "run", "{}"), "11");
+    assert_eq!(
+        world.value("thing/x", "run", "{}"),
+        "22",
+        "the same instance"
+    );
+}
+
+#[test]
+fn running_twice_finds_what_an_instance_keeps() {
+    let host = WasmHost::new(None);
+    let mut world = World::with(types(&host, counter(true).build()), true);
+    assert_eq!(world.value("thing/x", "run", "{}"), "11");
+    // The first run is in the instance of before, the second in a new one.
+    world.fault("thing/x", "run", "{}", FaultKind::Differs);
+    let mut world = World::with(types(&host, counter(false).build()), true);
+    for _ in 0..3 {
+        assert_eq!(world.value("thing/x", "run", "{}"), "11");
+    }
+}
+
+/// Goes round so often as its count says, and counts: each call takes twice the fuel of the one before.
+#[test]
+fn limits_are_exact_in_instances_that_are_kept() {
+    let heavy = Wat {
+        reuse: true,
+        items: "(global $rounds (mut i64) (i64.const 40000000))".to_owned(),
+        invoke: "(local $left i64)
+            (global.set $rounds (i64.mul (global.get $rounds) (i64.const 2)))
+            (local.set $left (global.get $rounds))
+            (loop $again
+              (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+              (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))
+            (call $ok (i32.const 16) (i32.const 4))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    let mut world = World::of(heavy.build());
+    // In one instance the fourth of these would break the limit; in a new one each is as the first.
+    for _ in 0..6 {
+        assert_eq!(world.value("thing/x", "run", "{}"), "null");
+    }
+}
+
+#[test]
+fn a_trap_does_not_spoil_the_next_call() {
+    let traps_once = Wat {
+        reuse: true,
+        items: "(global $count (mut i32) (i32.const 0))".to_owned(),
+        invoke: "(global.set $count (i32.add (global.get $count) (i32.const 1)))
+            (if (i32.eq (global.get $count) (i32.const 3)) (then unreachable))
+            (call $ok (i32.const 16) (i32.const 4))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    let mut world = World::of(traps_once.build());
+    for _ in 0..7 {
+        // In a new instance the count is 1, so the trap of the third decides nothing.
+        assert_eq!(world.value("thing/x", "run", "{}"), "null");
+    }
+}
+
+#[test]
+fn machine_code_is_kept_and_made_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let code = dir.path().join("code");
+    let files = || {
+        std::fs::read_dir(&code)
+            .expect("it is there")
+            .flatten()
+            .map(|file| file.path())
+    };
+    let run = || {
+        let host = WasmHost::new(Some(code.clone()));
+        let package = host
+            .compile(&source(fixture("transfer")))
+            .expect("it compiles");
+        let mut world = World::new(
+            host.load(ordain_types::module::hash(b""), &package)
+                .expect("it loads"),
+        );
+        world.value("account/a", "deposit", r#"{"amount":1}"#)
+    };
+    assert_eq!(run(), "1");
+    let [file] = &files().collect::<Vec<_>>()[..] else {
+        panic!("one module, one file");
+    };
+    let written = std::fs::read(file).expect("it is readable");
+    assert_eq!(run(), "1");
+    assert_eq!(
+        std::fs::read(file).expect("readable"),
+        written,
+        "read and not made again"
+    );
+    // Damaged, cut, foreign: each is made anew.
+    let mut damaged = written.clone();
+    damaged[written.len() / 2] ^= 1;
+    for bad in [
+        damaged,
+        written[..written.len() - 1].to_vec(),
+        Vec::new(),
+        b"code".to_vec(),
+    ] {
+        std::fs::write(file, &bad).expect("writable");
+        assert_eq!(run(), "1");
+        assert_eq!(std::fs::read(file).expect("readable"), written);
+    }
+    // A directory that cannot be is none.
+    let host = WasmHost::new(Some(file.join("below")));
+    let outcome = World::new(types(&host, fixture("transfer"))).run("account/a", "balance", "");
+    assert_eq!(outcome, Outcome::Value("0".to_owned().into()));
+}

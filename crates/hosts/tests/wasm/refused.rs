@@ -1,0 +1,126 @@
+//! What is no module is refused when it is deployed, with words that help.
+
+use ordain_hosts::wasm::WasmHost;
+
+use super::component::{Kind, Wat};
+use super::world::{compile, fixture};
+
+#[track_caller]
+fn refused(bytes: Vec<u8>, message: &str) {
+    let error = compile(&WasmHost::new(None), bytes).expect_err(message);
+    assert!(error.message.contains(message), "{error}");
+    assert_eq!(error.file.as_deref(), Some("module.wasm"));
+}
+
+fn text(text: &str) -> Vec<u8> {
+    wat::parse_str(text).expect("the text is WebAssembly")
+}
+
+#[test]
+fn what_is_no_component() {
+    refused(b"export const x = 1;".to_vec(), "no WebAssembly component");
+    refused(Vec::new(), "no WebAssembly component");
+    refused(Wat::default().core(), "wasm-tools component new");
+    refused(
+        text("(component)"),
+        "does not export `ordain:runtime/entities@0.1.0`",
+    );
+    let whole = fixture("transfer");
+    for end in [9, 100, whole.len() / 2, whole.len() - 1] {
+        refused(whole[..end].to_vec(), "does not compile");
+    }
+}
+
+#[test]
+fn damage_is_refused_or_harmless() {
+    let whole = fixture("transfer");
+    let host = WasmHost::new(None);
+    for at in (8..whole.len()).step_by(whole.len() / 8) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x41;
+        let _ = compile(&host, damaged); // whatever it says, it says so
+    }
+}
+
+#[test]
+fn imports_that_are_not_the_world() {
+    let wasi = r#"(component
+        (import "wasi:cli/environment@0.2.0" (instance))
+        (import "wasi:clocks/wall-clock@0.2.0" (instance)))"#;
+    refused(text(wasi), "`wasi:cli/environment@0.2.0`");
+    refused(text(wasi), "--stub-wasi");
+    let other = r#"(component (import "ordain:runtime/state@0.9.0" (instance)))"#;
+    refused(text(other), "another version of the world");
+    let own = r#"(component (import "my:own/thing" (instance)))"#;
+    refused(text(own), "`my:own/thing`");
+    let many = |count: usize| {
+        let imports = (0..count).map(|at| format!(r#"(import "a:b/c{at}" (instance))"#));
+        text(&format!("(component {})", imports.collect::<String>()))
+    };
+    refused(many(900), "`a:b/c1`, `a:b/c2` and 897 more");
+    refused(many(3_000), "limit of 1000");
+}
+
+#[test]
+fn imports_of_other_types() {
+    let wrong = r#"(component
+        (import "ordain:runtime/context@0.1.0" (instance
+            (export "now" (func (result string))))))"#;
+    refused(text(wrong), "does not export");
+    let wrong = r#"(component
+        (import "ordain:runtime/context@0.1.0" (instance
+            (export "yesterday" (func (result u64)))))
+        (instance $entities)
+        (export "ordain:runtime/entities@0.1.0" (instance $entities)))"#;
+    refused(text(wrong), "has no function `describe`");
+}
+
+#[test]
+fn descriptions_that_do_not_hold() {
+    let described = |wat: Wat, message: &str| refused(wat.build(), message);
+    let methods = |names: &[&'static str]| Wat {
+        methods: names.iter().map(|name| (*name, Kind::Query)).collect(),
+        ..Wat::default()
+    };
+    described(
+        methods(&["run", "run"]),
+        "two methods of `thing` are named `run`",
+    );
+    described(methods(&["Run"]), "names a method `thing.Run`");
+    let named = |entity| Wat {
+        entity,
+        ..Wat::default()
+    };
+    described(named("Thing"), "names an entity type `Thing`");
+    described(named(""), "names an entity type ``");
+    let version = Wat {
+        version: 0,
+        ..Wat::default()
+    };
+    described(version, "version 0");
+}
+
+#[test]
+fn a_module_that_fails_to_describe_itself() {
+    let describing = |describe: &str, imports: &str| Wat {
+        describe: Some(describe.to_owned()),
+        imports: imports.to_owned(),
+        ..Wat::default()
+    };
+    let wat = describing("unreachable", "").build();
+    refused(wat.clone(), "does not describe itself");
+    refused(wat, "describe"); // its function, by name
+    refused(
+        describing("(loop $again (br $again)) unreachable", "").build(),
+        "instructions",
+    );
+    refused(
+        describing("i32.const -8", "").build(),
+        "rules of its interface",
+    );
+    let now = r#"(import "ordain:runtime/context@0.1.0" "now" (func $now (result i64)))"#;
+    refused(
+        describing("(drop (call $now)) unreachable", now).build(),
+        "`describe` and `migrate` use none",
+    );
+}
