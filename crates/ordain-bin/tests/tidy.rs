@@ -174,6 +174,9 @@ const UNSAFE: &[&str] = &[
 /// The feature of `ordain-types` with the deliberate bugs.
 const PLANTED: &str = "planted";
 
+/// The modules that may have `unsafe`, each block argued.
+const UNSAFE_ROOMS: &[&str] = &["crates/hosts/src/javascript/raw/mod.rs"];
+
 /// Lines of one source file.
 const LINES_MAX: usize = 1_000;
 
@@ -262,6 +265,21 @@ fn every_crate_inherits_the_workspace_s_lints_and_licence() {
         let licence = package.license.as_deref();
         assert_eq!(licence, Some("MIT OR Apache-2.0"), "{}", package.name);
     }
+}
+
+#[test]
+fn unsafe_code_keeps_to_its_rooms() {
+    let root = root();
+    let allows = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        text.lines().any(|line| {
+            line.trim_start().starts_with("#![allow(unsafe_code")
+                || line.trim_start().starts_with("#[allow(unsafe_code")
+        })
+    };
+    let rooms: Vec<_> = rust_sources(&root).into_iter().filter(allows).collect();
+    let expected: Vec<_> = UNSAFE_ROOMS.iter().map(|room| root.join(room)).collect();
+    assert_eq!(rooms, expected);
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub const METHODS_MAX: usize = 1_000;
 
 /// Ticks of the JavaScript interpreter in one call from outside it: each stands for ten thousand steps back
 /// in a loop or into a function.
-pub const JAVASCRIPT_TICKS_MAX: u64 = 4_000;
+pub const JAVASCRIPT_TICKS_MAX: u64 = 6_000;
 /// Bytes that JavaScript may take in one call from outside it, beside what its modules hold.
 pub const JAVASCRIPT_MEMORY_BYTES_MAX: usize = 64 << 20;
 /// Bytes of stack that JavaScript may use from where it is entered first.

@@ -279,7 +279,7 @@ fn methods<'js>(
                 "`{entity}.{name}` is not a function: write `{name}(cx, args) {{ … }}`"
             )));
         };
-        let method = Method::new(&*name).map_err(|error| {
+        let method = Method::new(&name).map_err(|error| {
             NotMade::Rule(Thrown::at_function(
                 &run,
                 format!("`{name}` is a method of `{entity}`: {error}"),

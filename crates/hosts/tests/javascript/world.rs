@@ -34,6 +34,7 @@ impl Cold for Rows {
         to: Bound<&[u8]>,
         reverse: bool,
         limit: usize,
+        _bytes: usize,
     ) -> Result<ColdRows, ColdError> {
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (from, to);
         let within =
@@ -222,6 +223,10 @@ pub fn catalog(modules: &[&[(&str, &str)]]) -> Catalog {
 }
 
 /// Runs `run` on a thread of its own, whose contexts are all new.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "contexts belong to threads: a new thread has none"
+)]
 pub fn anew<R: Send>(run: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| {
         let thread = thread::Builder::new()

@@ -127,10 +127,7 @@ fn source_type(path: &str) -> SourceType {
 }
 
 fn problem(diagnostic: &oxc_diagnostics::OxcDiagnostic) -> Problem {
-    let at = diagnostic
-        .labels
-        .first()
-        .map_or(0, |label| label.offset() as u32);
+    let at = diagnostic.labels.first().map_or(0, |label| label.offset());
     let help = diagnostic.help.as_ref().map(|help| format!("; {help}"));
     Problem::new(
         at,
