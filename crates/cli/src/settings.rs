@@ -258,7 +258,8 @@ impl Group {
             }
             Group::Serve => "For `serve` and `dev`.",
             Group::Client => {
-                "For `call`, `query`, `send`, `get`, `entities`, `invocation`, `state-hash` and `backup`."
+                "For `call`, `query`, `send`, `get`, `entities`, `invocation`, `deploy`, `modules`, `rollback`, `undeploy`, \
+                 `state-hash` and `backup`."
             }
         }
     }
@@ -301,7 +302,7 @@ sha256 = \"0c4f…\"                # of the token's text
 |---|---|
 | `call` | call, query, send |
 | `read` | query; states, invocations, metrics |
-| `admin` | state hashes, backups |
+| `admin` | modules, checkpoints, state hashes, backups; the traces of faults |
 ";
 
 #[cfg(test)]

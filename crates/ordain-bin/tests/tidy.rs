@@ -152,6 +152,7 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// Edges that only tests may use, beside those above.
 const TEST_EDGES: &[(&str, &str)] = &[
+    ("ordain-cli", "ordain-engine"),
     ("ordain-server", "ordain-engine"),
     ("ordain-server", "ordain-hosts"),
     ("ordain-server", "ordain-log"),

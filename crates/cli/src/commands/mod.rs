@@ -5,6 +5,7 @@ mod call;
 pub mod completions;
 mod config;
 mod deploy;
+mod dev;
 mod entities;
 mod hash;
 mod inspect;
@@ -21,7 +22,7 @@ use crate::command::ExtraCommand;
 /// All of them, in the order of `--help`.
 pub fn all() -> Vec<ExtraCommand> {
     vec![
-        serve::dev(),
+        dev::dev(),
         serve::serve(),
         new::new(),
         types::types(),

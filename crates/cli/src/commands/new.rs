@@ -20,14 +20,14 @@ const TYPESCRIPT: [Template; 4] = [
         include_str!("../templates/ts/tsconfig.json"),
     ),
     ("README.md", include_str!("../templates/ts/README.md")),
-    (".gitignore", ".ordain/\nnode_modules/\n"),
+    (".gitignore", ".ordain*/\nnode_modules/\n"),
 ];
 
 const RUST: [Template; 4] = [
     ("Cargo.toml", include_str!("../templates/rust/Cargo.toml")),
     ("src/lib.rs", include_str!("../templates/rust/src/lib.rs")),
     ("README.md", include_str!("../templates/rust/README.md")),
-    (".gitignore", ".ordain/\ntarget/\n*.wasm\n"),
+    (".gitignore", ".ordain*/\ntarget/\n*.wasm\n"),
 ];
 
 /// The command.

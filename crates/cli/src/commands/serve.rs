@@ -1,9 +1,10 @@
-//! `serve` and `dev`: a node behind HTTP, until it is told to stop.
+//! `serve`, and what `dev` shares with it: a node behind HTTP, until it is told to stop.
 //!
 //! The server listens first and opens the data directory then, so that `/readyz` can say how far
 //! the replay is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -12,6 +13,7 @@ use ordain_server::{BindError, Config as ServerConfig, Handle, Limits, Server, T
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::dev::Developed;
 use super::telling;
 use crate::command::{Context, ExtraCommand};
 use crate::config::Config;
@@ -20,7 +22,8 @@ use crate::exit::{Exit, Failure};
 use crate::node;
 use crate::settings::Group;
 
-const GROUPS: &[Group] = &[Group::Data, Group::Serve];
+/// The settings they take.
+pub const GROUPS: &[Group] = &[Group::Data, Group::Serve];
 
 /// The command `serve`.
 pub fn serve() -> ExtraCommand {
@@ -29,37 +32,12 @@ pub fn serve() -> ExtraCommand {
         .args([modules_flag(), replay_flag()]);
     ExtraCommand::new(command, GROUPS, |context, given| {
         let dir = context.config.dir();
-        run(context, given, &dir, false)
+        run(context, given, &dir, Purpose::Serving)
     })
 }
 
-/// The command `dev`.
-pub fn dev() -> ExtraCommand {
-    let temp = Arg::new("temp")
-        .long("temp")
-        .action(ArgAction::SetTrue)
-        .conflicts_with("dir")
-        .help("Keep the data in a temporary directory, removed at the end");
-    let command = Command::new("dev")
-        .about("Run the server for trying things out: prints a line to paste for each method")
-        .args([temp, modules_flag(), replay_flag()]);
-    ExtraCommand::new(command, GROUPS, |context, given| {
-        if !given.get_flag("temp") {
-            let dir = context.config.dir();
-            return run(context, given, &dir, true);
-        }
-        let dir = tempfile::Builder::new().prefix("ordain-").tempdir();
-        let dir = dir.map_err(|error| {
-            Failure::new(
-                Exit::Failed,
-                format!("cannot make a temporary directory: {error}"),
-            )
-        })?;
-        run(context, given, &dir.path().join("data"), true)
-    })
-}
-
-fn modules_flag() -> Arg {
+/// The flag of all that may serve without what the program brings.
+pub fn modules_flag() -> Arg {
     Arg::new("modules_only")
         .long("modules-only")
         .action(ArgAction::SetTrue)
@@ -75,11 +53,22 @@ pub fn modules_only(catalog: &Catalog) -> Catalog {
     }
 }
 
-fn replay_flag() -> Arg {
+/// The flag of all that may replay a log.
+pub fn replay_flag() -> Arg {
     Arg::new("replay_other_build")
         .long("replay-other-build")
         .action(ArgAction::SetTrue)
         .help("Replay what another build left in the log, and print every outcome that differs")
+}
+
+/// What a server is for.
+pub enum Purpose {
+    /// Serving.
+    Serving,
+    /// Trying out what the program has.
+    Trying,
+    /// Developing a module.
+    Developing(Arc<Developed>),
 }
 
 /// What a start needs to know.
@@ -88,16 +77,33 @@ struct Start {
     dir: PathBuf,
     options: Options,
     context: Context,
-    friendly: bool,
+    purpose: Purpose,
 }
 
-fn run(context: Context, given: &ArgMatches, dir: &Path, friendly: bool) -> Result<(), Failure> {
+/// Runs a server until it is told to stop.
+///
+/// # Errors
+/// Why it did not start.
+pub fn run(
+    context: Context,
+    given: &ArgMatches,
+    dir: &Path,
+    purpose: Purpose,
+) -> Result<(), Failure> {
     telling::start(&context.config)?;
+    let module = match &purpose {
+        Purpose::Developing(module) => Some(module),
+        Purpose::Serving | Purpose::Trying => None,
+    };
     let options = Options {
         replay_other_build: given.get_flag("replay_other_build"),
+        // Of a module its author hears everything, and at once what is not deterministic.
+        twice: module.is_some(),
+        listener: module.map(|module| module.listener()),
         ..node::options(&context.config, &context.program)
     };
-    let catalog = match given.get_flag("modules_only") {
+    // A module that is developed would clash with entities of the same names.
+    let catalog = match module.is_some() || given.get_flag("modules_only") {
         true => modules_only(&context.catalog),
         false => context.catalog.clone(),
     };
@@ -106,7 +112,7 @@ fn run(context: Context, given: &ArgMatches, dir: &Path, friendly: bool) -> Resu
         dir: dir.to_owned(),
         options,
         context,
-        friendly,
+        purpose,
     };
     let runtime = runtime()?;
     let ended = runtime.block_on(start.serve());
@@ -131,7 +137,10 @@ fn runtime() -> Result<Runtime, Failure> {
 impl Start {
     async fn serve(self) -> Result<(), Failure> {
         let mut signals = Signals::new()?;
-        let config = server_config(&self.context.config, self.friendly);
+        let config = server_config(
+            &self.context.config,
+            !matches!(self.purpose, Purpose::Serving),
+        );
         let server = Server::bind(config).await?;
         let url = self.url(&server);
         self.say_where(&url)?;
@@ -179,6 +188,14 @@ impl Start {
             url,
             "ready"
         );
+        if let Purpose::Developing(module) = &self.purpose {
+            let module = module.clone();
+            let url = url.to_owned();
+            let begun = tokio::task::spawn_blocking(move || module.begin(node, &url));
+            begun
+                .await
+                .map_err(|_| Failure::new(Exit::Failed, "the first deployment panicked"))?;
+        }
         Ok(())
     }
 
@@ -212,7 +229,7 @@ impl Start {
         }
         let (seq, replayed) = (recovered.seq, recovered.replayed);
         self.say(format!("ready    seq {seq}, {replayed} replayed"));
-        if self.friendly {
+        if let Purpose::Trying = self.purpose {
             self.say("");
             for line in telling::curl_lines(&node.catalog(), url) {
                 self.say(line);

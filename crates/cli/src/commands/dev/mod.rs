@@ -1,0 +1,141 @@
+//! `dev`: a server for trying things out. With a module, the module is deployed again whenever it is
+//! saved, and what happens is printed as it happens.
+//!
+//! ```text
+//!   watch   from saves to deployments
+//!   tell    what is printed, and when
+//! ```
+
+mod tell;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ordain_node::{DataDir, Node};
+use ordain_types::ModuleName;
+
+use super::serve::{self, GROUPS, Purpose, modules_flag, replay_flag};
+use crate::command::{Context, ExtraCommand};
+use crate::config::{Config, Origin};
+use crate::exit::{Exit, Failure};
+use crate::sources::gather;
+use tell::Teller;
+
+/// Where a module that is being developed keeps its state, unless a directory is named: not where
+/// `serve` does, which would then be a directory within another's.
+const SCRATCH: &str = ".ordain-dev";
+
+/// A module that is being developed.
+pub struct Developed {
+    path: PathBuf,
+    name: ModuleName,
+    teller: Teller,
+}
+
+/// The command.
+pub fn dev() -> ExtraCommand {
+    let path = Arg::new("path")
+        .value_name("FILE|DIR")
+        .value_parser(value_parser!(PathBuf))
+        .help("A module: deployed, and again whenever it is saved");
+    let name = Arg::new("name")
+        .long("name")
+        .value_name("NAME")
+        .value_parser(ModuleName::new)
+        .requires("path")
+        .help("The module's name [default: that of the file or directory]");
+    let fresh = Arg::new("fresh")
+        .long("fresh")
+        .action(ArgAction::SetTrue)
+        .requires("path")
+        .help("Drop the state that is there from before");
+    let temp = Arg::new("temp")
+        .long("temp")
+        .action(ArgAction::SetTrue)
+        .conflicts_with_all(["dir", "fresh"])
+        .help("Keep the data in a temporary directory, removed at the end");
+    let command = Command::new("dev")
+        .about("Run the server for trying things out: prints a line to paste for each method")
+        .long_about(
+            "Run the server for trying things out: prints a line to paste for each method.\n\nWith a module, \
+             that alone can be called. It is deployed again whenever it is saved; its state stays, in \
+             .ordain-dev unless --dir says otherwise. What does not compile is told with its place, and the \
+             version before goes on. Deployments, rejections, faults and what methods say is printed as it \
+             happens. Each update is run twice, and what comes out differently is a fault.",
+        )
+        .args([path, name, fresh, temp, modules_flag(), replay_flag()]);
+    ExtraCommand::new(command, GROUPS, run)
+}
+
+fn run(context: Context, given: &ArgMatches) -> Result<(), Failure> {
+    let module = given.get_one::<PathBuf>("path");
+    let module = module.map(|path| develop(&context, given, path));
+    let purpose = match module.transpose()? {
+        Some(module) => Purpose::Developing(Arc::new(module)),
+        None => Purpose::Trying,
+    };
+    if given.get_flag("temp") {
+        let dir = tempfile::Builder::new().prefix("ordain-").tempdir();
+        let dir = dir.map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("cannot make a temporary directory: {error}"),
+            )
+        })?;
+        return serve::run(context, given, &dir.path().join("data"), purpose);
+    }
+    let dir = match purpose {
+        Purpose::Developing(_) => scratch(&context.config),
+        _ => context.config.dir(),
+    };
+    if given.get_flag("fresh") {
+        drop_state(&dir)?;
+    }
+    serve::run(context, given, &dir, purpose)
+}
+
+fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Developed, Failure> {
+    if context.catalog.host().is_none() {
+        let message = "this program runs no modules; use one that does, as `ordain` does";
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    let name = gather(path)?.name(given.get_one::<ModuleName>("name"), path)?;
+    Ok(Developed {
+        path: path.to_owned(),
+        name,
+        teller: Teller::start(context.output)?,
+    })
+}
+
+fn scratch(config: &Config) -> PathBuf {
+    match config.said("dir").origin {
+        Origin::Default => SCRATCH.into(),
+        _ => config.dir(),
+    }
+}
+
+/// Removes a data directory, if it is one and nobody uses it.
+fn drop_state(dir: &Path) -> Result<(), Failure> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    let locked = DataDir::open(dir).map_err(ordain_node::OpenError::from)?;
+    let removed = std::fs::remove_dir_all(dir);
+    drop(locked);
+    removed.map_err(|error| Failure::file("remove", dir, &error))
+}
+
+impl Developed {
+    /// What hears of calls.
+    pub fn listener(&self) -> Arc<dyn ordain_node::Listener> {
+        Arc::new(self.teller.clone())
+    }
+
+    /// Deploys the module, and again whenever it is saved, until the node stops. Gives back once it was
+    /// deployed, or refused, for the first time.
+    pub fn begin(&self, node: Node, url: &str) {
+        watch::Watch::new(node, self, url).begin();
+    }
+}

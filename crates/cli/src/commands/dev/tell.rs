@@ -1,0 +1,96 @@
+//! What is printed while a module is developed: by a thread of its own, for whoever reads may stop
+//! reading, and nobody shall wait for that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use ordain_node::{Heard, Listener};
+use ordain_types::{Call, Command, Outcome};
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// Lines that may wait to be printed.
+const LINES_MAX: usize = 4_096;
+
+/// Prints lines, in order.
+#[derive(Clone)]
+pub struct Teller {
+    lines: SyncSender<String>,
+    /// Lines for which there was no room.
+    lost: Arc<AtomicU64>,
+}
+
+impl Teller {
+    /// Begins to print.
+    ///
+    /// # Errors
+    /// If there is no thread for it.
+    pub fn start(output: Output) -> Result<Self, Failure> {
+        let (lines, waiting) = sync_channel(LINES_MAX);
+        let lost = Arc::new(AtomicU64::new(0));
+        let teller = Self {
+            lines,
+            lost: lost.clone(),
+        };
+        let thread = std::thread::Builder::new().name("ordain-tell".to_owned());
+        let started = thread.spawn(move || print(output, &waiting, &lost));
+        started.map_err(|error| Failure::new(Exit::Failed, error))?;
+        Ok(teller)
+    }
+
+    /// Prints a line, unless too many wait.
+    pub fn say(&self, line: impl Into<String>) {
+        if self.lines.try_send(line.into()).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn outcome(&self, call: &Call, outcome: &Outcome) {
+        let at = || format!("{}.{}", call.entity, call.method);
+        match outcome {
+            Outcome::Value(_) => {}
+            Outcome::Rejected(no) => {
+                self.say(format!("rejected {}: {}: {}", at(), no.code, no.message));
+            }
+            Outcome::Fault(fault) => {
+                self.say(format!("fault    {fault}"));
+                let trace = fault.trace.lines().filter(|line| !line.trim().is_empty());
+                trace.for_each(|line| self.say(format!("         {}", line.trim())));
+            }
+        }
+    }
+}
+
+fn print(output: Output, waiting: &Receiver<String>, lost: &AtomicU64) {
+    for line in waiting {
+        // Without a reader the server goes on.
+        let _ = output.line(line);
+        let lost = lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let _ = output.line(format!("         … and {lost} lines more"));
+        }
+    }
+}
+
+impl Listener for Teller {
+    fn heard(&self, heard: Heard<'_>) {
+        match heard {
+            Heard::Said(line) => self.say(format!("log      {}: {}", line.at, line.message)),
+            Heard::Queried { call, outcome } => self.outcome(call, outcome),
+            Heard::Ran {
+                command, outcome, ..
+            } => match command {
+                Command::Call(call) => self.outcome(call, outcome),
+                Command::Deploy(deploy) if deploy.caller != super::watch::CALLER => {
+                    self.say(format!("deployed {} by another client", deploy.name));
+                }
+                Command::Undeploy(undeploy) => {
+                    self.say(format!("undeployed {} by another client", undeploy.name));
+                }
+                _ => {}
+            },
+        }
+    }
+}
