@@ -232,6 +232,15 @@ fn texts(seeds: &mut Vec<Seed>) {
         "\x07acount",
     ];
     put("json", &documents);
+    let modules = [
+        r#"{"main":"bank.ts","files":{"bank.ts":"import { a } from \"./lib/money\";\n","lib/money.ts":"export const a = 1;"}}"#,
+        r#"{"files":{"b":"é\u0000\ud83d\ude00","a":""},"main":"a"}"#,
+        r#"{"main":"a","files":{"a":"","\u0061":""}}"#,
+        r#"{"main":"../a","files":{"../a":""}}"#,
+        r#"{"main":"a","files":{"b":""}}"#,
+        r#"{"main":"a","files":{"a":[[]]},"x":1}"#,
+    ];
+    put("module_files", &modules);
     let problem = Problem::overloaded(2_000).to_json();
     seeds.push(seed("json", "problem", &[&[1], &problem]));
     let problem = Problem::new(Code::BadKey, "the key is empty").to_json();

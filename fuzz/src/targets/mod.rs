@@ -9,6 +9,7 @@ pub mod http;
 pub mod json;
 pub mod lines;
 pub mod log_segment;
+pub mod module_files;
 pub mod names;
 pub mod path;
 pub mod records;
@@ -53,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     target("call_frames", frames::calls, 60_000),
     target("reply_frames", frames::replies, 60_000),
     target("json", json::check, 30_000),
+    target("module_files", module_files::check, 20_000),
     target("names", names::check, 15_000),
     with_buffers(target("values", values::check, 40_000), 2 << 20),
     target("config_file", config::file, 4_000),

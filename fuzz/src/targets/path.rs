@@ -3,8 +3,8 @@
 
 use ordain_api::Problem;
 use ordain_api::path::{
-    MethodPath, encode_query_value, entity_path, invocation_path, parse_entity_path,
-    parse_invocation_path,
+    MethodPath, encode_query_value, entity_path, invocation_path, module_path, parse_entity_path,
+    parse_invocation_path, parse_module_path,
 };
 
 use crate::refused;
@@ -29,6 +29,10 @@ pub fn check(data: &[u8]) {
             assert!(written.bytes().all(unreserved), "{written}");
             assert_eq!(parse_entity_path(&written), Ok(entity));
         }
+        Err(error) => problem(Problem::from(error)),
+    }
+    match parse_module_path(raw) {
+        Ok(name) => assert_eq!(parse_module_path(&module_path(&name)), Ok(name)),
         Err(error) => problem(Problem::from(error)),
     }
     match parse_invocation_path(raw) {

@@ -47,13 +47,11 @@ impl Teller {
         }
     }
 
-    fn outcome(&self, call: &Call, outcome: &Outcome) {
-        let at = || format!("{}.{}", call.entity, call.method);
+    /// Says how a command ended, if that is worth a word; `what` it was.
+    fn outcome(&self, what: impl FnOnce() -> String, outcome: &Outcome) {
         match outcome {
             Outcome::Value(_) => {}
-            Outcome::Rejected(no) => {
-                self.say(format!("rejected {}: {}: {}", at(), no.code, no.message));
-            }
+            Outcome::Rejected(no) => self.say(format!("rejected {}: {no}", what())),
             Outcome::Fault(fault) => {
                 self.say(format!("fault    {fault}"));
                 let trace = fault.trace.lines().filter(|line| !line.trim().is_empty());
@@ -78,11 +76,12 @@ impl Listener for Teller {
     fn heard(&self, heard: Heard<'_>) {
         match heard {
             Heard::Said(line) => self.say(format!("log      {}: {}", line.at, line.message)),
-            Heard::Queried { call, outcome } => self.outcome(call, outcome),
+            Heard::Queried { call, outcome } => self.outcome(|| method(call), outcome),
             Heard::Ran {
                 command, outcome, ..
             } => match command {
-                Command::Call(call) => self.outcome(call, outcome),
+                Command::Call(call) => self.outcome(|| method(call), outcome),
+                Command::Deliver { send } => self.outcome(|| format!("send {send}"), outcome),
                 Command::Deploy(deploy) if deploy.caller != super::watch::CALLER => {
                     self.say(format!("deployed {} by another client", deploy.name));
                 }
@@ -93,4 +92,8 @@ impl Listener for Teller {
             },
         }
     }
+}
+
+fn method(call: &Call) -> String {
+    format!("{}.{}", call.entity, call.method)
 }
