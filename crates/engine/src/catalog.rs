@@ -253,6 +253,20 @@ impl Catalog {
         catalog
     }
 
+    /// The same with the places that came since, out of force: slots of their entities may still be there.
+    pub(crate) fn with_places_of(&self, later: &Self) -> Self {
+        let mut catalog = self.clone();
+        for place in &later.types[self.types.len()..] {
+            let (name, at) = (place.def.name.clone(), type_index(catalog.types.len()));
+            catalog.by_name.insert(name, at);
+            catalog.types.push(Place {
+                in_force: false,
+                ..place.clone()
+            });
+        }
+        catalog
+    }
+
     /// All entity types that can be called, in the order they came.
     pub fn types(&self) -> impl Iterator<Item = &TypeDef> {
         let in_force = self.types.iter().filter(|place| place.in_force);

@@ -73,7 +73,9 @@ impl Tx {
                 Undo::Row { granule, before } => self.restore_row(granule, before),
                 Undo::Pending { due, send } => self.pending.remove(due, send),
                 Undo::Delivered { due, send } => self.pending.insert(due, send),
-                Undo::Catalog(before) => self.catalog = before,
+                Undo::Catalog(before) => {
+                    self.catalog = Arc::new(before.with_places_of(&self.catalog))
+                }
             }
         }
     }

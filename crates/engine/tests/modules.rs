@@ -314,6 +314,28 @@ fn a_deployment_can_be_taken_back() {
     assert_eq!(world.deployed("m", &counter(10))["version"], json!(2));
 }
 
+/// What is still in memory of a type's entities was once taken for that of the type deployed next, or for
+/// nothing's at all.
+#[test]
+fn a_deployment_that_is_taken_back_leaves_its_place() {
+    let mut world = World::new();
+    world.deployed("m", &counter(5));
+    world.number("counter/a", "add");
+    value(world.run(undeployment("m", true)));
+    world.checkpoint();
+    world.reopen();
+    let seq = world.engine.seq();
+    world.deployed("m", &counter(5));
+    assert_eq!(world.number("counter/a", "look"), 5, "it is in memory now");
+    world.engine.roll_back_to(seq).expect("kept");
+    world.engine.evict(usize::MAX);
+    world.deployed("m", &counter(5));
+    assert_eq!(world.number("counter/a", "look"), 5);
+    world.engine.roll_back_to(seq).expect("kept");
+    world.deployed("n", &json!({"other": counter(1)["counter"]}));
+    assert_eq!(world.number("other/a", "look"), 0);
+}
+
 #[test]
 fn what_is_taken_back_is_out_of_force() {
     a_deployment_can_be_taken_back();
