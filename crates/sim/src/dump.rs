@@ -7,24 +7,26 @@ use std::hash::{DefaultHasher, Hasher};
 
 use bytes::Bytes;
 use ordain_types::granule::Part;
-use ordain_types::module::Deployment;
+use ordain_types::module::{Deployment, InForceModule};
 use ordain_types::{
     EntityId, FaultKind, FieldKey, Granule, InForce, LogId, Method, Outcome, Rejection, SendId,
     Seq, Timestamp,
 };
 use serde::de::DeserializeOwned;
 
-use crate::oracle::{Oracle, Remembered};
+use crate::oracle::{Modules, Oracle, Remembered};
 
 /// A whole state: granules and what they say.
 pub type Dump = BTreeMap<Granule, String>;
 
 /// What an outcome says, but for the prose of a fault; of a panic, the text is the program's.
 pub fn plain(mut outcome: Outcome) -> Outcome {
-    if let Outcome::Fault(fault) = &mut outcome
-        && fault.kind != FaultKind::Panic
-    {
-        fault.message.clear();
+    if let Outcome::Fault(fault) = &mut outcome {
+        fault.trace.clear();
+        // Two runs that differ are never right, and what they differ in is to be told.
+        if !matches!(fault.kind, FaultKind::Panic | FaultKind::Differs) {
+            fault.message.clear();
+        }
     }
     outcome
 }
@@ -50,8 +52,11 @@ fn says(granule: &Granule, bytes: &Bytes) -> String {
             },
         ),
         Some(Part::Expiry(..)) => format!("{:?}", Granule::from_bytes(bytes)),
-        Some(Part::Package(_)) => lossy(bytes),
+        Some(Part::Package(_)) => text(bytes),
         Some(Part::Deployment(..)) => row(bytes, |line: Deployment| format!("{line:?}")),
+        Some(Part::Meta(name)) if name == "modules" => row(bytes, |modules: Vec<InForceModule>| {
+            in_force(modules.iter())
+        }),
         Some(Part::Meta(_)) => row(bytes, meta),
     }
 }
@@ -117,6 +122,10 @@ fn delivered(entity: &EntityId, method: &Method, seq: Seq, outcome: &Outcome) ->
     format!("{entity}.{method} at {seq}: {}", ended(outcome))
 }
 
+fn in_force<'a>(modules: impl Iterator<Item = &'a InForceModule>) -> String {
+    format!("{:?}", modules.collect::<Vec<_>>())
+}
+
 fn meta(row: (LogId, InForce, Timestamp, Seq)) -> String {
     format!("{row:?}")
 }
@@ -126,7 +135,7 @@ pub fn of_oracle(oracle: &Oracle) -> Dump {
     let mut dump = Dump::new();
     for (id, entity) in &oracle.entities {
         if let Some(root) = &entity.root {
-            dump.insert(Granule::root(id), root.json());
+            dump.insert(Granule::root(id), root.stored());
         }
         for (key, value) in &entity.fields {
             let key = FieldKey::new(key).expect("programs name sound fields");
@@ -157,7 +166,24 @@ pub fn of_oracle(oracle: &Oracle) -> Dump {
         oracle.seq,
     );
     dump.insert(Granule::meta("engine"), meta(row));
+    dump_modules(&oracle.modules, &mut dump);
     dump
+}
+
+fn dump_modules(modules: &Modules, dump: &mut Dump) {
+    for (hash, package) in &modules.packages {
+        dump.insert(Granule::package(hash), text(package));
+    }
+    for (name, history) in &modules.history {
+        for line in history {
+            let granule = Granule::deployment(name, line.version);
+            dump.insert(granule, format!("{line:?}"));
+        }
+    }
+    if !modules.history.is_empty() {
+        let list = in_force(modules.in_force.values());
+        dump.insert(Granule::meta("modules"), list);
+    }
 }
 
 fn remembered(what: &Remembered) -> Granule {

@@ -19,9 +19,40 @@ const FILL: u64 = 60;
 /// How deep programs nest in programs.
 const NESTED: u32 = 3;
 
+/// Whose methods run the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Native methods alone.
+    Native,
+    /// Methods in any language.
+    Portable,
+}
+
+/// What a program may be made of.
+#[derive(Debug, Clone, Copy)]
+struct Within {
+    /// How deep programs may nest in it.
+    nested: u32,
+    dialect: Dialect,
+}
+
+impl Within {
+    fn new(nested: u32, dialect: Dialect) -> Self {
+        Self { nested, dialect }
+    }
+
+    fn inner(self) -> Self {
+        Self::new(self.nested - 1, self.dialect)
+    }
+
+    fn leaf(self) -> Self {
+        Self::new(0, self.dialect)
+    }
+}
+
 /// A call from outside, perhaps one that is bound to fail.
-pub fn call(chance: &mut Chance) -> Call {
-    let invoke = invoke(chance, NESTED, 4);
+pub fn call(chance: &mut Chance, dialect: Dialect) -> Call {
+    let invoke = invoke(chance, Within::new(NESTED, dialect), 4);
     let keyed = chance.one_in(3);
     let name = format!("k{}", chance.below(6));
     let with = match invoke.with {
@@ -38,12 +69,12 @@ pub fn call(chance: &mut Chance) -> Call {
 }
 
 /// A query from outside.
-pub fn query(chance: &mut Chance) -> Call {
-    let mut call = call(chance);
+pub fn query(chance: &mut Chance, dialect: Dialect) -> Call {
+    let mut call = call(chance, dialect);
     call.idempotency_key = None;
     if !chance.one_in(8) {
         call.method = method("look");
-        let ops = program(chance, 1, true);
+        let ops = program(chance, Within::new(1, dialect), true);
         call.args = ops.json().into();
     }
     call
@@ -80,7 +111,7 @@ fn method(name: &str) -> Method {
 }
 
 /// `updates`: how many calls in five are to updates.
-fn invoke(chance: &mut Chance, nested: u32, updates: u64) -> Invoke {
+fn invoke(chance: &mut Chance, within: Within, updates: u64) -> Invoke {
     let mut invoke = Invoke {
         entity: entity(chance),
         method: method(if chance.below(5) < updates {
@@ -91,7 +122,7 @@ fn invoke(chance: &mut Chance, nested: u32, updates: u64) -> Invoke {
         with: With::Nonsense,
     };
     let reads = invoke.method.as_str() == "look";
-    invoke.with = With::Program(program(chance, nested, reads));
+    invoke.with = With::Program(program(chance, within, reads));
     match chance.rarely(4, 300) {
         Some(0) => invoke.entity = EntityId::new("gamma", "a").expect("a sound entity"),
         Some(1) => invoke.method = method("jump"),
@@ -102,24 +133,29 @@ fn invoke(chance: &mut Chance, nested: u32, updates: u64) -> Invoke {
     invoke
 }
 
-fn program(chance: &mut Chance, nested: u32, reads: bool) -> Program {
+fn program(chance: &mut Chance, within: Within, reads: bool) -> Program {
     let ops = (0..1 + chance.below(6))
-        .map(|_| op(chance, nested, reads))
+        .map(|_| op(chance, within, reads))
         .collect();
     Program { ops }
 }
 
-fn op(chance: &mut Chance, nested: u32, reads: bool) -> Op {
+fn op(chance: &mut Chance, within: Within, reads: bool) -> Op {
     if reads && !chance.one_in(40) {
-        return read_op(chance, nested);
+        return read_op(chance, within);
     }
     if chance.one_in(400) {
-        return extreme_op(chance);
+        return extreme_op(chance, within);
     }
-    let calls = if nested > 0 { 6 } else { 0 };
-    match chance.weighted(&[8, 5, 2, 6, 3, 8, calls, 3, calls / 2, 3, 1, 2]) {
-        0 => Op::Add(chance.below(100) as i64 - 20),
-        1 => read_op(chance, nested),
+    let native = within.dialect == Dialect::Native;
+    if !native && chance.one_in(500) {
+        return taking_op(chance);
+    }
+    let calls = if within.nested > 0 { 6 } else { 0 };
+    let holds = if native { calls / 2 } else { 0 };
+    match chance.weighted(&[8, 5, 2, 6, 3, 8, calls, 3, holds, 3, 1, 2]) {
+        0 => Op::Add(chance.below(100) as i32 - 20),
+        1 => read_op(chance, within),
         2 => Op::Pad(chance.below(40) as u32),
         3 => Op::Put(field(chance), chance.below(20) as u32),
         4 => Op::Delete(field(chance)),
@@ -127,20 +163,20 @@ fn op(chance: &mut Chance, nested: u32, reads: bool) -> Op {
             source: source(chance),
             keep: true,
         },
-        6 => call_op(chance, nested),
-        7 => send_op(chance, nested),
+        6 => call_op(chance, within),
+        7 => send_op(chance, within),
         8 => {
             let (write, reads) = (!chance.one_in(3), chance.one_in(3));
-            let ops = program(chance, nested - 1, reads).ops;
+            let ops = program(chance, within.inner(), reads).ops;
             Op::Hold { write, ops }
         }
         9 => reject_op(chance),
         10 => match chance.below(3) {
-            0 => Op::Spoil,
+            0 if native => Op::Spoil,
             1 => Op::Panic("nobody expected this: ü".repeat(1 + chance.below(300) as usize)),
             _ => Op::Dive {
                 levels: chance.below(6) as u32,
-                ops: program(chance, 0, false).ops,
+                ops: program(chance, within.leaf(), false).ops,
             },
         },
         _ => match chance.one_in(2) {
@@ -156,8 +192,8 @@ fn op(chance: &mut Chance, nested: u32, reads: bool) -> Op {
     }
 }
 
-fn read_op(chance: &mut Chance, nested: u32) -> Op {
-    let calls = if nested > 0 { 2 } else { 0 };
+fn read_op(chance: &mut Chance, within: Within) -> Op {
+    let calls = if within.nested > 0 { 2 } else { 0 };
     match chance.weighted(&[4, 4, 5, 3, calls]) {
         0 => Op::Read,
         1 => Op::Get(field(chance)),
@@ -172,15 +208,15 @@ fn read_op(chance: &mut Chance, nested: u32) -> Op {
             keep: false,
         },
         _ => Op::Call {
-            call: invoke(chance, nested - 1, 0),
+            call: invoke(chance, within.inner(), 0),
             or: or(chance),
         },
     }
 }
 
-fn call_op(chance: &mut Chance, nested: u32) -> Op {
+fn call_op(chance: &mut Chance, within: Within) -> Op {
     Op::Call {
-        call: invoke(chance, nested - 1, 4),
+        call: invoke(chance, within.inner(), 4),
         or: or(chance),
     }
 }
@@ -189,9 +225,9 @@ fn or(chance: &mut Chance) -> Or {
     chance.pick(&[Or::Pass, Or::Catch, Or::Catch, Or::Shield])
 }
 
-fn send_op(chance: &mut Chance, nested: u32) -> Op {
+fn send_op(chance: &mut Chance, within: Within) -> Op {
     Op::Send {
-        call: invoke(chance, nested.min(1), 4),
+        call: invoke(chance, Within::new(within.nested.min(1), within.dialect), 4),
         delay_ms: chance.pick(&[0, 0, 0, 5, 50, 2_000]),
         times: 1 + chance.below(2) as u32,
     }
@@ -206,7 +242,7 @@ fn reject_op(chance: &mut Chance) -> Op {
 }
 
 /// What comes close to a limit or breaks it.
-fn extreme_op(chance: &mut Chance) -> Op {
+fn extreme_op(chance: &mut Chance, within: Within) -> Op {
     let small = || With::Program(Program::default());
     let to = Invoke {
         entity: entity(chance),
@@ -217,7 +253,7 @@ fn extreme_op(chance: &mut Chance) -> Op {
     match chance.weighted(&[12, 1, 6, 6, 6, 6, 12, 12, 4, 2, 1, 1]) {
         0 => Op::Dive {
             levels: edge(limits::CALL_DEPTH_MAX - 2, chance),
-            ops: program(chance, 0, false).ops,
+            ops: program(chance, within.leaf(), false).ops,
         },
         1 => Op::CallMany {
             times: edge(limits::CALLS_MAX - 2, chance),
@@ -253,6 +289,15 @@ fn extreme_op(chance: &mut Chance) -> Op {
         },
         10 => long_scan(chance),
         _ => long_reading(chance, to.entity),
+    }
+}
+
+/// What takes much of an interpreter: more than it has, or so much that the transaction runs again carefully.
+fn taking_op(chance: &mut Chance) -> Op {
+    match chance.weighted(&[4, 1, 1]) {
+        0 => Op::Hoard(40),
+        1 => Op::Hoard(80),
+        _ => Op::Sink,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Programs through the engine's seams: entity types whose methods run the program they are given,
+//! Programs through the engine's seams, natively: entity types whose methods run the program they are given,
 //! every operation by way of [`Tx`].
 
 use std::any::Any;
@@ -14,14 +14,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::dump;
-use crate::program::{Edge, Invoke, Op, Or, Program, Source, field_value, message};
+use crate::program::{Edge, Invoke, Op, Or, Program, Source, dived, field_value, message};
 
 /// The entity types of every simulated world.
 pub const TYPES: [&str; 2] = ["alpha", "beta"];
 
 /// What can be called: each type with the update `run` and the query `look`.
 pub fn catalog() -> Catalog {
-    catalog_of(None)
+    catalog_of(&TYPES, None)
+}
+
+/// The same with some of the types only.
+pub fn catalog_with(types: &[&str]) -> Catalog {
+    catalog_of(types, None)
 }
 
 /// How methods differ from what they were when their commands first ran.
@@ -37,12 +42,12 @@ pub enum Change {
 
 /// The same with methods that are not what they were.
 pub fn changed_catalog(change: Change) -> Catalog {
-    catalog_of(Some(change))
+    catalog_of(&TYPES, Some(change))
 }
 
-fn catalog_of(change: Option<Change>) -> Catalog {
+fn catalog_of(types: &[&str], change: Option<Change>) -> Catalog {
     let mut catalog = Catalog::default();
-    for name in TYPES {
+    for name in types {
         let method = |name: &str, kind| MethodDef {
             name: Method::new(name).expect("a method's name"),
             kind,
@@ -68,8 +73,8 @@ fn catalog_of(change: Option<Change>) -> Catalog {
 /// The live root value.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Root {
-    number: i64,
-    notes: u64,
+    number: i32,
+    notes: u32,
     pad: u32,
     #[serde(skip)]
     spoilt: bool,
@@ -262,7 +267,7 @@ fn run_op(
                 method: Method::new("run").expect("a method's name"),
                 with: crate::program::With::Program(Program::dive(*levels, ops)),
             };
-            seen.push(value(&invoke(tx, &call)?));
+            seen.push(dived(*levels, value(&invoke(tx, &call)?)));
         }
         Op::Send {
             call,
@@ -294,6 +299,7 @@ fn run_op(
         // Unwinds as a panic does, without the hook that would print it.
         Op::Panic(text) => resume_unwind(Box::new(text.clone())),
         Op::Say(length) => seen.push(json!("s".repeat(*length as usize))),
+        Op::Hoard(_) | Op::Sink => {}
     }
     Ok(())
 }
@@ -340,7 +346,7 @@ fn note(
 ) {
     let fact = match source {
         Source::Now => tx.now().0.to_string(),
-        Source::Random => tx.random().to_string(),
+        Source::Random => (tx.random() >> 11).to_string(),
         Source::Uuid => format!("{:032x}", tx.uuid()),
         Source::Seq => tx.seq().to_string(),
         Source::Caller => tx.caller().to_owned(),
@@ -348,8 +354,8 @@ fn note(
     };
     if keep {
         let root = write(tx, held);
-        for byte in fact.bytes() {
-            root.notes = root.notes.wrapping_mul(31).wrapping_add(u64::from(byte));
+        for char in fact.chars() {
+            root.notes = root.notes.wrapping_mul(31).wrapping_add(u32::from(char));
         }
     }
     seen.push(json!(fact));
@@ -364,7 +370,7 @@ fn catch(result: Result<Json, Rejection>, seen: &mut Vec<Value>) {
         Ok(json) => value(&json),
         Err(rejection) => json!({
             "code": rejection.code,
-            "message": rejection.message.len(),
+            "message": rejection.message.chars().count(),
             "details": rejection.details.map(|details| details.len()),
         }),
     });

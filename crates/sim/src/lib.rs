@@ -31,6 +31,7 @@ pub mod compare;
 pub mod dump;
 pub mod generate;
 pub mod host;
+pub mod modules;
 pub mod node;
 pub mod oracle;
 pub mod program;

@@ -19,7 +19,7 @@ usage: ordain-sim --seeds N [--from S] [--minutes M] [--world WORLD] [--jobs J]
   --from S       the first seed (default 0)
   --minutes M    begin no seed after so many minutes
   --seed X       run one seed and print what happens, step by step
-  --world WORLD  engine, node or both (default both)
+  --world WORLD  engine, node, javascript, mixed or all (default all)
   --jobs J       threads, each with a seed of its own (default: one for each core)
   --help         print this
 
@@ -69,7 +69,7 @@ fn task(args: &[String]) -> Result<Task, String> {
         seeds: None,
         from: 0,
         minutes: None,
-        worlds: vec![World::Engine, World::Node],
+        worlds: World::ALL.to_vec(),
         jobs,
     };
     let mut args = args.iter();
@@ -103,17 +103,14 @@ fn task(args: &[String]) -> Result<Task, String> {
 
 fn worlds(name: &str) -> Result<Vec<World>, String> {
     match name {
-        "engine" => Ok(vec![World::Engine]),
-        "node" => Ok(vec![World::Node]),
-        "both" => Ok(vec![World::Engine, World::Node]),
-        other => Err(format!("--world is engine, node or both, not {other:?}")),
-    }
-}
-
-fn name(world: World) -> &'static str {
-    match world {
-        World::Engine => "engine",
-        World::Node => "node",
+        "all" => Ok(World::ALL.to_vec()),
+        name => match World::ALL.into_iter().find(|world| world.name() == name) {
+            Some(world) => Ok(vec![world]),
+            None => Err(format!(
+                "--world is {} or all, not {name:?}",
+                World::ALL.map(World::name).join(", ")
+            )),
+        },
     }
 }
 
@@ -123,7 +120,7 @@ fn one(seed: u64, worlds: &[World]) -> ExitCode {
         ..Scope::default()
     };
     for world in worlds {
-        println!("seed {seed}, world {}", name(*world));
+        println!("seed {seed}, world {}", world.name());
         match world.run(seed, scope) {
             Ok(report) => {
                 report.trace.iter().for_each(|line| println!("{line}"));
@@ -239,6 +236,6 @@ fn tell_failure(world: World, failure: Failure) {
     println!("from {drawn} choices to {}:\n{shrunk}", shrunk.tape.len());
     println!(
         "\nto see all of it: ordain-sim --seed {seed} --world {}",
-        name(world)
+        world.name()
     );
 }

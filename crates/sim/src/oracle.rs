@@ -12,9 +12,12 @@ use ordain_types::{
 };
 
 mod method;
+mod modules;
 mod stream;
 
 use method::{Running, Stop};
+use modules::Host;
+pub(crate) use modules::Modules;
 
 /// A deliberate mistake of the oracle, by which the comparison is shown to notice mistakes at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +69,22 @@ impl Defect {
 /// The root value of an entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Root {
-    pub number: i64,
-    pub notes: u64,
+    pub number: i32,
+    pub notes: u32,
     pub pad: u32,
     pub spoilt: bool,
+    /// The version of the shape that it was written in.
+    pub version: Version,
+}
+
+/// The version of a state's shape, 1 where nothing is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version(pub u32);
+
+impl Default for Version {
+    fn default() -> Self {
+        Self(1)
+    }
 }
 
 impl Root {
@@ -82,6 +97,14 @@ impl Root {
             r#"[{{"number":{number},"notes":{notes},"pad":{}}},"{pad}"]"#,
             self.pad
         )
+    }
+
+    /// As it is kept.
+    pub fn stored(&self) -> String {
+        match self.version {
+            Version(1) => self.json(),
+            Version(other) => format!(r#"{{"$version":{other},"$state":{}}}"#, self.json()),
+        }
     }
 }
 
@@ -141,6 +164,11 @@ pub struct Oracle {
     pub(crate) in_force: InForce,
     pub(crate) now: Timestamp,
     pub(crate) seq: Seq,
+    pub(crate) modules: Modules,
+    /// The entity types that the program brings itself.
+    native: &'static [&'static str],
+    /// How often a method took so much that its transaction had to run carefully.
+    pub(crate) taken: u64,
     defect: Option<Defect>,
     /// Methods' values have something more in them.
     changed: bool,
@@ -158,8 +186,8 @@ pub enum Expected {
 }
 
 impl Oracle {
-    /// Before the first command.
-    pub fn new(defect: Option<Defect>) -> Self {
+    /// Before the first command. `native`: the entity types that belong to no module.
+    pub fn new(defect: Option<Defect>, native: &'static [&'static str]) -> Self {
         Self {
             entities: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -175,6 +203,9 @@ impl Oracle {
             },
             now: Timestamp(0),
             seq: Seq::ZERO,
+            modules: Modules::default(),
+            native,
+            taken: 0,
             defect,
             changed: false,
         }
@@ -204,9 +235,8 @@ impl Oracle {
             Command::Call(call) => self.once(call, None),
             Command::Send { call, delay_ms } => self.once(call, Some(*delay_ms)),
             Command::Deliver { send } => self.deliver(*send),
-            Command::Deploy(_) | Command::Undeploy(_) => {
-                unreachable!("simulated worlds deploy no modules")
-            }
+            Command::Deploy(deploy) => Expected::Done(self.deploy(deploy)),
+            Command::Undeploy(undeploy) => Expected::Done(self.undeploy(undeploy)),
         }
     }
 

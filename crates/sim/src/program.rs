@@ -1,8 +1,13 @@
 //! The language of simulated methods: small programs that are the argument of the method that runs
-//! them. Only their shape and meaning; the host and the oracle each interpret them in their own way.
+//! them. Only their shape and meaning; the hosts and the oracle each interpret them in their own way.
+//!
+//! Most of it is for methods in any language: numbers are small and wrap, texts are counted in
+//! characters. Holding a root value and spoiling it are for native methods alone, taking too much of
+//! an interpreter for modules' alone.
 
 use ordain_types::{EntityId, Method, limits};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What a method does, in order. Its value is the list of all that its operations saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +22,11 @@ pub struct Program {
 pub enum Op {
     /// Sees the root value.
     Read,
-    /// Adds to the root value's number.
-    Add(i64),
+    /// Adds to the root value's number, which wraps.
+    Add(i32),
     /// Sets how long the root value's padding is.
     Pad(u32),
-    /// Makes the root value one that cannot be encoded, or makes it sound again.
+    /// Makes the root value one that cannot be encoded, or makes it sound again. Native alone.
     Spoil,
     /// Sees something of the transaction, and mixes it into the root value if told to keep it.
     Note {
@@ -75,7 +80,7 @@ pub enum Op {
         /// What to call.
         call: Invoke,
     },
-    /// Calls the entity itself so many levels deep and runs `ops` there.
+    /// Calls the entity itself so many levels deep, runs `ops` there and sees their value.
     Dive {
         /// How deep.
         levels: u32,
@@ -91,7 +96,7 @@ pub enum Op {
         /// How many such sends.
         times: u32,
     },
-    /// Takes the root value out of the engine's hands while `ops` run.
+    /// Takes the root value out of the engine's hands while `ops` run. Native alone.
     Hold {
         /// To be written.
         write: bool,
@@ -107,10 +112,14 @@ pub enum Op {
         /// How many bytes its details have; none: no details.
         details: Option<u32>,
     },
-    /// Panics with this text.
+    /// Panics with this text; in a language without panics, throws an error that says it.
     Panic(String),
     /// Sees a text of so many bytes, of its own making.
     Say(u32),
+    /// Takes so many mebibytes of the interpreter's memory and gives them back. Nothing, if native.
+    Hoard(u32),
+    /// Recurses without end. Nothing, if native.
+    Sink,
 }
 
 /// What a transaction knows beside state.
@@ -118,7 +127,7 @@ pub enum Op {
 pub enum Source {
     /// The batch's timestamp.
     Now,
-    /// The next random number.
+    /// The upper 53 bits of the next random number.
     Random,
     /// A fresh id.
     Uuid,
@@ -179,7 +188,7 @@ impl With {
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             With::Program(program) => program.json(),
-            With::Nonsense => b"{\"ops\":7}".to_vec(),
+            With::Nonsense => b"{\"opz\":7}".to_vec(),
             With::TooMuch => vec![b' '; limits::ARGUMENT_BYTES_MAX + 1],
         }
     }
@@ -202,6 +211,14 @@ impl Program {
                 }],
             },
         }
+    }
+}
+
+/// What [`Op::Dive`] sees of the value of the call that it makes: the value at the ground.
+pub fn dived(levels: u32, value: Value) -> Value {
+    match value {
+        Value::Array(mut seen) if levels > 0 => seen.swap_remove(0),
+        value => value,
     }
 }
 

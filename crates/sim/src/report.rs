@@ -7,6 +7,8 @@ use ordain_types::BatchDigest;
 
 use crate::chance::Chance;
 use crate::compare::Difference;
+use crate::host::TYPES;
+use crate::modules::Cast;
 use crate::node::Lapse;
 use crate::oracle::Defect;
 
@@ -116,9 +118,26 @@ pub enum World {
     Engine,
     /// A whole node, its checkpoints in memory.
     Node,
+    /// An engine alone, all entity types in modules in JavaScript.
+    JavaScript,
+    /// An engine alone, one entity type native and one in a module in JavaScript.
+    Mixed,
 }
 
 impl World {
+    /// Every kind.
+    pub const ALL: [World; 4] = [World::Engine, World::Node, World::JavaScript, World::Mixed];
+
+    /// As the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            World::Engine => "engine",
+            World::Node => "node",
+            World::JavaScript => "javascript",
+            World::Mixed => "mixed",
+        }
+    }
+
     /// Lives the life of a seed.
     ///
     /// # Errors
@@ -137,7 +156,11 @@ impl World {
 
     fn run_on(self, chance: Chance, seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
         match self {
-            World::Engine => crate::run::run(chance, seed, scope),
+            World::Engine => crate::run::run(chance, seed, scope, |_| Cast { native: &TYPES }),
+            World::JavaScript => crate::run::run(chance, seed, scope, |_| Cast { native: &[] }),
+            World::Mixed => crate::run::run(chance, seed, scope, |chance| Cast {
+                native: chance.pick(&[&["alpha"], &["beta"]]),
+            }),
             World::Node => crate::node::run(chance, seed, scope, &mut crate::node::InMemory::new()),
         }
     }

@@ -3,28 +3,38 @@
 //! and in the end a replay of the whole log. After every step the engine is held against the oracle.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use ordain_engine::{Answer, Changes, Empty, Engine, Executed, Halt, InvocationStatus, Options};
-use ordain_types::{BatchDigest, Call, Command, EntityId, FieldKey, Json, Seq, Timestamp};
+use ordain_engine::{Answer, Args, Changes, Engine, Executed, Halt, InvocationStatus, Modules};
+use ordain_types::{BatchDigest, Call, Command, EntityId, FieldKey, Json, Outcome, Seq, Timestamp};
 
 use crate::chance::Chance;
 use crate::cold::Durable;
 use crate::compare::{Difference, Same, same};
 use crate::dump::{self, Dump, plain, short};
 use crate::generate;
-use crate::host;
+use crate::modules::Cast;
 use crate::oracle::{Expected, Oracle};
 use crate::report::{Exercised, Failure, Report, Scope};
 
 mod commands;
+mod deployments;
 mod durability;
+mod processes;
 
-/// Lives one life.
+use processes::{first_host, open, options};
+
+/// Lives one life, with the entity types that `cast` makes native and all others in modules.
 ///
 /// # Errors
 /// The first difference between engine and oracle.
-pub(crate) fn run(chance: Chance, seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
-    let mut world = World::new(chance, scope);
+pub(crate) fn run(
+    chance: Chance,
+    seed: u64,
+    scope: Scope,
+    cast: impl FnOnce(&mut Chance) -> Cast,
+) -> Result<Report, Box<Failure>> {
+    let mut world = World::new(chance, scope, cast);
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let lived = lived.unwrap_or_else(|panic| Err(Difference::panicked(&*panic)));
     let World {
@@ -70,6 +80,9 @@ struct Checkpoint {
 
 struct World {
     scope: Scope,
+    cast: Cast,
+    /// What runs modules, if there are any.
+    modules: Option<Arc<dyn Modules>>,
     chance: Chance,
     step: u64,
     exercised: Exercised,
@@ -86,17 +99,22 @@ struct World {
 }
 
 impl World {
-    fn new(mut chance: Chance, scope: Scope) -> Self {
+    fn new(mut chance: Chance, scope: Scope, cast: impl FnOnce(&mut Chance) -> Cast) -> Self {
+        let cast = cast(&mut chance);
         let cold = Durable::default();
-        let engine = open(&mut chance, &cold);
+        let modules = first_host(cast);
+        let options = options(&mut chance, cast);
+        let engine = open(cast.catalog(modules.as_ref()), &cold, options);
         Self {
             scope,
+            cast,
+            modules,
             chance,
             step: 0,
             exercised: Exercised::default(),
             trace: Vec::new(),
             now: Timestamp(1_000),
-            oracle: Oracle::new(scope.defect),
+            oracle: Oracle::new(scope.defect, cast.native),
             engine,
             cold,
             log: Vec::new(),
@@ -150,8 +168,9 @@ impl World {
         self.tell(|| format!("batch of {} at {timestamp:?}", entry.commands.len()));
         self.engine.begin_batch(first_seq, timestamp);
         let mut halted = false;
-        for command in &entry.commands {
-            let expected = self.oracle.execute(command, timestamp);
+        let mut early = self.decode_early(&entry.commands);
+        for (at, command) in entry.commands.iter().enumerate() {
+            let expected = self.expect(command, timestamp);
             self.exercised.add("commands", 1);
             entry.sends |= self.oracle.sent() && !matches!(command, Command::Send { .. });
             self.tell(|| format!("  {command:?} -> {expected:?}"));
@@ -159,8 +178,12 @@ impl World {
             if halted {
                 continue;
             }
-            let decoded = self.chance.one_in(2);
-            match execute(&mut self.engine, command, decoded) {
+            let args = match &mut early {
+                Some(early) => early[at].take(),
+                None if self.chance.one_in(2) => decode(&self.engine, command),
+                None => None,
+            };
+            match self.engine.execute(command, args) {
                 Ok(executed) => check(&entry, self.oracle.seq, &executed)?,
                 Err(_) => halted = true,
             }
@@ -192,7 +215,7 @@ impl World {
 
     /// Asks the same of both. True: the engine halted.
     fn query(&mut self) -> Result<bool, Difference> {
-        let call = generate::query(&mut self.chance);
+        let call = generate::query(&mut self.chance, self.cast.dialect());
         self.exercised.add("queries", 1);
         let now = Timestamp(
             self.now
@@ -201,8 +224,8 @@ impl World {
                 .saturating_sub(20),
         );
         let decoded = self.chance.one_in(2);
-        let args = decoded.then(|| decode(&self.engine, &call)).flatten();
-        let Ok(outcome) = self.engine.query(&call, args, now) else {
+        let args = decoded.then(|| decode_call(&self.engine, &call));
+        let Ok(outcome) = self.engine.query(&call, args.flatten(), now) else {
             return Ok(true);
         };
         let expected = self.oracle.query(&call, now);
@@ -318,42 +341,38 @@ impl World {
     }
 }
 
-fn open(chance: &mut Chance, cold: &Durable) -> Engine {
-    Engine::open(host::catalog(), Box::new(cold.clone()), options(chance))
-        .expect("what was checkpointed can be read")
-}
-
-/// Options, none of which may show.
-fn options(chance: &mut Chance) -> Options {
-    let hash_seed = chance.number();
-    Options {
-        hash_seed,
-        read_back: hash_seed.is_multiple_of(4),
-        twice: hash_seed.is_multiple_of(16),
+/// Decodes ahead, as a node does, what can be.
+fn decode(engine: &Engine, command: &Command) -> Option<Args> {
+    match command {
+        Command::Call(call) => decode_call(engine, call),
+        Command::Deploy(deploy) => deployments::load(engine.catalog().host()?, deploy),
+        _ => None,
     }
 }
 
-/// Decodes arguments ahead, as a node does, where they can be.
-fn decode(engine: &Engine, call: &Call) -> Option<ordain_engine::Args> {
+fn decode_call(engine: &Engine, call: &Call) -> Option<Args> {
     let catalog = engine.catalog();
     let (ty, method) = catalog.find(call.entity.ty.as_str(), call.method.as_str())?;
     let run = &catalog.get(ty).methods[method.0 as usize].run;
     Some(run.decode(&call.args).ok()?.args)
 }
 
-fn execute(engine: &mut Engine, command: &Command, decoded: bool) -> Result<Executed, Halt> {
-    let args = match command {
-        Command::Call(call) if decoded => decode(engine, call),
-        _ => None,
-    };
-    engine.execute(command, args)
+/// An outcome without its prose. That of a refused deployment is in its message.
+fn told(command: &Command, outcome: Outcome) -> Outcome {
+    match (command, outcome) {
+        (Command::Deploy(_) | Command::Undeploy(_), Outcome::Rejected(mut no)) => {
+            no.message.clear();
+            Outcome::Rejected(no)
+        }
+        (_, outcome) => plain(outcome),
+    }
 }
 
 /// Holds an answer against what it is to be.
 fn check(entry: &Entry, seq: Seq, executed: &Executed) -> Same {
     let at = (seq.0 - entry.first_seq.0) as usize;
     let answer = match executed.answer.clone() {
-        Answer::Done(outcome) => Expected::Done(plain(outcome)),
+        Answer::Done(outcome) => Expected::Done(told(&entry.commands[at], outcome)),
         Answer::Repeated { first, outcome } => Expected::Repeated(first, plain(outcome)),
         Answer::KeyReused { first } => Expected::KeyReused(first),
     };

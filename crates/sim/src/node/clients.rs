@@ -9,7 +9,7 @@ use super::Lapse;
 use super::asks::{Standing, What};
 use super::world::World;
 use crate::compare::{Difference, Same};
-use crate::generate;
+use crate::generate::{self, Dialect};
 use crate::program::{Op as Step, Program};
 
 /// Of how many of the latest requests one is chosen to be made again.
@@ -61,7 +61,7 @@ impl World<'_> {
 
     /// A call that no one made before.
     pub(super) fn new_call(&mut self) -> Call {
-        let mut call = generate::call(&mut self.chance);
+        let mut call = generate::call(&mut self.chance, Dialect::Native);
         if call.idempotency_key.is_none() {
             call.caller = format!("client {}", self.history.asks().len());
         }
@@ -81,7 +81,7 @@ impl World<'_> {
     }
 
     fn query(&mut self) -> Same {
-        let call = generate::query(&mut self.chance);
+        let call = generate::query(&mut self.chance, Dialect::Native);
         let ahead = self.chance.pick(&[None, None, Some(0), Some(0), Some(3)]);
         let at_least = ahead.map(|ahead| self.history.floor().plus(ahead));
         match self.accept(&call) {
@@ -121,7 +121,7 @@ impl World<'_> {
         let (_, mut call, mut delay_ms) = self.chance.pick(&known);
         match self.chance.rarely(4, 16) {
             Some(0) => call.entity = generate::entity(&mut self.chance),
-            Some(1) => call.args = generate::call(&mut self.chance).args,
+            Some(1) => call.args = generate::call(&mut self.chance, Dialect::Native).args,
             Some(2) => delay_ms = delay_ms.map_or(Some(1), |ms| ms.checked_sub(1)),
             Some(_) => call.caller.push('x'),
             None => {}

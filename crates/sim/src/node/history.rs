@@ -8,6 +8,7 @@ use ordain_types::{Batch, Command, SendId, Seq, Timestamp};
 
 use super::asks::{Ask, Standing, What};
 use crate::compare::{Difference, Same, holds, same};
+use crate::host::TYPES;
 use crate::oracle::{Defect, Expected, Oracle};
 
 /// A command of the log and what it must come to.
@@ -37,7 +38,7 @@ pub(super) struct History {
 
 impl History {
     pub fn new(defect: Option<Defect>) -> Self {
-        let oracle = Oracle::new(defect);
+        let oracle = Oracle::new(defect, &TYPES);
         Self {
             states: BTreeMap::from([(Seq::ZERO, oracle.clone())]),
             oracle,

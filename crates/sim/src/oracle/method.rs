@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use bytes::Bytes;
+use ordain_types::module::Language;
 use ordain_types::{EntityId, FaultKind, Method, Outcome, Rejection, SendId, limits};
 use serde_json::{Value, json};
 
 use super::stream::Stream;
-use super::{Defect, Entity, Oracle, Root, Waiting, first_bytes, stopped};
+use super::{Defect, Entity, Host, Oracle, Root, Version, Waiting, first_bytes, stopped};
 use crate::dump;
-use crate::program::{Edge, Invoke, Op, Or, Program, Source, field_value, message};
+use crate::program::{Edge, Invoke, Op, Or, Program, Source, dived, field_value, message};
 
 /// Why a method did not come to its value.
 pub(crate) enum Stop {
@@ -28,8 +29,18 @@ pub(crate) enum Stop {
 struct Level {
     entity: EntityId,
     method: Method,
+    host: Host,
     wrote_root: bool,
     holds: bool,
+    /// What a module's method works on, once it has looked at its root value.
+    copy: Option<WorkingCopy>,
+}
+
+/// A root value that a method changes without anyone's knowledge, until it calls or ends.
+struct WorkingCopy {
+    value: Root,
+    /// What it was when all of it was known.
+    base: Root,
 }
 
 pub(crate) struct Running<'a> {
@@ -103,7 +114,7 @@ impl<'a> Running<'a> {
     }
 
     fn call(&mut self, entity: &EntityId, method: &Method, args: &[u8]) -> Result<Bytes, Stop> {
-        let program = self.program(entity, method, args)?;
+        let (host, program) = self.program(entity, method, args)?;
         let deepest = limits::CALL_DEPTH_MAX + usize::from(self.is(Defect::DeeperByOne));
         if self.levels.len() >= deepest {
             return self.fault(FaultKind::CallDepth);
@@ -121,8 +132,10 @@ impl<'a> Running<'a> {
         self.levels.push(Level {
             entity: entity.clone(),
             method: method.clone(),
+            host,
             wrote_root: false,
             holds: false,
+            copy: None,
         });
         let result = self.method(&program);
         self.levels.pop();
@@ -135,6 +148,7 @@ impl<'a> Running<'a> {
     fn method(&mut self, program: &Program) -> Result<Bytes, Stop> {
         let mut seen = Vec::new();
         self.ops(&program.ops, &mut seen)?;
+        self.write_back()?;
         if self.world.changed {
             seen.push(Value::Null);
         }
@@ -147,7 +161,7 @@ impl<'a> Running<'a> {
             if root.spoilt {
                 return self.fault(FaultKind::Encoding);
             }
-            let len = root.json().len();
+            let len = root.stored().len();
             self.count(len, 0)?;
             self.entity().root_len = len;
         }
@@ -181,20 +195,26 @@ impl<'a> Running<'a> {
         })
     }
 
-    /// The arguments of a method, if there is such a method and they are its.
-    fn program(&self, entity: &EntityId, method: &Method, args: &[u8]) -> Result<Program, Stop> {
-        if !["alpha", "beta"].contains(&entity.ty.as_str()) {
+    /// The arguments of a method and who runs it, if there is such a method and they are its.
+    fn program(
+        &self,
+        entity: &EntityId,
+        method: &Method,
+        args: &[u8],
+    ) -> Result<(Host, Program), Stop> {
+        let Some(host) = self.world.host(entity.ty.as_str()) else {
             return self.fault(FaultKind::UnknownEntity);
-        }
+        };
         if !["run", "look"].contains(&method.as_str()) {
             return self.fault(FaultKind::UnknownMethod);
         }
         if args.len() > limits::ARGUMENT_BYTES_MAX {
             return self.fault(FaultKind::ArgumentBytes);
         }
+        let strict = matches!(host, Host::Module(release) if release.shape.strict);
         match serde_json::from_slice(args) {
-            Ok(program) => Ok(program),
-            Err(_) => self.fault(FaultKind::Arguments),
+            Ok(program) if !strict || method.as_str() == "look" => Ok((host, program)),
+            Ok(_) | Err(_) => self.fault(FaultKind::Arguments),
         }
     }
 
@@ -230,15 +250,82 @@ impl<'a> Running<'a> {
         if holding.is_none() {
             self.not_held()?;
         }
+        if let Some(copy) = self.copy()? {
+            return Ok(copy.value.clone());
+        }
         Ok(self.entity().root.clone().unwrap_or_default())
     }
 
     /// The root value, to be written. `holding`: whether the method holds it, and for writing.
     fn write(&mut self, holding: Option<bool>) -> Result<&mut Root, Stop> {
-        if holding != Some(true) {
-            self.may_write()?;
+        match self.level().host {
+            Host::Native if holding == Some(true) => {}
+            Host::Native => self.may_write()?,
+            Host::Module(_) => {
+                let copy = self.copy()?;
+                return Ok(&mut copy.expect("modules work on copies").value);
+            }
         }
         Ok(self.entity().root.get_or_insert_default())
+    }
+
+    /// The copy that a module's method works on, made if need be; none: its host knows no copies.
+    fn copy(&mut self) -> Result<Option<&mut WorkingCopy>, Stop> {
+        let Host::Module(release) = self.level().host else {
+            return Ok(None);
+        };
+        if self.level().copy.is_none() {
+            let mut value = self.entity().root.clone().unwrap_or_else(|| Root {
+                version: Version(release.shape.version),
+                ..Root::default()
+            });
+            let (own, Version(other)) = (release.shape.version, value.version);
+            if own != other && release.shape.migrates {
+                value.number = value.number.wrapping_add(other as i32);
+            } else if own < other {
+                return self.fault(FaultKind::StoredValue);
+            }
+            value.version = Version(own);
+            let base = value.clone();
+            self.levels.last_mut().expect("a method runs").copy = Some(WorkingCopy { value, base });
+        }
+        Ok(self.levels.last_mut().expect("a method runs").copy.as_mut())
+    }
+
+    /// Writes what a module's method has changed.
+    fn write_back(&mut self) -> Result<(), Stop> {
+        let copy = self.level().copy.as_ref();
+        let Some(copy) = copy.filter(|copy| copy.value != copy.base) else {
+            return Ok(());
+        };
+        let value = copy.value.clone();
+        self.may_write()?;
+        self.entity().root = Some(value.clone());
+        let base = value.clone();
+        self.levels.last_mut().expect("a method runs").copy = Some(WorkingCopy { value, base });
+        Ok(())
+    }
+
+    /// Calls another method, which sees all that this one has changed, and whose changes this one sees.
+    fn call_from_method(
+        &mut self,
+        entity: &EntityId,
+        method: &Method,
+        args: &[u8],
+    ) -> Result<Bytes, Stop> {
+        self.write_back()?;
+        let result = self.call(entity, method, args);
+        let goes_on = matches!(result, Ok(_) | Err(Stop::Rejected(_)));
+        if goes_on
+            && self
+                .levels
+                .last_mut()
+                .and_then(|level| level.copy.take())
+                .is_some()
+        {
+            self.copy()?;
+        }
+        result
     }
 
     fn not_held(&self) -> Result<(), Stop> {
@@ -286,8 +373,8 @@ impl<'a> Running<'a> {
                 if *keep {
                     let root = self.write(holding)?;
                     let mix =
-                        |notes: u64, byte: u8| notes.wrapping_mul(31).wrapping_add(u64::from(byte));
-                    root.notes = fact.bytes().fold(root.notes, mix);
+                        |notes: u32, c: char| notes.wrapping_mul(31).wrapping_add(u32::from(c));
+                    root.notes = fact.chars().fold(root.notes, mix);
                 }
                 seen.push(json!(fact));
             }
@@ -327,8 +414,9 @@ impl<'a> Running<'a> {
             Op::Dive { levels, ops } => {
                 let (entity, run) = (self.level().entity.clone(), Method::new("run"));
                 let args = Program::dive(*levels, ops).json();
-                let value = self.call(&entity, &run.expect("a method's name"), &args)?;
-                seen.push(parse(&value));
+                let run = run.expect("a method's name");
+                let value = self.call_from_method(&entity, &run, &args)?;
+                seen.push(dived(*levels, parse(&value)));
             }
             Op::Send {
                 call,
@@ -346,22 +434,57 @@ impl<'a> Running<'a> {
                 message: length,
                 details,
             } => {
+                // What makes a module's rejections keeps them within their limits; the native
+                // interpreter makes its own, which is cut in the end.
+                let longest = match self.language() {
+                    None => usize::MAX,
+                    Some(_) => limits::MESSAGE_BYTES_MAX,
+                };
                 return Err(Stop::Rejected(Rejection {
                     code: code.clone(),
-                    message: message(*length),
+                    message: first_bytes(&message(*length), longest),
                     details: details.map(|length| field_value(length).into()),
                 }));
             }
-            Op::Panic(text) => return self.fault_saying(FaultKind::Panic, text),
+            Op::Panic(text) => {
+                return match self.language() {
+                    None => self.fault_saying(FaultKind::Panic, text),
+                    Some(Language::JavaScript) => self.fault(FaultKind::Exception),
+                    Some(Language::Wasm) => self.fault(FaultKind::Trap),
+                };
+            }
             Op::Say(length) => seen.push(json!("s".repeat(*length as usize))),
+            Op::Hoard(mebibytes) => self.hoard(*mebibytes)?,
+            Op::Sink if self.language().is_some() => return self.fault(FaultKind::Stack),
+            Op::Sink => {}
         }
+        Ok(())
+    }
+
+    /// What the method is written in; none: it is native.
+    fn language(&self) -> Option<Language> {
+        match self.level().host {
+            Host::Native => None,
+            Host::Module(release) => Some(release.language),
+        }
+    }
+
+    fn hoard(&mut self, mebibytes: u32) -> Result<(), Stop> {
+        if self.language().is_none() {
+            return Ok(());
+        }
+        let bytes = (mebibytes as usize) << 20;
+        if bytes > limits::JAVASCRIPT_MEMORY_BYTES_MAX {
+            return self.fault(FaultKind::Memory);
+        }
+        self.world.taken += u64::from(bytes > limits::JAVASCRIPT_MEMORY_BYTES_MAX / 2);
         Ok(())
     }
 
     fn fact(&mut self, source: Source) -> String {
         match source {
             Source::Now => self.world.now.0.to_string(),
-            Source::Random => self.stream.random().to_string(),
+            Source::Random => (self.stream.random() >> 11).to_string(),
             Source::Uuid => format!("{:032x}", self.stream.uuid(self.world.now)),
             Source::Seq => self.world.seq.to_string(),
             Source::Caller => self.caller.clone(),
@@ -423,7 +546,7 @@ impl<'a> Running<'a> {
     }
 
     fn invoke(&mut self, call: &Invoke) -> Result<Bytes, Stop> {
-        self.call(&call.entity, &call.method, &call.with.bytes())
+        self.call_from_method(&call.entity, &call.method, &call.with.bytes())
     }
 
     fn call_op(&mut self, call: &Invoke, or: Or, seen: &mut Vec<Value>) -> Result<(), Stop> {
@@ -431,7 +554,7 @@ impl<'a> Running<'a> {
             Ok(value) => parse(&value),
             Err(Stop::Rejected(rejection)) if or != Or::Pass => json!({
                 "code": rejection.code,
-                "message": rejection.message.len(),
+                "message": rejection.message.chars().count(),
                 "details": rejection.details.map(|details| details.len()),
             }),
             Err(Stop::Fault { .. }) if or == Or::Shield && self.is(Defect::FaultCaught) => {
@@ -453,7 +576,7 @@ impl<'a> Running<'a> {
         {
             return self.fault(FaultKind::Sends);
         }
-        let program = self.program(&call.entity, &call.method, &call.with.bytes())?;
+        let (_, program) = self.program(&call.entity, &call.method, &call.with.bytes())?;
         let id = SendId {
             seq: self.world.seq,
             index: self.sends.len() as u32,

@@ -16,6 +16,12 @@ impl World {
                 log_id: LogId(log_id),
             });
             commands.push(self.in_force());
+            if self.cast.has_modules() {
+                commands.extend(self.first_deployments());
+            }
+        }
+        if self.cast.has_modules() {
+            commands.extend(self.missing_deployment());
         }
         if !self.chance.one_in(4) {
             let most = self.chance.below(5) as usize;
@@ -30,14 +36,15 @@ impl World {
     }
 
     fn new_command(&mut self) -> Command {
-        match self.chance.weighted(&[30, 6, 12, 4, 1]) {
+        let deployments = if self.cast.has_modules() { 5 } else { 0 };
+        match self.chance.weighted(&[30, 6, 12, 4, 1, deployments]) {
             0 => {
-                let call = generate::call(&mut self.chance);
+                let call = generate::call(&mut self.chance, self.cast.dialect());
                 self.asked.push((call.clone(), None));
                 Command::Call(Box::new(call))
             }
             1 => {
-                let call = generate::call(&mut self.chance);
+                let call = generate::call(&mut self.chance, self.cast.dialect());
                 let long = limits::SEND_DELAY_MS_MAX + self.chance.below(2);
                 let delay_ms = self.chance.pick(&[0, 0, 0, 7, 100, 3_000, long]);
                 self.asked.push((call.clone(), Some(delay_ms)));
@@ -50,6 +57,7 @@ impl World {
             3 => Command::Deliver {
                 send: self.some_send(),
             },
+            5 => self.new_deployment(),
             _ => self.in_force(),
         }
     }
@@ -67,7 +75,7 @@ impl World {
         let (mut call, mut delay_ms): (Call, Option<u64>) = self.chance.pick(&keyed).clone();
         match self.chance.below(12) {
             0 => call.entity = generate::entity(&mut self.chance),
-            1 => call.args = generate::call(&mut self.chance).args,
+            1 => call.args = generate::call(&mut self.chance, self.cast.dialect()).args,
             2 => delay_ms = delay_ms.map_or(Some(1), |ms| ms.checked_sub(1)),
             3 => call.caller.push('x'),
             _ => {}

@@ -1,0 +1,147 @@
+//! What deployments come to: which module has which entity type, which package is its, what its history
+//! says. Everything is worked out anew from plain maps each time it is asked for.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ordain_types::module::{Deployment, How, InForceModule, ModuleHash};
+use ordain_types::{Deploy, ModuleName, Outcome, Rejection, Undeploy};
+
+use super::{Entity, Oracle};
+use crate::modules::{self, Release};
+
+/// All modules there ever were.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Modules {
+    pub in_force: BTreeMap<ModuleName, InForceModule>,
+    pub history: BTreeMap<ModuleName, Vec<Deployment>>,
+    pub packages: BTreeMap<ModuleHash, Bytes>,
+}
+
+/// Who runs the methods of an entity type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Host {
+    Native,
+    Module(&'static Release),
+}
+
+impl Oracle {
+    /// Who runs the methods of an entity type; none: nobody.
+    pub(crate) fn host(&self, ty: &str) -> Option<Host> {
+        if self.native.contains(&ty) {
+            return Some(Host::Native);
+        }
+        let (_, release) = self.owner(ty)?;
+        Some(Host::Module(release))
+    }
+
+    /// The module that has an entity type.
+    pub(crate) fn owner(&self, ty: &str) -> Option<(&ModuleName, &'static Release)> {
+        let modules = self.modules.in_force.iter();
+        let mut modules = modules.map(|(name, module)| (name, modules::find(&module.hash)));
+        modules.find(|(_, release)| release.shape.types.contains(&ty))
+    }
+
+    pub(super) fn deploy(&mut self, deploy: &Deploy) -> Outcome {
+        let Deploy { name, hash, .. } = deploy;
+        if deploy.package.is_none() && !self.modules.packages.contains_key(hash) {
+            return refused("unknown_version");
+        }
+        let before = self.modules.in_force.get(name);
+        let changed = before.is_none_or(|before| before.hash != *hash);
+        let version = match before {
+            Some(before) if !changed => before.version,
+            _ => match self.check(deploy, modules::find(hash)) {
+                Some(code) => return refused(code),
+                None => self.put_in_force(deploy),
+            },
+        };
+        let json = format!(
+            r#"{{"module":"{name}","version":{version},"hash":"{hash}","changed":{changed}}}"#
+        );
+        Outcome::Value(json.into())
+    }
+
+    /// Why a release may not come into force.
+    fn check(&self, deploy: &Deploy, release: &Release) -> Option<&'static str> {
+        let before = self.modules.in_force.get(&deploy.name);
+        let before = before.map(|before| modules::find(&before.hash).shape);
+        let shape = release.shape;
+        for ty in shape.types {
+            let owner = self.owner(ty).map(|(name, _)| name);
+            if self.native.contains(ty) || owner.is_some_and(|owner| *owner != deploy.name) {
+                return Some("module_clash");
+            }
+            let was = before.filter(|before| before.types.contains(ty));
+            if was.is_some_and(|was| was.version > shape.version) && !shape.migrates {
+                return Some("state_version");
+            }
+        }
+        let before = before.map_or(&[][..], |before| before.types);
+        let mut leave = before.iter().filter(|ty| !shape.types.contains(ty));
+        let left = leave.any(|ty| self.holds_state(ty));
+        (left && !deploy.keep_state).then_some("holds_state")
+    }
+
+    fn put_in_force(&mut self, deploy: &Deploy) -> u32 {
+        let Deploy { name, hash, .. } = deploy;
+        if let Some(package) = &deploy.package {
+            self.modules.packages.insert(*hash, package.clone());
+        }
+        let version = self.write_history(name, *hash, deploy.how, &deploy.caller);
+        let module = InForceModule {
+            name: name.clone(),
+            version,
+            hash: *hash,
+        };
+        self.modules.in_force.insert(name.clone(), module);
+        version
+    }
+
+    pub(super) fn undeploy(&mut self, undeploy: &Undeploy) -> Outcome {
+        let name = &undeploy.name;
+        let Some(module) = self.modules.in_force.get(name).cloned() else {
+            return refused("unknown_module");
+        };
+        let mut leave = modules::find(&module.hash).shape.types.iter();
+        if !undeploy.keep_state && leave.any(|ty| self.holds_state(ty)) {
+            return refused("holds_state");
+        }
+        self.modules.in_force.remove(name);
+        let version = self.write_history(name, module.hash, How::Undeploy, &undeploy.caller);
+        Outcome::Value(format!(r#"{{"module":"{name}","version":{version}}}"#).into())
+    }
+
+    /// Adds a line to a module's history.
+    fn write_history(&mut self, name: &ModuleName, hash: ModuleHash, how: How, by: &str) -> u32 {
+        let history = self.modules.history.entry(name.clone()).or_default();
+        let version = history.len() as u32 + 1;
+        let earlier = history.iter().rev().find(|line| line.hash == hash);
+        let origin = match how {
+            How::Deploy => version,
+            How::Rollback | How::Undeploy => earlier.map_or(version, |line| line.origin),
+        };
+        history.push(Deployment {
+            version,
+            origin,
+            hash,
+            how,
+            caller: by.to_owned(),
+            seq: self.seq,
+            at: self.now,
+        });
+        version
+    }
+
+    /// Whether any entity of a type has a root value or a field.
+    fn holds_state(&self, ty: &str) -> bool {
+        let holds = |entity: &Entity| entity.root.is_some() || !entity.fields.is_empty();
+        let mut entities = self.entities.iter();
+        entities.any(|(id, entity)| id.ty.as_str() == ty && holds(entity))
+    }
+}
+
+/// A refusal, without its prose.
+fn refused(code: &str) -> Outcome {
+    Outcome::Rejected(Box::new(Rejection::new(code, "")))
+}

@@ -1,0 +1,160 @@
+//! Which deployments come: the first ones, releases that follow, what is gone back to, what is taken out of
+//! force and comes again, and such as are refused.
+
+use std::sync::Arc;
+
+use ordain_engine::{Args, Loaded, Modules};
+use ordain_types::module::How;
+use ordain_types::{Command, Deploy, ModuleName, Outcome, Undeploy};
+
+use super::World;
+use crate::host::TYPES;
+use crate::modules::{self, Release, Shape};
+use crate::oracle::Expected;
+
+const NAMES: [&str; 2] = ["one", "two"];
+
+impl World {
+    /// What is deployed before anything is called: one module with all types, or one a type.
+    pub(super) fn first_deployments(&mut self) -> Vec<Command> {
+        let types = self.module_types();
+        let together = types.len() == 1 || self.chance.one_in(2);
+        let sets = match together {
+            true => vec![types],
+            false => types.into_iter().map(|ty| vec![ty]).collect(),
+        };
+        let sets = NAMES.iter().zip(sets);
+        let first = |(name, types): (&&str, Vec<&str>)| {
+            let found = modules::javascript()
+                .iter()
+                .find(|it| it.shape.types == types);
+            deploy(name, found.expect("there is one of each set"), true)
+        };
+        sets.map(first).collect()
+    }
+
+    fn module_types(&self) -> Vec<&'static str> {
+        let all = TYPES.into_iter();
+        all.filter(|ty| !self.cast.native.contains(ty)).collect()
+    }
+
+    /// A deployment or the like, which may be refused.
+    pub(super) fn new_deployment(&mut self) -> Command {
+        let name = self.chance.pick(&NAMES);
+        match self.chance.weighted(&[8, 4, 3, 2]) {
+            0 => self.following(name),
+            1 => self.going_back(name),
+            2 => Command::Undeploy(Box::new(Undeploy {
+                name: module_name(name),
+                keep_state: !self.chance.one_in(3),
+                caller: "ann".to_owned(),
+            })),
+            _ => {
+                let release = &modules::javascript()
+                    [self.chance.below(modules::javascript().len() as u64) as usize];
+                let keep_state = self.chance.one_in(2);
+                deploy(name, release, keep_state)
+            }
+        }
+    }
+
+    /// A module for an entity type that is out of force, if one is.
+    pub(super) fn missing_deployment(&mut self) -> Option<Command> {
+        let types = self.module_types().into_iter();
+        let missing: Vec<_> = types.filter(|ty| self.oracle.owner(ty).is_none()).collect();
+        if missing.is_empty() || !self.chance.one_in(2) {
+            return None;
+        }
+        let in_force = &self.oracle.modules.in_force;
+        let free = NAMES
+            .iter()
+            .find(|name| !in_force.contains_key(&module_name(name)));
+        let name = *free?;
+        let fits = |shape: &Shape| shape.types.iter().all(|ty| missing.contains(ty));
+        let release = self.some_release(fits)?;
+        Some(deploy(name, release, true))
+    }
+
+    /// A release with the entity types of the one in force.
+    fn following(&mut self, name: &str) -> Command {
+        let in_force = self.oracle.modules.in_force.get(&module_name(name));
+        let types = in_force.map(|module| modules::find(&module.hash).shape.types);
+        let types = types.unwrap_or(&TYPES);
+        let release = self.some_release(|shape| shape.types == types);
+        let keep_state = self.chance.one_in(2);
+        deploy(name, release.expect("there is one of each set"), keep_state)
+    }
+
+    /// One that fits. A strict one, whose `run` nobody can call, is rare.
+    fn some_release(&mut self, fits: impl Fn(&Shape) -> bool) -> Option<&'static Release> {
+        let strict = self.chance.one_in(8);
+        let all = modules::javascript().iter();
+        let fitting: Vec<_> = all
+            .filter(|release| fits(&release.shape) && release.shape.strict == strict)
+            .collect();
+        (!fitting.is_empty()).then(|| self.chance.pick(&fitting))
+    }
+
+    /// A version of the module that was in force before, or a package that nobody knows.
+    fn going_back(&mut self, name: &str) -> Command {
+        let name = module_name(name);
+        let history = self.oracle.modules.history.get(&name);
+        let known: Vec<_> = history
+            .into_iter()
+            .flatten()
+            .map(|line| line.hash)
+            .collect();
+        let some = modules::javascript()[0].hash;
+        let hash = match known.is_empty() {
+            true => some,
+            false => self.chance.pick(&known),
+        };
+        Command::Deploy(Box::new(Deploy {
+            name,
+            hash,
+            package: None,
+            how: How::Rollback,
+            keep_state: self.chance.one_in(2),
+            caller: "bob".to_owned(),
+        }))
+    }
+
+    /// Counts what came of the command that was expected to come to `expected`.
+    pub(super) fn count_deployment(&mut self, command: &Command, expected: &Expected) {
+        let what = match (command, expected) {
+            (_, Expected::Done(Outcome::Rejected(no))) => match no.code.as_str() {
+                "module_clash" => "refused: module_clash",
+                "state_version" => "refused: state_version",
+                "holds_state" => "refused: holds_state",
+                "unknown_module" => "refused: unknown_module",
+                _ => "refused: unknown_version",
+            },
+            (Command::Undeploy(_), _) => "undeployments",
+            (Command::Deploy(deploy), _) if deploy.how == How::Rollback => "modules gone back",
+            _ => "deployments",
+        };
+        self.exercised.add(what, 1);
+    }
+}
+
+fn module_name(name: &str) -> ModuleName {
+    ModuleName::new(name).expect("a module's name")
+}
+
+fn deploy(name: &str, release: &Release, keep_state: bool) -> Command {
+    Command::Deploy(Box::new(Deploy {
+        name: module_name(name),
+        hash: release.hash,
+        package: Some(release.package.clone()),
+        how: How::Deploy,
+        keep_state,
+        caller: "ann".to_owned(),
+    }))
+}
+
+/// What a node loads of a deployment ahead of its command.
+pub(super) fn load(host: &Arc<dyn Modules>, deploy: &Deploy) -> Option<Args> {
+    let release = modules::find(&deploy.hash);
+    let loaded = Loaded::new(&**host, release.hash, &release.package);
+    Some(Box::new(loaded.expect("what was compiled can be loaded")))
+}
