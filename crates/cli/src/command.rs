@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{ArgMatches, Command};
 use ordain_client::Client;
 use ordain_node::{Catalog, Modules};
+use ordain_types::script::Scripts;
 
 use crate::config::Config;
 use crate::exit::Failure;
@@ -18,6 +19,8 @@ pub struct Context {
     pub catalog: Catalog,
     /// What `ordain types` writes: the types of what a TypeScript module may do; empty without a host.
     pub types: &'static str,
+    /// Runs tests of modules; none without a host that does.
+    pub tests: Option<Arc<dyn Scripts>>,
     /// The settings in effect.
     pub config: Config,
     /// Where results go.
@@ -32,6 +35,8 @@ pub struct Hosting {
     pub modules: Arc<dyn Modules>,
     /// The types of what a TypeScript module may do: the text of `ordain.d.ts`.
     pub types: &'static str,
+    /// Runs tests that are written beside them.
+    pub tests: Option<Arc<dyn Scripts>>,
 }
 
 type Run = Box<dyn FnOnce(Context, &ArgMatches) -> Result<(), Failure>>;

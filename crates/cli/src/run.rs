@@ -62,9 +62,13 @@ where
     let catalog = entities
         .try_into()
         .map_err(|error| Failure::new(Exit::Failed, error))?;
-    let (catalog, types) = match hosting {
-        Some(hosting) => (catalog.with_host(hosting.modules), hosting.types),
-        None => (catalog, ""),
+    let (catalog, types, tests) = match hosting {
+        Some(hosting) => (
+            catalog.with_host(hosting.modules),
+            hosting.types,
+            hosting.tests,
+        ),
+        None => (catalog, "", None),
     };
     let mut all = commands::all();
     all.extend(extras);
@@ -100,6 +104,7 @@ where
     let context = Context {
         catalog,
         types,
+        tests,
         config,
         output,
         program,

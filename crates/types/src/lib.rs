@@ -9,6 +9,7 @@
 //!   granule   the ordered keys of durable state
 //!   module    what is deployed: packages, manifests, their history
 //!   request   a typed call, before it is a command
+//!   script    tests of modules: the seam between their host and their world
 //!   planted   deliberate bugs, compiled in for tests alone
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod module;
 pub mod outcome;
 pub mod planted;
 pub mod request;
+pub mod script;
 
 pub use batch::{Batch, BatchDigest};
 pub use command::{Call, Command, Deploy, InForce, Undeploy};

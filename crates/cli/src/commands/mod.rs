@@ -14,6 +14,7 @@ mod modules;
 mod new;
 pub(crate) mod serve;
 mod telling;
+mod test;
 mod token;
 mod types;
 
@@ -26,6 +27,7 @@ pub fn all() -> Vec<ExtraCommand> {
         serve::serve(),
         new::new(),
         types::types(),
+        test::test(),
         deploy::deploy(),
         modules::modules(),
         modules::rollback(),

@@ -26,7 +26,7 @@ const START: &str = "ordain:start";
 /// The version of what "ordain" gives.
 const SDK_VERSION: &str = "0.1";
 
-const PRELUDE: &str = include_str!("prelude.js");
+const PRELUDE: &str = concat!(include_str!("shared.js"), include_str!("prelude.js"));
 
 /// A module that can be started.
 #[derive(Clone)]
@@ -228,11 +228,11 @@ impl Compiler {
     }
 }
 
-/// Gives the compiler the texts of what is imported.
+/// Gives an interpreter the texts of what is imported.
 #[derive(Clone, Default)]
-struct Texts {
-    texts: Vec<(String, String)>,
-    resolved: Resolved,
+pub struct Texts {
+    pub texts: Vec<(String, String)>,
+    pub resolved: Resolved,
 }
 
 impl Resolver for Texts {
@@ -262,7 +262,8 @@ impl Loader for Texts {
     }
 }
 
-fn source_error(thrown: &Thrown) -> SourceError {
+/// What was thrown, as an error of sources.
+pub fn source_error(thrown: &Thrown) -> SourceError {
     match &thrown.place {
         Some((file, position)) => sources::error(file, *position, &thrown.message),
         None => SourceError::new(&thrown.message),

@@ -89,12 +89,17 @@ impl Thrown {
     }
 
     /// The same with the places that people count.
-    pub fn of(mut self, compiled: &Compiled) -> Self {
+    pub fn of(self, compiled: &Compiled) -> Self {
+        self.placed(|file, at| compiled.place(file, at))
+    }
+
+    /// The same with each place as `place` says it.
+    pub fn placed(mut self, place: impl Fn(&str, Position) -> Position) -> Self {
         if let Some((file, at)) = &mut self.place {
-            *at = compiled.place(file, *at);
+            *at = place(file, *at);
         }
         for frame in &mut self.frames {
-            frame.at = compiled.place(&frame.file, frame.at);
+            frame.at = place(&frame.file, frame.at);
         }
         self
     }
@@ -202,7 +207,7 @@ fn rejection<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> Ending {
 }
 
 /// A thrown value in words.
-fn describe(value: &Value<'_>) -> Thrown {
+pub fn describe(value: &Value<'_>) -> Thrown {
     let Some(error) = value.as_object().filter(|_| value.is_error()) else {
         let text = raw::stringify(value.ctx(), value, str::to_owned)
             .ok()

@@ -64,7 +64,7 @@ pub fn with<'js, R>(
 }
 
 /// What a `catch` begins with: goes on, or throws again what is a fault.
-fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
+pub fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
     let overflow = error.is_error()
         && error.as_object().is_some_and(|error| {
             let message = error.get::<_, Option<String>>("message");

@@ -39,6 +39,16 @@ impl Limits {
         }
     }
 
+    /// Those of a test, which makes many calls and may take its time.
+    pub const fn test() -> Self {
+        let hard = Self::careful();
+        Self {
+            ticks: hard.ticks * 2,
+            bytes: hard.bytes * 4,
+            ..hard
+        }
+    }
+
     /// Those of a context that has been used before.
     pub const fn warm() -> Self {
         let hard = Self::careful();

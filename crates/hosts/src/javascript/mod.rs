@@ -8,9 +8,11 @@
 //!   cache       the contexts that a thread keeps
 //!   run         a method: state in and out (state), what it reaches (host), how it ends (fault)
 //!   meter       ticks, bytes and stack, against their limits
+//!   script      tests of modules (testing.js), against any world
 //!   numbers     whole numbers that no JavaScript number is
 //!   raw         the one room with `unsafe`
 //!   prelude.js  the module "ordain", and the library made deterministic
+//!   shared.js   what prelude.js and testing.js have in common
 //!   ordain.d.ts the types of the module "ordain", for editors
 //! ```
 //!
@@ -46,6 +48,7 @@ mod meter;
 mod numbers;
 mod raw;
 mod run;
+mod script;
 mod sources;
 mod state;
 mod syntax;

@@ -1,6 +1,7 @@
 // The module "ordain": what a user's module imports, the context that its methods get, and the parts of
 // the library that would reach for the machine. Runs once in each context, before the user's modules.
-// `host` holds the functions that the host brings; nothing here keeps state between two calls.
+// `host` holds the functions that the host brings; nothing here keeps state between two calls. shared.js
+// comes before it in the same text.
 
 const host = globalThis.__host;
 delete globalThis.__host;
@@ -8,20 +9,6 @@ delete globalThis.__host;
 const { create, defineProperty, getOwnPropertyNames, getPrototypeOf } = Object;
 const { isArray } = Array;
 const { apply, construct, ownKeys } = Reflect;
-
-/// A business "no". Thrown by `reject`, and by a call whose method was rejected.
-export class Rejection extends Error {
-  constructor(code, message, details) {
-    super(message === undefined ? "" : String(message));
-    this.name = "Rejection";
-    this.code = String(code);
-    this.details = details;
-  }
-}
-
-export function reject(code, message, details) {
-  throw new Rejection(code, message, details);
-}
 
 /// What `query(fn)` gives: the function, marked.
 class Query {
@@ -101,19 +88,6 @@ function unknown(what) {
   throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
 }
 
-const UNITS = { ms: 1, s: 1000, m: 60000, h: 3600000, d: 86400000 };
-
-/// Milliseconds, from a number of them or a text such as "90s", "1.5h", "7d".
-function milliseconds(delay) {
-  if (delay === undefined) return 0;
-  if (typeof delay === "number" && delay >= 0) return Math.ceil(delay);
-  const parts = typeof delay === "string" ? /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(delay) : null;
-  if (parts === null) {
-    throw new TypeError(`a delay is a number of milliseconds or a text like "90s", "1.5h", "7d", not ${String(delay)}`);
-  }
-  return Math.ceil(Number(parts[1]) * UNITS[parts[2]]);
-}
-
 class Field {
   constructor(name) {
     this.name = name;
@@ -158,7 +132,7 @@ class Context {
     return host.uuid();
   }
   log(...values) {
-    host.log(values.map((value) => (typeof value === "string" ? value : show(value))).join(" "));
+    host.log(words(values));
   }
   field(name) {
     return new Field(name);
@@ -185,15 +159,6 @@ class Context {
     }
     if (typeof to === "string") return new Proxy({ type: to, key, delay }, sendByName);
     unknown("cx.send");
-  }
-}
-
-function show(value) {
-  if (value instanceof Error) return String(value);
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    return String(value);
   }
 }
 

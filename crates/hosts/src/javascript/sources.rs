@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ordain_types::{Source, SourceError};
 
-use super::syntax::{self, Position, Script};
+use super::syntax::{self, Position, Purpose, Script};
 
 /// The name of what the host itself brings.
 pub const SDK: &str = "ordain";
+/// The name of what the host brings for tests.
+pub const SDK_TEST: &str = "ordain/test";
 
 /// The files that a module uses, the entry file first.
 #[derive(Debug)]
@@ -35,6 +37,18 @@ pub fn error(file: &str, position: Position, message: impl Into<String>) -> Sour
 /// # Errors
 /// The first thing that is wrong.
 pub fn read(source: &Source) -> Result<Sources, SourceError> {
+    read_for(source, Purpose::Module)
+}
+
+/// The same for a test, which is held to none of the rules of modules.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn read_test(source: &Source) -> Result<Sources, SourceError> {
+    read_for(source, Purpose::Test)
+}
+
+fn read_for(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
     let texts = texts(source)?;
     let mut sources = Sources {
         files: Vec::new(),
@@ -44,9 +58,14 @@ pub fn read(source: &Source) -> Result<Sources, SourceError> {
     let mut seen = BTreeSet::from([source.main.clone()]);
     while let Some(path) = waiting.pop_front() {
         let text = texts[path.as_str()];
-        let read = syntax::read(&path, text);
+        let read = syntax::read(&path, text, purpose);
         let script = read.map_err(|(position, message)| error(&path, position, message))?;
-        for import in script.imports.iter().filter(|import| import.name != SDK) {
+        let brought = |name: &str| name == SDK || name == SDK_TEST && purpose == Purpose::Test;
+        for import in script
+            .imports
+            .iter()
+            .filter(|import| !brought(&import.name))
+        {
             let found = resolve(&path, &import.name, &texts)
                 .map_err(|message| error(&path, script.lines.position(text, import.at), message))?;
             let key = (path.clone(), import.name.clone());

@@ -6,6 +6,7 @@ mod context;
 mod limits;
 mod module_state;
 mod rules;
+mod script;
 mod types;
 mod versions;
 mod world;

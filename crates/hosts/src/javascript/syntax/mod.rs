@@ -70,19 +70,28 @@ pub struct Script {
     pub start: Start,
 }
 
+/// What a file is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A module, which keeps to its rules.
+    Module,
+    /// A test, which may keep what it likes: it runs once and outside of transactions.
+    Test,
+}
+
 /// Reads and checks one file.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn read(path: &str, text: &str) -> Result<Script, (Position, String)> {
+pub fn read(path: &str, text: &str, purpose: Purpose) -> Result<Script, (Position, String)> {
     let lines = Lines::new(text);
-    read_at(path, text, &lines).map_err(|problem| {
+    read_at(path, text, &lines, purpose).map_err(|problem| {
         let position = lines.position(text, problem.at);
         (position, problem.message)
     })
 }
 
-fn read_at(path: &str, text: &str, lines: &Lines) -> Result<Script, Problem> {
+fn read_at(path: &str, text: &str, lines: &Lines, purpose: Purpose) -> Result<Script, Problem> {
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, text, source_type(path)).parse();
     first(parsed.diagnostics.iter().map(problem))?;
@@ -92,18 +101,28 @@ fn read_at(path: &str, text: &str, lines: &Lines) -> Result<Script, Problem> {
         .with_build_nodes(true)
         .build(program);
     first(built.diagnostics.iter().map(problem))?;
-    examine(program, &built.semantic, lines)
+    examine(program, &built.semantic, lines, purpose)
 }
 
 fn allocator_program<'a>(allocator: &'a Allocator, program: Program<'a>) -> &'a Program<'a> {
     allocator.alloc(program)
 }
 
-fn examine(program: &Program, semantic: &Semantic, lines: &Lines) -> Result<Script, Problem> {
+fn examine(
+    program: &Program,
+    semantic: &Semantic,
+    lines: &Lines,
+    purpose: Purpose,
+) -> Result<Script, Problem> {
     let (mut problems, mut lines) = (Problems::new(), lines.clone());
     let javascript = strip::strip(program, semantic.scoping(), &mut lines, &mut problems);
-    rules::check(semantic, &mut problems);
-    let start = closures::start(semantic, &mut problems);
+    let start = match purpose {
+        Purpose::Module => {
+            rules::check(semantic, &mut problems);
+            closures::start(semantic, &mut problems)
+        }
+        Purpose::Test => Start::default(),
+    };
     first(problems.into_iter())?;
     Ok(Script {
         javascript,

@@ -1,0 +1,312 @@
+//! Tests in JavaScript and TypeScript: a script is started once to see which tests it has, and anew for
+//! each of them, so that none can see another. Who the tests call is [`World`]'s to know.
+//!
+//! Scripts are not modules: nothing of them is kept or replayed, so none of the rules of modules hold for
+//! them, and their limits only bring back what would never end.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use ordain_types::script::{Failed, Failure, Ran, Runs, Scripts, World};
+use ordain_types::{
+    EntityId, EntityType, Json, Key, Method, MethodKind, NameError, Request, Source, SourceError,
+};
+use rquickjs::function::Func;
+use rquickjs::{Context, Ctx, Error, Function, Module, Object, Runtime, Value};
+
+use super::compile::{self, Texts};
+use super::fault::{self, Thrown};
+use super::meter::{Broken, Limits, Meter};
+use super::raw::{self, Entry, Inside};
+use super::sources::{self, SDK, SDK_TEST, Sources};
+use super::syntax::Position;
+use super::{JavaScript, cache, host, numbers};
+
+/// What both of a script's imports stand for.
+const BROUGHT: &str = "ordain:test";
+const BROUGHT_TEXT: &str = concat!(include_str!("shared.js"), include_str!("testing.js"));
+/// The module that imports the script.
+const START: &str = "ordain:start";
+
+impl Scripts for JavaScript {
+    fn run(&self, script: &Source, runs: &mut dyn Runs) -> Result<(), SourceError> {
+        script.check()?;
+        let script = Script::new(script)?;
+        for (at, name) in script.names()?.into_iter().enumerate() {
+            if runs.wants(&name) {
+                let stage = Rc::new(Stage::default());
+                let ended = match runs.world() {
+                    Ok(world) => {
+                        stage.world.replace(Some(world));
+                        script.run(&stage, at)
+                    }
+                    Err(message) => Err(SourceError::new(message).into()),
+                };
+                drop(stage.world.take());
+                runs.ran(Ran {
+                    name,
+                    said: stage.said.take(),
+                    failure: ended.err(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A script that can be started.
+struct Script {
+    sources: Sources,
+    texts: Texts,
+}
+
+/// What a running script reaches.
+#[derive(Default)]
+struct Stage {
+    /// None: no test runs.
+    world: RefCell<Option<Box<dyn World>>>,
+    said: RefCell<Vec<String>>,
+}
+
+impl Script {
+    fn new(source: &Source) -> Result<Self, SourceError> {
+        let sources = sources::read_test(source)?;
+        let mut texts = Texts {
+            texts: Vec::new(),
+            resolved: sources.resolved.clone(),
+        };
+        for (path, script) in &sources.files {
+            texts.texts.push((path.clone(), script.javascript.clone()));
+            for brought in [SDK, SDK_TEST] {
+                let key = (path.clone(), brought.to_owned());
+                texts.resolved.insert(key, BROUGHT.to_owned());
+            }
+        }
+        Ok(Self { sources, texts })
+    }
+
+    /// The tests it has.
+    fn names(&self) -> Result<Vec<String>, SourceError> {
+        let names = self.started(&Rc::default(), |_, host| {
+            host.get::<_, Function>("names")?.call(())
+        });
+        names.map_err(|failure| failure.error)
+    }
+
+    /// Runs one test.
+    fn run(&self, stage: &Rc<Stage>, at: usize) -> Result<(), Failure> {
+        self.started(stage, |ctx, host| {
+            host.set("running", true)?;
+            let ended: Value = host.get::<_, Function>("run")?.call((at,))?;
+            match ended.as_promise().map(rquickjs::Promise::finish::<Value>) {
+                Some(Err(Error::WouldBlock)) => Err(rquickjs::Exception::throw_type(
+                    ctx,
+                    "the test waits for what never comes; t.call(…) and the others give their values at once",
+                )),
+                Some(Err(error)) => Err(error),
+                Some(Ok(_)) | None => Ok(()),
+            }
+        })
+    }
+
+    /// Starts the script anew and goes on with it.
+    fn started<R>(
+        &self,
+        stage: &Rc<Stage>,
+        then: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<R>,
+    ) -> Result<R, Failure> {
+        let limits = Limits::test();
+        let (_entry, floor) = Entry::new(limits.stack_bytes);
+        let meter = cache::with_meter(Rc::clone);
+        let before = meter.begin(limits, floor);
+        let ended = self.inside(&meter, floor, stage, then);
+        let broken = meter.broken();
+        meter.resume(before);
+        match broken {
+            None => ended,
+            Some(broken) => Err(self.broken(broken, ended.err())),
+        }
+    }
+
+    fn inside<R>(
+        &self,
+        meter: &Rc<Meter>,
+        floor: usize,
+        stage: &Rc<Stage>,
+        then: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<R>,
+    ) -> Result<R, Failure> {
+        let internal = |error| self.failure(fault::internal(error));
+        let runtime =
+            Runtime::new_with_alloc(raw::Metered::new(meter.clone())).map_err(internal)?;
+        let ticks = meter.clone();
+        runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
+        runtime.set_loader(self.texts.clone(), self.texts.clone());
+        let context = Context::full(&runtime).map_err(internal)?;
+        context.inside(floor, |ctx| {
+            let run = || {
+                let host = install(&ctx, stage)?;
+                evaluate(&ctx, BROUGHT, BROUGHT_TEXT)?;
+                let main = serde_json::Value::from(self.sources.files[0].0.as_str());
+                evaluate(&ctx, START, &format!("import {main};"))?;
+                then(&ctx, &host)
+            };
+            run().map_err(|error| self.ended(&ctx, error))
+        })
+    }
+
+    /// What a script ended with.
+    fn ended(&self, ctx: &Ctx<'_>, error: Error) -> Failure {
+        if !error.is_exception() {
+            return self.failure(fault::internal(error));
+        }
+        let value = ctx.catch();
+        let text = |name: &str| {
+            let object = value.as_object().filter(|_| value.is_error())?;
+            object.get::<_, Option<String>>(name).ok().flatten()
+        };
+        let mut failure = self.failure(fault::describe(&value));
+        let message = text("message").unwrap_or_default();
+        match text("name").as_deref() {
+            Some("AssertionError") => {
+                failure.error.message = message;
+                (failure.expected, failure.actual) = (text("expected"), text("actual"));
+            }
+            Some("Rejection") => {
+                let code = text("code").unwrap_or_default();
+                failure.error.message = format!("rejected: {code}: {message}");
+            }
+            _ => {}
+        }
+        failure
+    }
+
+    fn failure(&self, thrown: Thrown) -> Failure {
+        let thrown = thrown.placed(|file, at| self.place(file, at));
+        Failure {
+            trace: thrown.trace(),
+            ..compile::source_error(&thrown).into()
+        }
+    }
+
+    fn place(&self, file: &str, at: Position) -> Position {
+        let found = self.sources.files.iter().find(|(path, _)| path == file);
+        found.map_or(at, |(_, script)| script.lines.in_characters(at))
+    }
+
+    /// What is said of a script that passed a limit, at the place where it ended if that is known.
+    fn broken(&self, broken: Broken, ended: Option<Failure>) -> Failure {
+        let message = match broken {
+            Broken::Instructions => "it runs on and on: look for a loop that does not end",
+            Broken::Memory => "it takes more and more memory: look for a list that only grows",
+            Broken::Stack => "it used up its stack: look for a recursion that does not end",
+        };
+        let mut failure = ended.unwrap_or_else(|| SourceError::new("").into());
+        failure.error.message = message.to_owned();
+        (failure.expected, failure.actual) = (None, None);
+        failure
+    }
+}
+
+/// Runs a module to its end.
+fn evaluate(ctx: &Ctx<'_>, name: &str, text: &str) -> rquickjs::Result<()> {
+    let (_, ended) = Module::declare(ctx.clone(), name, text)?.eval()?;
+    ended.finish::<Value>().map(drop)
+}
+
+/// Gives testing.js its functions, in an object that it adds itself to.
+fn install<'js>(ctx: &Ctx<'js>, stage: &Rc<Stage>) -> rquickjs::Result<Object<'js>> {
+    let host = Object::new(ctx.clone())?;
+    let of = stage.clone();
+    let ask =
+        move |how: String, ty: String, key: String, method: String, args: String, delay: f64| {
+            of.with(|world| {
+                let (entity, method) = named(&ty, &key, &method).map_err(broken)?;
+                asked(world, &how, entity, method, Json::from(args), delay as u64)
+            })
+        };
+    host.set("ask", Func::from(ask))?;
+    let of = stage.clone();
+    let advance = move |ms: f64| {
+        of.with(|world| {
+            world.advance(ms as u64)?;
+            Ok(Json::from_static(b"null"))
+        })
+    };
+    host.set("advance", Func::from(advance))?;
+    let of = stage.clone();
+    let state = move |entity: String| {
+        of.with(|world| {
+            let state = world.state(&entity.parse().map_err(broken)?)?;
+            Ok(state.unwrap_or(Json::from_static(b"null")))
+        })
+    };
+    host.set("state", Func::from(state))?;
+    let of = stage.clone();
+    let now = move || of.world.borrow().as_ref().map_or(0, |world| world.now().0) as f64;
+    host.set("now", Func::from(now))?;
+    let of = stage.clone();
+    let log = move |line: String| of.said.borrow_mut().push(line);
+    host.set("log", Func::from(log))?;
+    host.set("caught", Func::from(host::caught))?;
+    ctx.globals().set("__host", host.clone())?;
+    Ok(host)
+}
+
+fn named(ty: &str, key: &str, method: &str) -> Result<(EntityId, Method), NameError> {
+    let (ty, key) = (EntityType::new(ty)?, Key::new(key)?);
+    Ok((EntityId { ty, key }, Method::new(method)?))
+}
+
+fn broken(error: impl std::fmt::Display) -> Failed {
+    Failed::Broken(error.to_string())
+}
+
+fn asked(
+    world: &mut dyn World,
+    how: &str,
+    entity: EntityId,
+    method: Method,
+    args: Json,
+    delay_ms: u64,
+) -> Result<Json, Failed> {
+    let request = |kind| Request::new(entity, method, kind, args);
+    match how {
+        "query" => world.query(request(MethodKind::Query)),
+        "send" => {
+            let id = world.send(request(MethodKind::Update), delay_ms)?;
+            Ok(Json::from(serde_json::Value::from(id).to_string()))
+        }
+        _ => world.call(request(MethodKind::Update)),
+    }
+}
+
+impl Stage {
+    /// Asks the world, and gives what came of it as testing.js reads it. Nothing unwinds through the
+    /// interpreter.
+    fn with(&self, ask: impl FnOnce(&mut dyn World) -> Result<Json, Failed>) -> String {
+        let mut world = self.world.borrow_mut();
+        let Some(world) = world.as_mut() else {
+            return "bno test runs now: what asks entities stands within a test".to_owned();
+        };
+        let answered = catch_unwind(AssertUnwindSafe(|| ask(world.as_mut())));
+        match answered.unwrap_or_else(|_| Err(broken("the node under test failed"))) {
+            Ok(value) => said(&value),
+            Err(Failed::Rejected(rejection)) => {
+                let details = rejection.details.as_deref().unwrap_or(b"null");
+                let texts = serde_json::json!([rejection.code, rejection.message]).to_string();
+                let details = String::from_utf8_lossy(details);
+                format!("r{},{details}]", texts.trim_end_matches(']'))
+            }
+            Err(Failed::Broken(message)) => format!("b{message}"),
+        }
+    }
+}
+
+/// A value, unless JavaScript would change it.
+fn said(value: &Json) -> String {
+    match numbers::inexact(value) {
+        Some(number) => format!("bthe value holds {number}, which is no JavaScript number"),
+        None => format!("v{}", String::from_utf8_lossy(value)),
+    }
+}
