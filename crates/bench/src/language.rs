@@ -88,7 +88,24 @@ const SCRIPTS: &[(What, Module)] = &[
 ];
 
 /// Those that are there as WebAssembly components.
-const COMPONENTS: &[(What, Module)] = &[];
+const COMPONENTS: &[(What, Module)] = &[
+    (
+        What::Transfer,
+        script(
+            "transfer",
+            "transfer.wasm",
+            include_bytes!("../../hosts/tests/fixtures/transfer.wasm"),
+        ),
+    ),
+    (
+        What::Smallbank,
+        script(
+            "smallbank",
+            "smallbank.wasm",
+            include_bytes!("../../hosts/tests/fixtures/smallbank.wasm"),
+        ),
+    ),
+];
 
 const fn script(name: &'static str, file: &'static str, bytes: &'static [u8]) -> Module {
     Module { name, file, bytes }

@@ -148,7 +148,7 @@ pub fn main(entities: Entities) -> std::process::ExitCode {
 }
 
 /// What runs modules in this program: those of the languages whose features it was built with.
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", not(target_arch = "wasm32")))]
 pub fn hosting() -> ordain_cli::Hosting {
     ordain_cli::Hosting {
         modules: std::sync::Arc::new(ordain_hosts::Hosts::default()),
@@ -156,6 +156,12 @@ pub fn hosting() -> ordain_cli::Hosting {
         types: ordain_hosts::javascript::TYPES,
         #[cfg(not(feature = "javascript"))]
         types: "",
+        #[cfg(feature = "javascript")]
+        tests: Some(std::sync::Arc::new(
+            ordain_hosts::javascript::JavaScript::new(),
+        )),
+        #[cfg(not(feature = "javascript"))]
+        tests: None,
     }
 }
 
