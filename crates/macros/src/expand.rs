@@ -272,7 +272,7 @@ fn definition(at: usize, method: &Method) -> TokenStream {
         quote! { __ordain::param(#name, #schema, #required) }
     });
     let result = types::result_schema(&method.output);
-    let params = quote! { ::std::vec![#(#params),*] };
+    let params = quote! { || ::std::vec![#(#params),*] };
     quote_spanned! { ident.span() =>
         __ordain::method(#name, #kind, #params, #result, #run)
     }

@@ -55,7 +55,7 @@ fn told(error: &wasmtime::Error, refused: bool) -> (FaultKind, String) {
                  gave up"
             ),
         ),
-        Some(trap) => (FaultKind::Trap, format!("the module trapped: {trap}")),
+        Some(trap) => (FaultKind::Trap, format!("the module's code failed: {trap}")),
         None => (
             FaultKind::Trap,
             format!(

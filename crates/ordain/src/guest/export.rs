@@ -1,6 +1,7 @@
 //! What a module answers: what it brings, and the value of one method.
 
 use std::panic;
+use std::sync::Once;
 
 use ordain_types::MethodKind;
 
@@ -55,9 +56,12 @@ const SDK: &str = "0.1";
 
 /// What a panic says is the message of the fault; without this it would be a trap without words.
 fn report_panics() {
-    panic::set_hook(Box::new(|info| {
-        log::fault(log::FaultKind::Panic, &info.to_string());
-    }));
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        panic::set_hook(Box::new(|info| {
+            log::fault(log::FaultKind::Panic, &info.to_string());
+        }))
+    });
 }
 
 fn described(listed: &Listed) -> export::EntityType {
@@ -77,7 +81,7 @@ fn method(def: MethodDef) -> export::Method {
             MethodKind::Query => export::Kind::Query,
             MethodKind::Update => export::Kind::Update,
         },
-        params: Some(def.params.into_iter().map(param).collect()),
+        params: Some((def.params)().into_iter().map(param).collect()),
         returns: def.returns.to_owned(),
     }
 }

@@ -11,7 +11,8 @@ use super::tx::Tx;
 pub struct MethodDef {
     pub(super) name: &'static str,
     pub(super) kind: MethodKind,
-    pub(super) params: Vec<ParamDef>,
+    /// Made when the module describes itself, and for no call.
+    pub(super) params: fn() -> Vec<ParamDef>,
     pub(super) returns: &'static str,
     pub(super) run: Box<dyn Fn(&mut Tx, &str) -> Result<Json, Rejection>>,
 }
@@ -32,17 +33,19 @@ pub fn param(name: &'static str, schema: &'static str, required: bool) -> ParamD
     }
 }
 
-/// The definition of a method whose arguments are an `A` and whose value is an `R`.
-pub fn method<A, R>(
+/// The definition of a method whose arguments are an `A` and whose value is an `R`. Nothing is allocated
+/// for it: `run` captures nothing.
+pub fn method<A, R, F>(
     name: &'static str,
     kind: MethodKind,
-    params: Vec<ParamDef>,
+    params: fn() -> Vec<ParamDef>,
     returns: &'static str,
-    run: fn(&mut Tx, A) -> Result<R, Rejection>,
+    run: F,
 ) -> MethodDef
 where
     A: DeserializeOwned + 'static,
     R: Serialize + 'static,
+    F: Fn(&mut Tx, A) -> Result<R, Rejection> + 'static,
 {
     MethodDef {
         name,
