@@ -178,3 +178,40 @@ declare module "ordain" {
       : never;
   };
 }
+
+/**
+ * What the tests beside a module import; `ordain test` runs them. The tests of bank.ts are in bank.test.ts.
+ */
+declare module "ordain/test" {
+  export { Rejection } from "ordain";
+
+  /**
+   * What a test acts on: a node of its own, in memory, with the module deployed and nothing in it. Its time
+   * stands still until the test lets it pass; what is due at once has happened when a call gives its value.
+   */
+  export interface Test {
+    /** Calls a method and gives its value. A rejection is thrown; a fault throws an Error that says what and where. */
+    call(type: string, key: string, method: string, args?: object): any;
+    /** The same for a query, and for nothing else. */
+    query(type: string, key: string, method: string, args?: object): any;
+    /** Asks for a call later and gives the send's id. */
+    send(type: string, key: string, method: string, args?: object, options?: import("ordain").SendOptions): string;
+    /** Lets time pass, milliseconds or a text such as "1h", and happen what comes due. */
+    advance(time: number | `${number}${"ms" | "s" | "m" | "h" | "d"}`): void;
+    /** The state of an entity, `account/alice`; null before its first write. */
+    state(entity: string): any;
+    /** The node's time in milliseconds since 1970, UTC. */
+    now(): number;
+    /** Prints something beside the test's result; `console.log` does the same. */
+    log(...values: unknown[]): void;
+    /** Runs a function that is to be rejected with this code, fails if it is not, and gives the rejection. */
+    expectRejection(code: string, run: () => unknown): import("ordain").Rejection;
+  }
+
+  /** Notes a test. Each runs alone: the file is started anew for it. */
+  export function test(name: string, run: (t: Test) => void | Promise<void>): void;
+  /** Fails unless the condition holds. */
+  export function assert(condition: unknown, message?: string): asserts condition;
+  /** Fails unless both are the same as JSON has it: names that hold undefined are not there. */
+  export function assertEquals(actual: unknown, expected: unknown, message?: string): void;
+}

@@ -150,7 +150,7 @@ fn what_fails_says_where_and_why() {
     );
     fails(
         "/* ü */ assert(false);",
-        "a.test.ts:2:29: what is asserted does not hold",
+        "a.test.ts:2:36: what is asserted does not hold",
     );
     fails("assert('', 'no text');", ": no text");
     fails("null.x;", "TypeError: cannot read property 'x' of null");
@@ -258,8 +258,8 @@ fn a_script_that_holds_no_tests_to_run_says_why() {
         "a.test.ts:2:3: ReferenceError: nothing is not defined",
     );
     refused(
-        "import { test } from 'vitest';",
-        "a.test.ts:1:10: `vitest` is not here",
+        "import { test } from 'vitest'; test();",
+        "a.test.ts:1:22: `vitest` is not here",
     );
     refused("import { tset } from 'ordain/test'; tset();", "tset");
     refused(
