@@ -438,21 +438,20 @@ impl Executor {
         Ok(executed)
     }
 
-    /// Tells people what ran and what it said.
+    /// Tells people what ran and what it said: whoever listens, else the server's log.
     fn tell<'a>(&mut self, outcome: &'a Outcome, heard: impl FnOnce(&'a Outcome) -> Heard<'a>) {
-        for line in self.engine.take_logs() {
+        let lines = self.engine.take_logs();
+        if let Some(listener) = &self.listener {
+            lines.iter().for_each(|line| listener.heard(Heard::Said(line)));
+            return listener.heard(heard(outcome));
+        }
+        for line in lines {
             tracing::info!(at = %line.at, "{}", line.message);
-            if let Some(listener) = &self.listener {
-                listener.heard(Heard::Said(&line));
-            }
         }
         if let Outcome::Fault(fault) = outcome
             && !fault.trace.is_empty()
         {
             tracing::warn!(%fault, trace = %fault.trace, "a module's method failed");
-        }
-        if let Some(listener) = &self.listener {
-            listener.heard(heard(outcome));
         }
     }
 

@@ -13,7 +13,7 @@ use ordain_api::modules::wasm_source;
 use ordain_client::ModuleSource;
 use ordain_node::{Catalog, Modules};
 use ordain_types::script::{Ran, Runs, Scripts, World};
-use ordain_types::{ModuleName, Package, Source, SourceError};
+use ordain_types::{ModuleName, Package, Source};
 
 use super::serve::modules_only;
 use crate::command::{Context, ExtraCommand};
