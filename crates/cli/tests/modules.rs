@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         let hosting = ordain_cli::Hosting {
             modules: Arc::new(Host),
             types: TYPES,
+            tests: None,
         };
         return ordain_cli::run_hosting(Catalog::default(), hosting, Vec::new());
     }

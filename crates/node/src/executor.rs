@@ -442,7 +442,9 @@ impl Executor {
     fn tell<'a>(&mut self, outcome: &'a Outcome, heard: impl FnOnce(&'a Outcome) -> Heard<'a>) {
         let lines = self.engine.take_logs();
         if let Some(listener) = &self.listener {
-            lines.iter().for_each(|line| listener.heard(Heard::Said(line)));
+            lines
+                .iter()
+                .for_each(|line| listener.heard(Heard::Said(line)));
             return listener.heard(heard(outcome));
         }
         for line in lines {

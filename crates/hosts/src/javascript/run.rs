@@ -111,10 +111,7 @@ pub fn run(
         resume_unwind(caught);
     }
     if let Some(broken) = count.meter.broken() {
-        match careful {
-            true => throw(tx, Thrown::broken(broken, "in one call from outside it")),
-            false => tx.run_carefully(),
-        }
+        throw(tx, Thrown::broken(broken, "in one call from outside it"));
     }
     match ended {
         Ok(value) => Ok(value),
@@ -123,7 +120,12 @@ pub fn run(
     }
 }
 
+/// Ends the transaction with what was thrown, if this run counts. A warm one may have failed for want of
+/// something (stack, say, within the interpreter's own functions) that it names otherwise or not at all.
 fn throw(tx: &mut Tx, thrown: Thrown) -> ! {
+    if !tx.careful() {
+        tx.run_carefully();
+    }
     tx.fault_traced(thrown.kind, thrown.full(), thrown.trace())
 }
 

@@ -4,6 +4,11 @@
 //! Scripts are not modules: nothing of them is kept or replayed, so none of the rules of modules hold for
 //! them, and their limits only bring back what would never end.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a failure is made once a test, and told"
+)]
+
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;

@@ -17,12 +17,15 @@ use super::code::{Code, CodeId};
 use super::method::Target;
 use super::world::{Manifest, Rejection};
 
+/// A method's call: entity type, method and arguments in, value or rejection out.
+type Invoke = TypedFunc<(Arc<str>, Arc<str>, Arc<str>), (Result<String, Rejection>,)>;
+
 /// An instance.
 pub(super) struct Instance {
     pub code: CodeId,
     store: Store<Data>,
     component: Component,
-    invoke: TypedFunc<(Arc<str>, Arc<str>, Arc<str>), (Result<String, Rejection>,)>,
+    invoke: Invoke,
 }
 
 /// What the functions that a module imports find beside its memory.
