@@ -44,4 +44,5 @@ pub use call::{Call, Reply, json_request};
 pub use client::{Builder, Client};
 pub use error::{Answer, Error};
 pub use modules::ModuleSource;
+pub use ordain_api::modules::ModuleFiles;
 pub use stream::{Completion, InFlight, Sink, Stream, StreamOptions};

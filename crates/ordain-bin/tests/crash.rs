@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ordain::client::Client;
+use ordain::client::{Client, ModuleFiles, ModuleSource};
 use ordain::{IdempotencyKey, Key};
 use ordain_example_transfer::{Account, Bank};
+use ordain_types::ModuleName;
 
 const KILLS: usize = 5;
 const CLIENTS: u64 = 8;
@@ -22,13 +23,14 @@ const OPENING_BALANCE: i64 = 1_000_000;
 struct Server(Child);
 
 impl Server {
-    /// Starts one; `port` 0 lets it choose. Gives the port.
-    fn start(dir: &Path, port: u16) -> (Self, u16) {
+    /// Starts one, with these flags more; `port` 0 lets it choose. Gives the port.
+    fn start(dir: &Path, port: u16, flags: &[&str]) -> (Self, u16) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ordain"));
         let port = port.to_string();
         command
             .args(["serve", "--port", &port, "--dir"])
             .arg(dir)
+            .args(flags)
             .current_dir(dir);
         command
             .stdout(Stdio::piped())
@@ -109,11 +111,84 @@ fn account(n: u64) -> Key {
     Key::new(&format!("common-{n}")).expect("a key")
 }
 
+/// The bank in TypeScript: the same types and methods as those compiled in. Each number is another
+/// module, which does the same.
+fn bank(number: u32) -> ModuleSource {
+    let text = include_str!("../../../examples/bank.ts");
+    let text = format!("{text}// {number}\n");
+    ModuleSource::Files(ModuleFiles {
+        main: "bank.ts".to_owned(),
+        files: [("bank.ts".to_owned(), text)].into(),
+    })
+}
+
+/// Deploys one version after the other until told to stop. Gives how many were acknowledged.
+async fn deployer(url: String, ledger: Arc<Ledger>) -> u32 {
+    let client = Client::builder(&url)
+        .retries(u32::MAX)
+        .build()
+        .expect("a client");
+    let name = ModuleName::new("bank").expect("a name");
+    let mut last = 0;
+    for number in 1.. {
+        if ledger.done.load(Ordering::Relaxed) {
+            return last;
+        }
+        let deployed = client.deploy(&name, &bank(number), false).await;
+        let version = deployed.expect("in force in the end").version;
+        assert!(version > last, "version {version} after {last}");
+        last = version;
+    }
+    unreachable!("there are numbers enough")
+}
+
+#[test]
+fn killed_while_modules_change_it_loses_nothing_and_repeats_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let flags = ["--modules-only"];
+    let (mut server, port) = Server::start(dir.path(), 0, &flags);
+    let url = format!("http://127.0.0.1:{port}");
+    let ledger = Arc::new(Ledger::default());
+    let zeros = vec![0; CLIENTS as usize];
+    *ledger.deposits.lock().expect("no panic") = zeros;
+    let name = ModuleName::new("bank").expect("a name");
+    runtime.block_on(async {
+        let client = Client::new(&url).expect("a client");
+        let first = client.deploy(&name, &bank(0), false).await;
+        assert_eq!(first.expect("it compiles").version, 1);
+        open_accounts(&url).await;
+    });
+    let deployments = runtime.spawn(deployer(url.clone(), ledger.clone()));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| runtime.spawn(client(number, url.clone(), ledger.clone())))
+        .collect();
+    for _ in 0..KILLS {
+        wait_for_calls(&ledger, &clients);
+        server.kill();
+        server = Server::start(dir.path(), port, &flags).0;
+    }
+    wait_for_calls(&ledger, &clients);
+    ledger.done.store(true, Ordering::Relaxed);
+    for client in clients {
+        runtime.block_on(client).expect("no client failed");
+    }
+    let last = runtime.block_on(deployments).expect("no deployment failed");
+    assert!(last as usize > KILLS, "only {last} versions were deployed");
+    runtime.block_on(async {
+        check(&url, &ledger).await;
+        let client = Client::new(&url).expect("a client");
+        let module = client.module(&name).await.expect("it is there");
+        let in_force = module.in_force.expect("in force").version;
+        assert_eq!(in_force, last, "what was acknowledged last");
+    });
+}
+
 #[test]
 fn killed_again_and_again_it_loses_nothing_and_repeats_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let (mut server, port) = Server::start(dir.path(), 0);
+    let (mut server, port) = Server::start(dir.path(), 0, &[]);
     let url = format!("http://127.0.0.1:{port}");
     let ledger = Arc::new(Ledger::default());
     ledger
@@ -129,7 +204,7 @@ fn killed_again_and_again_it_loses_nothing_and_repeats_nothing() {
     for _ in 0..KILLS {
         wait_for_calls(&ledger, &clients);
         server.kill();
-        server = Server::start(dir.path(), port).0;
+        server = Server::start(dir.path(), port, &[]).0;
     }
     wait_for_calls(&ledger, &clients);
     ledger.done.store(true, Ordering::Relaxed);
