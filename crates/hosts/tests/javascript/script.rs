@@ -264,7 +264,7 @@ fn a_script_that_holds_no_tests_to_run_says_why() {
     refused("import { tset } from 'ordain/test'; tset();", "tset");
     refused(
         "import { test } from 'ordain/test'; test('x');",
-        "a.test.ts:1:41: TypeError: test(name, run)",
+        "a.test.ts:1:36: TypeError: test(name, run)",
     );
     refused("for (;;) {}", "runs on and on");
     refused("await new Promise(() => {});", "a.test.ts");
