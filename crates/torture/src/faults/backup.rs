@@ -182,7 +182,7 @@ fn restored(scene: &mut Scene, file: &Path, hash: &str) -> anyhow::Result<()> {
 fn other_formats(scene: &mut Scene) -> anyhow::Result<()> {
     let from = scene.setup.data.clone();
     scene.kill()?;
-    for format in [0, 2, 99] {
+    for format in [0, 3, 99] {
         let dir = scene.root.join("other-format");
         copy(&from, &dir)?;
         fs::write(dir.join("ordain"), format!("{DIRECTORY} {format}\n"))?;
