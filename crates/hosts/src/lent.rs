@@ -1,5 +1,6 @@
 //! The running transaction, lent to functions that foreign code calls: between them and the method that
-//! was begun stand frames of a sandbox, through which no Rust reference passes.
+//! was begun stand frames of an interpreter or a sandbox, through which no Rust reference passes. All
+//! hosts on a thread lend by this one place, whoever calls whom.
 
 #![expect(
     unsafe_code,
@@ -32,6 +33,7 @@ pub(crate) fn lend<R>(tx: &mut Tx, run: impl FnOnce() -> R) -> R {
 }
 
 /// Lends nothing while `run` runs.
+#[cfg(feature = "wasm")]
 pub(crate) fn lend_nothing<R>(run: impl FnOnce() -> R) -> R {
     let _restore = Restore(TX.take());
     run()

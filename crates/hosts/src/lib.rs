@@ -14,7 +14,7 @@
 #[cfg(feature = "javascript")]
 pub mod javascript;
 pub mod json_state;
-#[cfg(feature = "wasm")]
+#[cfg(any(feature = "javascript", feature = "wasm"))]
 mod lent;
 mod modules;
 pub mod native;

@@ -4,15 +4,14 @@
 #[path = "../../engine/tests/common/toy.rs"]
 mod toy;
 
-use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use ordain_log::disk::{Fault, MemoryDisk};
+use ordain_log::disk::MemoryDisk;
 use ordain_node::{
-    CallError, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener, Node, Options,
-    Refused, TestNode, VirtualClock,
+    CallError, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener, Module, Node,
+    Options, Refused, TestNode, VirtualClock,
 };
 use ordain_store::MemoryStore;
 use ordain_types::module::How;
@@ -239,18 +238,26 @@ fn a_deployment_whose_write_fails_is_not_in_force() {
     let (node, _) = opened.expect("it opens");
     version(&node, "m", &counter(1));
     assert_eq!(call(&node, "counter/a", "add"), Ok(1));
-    let broken = Fault::Sync {
-        kind: ErrorKind::Other,
-    };
-    disk.inject(0, broken);
+    // Not a single planned fault: making the next segment beside it could take that away.
+    disk.stop_after(0);
     let failed = deploy(&node, "m", &counter(10));
     assert!(
         matches!(failed, Err(DeployError::Unavailable(_))),
         "{failed:?}"
     );
-    let in_force = node.catalog().module(&name("m")).expect("in force").version;
-    assert_eq!(in_force, 1);
+    // The committer told of the failure; until the executor has heard of it too, reads are refused.
+    let statuses = loop {
+        match node.modules() {
+            Ok(statuses) => break statuses,
+            Err(DeployError::Unavailable(_)) => thread::yield_now(),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let in_force = |module: Option<&Module>| module.expect("in force").version;
+    assert_eq!(in_force(statuses[0].in_force.as_ref()), 1);
+    assert_eq!(in_force(node.catalog().module(&name("m"))), 1);
     drop(node);
+    disk.kill();
     let opened = Node::open_on(disk, store, catalog(), options, &mut |_| {});
     let (node, _) = opened.expect("it opens again");
     let next = call(&node, "counter/a", "add").expect("it is called");

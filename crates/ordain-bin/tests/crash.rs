@@ -12,6 +12,8 @@ use ordain::client::{Client, ModuleFiles, ModuleSource};
 use ordain::{IdempotencyKey, Key};
 use ordain_example_transfer::{Account, Bank};
 use ordain_types::ModuleName;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 const KILLS: usize = 5;
 const CLIENTS: u64 = 8;
@@ -51,7 +53,7 @@ impl Server {
     }
 
     /// As `kill -9`: no handler runs, nothing is flushed.
-    fn kill(mut self) {
+    fn kill(&mut self) {
         self.0.kill().expect("it is ours");
         self.0.wait().expect("it is gone");
     }
@@ -142,78 +144,82 @@ async fn deployer(url: String, ledger: Arc<Ledger>) -> u32 {
     unreachable!("there are numbers enough")
 }
 
-#[test]
-fn killed_while_modules_change_it_loses_nothing_and_repeats_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let flags = ["--modules-only"];
-    let (mut server, port) = Server::start(dir.path(), 0, &flags);
-    let url = format!("http://127.0.0.1:{port}");
-    let ledger = Arc::new(Ledger::default());
-    let zeros = vec![0; CLIENTS as usize];
-    *ledger.deposits.lock().expect("no panic") = zeros;
-    let name = ModuleName::new("bank").expect("a name");
-    runtime.block_on(async {
-        let client = Client::new(&url).expect("a client");
-        let first = client.deploy(&name, &bank(0), false).await;
-        assert_eq!(first.expect("it compiles").version, 1);
-        open_accounts(&url).await;
-    });
-    let deployments = runtime.spawn(deployer(url.clone(), ledger.clone()));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|number| runtime.spawn(client(number, url.clone(), ledger.clone())))
-        .collect();
-    for _ in 0..KILLS {
+/// Servers of one directory, killed one after the other while clients call them.
+struct Life {
+    dir: TempDir,
+    runtime: Runtime,
+    server: Server,
+    port: u16,
+    flags: &'static [&'static str],
+    ledger: Arc<Ledger>,
+}
+
+impl Life {
+    fn begin(flags: &'static [&'static str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (server, port) = Server::start(dir.path(), 0, flags);
+        let ledger = Ledger {
+            deposits: Mutex::new(vec![0; CLIENTS as usize]),
+            ..Ledger::default()
+        };
+        Self {
+            dir,
+            runtime: Runtime::new().expect("a runtime"),
+            server,
+            port,
+            flags,
+            ledger: Arc::new(ledger),
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills and starts again, lets everyone come to an end, and checks what the clients know.
+    fn kill_and_check(&mut self) {
+        let (url, ledger) = (self.url(), self.ledger.clone());
+        self.runtime.block_on(open_accounts(&url));
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|number| (self.runtime).spawn(client(number, url.clone(), ledger.clone())))
+            .collect();
+        for _ in 0..KILLS {
+            wait_for_calls(&ledger, &clients);
+            self.server.kill();
+            (self.server, _) = Server::start(self.dir.path(), self.port, self.flags);
+        }
         wait_for_calls(&ledger, &clients);
-        server.kill();
-        server = Server::start(dir.path(), port, &flags).0;
+        ledger.done.store(true, Ordering::Relaxed);
+        for client in clients {
+            let ended = self.runtime.block_on(client);
+            ended.expect("no client found anything wrong");
+        }
+        self.runtime.block_on(check(&url, &ledger));
     }
-    wait_for_calls(&ledger, &clients);
-    ledger.done.store(true, Ordering::Relaxed);
-    for client in clients {
-        runtime.block_on(client).expect("no client failed");
-    }
-    let last = runtime.block_on(deployments).expect("no deployment failed");
-    assert!(last as usize > KILLS, "only {last} versions were deployed");
-    runtime.block_on(async {
-        check(&url, &ledger).await;
-        let client = Client::new(&url).expect("a client");
-        let module = client.module(&name).await.expect("it is there");
-        let in_force = module.in_force.expect("in force").version;
-        assert_eq!(in_force, last, "what was acknowledged last");
-    });
 }
 
 #[test]
 fn killed_again_and_again_it_loses_nothing_and_repeats_nothing() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let (mut server, port) = Server::start(dir.path(), 0, &[]);
-    let url = format!("http://127.0.0.1:{port}");
-    let ledger = Arc::new(Ledger::default());
-    ledger
-        .deposits
-        .lock()
-        .expect("no panic")
-        .resize(CLIENTS as usize, 0);
+    Life::begin(&[]).kill_and_check();
+}
 
-    runtime.block_on(open_accounts(&url));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|number| runtime.spawn(client(number, url.clone(), ledger.clone())))
-        .collect();
-    for _ in 0..KILLS {
-        wait_for_calls(&ledger, &clients);
-        server.kill();
-        server = Server::start(dir.path(), port, &[]).0;
-    }
-    wait_for_calls(&ledger, &clients);
-    ledger.done.store(true, Ordering::Relaxed);
-    for client in clients {
-        runtime
-            .block_on(client)
-            .expect("no client found anything wrong");
-    }
-    runtime.block_on(check(&url, &ledger));
+#[test]
+fn killed_while_modules_change_it_loses_nothing_and_repeats_nothing() {
+    let mut life = Life::begin(&["--modules-only"]);
+    let (url, name) = (life.url(), ModuleName::new("bank").expect("a name"));
+    let asking = Client::new(&url).expect("a client");
+    let source = bank(0);
+    let first = asking.deploy(&name, &source, false);
+    let first = life.runtime.block_on(first).expect("it compiles");
+    assert_eq!(first.version, 1);
+    let deployments = life.runtime.spawn(deployer(url, life.ledger.clone()));
+    life.kill_and_check();
+    let last = life.runtime.block_on(deployments);
+    let last = last.expect("no deployment failed");
+    assert!(last as usize > KILLS, "only {last} versions were deployed");
+    let module = life.runtime.block_on(asking.module(&name));
+    let in_force = module.expect("it is there").in_force.expect("in force");
+    assert_eq!(in_force.version, last, "what was acknowledged last");
 }
 
 /// Waits until the clients got so many answers more.

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use ordain_types::id::uuid_text;
 use ordain_types::{
     EntityId, EntityType, FaultKind, Key, Method, Ready, Request, RequestError, RequestParts,
     SendId, Seq, Timestamp,
@@ -255,15 +256,7 @@ impl<'a, S> QueryContext<'a, S> {
 
     /// A new UUID (version 7, RFC 9562), as text with hyphens.
     pub fn uuid(&mut self) -> String {
-        let digits = format!("{:032x}", self.tx.uuid());
-        let parts = [
-            &digits[..8],
-            &digits[8..12],
-            &digits[12..16],
-            &digits[16..20],
-            &digits[20..],
-        ];
-        parts.join("-")
+        uuid_text(self.tx.uuid())
     }
 
     /// The transaction's seq; in a query, that of the last command it sees.

@@ -19,7 +19,7 @@ usage: ordain-sim --seeds N [--from S] [--minutes M] [--world WORLD] [--jobs J]
   --from S       the first seed (default 0)
   --minutes M    begin no seed after so many minutes
   --seed X       run one seed and print what happens, step by step
-  --world WORLD  engine, node, javascript, mixed or all (default all)
+  --world WORLD  engine, node, javascript, wasm, mixed or all (default all)
   --jobs J       threads, each with a seed of its own (default: one for each core)
   --help         print this
 

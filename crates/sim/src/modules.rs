@@ -1,14 +1,17 @@
-//! Modules of simulated worlds: releases of the interpreter in `modules/programs.ts`, which differ in what they
-//! export and in nothing that shows, or in what a deployment is about: the version of the state's shape,
-//! whether it migrates, what a method takes. What deploying one means is not known here.
+//! Modules of simulated worlds: releases of the interpreters in `modules/programs.ts` and `modules/wasm`, which
+//! differ in what they export and in nothing that shows, or in what a deployment is about: the version of the
+//! state's shape, whether it migrates, what a method takes. What deploying one means is not known here.
 
-use std::sync::{Arc, LazyLock};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use ordain_engine::{Catalog, Modules};
-use ordain_hosts::Hosts;
+use ordain_engine::{Catalog, Modules, TypeDef};
+use ordain_hosts::javascript::{self, JavaScript};
+use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::{self, File, Language, ModuleHash};
-use ordain_types::{Package, Source};
+use ordain_types::{Package, Source, SourceError};
 
 use crate::generate::Dialect;
 use crate::host;
@@ -37,6 +40,8 @@ pub struct Shape {
     pub migrates: bool,
     /// Whether `run` wants an argument that no program has.
     pub strict: bool,
+    /// Whether an instance may serve many transactions, where that is asked.
+    pub reuse: bool,
     /// What tells it from releases that are alike.
     pub comment: &'static str,
 }
@@ -46,14 +51,16 @@ const PLAIN: Shape = Shape {
     version: 1,
     migrates: false,
     strict: false,
-    comment: "a release",
+    reuse: false,
+    comment: "first",
 };
 
 /// What there is of each set of types.
 const SHAPES: [Shape; 6] = [
     PLAIN,
     Shape {
-        comment: "the same once more",
+        reuse: true,
+        comment: "again",
         ..PLAIN
     },
     Shape {
@@ -77,38 +84,92 @@ const SHAPES: [Shape; 6] = [
 
 const TYPES: [&[&str]; 3] = [&["alpha", "beta"], &["alpha"], &["beta"]];
 
-/// Every release in JavaScript.
-pub fn javascript() -> &'static [Release] {
-    static RELEASES: LazyLock<Vec<Release>> = LazyLock::new(|| {
-        let host = Hosts::default();
+/// Every release of a language.
+pub fn releases(language: Language) -> &'static [Release] {
+    let made = slot(language).get_or_init(|| {
         let shapes = TYPES
             .iter()
             .flat_map(|types| SHAPES.map(|shape| Shape { types, ..shape }));
-        shapes.map(|shape| release(&host, shape)).collect()
+        shapes.map(|shape| release(language, shape)).collect()
     });
-    &RELEASES
+    made
+}
+
+fn slot(language: Language) -> &'static OnceLock<Vec<Release>> {
+    static SLOTS: [OnceLock<Vec<Release>>; 2] = [OnceLock::new(), OnceLock::new()];
+    match language {
+        Language::JavaScript => &SLOTS[0],
+        Language::Wasm => &SLOTS[1],
+    }
 }
 
 /// The release of a package.
 pub fn find(hash: &ModuleHash) -> &'static Release {
-    let found = javascript().iter().find(|release| release.hash == *hash);
+    let made = [Language::JavaScript, Language::Wasm].map(|it| slot(it).get());
+    let mut all = made.into_iter().flatten().flatten();
+    let found = all.find(|release| release.hash == *hash);
     found.expect("only releases are deployed")
 }
 
-/// A host that has compiled nothing yet.
+/// A host that has compiled no JavaScript yet. To compile WebAssembly takes too long to do it again in each
+/// process of a life: that is done once on each thread, which also gives it a pool of instances of its own.
+struct HostHere {
+    javascript: JavaScript,
+    wasm: Arc<WasmHost>,
+}
+
+thread_local! {
+    static WASM: (Arc<WasmHost>, RefCell<BTreeMap<ModuleHash, Vec<TypeDef>>>) =
+        (Arc::new(WasmHost::new(None)), RefCell::default());
+}
+
+impl HostHere {
+    fn new() -> Self {
+        Self {
+            javascript: JavaScript::new(),
+            wasm: WASM.with(|(host, _)| host.clone()),
+        }
+    }
+}
+
+impl Modules for HostHere {
+    fn compile(&self, source: &Source) -> Result<Package, SourceError> {
+        match source.main.ends_with(".wasm") {
+            true => self.wasm.compile(source),
+            false => self.javascript.compile(source),
+        }
+    }
+
+    fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
+        match package.manifest.language {
+            Language::JavaScript => self.javascript.load(hash, package),
+            Language::Wasm => WASM.with(|(host, kept)| {
+                let types = host.load(hash, package)?;
+                kept.borrow_mut().insert(hash, types.clone()); // so that it stays compiled
+                Ok(types)
+            }),
+        }
+    }
+}
+
+/// What runs modules in a process that begins.
 pub fn new_host() -> Arc<dyn Modules> {
-    Arc::new(Hosts::default())
+    Arc::new(HostHere::new())
 }
 
-/// Drops what this thread keeps of modules for the next calls, as the end of a process does.
+/// Drops what this thread keeps of JavaScript for the next calls, as the end of a process does.
 pub fn forget() {
-    ordain_hosts::javascript::clear();
+    javascript::clear();
 }
 
-fn release(host: &dyn Modules, shape: Shape) -> Release {
-    let package = host.compile(&source(shape));
+fn release(language: Language, shape: Shape) -> Release {
+    let source = match language {
+        Language::JavaScript => typescript(shape),
+        Language::Wasm => component(shape),
+    };
+    let package = HostHere::new().compile(&source);
     let package = package.unwrap_or_else(|error| panic!("{shape:?} does not compile: {error}"));
-    let language = package.manifest.language;
+    assert_eq!(package.manifest.language, language);
     check(&package, shape);
     let package = package.encode();
     Release {
@@ -137,7 +198,41 @@ fn check(package: &Package, shape: Shape) {
     }
 }
 
-fn source(shape: Shape) -> Source {
+/// The built component with another release written into it: see `modules/wasm/src/shape.rs`.
+fn component(shape: Shape) -> Source {
+    const MARK: &[u8] = b"ordain-sim release: ";
+    const BYTES: usize = 96;
+    let Shape {
+        types,
+        version,
+        comment,
+        ..
+    } = shape;
+    let or_dash = |is: bool, word| if is { word } else { "-" };
+    let text = format!(
+        "{} {version} {} {} {} {comment}",
+        types.join(","),
+        or_dash(shape.migrates, "migrates"),
+        or_dash(shape.strict, "strict"),
+        or_dash(shape.reuse, "reuse"),
+    );
+    let mut bytes = include_bytes!("../modules/programs.wasm").to_vec();
+    let mut windows = bytes.windows(BYTES);
+    let at = windows.position(|it| it.starts_with(MARK) && it.ends_with(b"   "));
+    let at = at.expect("the component has room for a release") + MARK.len();
+    let room = &mut bytes[at..at + BYTES - MARK.len()];
+    room.fill(b' ');
+    room[..text.len()].copy_from_slice(text.as_bytes());
+    Source {
+        main: "programs.wasm".to_owned(),
+        files: vec![File {
+            path: "programs.wasm".to_owned(),
+            bytes: bytes.into(),
+        }],
+    }
+}
+
+fn typescript(shape: Shape) -> Source {
     let file = |path: &str, text: String| File {
         path: path.to_owned(),
         bytes: text.into(),
@@ -182,12 +277,20 @@ fn main(shape: Shape) -> String {
 pub struct Cast {
     /// Those that the program brings; all others are modules'.
     pub native: &'static [&'static str],
+    /// What modules may be written in.
+    pub languages: &'static [Language],
 }
 
 impl Cast {
     /// Whether there are modules.
     pub fn has_modules(self) -> bool {
         self.native.len() < host::TYPES.len()
+    }
+
+    /// What may be deployed.
+    pub fn releases(self) -> Vec<&'static Release> {
+        let languages = self.languages.iter();
+        languages.flat_map(|language| releases(*language)).collect()
     }
 
     /// What its programs may be made of.

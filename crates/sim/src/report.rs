@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ordain_types::BatchDigest;
+use ordain_types::module::Language;
 
 use crate::chance::Chance;
 use crate::compare::Difference;
@@ -120,13 +121,21 @@ pub enum World {
     Node,
     /// An engine alone, all entity types in modules in JavaScript.
     JavaScript,
-    /// An engine alone, one entity type native and one in a module in JavaScript.
+    /// An engine alone, all entity types in modules of WebAssembly.
+    Wasm,
+    /// An engine alone, with entity types of several kinds: native, and in modules in one language or both.
     Mixed,
 }
 
 impl World {
     /// Every kind.
-    pub const ALL: [World; 4] = [World::Engine, World::Node, World::JavaScript, World::Mixed];
+    pub const ALL: [World; 5] = [
+        World::Engine,
+        World::Node,
+        World::JavaScript,
+        World::Wasm,
+        World::Mixed,
+    ];
 
     /// As the command line calls it.
     pub fn name(self) -> &'static str {
@@ -134,6 +143,7 @@ impl World {
             World::Engine => "engine",
             World::Node => "node",
             World::JavaScript => "javascript",
+            World::Wasm => "wasm",
             World::Mixed => "mixed",
         }
     }
@@ -156,10 +166,25 @@ impl World {
 
     fn run_on(self, chance: Chance, seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
         match self {
-            World::Engine => crate::run::run(chance, seed, scope, |_| Cast { native: &TYPES }),
-            World::JavaScript => crate::run::run(chance, seed, scope, |_| Cast { native: &[] }),
+            World::Engine => crate::run::run(chance, seed, scope, |_| Cast {
+                native: &TYPES,
+                languages: &[],
+            }),
+            World::JavaScript => crate::run::run(chance, seed, scope, |_| Cast {
+                native: &[],
+                languages: &[Language::JavaScript],
+            }),
+            World::Wasm => crate::run::run(chance, seed, scope, |_| Cast {
+                native: &[],
+                languages: &[Language::Wasm],
+            }),
             World::Mixed => crate::run::run(chance, seed, scope, |chance| Cast {
-                native: chance.pick(&[&["alpha"], &["beta"]]),
+                native: chance.pick(&[&["alpha"][..], &["beta"], &[]]),
+                languages: chance.pick(&[
+                    &[Language::JavaScript][..],
+                    &[Language::Wasm],
+                    &[Language::JavaScript, Language::Wasm],
+                ]),
             }),
             World::Node => crate::node::run(chance, seed, scope, &mut crate::node::InMemory::new()),
         }

@@ -106,8 +106,8 @@ fn the_node_keeps_its_guarantees() {
     }
 }
 
-/// At least so often in the seeds of worlds with modules below, both taken together.
-const MODULES_EXERCISE: [(&str, u64); 24] = [
+/// At least so often in the seeds of worlds with modules below, all taken together.
+const MODULES_EXERCISE: [(&str, u64); 25] = [
     ("commands", 5_000),
     ("queries", 800),
     ("checkpoints", 150),
@@ -127,6 +127,7 @@ const MODULES_EXERCISE: [(&str, u64); 24] = [
     ("faults: unknown entity", 50),
     ("faults: arguments", 50),
     ("faults: exception", 20),
+    ("faults: trap", 50),
     ("faults: panic", 20),
     ("faults: write in query", 50),
     ("faults: stored value", 3),
@@ -137,6 +138,7 @@ const MODULES_EXERCISE: [(&str, u64); 24] = [
 #[test]
 fn modules_agree_with_the_oracle() {
     let mut exercised = run(World::JavaScript, 0..100);
+    exercised.merge(&run(World::Wasm, 0..100));
     exercised.merge(&run(World::Mixed, 0..140));
     println!("{exercised}");
     for (what, least) in MODULES_EXERCISE {

@@ -314,6 +314,19 @@ impl std::str::FromStr for SendId {
     }
 }
 
+/// A UUID as text: lower case, with hyphens (RFC 9562).
+pub fn uuid_text(uuid: u128) -> String {
+    let digits = format!("{uuid:032x}");
+    let parts = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ];
+    parts.join("-")
+}
+
 /// 128 random bits made once, when a log is created: what tells two logs apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogId(pub u128);
@@ -360,6 +373,13 @@ mod tests {
             Key::new(&"k".repeat(513)),
             Err(NameError::TooLong { .. })
         ));
+    }
+
+    #[test]
+    fn a_uuid_has_its_hyphens() {
+        let text = uuid_text(0x0123_4567_89ab_7def_8123_4567_89ab_cdef);
+        assert_eq!(text, "01234567-89ab-7def-8123-456789abcdef");
+        assert_eq!(uuid_text(1), "00000000-0000-0000-0000-000000000001");
     }
 
     #[test]

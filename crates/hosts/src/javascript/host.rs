@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use ordain_engine::Tx;
+use ordain_types::id::uuid_text;
 use ordain_types::{
     EntityId, EntityType, FaultKind, FieldKey, Json, Key, Method, Rejection, limits,
 };
@@ -16,6 +17,7 @@ use super::instance::{Instance, Library};
 use super::run::{frame, keep_unwinding};
 use super::{cache, fault};
 use super::{raw, state};
+use crate::lent::lent;
 
 /// Gives the prelude its functions, in an object that the prelude adds itself to.
 pub fn install<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
@@ -49,7 +51,7 @@ pub fn with<'js, R>(
     if cache::with_meter(|meter| meter.broken()).is_some() {
         return Err(raw::uncatchable(ctx));
     }
-    match catch_unwind(AssertUnwindSafe(|| raw::lent(run))) {
+    match catch_unwind(AssertUnwindSafe(|| lent(run))) {
         Ok(Some(Ok(value))) => Ok(value),
         Ok(Some(Err(rejection))) => Err(throw_rejection(ctx, rejection)),
         Ok(None) => Err(Exception::throw_type(
@@ -103,6 +105,22 @@ fn throw_rejection(ctx: &Ctx<'_>, rejection: Rejection) -> Error {
     thrown().unwrap_or_else(|error| error)
 }
 
+/// What the interpreter made of a value.
+pub struct Text {
+    json: Json,
+    /// There may have been more in the value.
+    suspect: bool,
+}
+
+impl Text {
+    pub fn new(text: &str) -> Self {
+        Self {
+            json: Json::copy_from_slice(text.as_bytes()),
+            suspect: text.contains("null") || text.contains("{}"),
+        }
+    }
+}
+
 /// A value as JSON, or why it has none that says the same.
 pub fn json<'js>(
     ctx: &Ctx<'js>,
@@ -110,11 +128,19 @@ pub fn json<'js>(
     value: &Value<'js>,
     what: &str,
 ) -> Result<std::result::Result<Json, String>> {
-    let made = raw::stringify(ctx, value, |text| {
-        let suspect = text.contains("null") || text.contains("{}");
-        (Json::copy_from_slice(text.as_bytes()), suspect)
-    })?;
-    let Some((json, suspect)) = made else {
+    let made = raw::stringify(ctx, value, Text::new)?;
+    checked(ctx, library, value, made, what)
+}
+
+/// The JSON made of a value, if it says the same.
+pub fn checked<'js>(
+    ctx: &Ctx<'js>,
+    library: &Library,
+    value: &Value<'js>,
+    made: Option<Text>,
+    what: &str,
+) -> Result<std::result::Result<Json, String>> {
+    let Some(Text { json, suspect }) = made else {
         return Ok(Err(format!(
             "{what} is a {}, which JSON cannot hold",
             value.type_name()
@@ -138,7 +164,12 @@ pub fn json<'js>(
 /// The same, where having none is a fault.
 pub fn json_or_fault<'js>(ctx: &Ctx<'js>, value: &Value<'js>, what: &str) -> Result<Json> {
     let (instance, _) = current(ctx)?;
-    match json(ctx, &instance.library, value, what)? {
+    or_fault(ctx, json(ctx, &instance.library, value, what)?)
+}
+
+/// The JSON, where having none is a fault.
+pub fn or_fault(ctx: &Ctx<'_>, json: std::result::Result<Json, String>) -> Result<Json> {
+    match json {
         Ok(json) => Ok(json),
         Err(message) => with(ctx, |tx| tx.fault(FaultKind::Encoding, message)),
     }
@@ -416,17 +447,7 @@ fn random(ctx: Ctx<'_>) -> Result<f64> {
 }
 
 fn uuid(ctx: Ctx<'_>) -> Result<String> {
-    with(&ctx, |tx| {
-        let digits = format!("{:032x}", tx.uuid());
-        let parts = [
-            &digits[..8],
-            &digits[8..12],
-            &digits[12..16],
-            &digits[16..20],
-            &digits[20..],
-        ];
-        Ok(parts.join("-"))
-    })
+    with(&ctx, |tx| Ok(uuid_text(tx.uuid())))
 }
 
 fn log(ctx: Ctx<'_>, message: String) -> Result<()> {

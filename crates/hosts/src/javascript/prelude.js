@@ -6,7 +6,7 @@
 const host = globalThis.__host;
 delete globalThis.__host;
 
-const { create, defineProperty, getOwnPropertyNames, getPrototypeOf } = Object;
+const { create, defineProperty, freeze, getOwnPropertyNames, getPrototypeOf } = Object;
 const { isArray } = Array;
 const { apply, construct, ownKeys } = Reflect;
 
@@ -34,12 +34,19 @@ class Entity {
   }
 }
 
-/// Makes an entity type callable under its name.
+/// The entity types of the module that are named, by their names.
+const named = create(null);
+
+/// Makes an entity type callable, as such and under its name.
 function name(entity, type) {
   entity.type = type;
-  const made = callers(type, getOwnPropertyNames(entity.methods));
-  entity.calls = made.calls;
-  entity.sends = made.sends;
+  const methods = getOwnPropertyNames(entity.methods);
+  entity.calls = calls(null, type, methods);
+  entity.sends = sends(null, type, methods);
+  named[type] = {
+    calls: calls(new Proxy(freeze({ type }), callByName), type, methods),
+    sends: sends(new Proxy(freeze({ type }), sendByName), type, methods),
+  };
 }
 
 export function entity(state, methods, options = {}) {
@@ -60,32 +67,41 @@ export function entity(state, methods, options = {}) {
 const KEY = Symbol("key");
 const DELAY = Symbol("delay");
 
-/// Prototypes with a function for each method, by which entities are called and sent to.
-function callers(type, methods) {
-  const calls = create(null), sends = create(null);
+/// A prototype of handles with a function for each method, which calls it. Frozen: handles show it to all calls.
+function calls(above, type, methods) {
+  const prototype = create(above);
   for (const method of methods) {
-    calls[method] = function (args) {
-      return host.call(type, this[KEY], method, args);
-    };
-    sends[method] = function (args) {
-      return host.send(type, this[KEY], method, args, this[DELAY]);
-    };
+    const { call } = { call(args) { return host.call(type, this[KEY], method, args); } };
+    defineProperty(prototype, method, { value: freeze(call) });
   }
-  return { calls, sends };
+  return freeze(prototype);
 }
 
-/// The same for an entity type of another module: which methods it has is seen when one is called.
+/// The same with functions that send.
+function sends(above, type, methods) {
+  const prototype = create(above);
+  for (const method of methods) {
+    const { send } = { send(args) { return host.send(type, this[KEY], method, args, this[DELAY]); } };
+    defineProperty(prototype, method, { value: freeze(send) });
+  }
+  return freeze(prototype);
+}
+
+/// Prototypes where it is not known which methods there are: that is seen when one is called.
 const byName = (make) => ({
-  get(target, method) {
+  get(target, method, handle) {
     if (typeof method !== "string") return undefined;
-    return (args) => make(target, method, args);
+    return (args) => make(target.type, handle, method, args);
   },
 });
-const callByName = byName((to, method, args) => host.call(to.type, to.key, method, args));
-const sendByName = byName((to, method, args) => host.send(to.type, to.key, method, args, to.delay));
+const callByName = byName((type, handle, method, args) => host.call(type, handle[KEY], method, args));
+const sendByName = byName((type, handle, method, args) => host.send(type, handle[KEY], method, args, handle[DELAY]));
 
-function unknown(what) {
-  throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
+/// What has the methods of an entity type, given as such or by its name.
+function methodsOf(to, what) {
+  if (to instanceof Entity && to.type !== undefined) return to;
+  if (typeof to !== "string") throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
+  return named[to] ?? { calls: new Proxy({ type: to }, callByName), sends: new Proxy({ type: to }, sendByName) };
 }
 
 class Field {
@@ -104,12 +120,6 @@ class Field {
 }
 
 class Context {
-  get state() {
-    return host.state();
-  }
-  set state(value) {
-    host.setState(value);
-  }
   get key() {
     return host.key();
   }
@@ -141,26 +151,15 @@ class Context {
     return host.scan(from, to, prefix, reverse, limit);
   }
   call(to, key) {
-    if (to instanceof Entity && to.type !== undefined) {
-      const handle = create(to.calls);
-      handle[KEY] = key;
-      return handle;
-    }
-    if (typeof to === "string") return new Proxy({ type: to, key }, callByName);
-    unknown("cx.call");
+    return { __proto__: methodsOf(to, "cx.call").calls, [KEY]: key };
   }
   send(to, key, { delay } = {}) {
-    delay = milliseconds(delay);
-    if (to instanceof Entity && to.type !== undefined) {
-      const handle = create(to.sends);
-      handle[KEY] = key;
-      handle[DELAY] = delay;
-      return handle;
-    }
-    if (typeof to === "string") return new Proxy({ type: to, key, delay }, sendByName);
-    unknown("cx.send");
+    return { __proto__: methodsOf(to, "cx.send").sends, [KEY]: key, [DELAY]: milliseconds(delay) };
   }
 }
+
+// The host's functions themselves: nothing is looked at more often.
+defineProperty(Context.prototype, "state", { get: host.state, set: host.setState, enumerable: false, configurable: true });
 
 // ---- state ----------------------------------------------------------------------------------------
 

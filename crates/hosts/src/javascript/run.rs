@@ -21,6 +21,7 @@ use super::fault::{self, Ending, Thrown};
 use super::instance::{Instance, Library, NotStarted};
 use super::meter::Limits;
 use super::{host, raw, state};
+use crate::lent::lend;
 
 /// A call that runs.
 pub struct Frame {
@@ -103,7 +104,7 @@ pub fn run(
         Err(NotStarted(thrown)) => throw(tx, thrown),
     };
     let running = Running::begin(&instance, which.entity, which.kind);
-    let ended = raw::lend(tx, || {
+    let ended = lend(tx, || {
         instance.inside(count.floor, |ctx| method(&ctx, &instance, which, args))
     });
     drop(running);

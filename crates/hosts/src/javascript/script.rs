@@ -101,14 +101,10 @@ impl Script {
 
     /// Runs one test.
     fn run(&self, stage: &Rc<Stage>, at: usize) -> Result<(), Failure> {
-        self.started(stage, |ctx, host| {
+        self.started(stage, |_, host| {
             host.set("running", true)?;
             let ended: Value = host.get::<_, Function>("run")?.call((at,))?;
             match ended.as_promise().map(rquickjs::Promise::finish::<Value>) {
-                Some(Err(Error::WouldBlock)) => Err(rquickjs::Exception::throw_type(
-                    ctx,
-                    "the test waits for what never comes; t.call(…) and the others give their values at once",
-                )),
                 Some(Err(error)) => Err(error),
                 Some(Ok(_)) | None => Ok(()),
             }
@@ -162,8 +158,10 @@ impl Script {
 
     /// What a script ended with.
     fn ended(&self, ctx: &Ctx<'_>, error: Error) -> Failure {
-        if !error.is_exception() {
-            return self.failure(fault::internal(error));
+        match error {
+            Error::Exception => {}
+            Error::WouldBlock => return self.waits().into(),
+            error => return self.failure(fault::internal(error)),
         }
         let value = ctx.catch();
         let text = |name: &str| {
@@ -184,6 +182,16 @@ impl Script {
             _ => {}
         }
         failure
+    }
+
+    /// What is said of a script that has an `await` of what no one ever gives.
+    fn waits(&self) -> SourceError {
+        let message =
+            "it waits for what never comes; t.call(…) and the others give their values at once";
+        SourceError {
+            file: Some(self.sources.files[0].0.clone()),
+            ..SourceError::new(message)
+        }
     }
 
     fn failure(&self, thrown: Thrown) -> Failure {

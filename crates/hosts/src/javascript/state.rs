@@ -99,8 +99,10 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
         return Ok(());
     };
     let value: Value = value.restore(ctx)?;
-    let same = raw::stringify(ctx, &value, |text| text.as_bytes() == &base[..])?;
-    if same == Some(true) {
+    let made = raw::stringify(ctx, &value, |text| {
+        (text.as_bytes() != &base[..]).then(|| host::Text::new(text))
+    })?;
+    if matches!(made, Some(None)) {
         return Ok(());
     }
     let (instance, entity) = host::current(ctx)?;
@@ -108,7 +110,9 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
     if kind == Some(MethodKind::Query) {
         return changed_in_query(ctx, &value, &base);
     }
-    let json = host::json_or_fault(ctx, &value, "the state")?;
+    let what = "the state";
+    let checked = host::checked(ctx, &instance.library, &value, made.flatten(), what)?;
+    let json = host::or_fault(ctx, checked)?;
     let version = instance.entities[entity].version;
     host::with(ctx, |tx| {
         json_state::set_state(tx, json.clone(), version);

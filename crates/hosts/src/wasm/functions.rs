@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_engine::Tx;
+use ordain_types::id::uuid_text;
 use ordain_types::limits::{WASM_BYTES_PER_FUEL, WASM_FUNCTION_FUEL};
 use ordain_types::{EntityId, EntityType, FaultKind, FieldKey, Json, Key, Method, limits};
 use wasmtime::component::{Linker, WasmStr};
@@ -48,7 +49,7 @@ pub(super) fn link(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     };
     context.func_wrap("entity-type", known(|tx| tx.entity().ty.to_string()))?;
     context.func_wrap("key", known(|tx| tx.entity().key.to_string()))?;
-    context.func_wrap("uuid", known(uuid))?;
+    context.func_wrap("uuid", known(|tx| uuid_text(tx.uuid())))?;
     context.func_wrap("caller", known(|tx| tx.caller().to_owned()))?;
     let number = |read: fn(&mut Tx) -> u64| {
         move |mut store: Store<'_>, ()| Ok((within(&mut store, 0, |tx, _| read(tx))?,))
@@ -119,7 +120,7 @@ fn copy(store: &mut Store<'_>, text: &WasmStr, limit: usize) -> wasmtime::Result
 fn state_get(mut store: Store<'_>) -> wasmtime::Result<Option<String>> {
     let json = within(&mut store, 0, |tx, data| {
         let target = data.target.clone().expect("a method runs");
-        migrate::present(tx, &target, data.held.as_mut())
+        migrate::present(tx, &target, data.held.as_ref())
     })?;
     charge(&mut store, json.as_ref().map_or(0, Json::len))?;
     Ok(json.as_ref().map(text))
@@ -271,18 +272,6 @@ fn send(mut store: Store<'_>, call: &Call, delay_ms: u64) -> wasmtime::Result<St
         tx.send(named.entity, named.method, named.args.as_bytes(), delay_ms)
     })?;
     Ok(id.to_string())
-}
-
-fn uuid(tx: &mut Tx) -> String {
-    let digits = format!("{:032x}", tx.uuid());
-    let parts = [
-        &digits[..8],
-        &digits[8..12],
-        &digits[12..16],
-        &digits[16..20],
-        &digits[20..],
-    ];
-    parts.join("-")
 }
 
 fn write_log(mut store: Store<'_>, message: &WasmStr) -> wasmtime::Result<()> {

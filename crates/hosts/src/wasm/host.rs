@@ -134,7 +134,6 @@ fn type_def(code: &Arc<Code>, entity: &EntityManifest) -> TypeDef {
             ty: ty.clone(),
             version: entity.version,
             migrates: entity.migrates,
-            kind: method.kind,
         };
         let run = WasmMethod {
             target: Arc::new(target),

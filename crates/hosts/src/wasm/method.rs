@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ordain_engine::{Args, ArgumentError, Decoded, Run, Tx};
 use ordain_types::module::Param;
-use ordain_types::{FaultKind, Json, MethodKind, Rejection};
+use ordain_types::{FaultKind, Json, Rejection};
 
 use super::code::Code;
 use super::{json, running, trap, world};
@@ -26,7 +26,6 @@ pub(super) struct Target {
     pub ty: Arc<str>,
     pub version: u32,
     pub migrates: bool,
-    pub kind: MethodKind,
 }
 
 /// Arguments that were checked against a method.

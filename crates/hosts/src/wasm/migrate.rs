@@ -4,21 +4,18 @@ use std::any::Any;
 use std::panic::resume_unwind;
 
 use ordain_engine::Tx;
-use ordain_types::{FaultKind, Json, MethodKind};
+use ordain_types::{FaultKind, Json};
 
+use super::instance::Held;
 use super::method::Target;
 use super::{json, running, trap, world};
 use crate::json_state::{self, JsonState};
 use crate::lent::lend_nothing;
 
-/// The state of the method's entity in the module's own version; none if it was never written. An update
-/// writes what was migrated.
-pub(super) fn present(
-    tx: &mut Tx,
-    target: &Target,
-    held: Option<&mut super::instance::Held>,
-) -> Option<Json> {
-    let state: &dyn Any = match &held {
+/// The state of the method's entity in the module's own version; none if it was never written. What was
+/// migrated is written with the first change.
+pub(super) fn present(tx: &mut Tx, target: &Target, held: Option<&Held>) -> Option<Json> {
+    let state: &dyn Any = match held {
         Some(held) => &*held.state,
         None => tx.state(),
     };
@@ -35,15 +32,7 @@ pub(super) fn present(
         );
         tx.fault(FaultKind::StoredValue, message)
     }
-    let json = migrate(tx, target, &json, version);
-    match held {
-        Some(held) if held.write => put(&mut held.state, &json, target.version),
-        None if target.kind == MethodKind::Update => {
-            json_state::set_state(tx, json.clone(), target.version);
-        }
-        _ => {}
-    }
-    Some(json)
+    Some(migrate(tx, target, &json, version))
 }
 
 /// Writes a state that is held.

@@ -211,9 +211,15 @@ impl<'a> Running<'a> {
         if args.len() > limits::ARGUMENT_BYTES_MAX {
             return self.fault(FaultKind::ArgumentBytes);
         }
-        let strict = matches!(host, Host::Module(release) if release.shape.strict);
+        let fits = match host {
+            Host::Native => true,
+            Host::Module(release) => {
+                let has_all = !release.shape.strict || method.as_str() == "look";
+                has_all && depth(args) <= limits::JSON_DEPTH_MAX
+            }
+        };
         match serde_json::from_slice(args) {
-            Ok(program) if !strict || method.as_str() == "look" => Ok((host, program)),
+            Ok(program) if fits => Ok((host, program)),
             Ok(_) | Err(_) => self.fault(FaultKind::Arguments),
         }
     }
@@ -300,6 +306,10 @@ impl<'a> Running<'a> {
         };
         let value = copy.value.clone();
         self.may_write()?;
+        // What a component writes is copied out of it, and held to its limit there.
+        if self.language() == Some(Language::Wasm) && value.json().len() > limits::VALUE_BYTES_MAX {
+            return self.fault(FaultKind::ValueBytes);
+        }
         self.entity().root = Some(value.clone());
         let base = value.clone();
         self.levels.last_mut().expect("a method runs").copy = Some(WorkingCopy { value, base });
@@ -470,14 +480,17 @@ impl<'a> Running<'a> {
     }
 
     fn hoard(&mut self, mebibytes: u32) -> Result<(), Stop> {
-        if self.language().is_none() {
-            return Ok(());
-        }
         let bytes = (mebibytes as usize) << 20;
-        if bytes > limits::JAVASCRIPT_MEMORY_BYTES_MAX {
+        let most = match self.language() {
+            None => return Ok(()),
+            Some(Language::JavaScript) => limits::JAVASCRIPT_MEMORY_BYTES_MAX,
+            Some(Language::Wasm) => limits::WASM_MEMORY_BYTES_MAX,
+        };
+        if bytes > most {
             return self.fault(FaultKind::Memory);
         }
-        self.world.taken += u64::from(bytes > limits::JAVASCRIPT_MEMORY_BYTES_MAX / 2);
+        let carefully = self.language() == Some(Language::JavaScript) && bytes > most / 2;
+        self.world.taken += u64::from(carefully);
         Ok(())
     }
 
@@ -604,6 +617,20 @@ impl<'a> Running<'a> {
         self.levels.last_mut().expect("a method runs").holds = false;
         result
     }
+}
+
+/// How deep JSON nests. Programs have no brackets in their texts.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut most) = (0, 0);
+    for byte in json {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        most = depth.max(most);
+    }
+    most
 }
 
 fn text(value: &Bytes) -> String {

@@ -25,9 +25,8 @@ impl World {
         };
         let sets = NAMES.iter().zip(sets);
         let first = |(name, types): (&&str, Vec<&str>)| {
-            let found = modules::javascript()
-                .iter()
-                .find(|it| it.shape.types == types);
+            let mut releases = self.cast.releases().into_iter();
+            let found = releases.find(|it| it.shape.types == types);
             deploy(name, found.expect("there is one of each set"), true)
         };
         sets.map(first).collect()
@@ -50,8 +49,7 @@ impl World {
                 caller: "ann".to_owned(),
             })),
             _ => {
-                let release = &modules::javascript()
-                    [self.chance.below(modules::javascript().len() as u64) as usize];
+                let release = self.chance.pick(&self.cast.releases());
                 let keep_state = self.chance.one_in(2);
                 deploy(name, release, keep_state)
             }
@@ -88,7 +86,7 @@ impl World {
     /// One that fits. A strict one, whose `run` nobody can call, is rare.
     fn some_release(&mut self, fits: impl Fn(&Shape) -> bool) -> Option<&'static Release> {
         let strict = self.chance.one_in(8);
-        let all = modules::javascript().iter();
+        let all = self.cast.releases().into_iter();
         let fitting: Vec<_> = all
             .filter(|release| fits(&release.shape) && release.shape.strict == strict)
             .collect();
@@ -104,7 +102,7 @@ impl World {
             .flatten()
             .map(|line| line.hash)
             .collect();
-        let some = modules::javascript()[0].hash;
+        let some = self.cast.releases()[0].hash;
         let hash = match known.is_empty() {
             true => some,
             false => self.chance.pick(&known),

@@ -73,6 +73,7 @@ impl World {
                 FaultKind::UnknownEntity => "faults: unknown entity",
                 FaultKind::Arguments => "faults: arguments",
                 FaultKind::Exception => "faults: exception",
+                FaultKind::Trap => "faults: trap",
                 FaultKind::Memory => "faults: memory",
                 FaultKind::Stack => "faults: stack",
                 FaultKind::StoredValue => "faults: stored value",
