@@ -153,10 +153,8 @@ pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
     let value = ctx.catch();
     let instance_of = |class: &rquickjs::Persistent<Object<'static>>| {
         let class = class.clone().restore(ctx).ok();
-        value
-            .as_object()
-            .zip(class)
-            .is_some_and(|(it, class)| it.is_instance_of(class.as_value()))
+        let class = value.as_object().zip(class);
+        class.is_some_and(|(it, class)| is_instance(it, &class).unwrap_or(false))
     };
     if instance_of(&library.rejection) {
         return rejection(ctx, value.as_object().expect("an instance is an object"));
@@ -170,6 +168,13 @@ pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
         );
     }
     Ending::Thrown(thrown)
+}
+
+/// What `instanceof` says, without a call: there may be no stack for one.
+fn is_instance<'js>(object: &Object<'js>, class: &Object<'js>) -> rquickjs::Result<bool> {
+    let prototype = raw::address(&class.get::<_, Object>("prototype")?);
+    let above = std::iter::successors(object.get_prototype(), Object::get_prototype);
+    Ok(above.map(|it| raw::address(&it)).any(|it| it == prototype))
 }
 
 /// What the interpreter says when it has no stack.

@@ -128,7 +128,7 @@ pub fn json<'js>(
     value: &Value<'js>,
     what: &str,
 ) -> Result<std::result::Result<Json, String>> {
-    let made = raw::stringify(ctx, value, Text::new)?;
+    let made = library.plain.json(ctx, value, Text::new)?;
     checked(ctx, library, value, made, what)
 }
 

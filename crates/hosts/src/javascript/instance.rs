@@ -49,6 +49,8 @@ pub struct Callable {
 
 /// What the prelude brings to run methods with.
 pub struct Library {
+    /// What plain objects are, whose JSON is written fast.
+    pub plain: raw::Plain,
     /// The prototype of contexts.
     pub context: Kept<Object<'static>>,
     pub rejection: Kept<Object<'static>>,
@@ -184,6 +186,7 @@ fn library<'js>(ctx: &Ctx<'js>, prelude: &Object<'js>) -> rquickjs::Result<Libra
         Ok::<_, rquickjs::Error>(Persistent::save(ctx, prelude.get::<_, Function>(name)?))
     };
     Ok(Library {
+        plain: raw::Plain::new(ctx)?,
         context: object("context")?,
         rejection: object("Rejection")?,
         module_state: object("ModuleState")?,

@@ -99,13 +99,13 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
         return Ok(());
     };
     let value: Value = value.restore(ctx)?;
-    let made = raw::stringify(ctx, &value, |text| {
+    let (instance, entity) = host::current(ctx)?;
+    let made = instance.library.plain.json(ctx, &value, |text| {
         (text.as_bytes() != &base[..]).then(|| host::Text::new(text))
     })?;
     if matches!(made, Some(None)) {
         return Ok(());
     }
-    let (instance, entity) = host::current(ctx)?;
     let kind = frame(|frame| frame.kind);
     if kind == Some(MethodKind::Query) {
         return changed_in_query(ctx, &value, &base);

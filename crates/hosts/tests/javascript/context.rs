@@ -256,3 +256,61 @@ fn a_rejections_code_is_held_to_its_rule_and_details_are_json() {
     assert_eq!(rejection.code, "not_so");
     assert_eq!(rejection.details.unwrap(), r#"{"left":[1,2]}"#);
 }
+
+/// Values are written as JSON here where they are plain, and by the interpreter where they are not: the same.
+#[test]
+fn values_are_the_json_that_the_interpreter_makes() {
+    const VALUES: [&str; 33] = [
+        "0",
+        "-1",
+        "-0",
+        "2147483648",
+        "-9007199254740991",
+        "2 ** 53",
+        "1e21",
+        "0.5",
+        "true",
+        "null",
+        r#""""#,
+        r#""plain ~""#,
+        r#""with \"quotes\" \\ and \n""#,
+        r#""ü""#,
+        r#""\u{7f}\u{1}\u2028""#,
+        r#""\ud83d\ude00""#,
+        r#""\ud83d""#,
+        "[]",
+        "[1, [2, [3]], {}]",
+        "Object.assign([1], { more: 2 })",
+        "{}",
+        "{ b: 1, a: 2, 10: 3, 9: 4 }",
+        "{ a: undefined, b: 1 }",
+        r#"{ "with \"quotes\"": 1, ü: 2 }"#,
+        "{ f() {}, b: 1 }",
+        "{ [Symbol()]: 1, b: 2 }",
+        "Object.defineProperty({ a: 1 }, 'hidden', { value: 2 })",
+        "{ get a() { return { b: 1 }; } }",
+        "{ toJSON: () => 7 }",
+        "{ toJSON: 8 }",
+        "new (class { a = 1; toJSON() { return [this.a]; } })()",
+        "Array.from({ length: 2000 }, (_, at) => ({ at }))",
+        "JSON.parse('['.repeat(30) + ']'.repeat(30))",
+    ];
+    let values = VALUES.map(|value| format!("() => ({value})")).join(", ");
+    let mut world = World::new(&format!(
+        "import {{ entity }} from 'ordain';\nconst values = [{values}];\nexport const it = entity({{ of: 'nothing' }}, {{\n  \
+         value: (cx, {{ at }}) => values[at](),\n  text: (cx, {{ at }}) => JSON.stringify(values[at]()),\n  \
+         state(cx, {{ at }}) {{ cx.state.of = values[at](); }},\n}});\n"
+    ));
+    for (at, value) in VALUES.iter().enumerate() {
+        let args = format!(r#"{{"at":{at}}}"#);
+        let text = world.value("it/a.text", &args);
+        let text: String = serde_json::from_str(&text).expect("a text");
+        assert_eq!(world.value("it/a.value", &args), text, "{value}");
+        world.value("it/a.state", &args);
+        assert_eq!(
+            world.state("it/a"),
+            format!(r#"{{"of":{text}}}"#),
+            "{value}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! Limits: the same run-away program is the same fault, whatever the context did before, and none ends the
 //! process.
 
+use ordain_engine::Options;
 use ordain_types::{FaultKind, Outcome};
 
 use crate::world::{World, anew};
@@ -148,4 +149,43 @@ fn contexts_of_many_modules_come_back_on_demand_in_bounded_memory() {
             "everything is given back"
         );
     });
+}
+
+/// A context that has been used has half the stack, and may name the want of it in its own way: what it
+/// comes to then counts only if a new one comes to it as well.
+#[test]
+fn where_the_stack_ends_is_the_same_in_every_context() {
+    const WELL: &str = r#"
+import { entity } from "ordain";
+type Way = { levels: number; between: number };
+export const well = entity({}, {
+  down(cx, { levels, between }: Way) {
+    return levels === 0 ? 0 : fall(cx, { levels, between }, between);
+  },
+});
+function fall(cx, { levels, between }: Way, left: number): number {
+  if (left > 0) return fall(cx, { levels, between }, left - 1);
+  return 1 + cx.call("well", "a").down({ levels: levels - 1, between });
+}
+"#;
+    let outcomes = |twice| {
+        let options = Options {
+            twice,
+            ..Options::default()
+        };
+        let mut world = World::with(&[&[("a.ts", WELL)]], options);
+        let between = (0..60).step_by(2);
+        let args = between.map(|it| format!(r#"{{"levels":62,"between":{it}}}"#));
+        args.map(|args| match world.outcome("well/a.down", &args) {
+            Outcome::Value(json) => String::from_utf8(json.to_vec()).expect("text"),
+            Outcome::Fault(fault) => fault.kind.code().to_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect::<Vec<_>>()
+    };
+    let once = anew(move || outcomes(false));
+    let whole = once.iter().take_while(|it| *it == "62").count();
+    assert!(once[whole..].iter().all(|it| it == "stack_exceeded"), "{once:?}");
+    assert!((1..30).contains(&whole), "{once:?}");
+    assert_eq!(anew(move || outcomes(true)), once);
 }

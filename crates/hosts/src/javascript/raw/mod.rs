@@ -1,14 +1,16 @@
 //! The room of this host where `unsafe` is allowed, and each block says why it holds. What is here is small
 //! and knows nothing of entities: entering a context again from a function that the interpreter calls,
-//! its memory, and a few functions that the library does not bring.
+//! its memory, plain values as JSON, and a few functions that the library does not bring.
 #![allow(unsafe_code, reason = "this is the room for it")]
 
 mod context;
 mod memory;
+mod plain;
 mod values;
 
 pub use context::{Entry, Inside};
 pub use memory::Metered;
+pub use plain::Plain;
 pub use values::{
     Bytecode, add_big_int, address, class_id, class_name, freeze, holds_more, load, own_values,
     parse, stringify, uncatchable,

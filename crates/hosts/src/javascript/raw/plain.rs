@@ -1,0 +1,300 @@
+//! The JSON of plain values, written here: most states, arguments and values are small objects of numbers
+//! and short texts, of which the interpreter's `JSON.stringify` takes four times as long. Where anything
+//! could come out differently (own code would run, a number is no whole one, a text needs escapes, something
+//! is no plain object), this gives up before anything has happened, and the interpreter's own does it.
+
+use std::cell::Cell;
+use std::io::Write as _;
+
+use rquickjs::{Ctx, Error, Object, Result, Value, qjs};
+
+use super::values::{address, class_id, stringify};
+
+/// What tells plain objects and arrays from others.
+pub struct Plain {
+    object: Kind,
+    array: Kind,
+}
+
+#[derive(PartialEq, Eq)]
+struct Kind {
+    class: u32,
+    /// Where its prototype is.
+    prototype: usize,
+}
+
+impl Kind {
+    fn of(object: &Object<'_>) -> Option<Self> {
+        Some(Self {
+            class: class_id(object.as_value()),
+            prototype: address(&object.get_prototype()?),
+        })
+    }
+}
+
+/// Values of one text that are written here; of more, the interpreter's way is fast enough.
+const VALUES_MAX: u32 = 1_000;
+/// How deep they nest.
+const DEPTH_MAX: u32 = 16;
+/// Above, whole numbers are written with exponents, or are not exact.
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+/// A longer text's room is not kept.
+const KEPT_BYTES: usize = 64 << 10;
+
+thread_local! {
+    static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Plain {
+    /// # Errors
+    /// The exception that the interpreter threw.
+    pub fn new(ctx: &Ctx<'_>) -> Result<Self> {
+        let object = Object::new(ctx.clone())?;
+        let array = rquickjs::Array::new(ctx.clone())?.into_object();
+        let kind = |object| Kind::of(object).ok_or(Error::Unknown);
+        Ok(Self {
+            object: kind(&object)?,
+            array: kind(&array)?,
+        })
+    }
+
+    /// The JSON text of a value, given to `read`; none if it has none, as `undefined` has.
+    ///
+    /// # Errors
+    /// The exception that the interpreter threw.
+    pub fn json<'js, R>(
+        &self,
+        ctx: &Ctx<'js>,
+        value: &Value<'js>,
+        read: impl FnOnce(&str) -> R,
+    ) -> Result<Option<R>> {
+        let mut text = TEXT.take();
+        text.clear();
+        let mut writer = Writer {
+            plain: self,
+            left: VALUES_MAX,
+            text,
+        };
+        let written = writer.value(ctx, value, DEPTH_MAX);
+        let text = writer.text;
+        let made = match written {
+            Some(()) => {
+                let text = std::str::from_utf8(&text).expect("it was made of texts");
+                Ok(Some(read(text)))
+            }
+            None => stringify(ctx, value, read),
+        };
+        if text.capacity() <= KEPT_BYTES {
+            TEXT.set(text);
+        }
+        made
+    }
+}
+
+/// Writes; none: it gives up.
+struct Writer<'p> {
+    plain: &'p Plain,
+    left: u32,
+    text: Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn value<'js>(&mut self, ctx: &Ctx<'js>, value: &Value<'js>, depth: u32) -> Option<()> {
+        self.left = self.left.checked_sub(1)?;
+        if let Some(int) = value.as_int() {
+            return self.whole(i64::from(int));
+        }
+        if let Some(object) = value.as_object() {
+            let kind = Kind::of(object)?;
+            let depth = depth.checked_sub(1)?;
+            return match kind {
+                kind if kind == self.plain.object => self.object(ctx, object, depth),
+                kind if kind == self.plain.array => self.array(ctx, object, depth),
+                _ => None,
+            };
+        }
+        if value.is_string() {
+            // SAFETY: the value is alive and a text.
+            let text = unsafe {
+                let mut len = 0;
+                let raw = ctx.as_raw().as_ptr();
+                let at = qjs::JS_ToCStringLen2(raw, &mut len, value.as_raw(), false);
+                Text::new(ctx, at, len)?
+            };
+            return self.string(text.bytes());
+        }
+        if let Some(number) = value.as_float() {
+            let whole = number.trunc() == number && number.abs() <= WHOLE_MAX;
+            return whole.then_some(number as i64).and_then(|it| self.whole(it));
+        }
+        match value.as_bool() {
+            Some(bool) => self
+                .text
+                .extend_from_slice(if bool { b"true" } else { b"false" }),
+            None if value.is_null() => self.text.extend_from_slice(b"null"),
+            None => return None,
+        }
+        Some(())
+    }
+
+    fn whole(&mut self, number: i64) -> Option<()> {
+        write!(self.text, "{number}").ok()
+    }
+
+    fn string(&mut self, text: &[u8]) -> Option<()> {
+        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        if !text.iter().all(plain) {
+            return None;
+        }
+        self.text.push(b'"');
+        self.text.extend_from_slice(text);
+        self.text.push(b'"');
+        Some(())
+    }
+
+    fn object<'js>(&mut self, ctx: &Ctx<'js>, object: &Object<'js>, depth: u32) -> Option<()> {
+        self.text.push(b'{');
+        let names = Names::of(ctx, object)?;
+        for (at, name) in names.atoms().iter().enumerate() {
+            if at > 0 {
+                self.text.push(b',');
+            }
+            self.name(ctx, name.atom)?;
+            self.text.push(b':');
+            self.value(ctx, &own(ctx, object, name.atom)?, depth)?;
+        }
+        self.text.push(b'}');
+        Some(())
+    }
+
+    fn array<'js>(&mut self, ctx: &Ctx<'js>, array: &Object<'js>, depth: u32) -> Option<()> {
+        let mut length = 0;
+        // SAFETY: the array is alive; its length is a property of its own that runs no code.
+        let found = unsafe {
+            qjs::JS_GetLength(
+                ctx.as_raw().as_ptr(),
+                array.as_value().as_raw(),
+                &mut length,
+            )
+        };
+        let length = u32::try_from(length)
+            .ok()
+            .filter(|it| found == 0 && *it < VALUES_MAX)?;
+        self.text.push(b'[');
+        for at in 0..length {
+            if at > 0 {
+                self.text.push(b',');
+            }
+            // SAFETY: such a small number is an atom by itself, which nobody has to free.
+            let atom = unsafe { qjs::JS_NewAtomUInt32(ctx.as_raw().as_ptr(), at) };
+            self.value(ctx, &own(ctx, array, atom)?, depth)?;
+        }
+        self.text.push(b']');
+        Some(())
+    }
+
+    fn name(&mut self, ctx: &Ctx<'_>, atom: qjs::JSAtom) -> Option<()> {
+        // SAFETY: the atom is alive.
+        let name = unsafe {
+            let mut len = 0;
+            let at = qjs::JS_AtomToCStringLen(ctx.as_raw().as_ptr(), &mut len, atom);
+            Text::new(ctx, at, len)?
+        };
+        match name.bytes() {
+            b"toJSON" => None,
+            name => self.string(name),
+        }
+    }
+}
+
+/// A text as the interpreter gives it: UTF-8 but for halves of surrogate pairs.
+struct Text<'c, 'js> {
+    ctx: &'c Ctx<'js>,
+    at: *const std::ffi::c_char,
+    len: usize,
+}
+
+impl<'c, 'js> Text<'c, 'js> {
+    /// None: there was no memory for it.
+    ///
+    /// # Safety
+    /// The interpreter has just given the text, or null and an exception.
+    unsafe fn new(
+        ctx: &'c Ctx<'js>,
+        at: *const std::ffi::c_char,
+        len: qjs::size_t,
+    ) -> Option<Self> {
+        if at.is_null() {
+            drop(ctx.catch());
+            return None;
+        }
+        let len = len as usize;
+        Some(Self { ctx, at, len })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the interpreter said the length, and keeps the text until it is freed.
+        unsafe { std::slice::from_raw_parts(self.at.cast(), self.len) }
+    }
+}
+
+impl Drop for Text<'_, '_> {
+    fn drop(&mut self) {
+        // SAFETY: it was given to be freed so, once.
+        unsafe { qjs::JS_FreeCString(self.ctx.as_raw().as_ptr(), self.at) }
+    }
+}
+
+/// The names of an object's enumerable properties, in the order in which JSON has them.
+struct Names<'c, 'js> {
+    ctx: &'c Ctx<'js>,
+    table: *mut qjs::JSPropertyEnum,
+    len: u32,
+}
+
+impl<'c, 'js> Names<'c, 'js> {
+    fn of(ctx: &'c Ctx<'js>, object: &Object<'js>) -> Option<Self> {
+        let (mut table, mut len) = (std::ptr::null_mut(), 0);
+        let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY) as i32;
+        // SAFETY: the object is alive and plain, so that no code runs; the table is freed with `Names`.
+        let made = unsafe {
+            let (raw, this) = (ctx.as_raw().as_ptr(), object.as_value().as_raw());
+            qjs::JS_GetOwnPropertyNames(raw, &mut table, &mut len, this, flags)
+        };
+        if made < 0 {
+            drop(ctx.catch());
+            return None;
+        }
+        Some(Self { ctx, table, len })
+    }
+
+    fn atoms(&self) -> &[qjs::JSPropertyEnum] {
+        match self.len {
+            0 => &[],
+            // SAFETY: the interpreter made a table of so many, which lives as long as `self`.
+            len => unsafe { std::slice::from_raw_parts(self.table, len as usize) },
+        }
+    }
+}
+
+impl Drop for Names<'_, '_> {
+    fn drop(&mut self) {
+        // SAFETY: the table is the one that the interpreter made, with its length.
+        unsafe { qjs::JS_FreePropertyEnum(self.ctx.as_raw().as_ptr(), self.table, self.len) }
+    }
+}
+
+/// A property's value; none if the object has no such property, or a function that would give it.
+fn own<'js>(ctx: &Ctx<'js>, object: &Object<'js>, atom: qjs::JSAtom) -> Option<Value<'js>> {
+    // SAFETY: the object is alive and plain, so that no code runs; all that a descriptor holds passes on.
+    unsafe {
+        let mut it = std::mem::zeroed::<qjs::JSPropertyDescriptor>();
+        let (raw, this) = (ctx.as_raw().as_ptr(), object.as_value().as_raw());
+        if qjs::JS_GetOwnProperty(raw, &mut it, this, atom) != 1 {
+            return None;
+        }
+        let [value, getter, setter] =
+            [it.value, it.getter, it.setter].map(|it| Value::from_raw(ctx.clone(), it));
+        (getter.is_undefined() && setter.is_undefined()).then_some(value)
+    }
+}
