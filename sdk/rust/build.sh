@@ -16,11 +16,12 @@ target=wasm32-unknown-unknown
 target_dir=${CARGO_TARGET_DIR:-target}/modules
 
 cargo=(cargo)
+environment=()
 std=()
 if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     if [ -d /usr/lib/rustlib/src/rust/library ] && [ -x /usr/bin/cargo ]; then
-        export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
-        export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=${CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER:-lld}
+        linker=${CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER:-lld}
+        environment=(RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker")
         cargo=(/usr/bin/cargo)
         std=(-Zbuild-std=std,panic_abort)
     else
@@ -30,7 +31,7 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     fi
 fi
 
-"${cargo[@]}" rustc --package "$package" --lib --crate-type cdylib --profile module \
+env "${environment[@]}" "${cargo[@]}" rustc --package "$package" --lib --crate-type cdylib --profile module \
     --target "$target" --target-dir "$target_dir" "${std[@]}" "$@"
 core=$target_dir/$target/module/${package//-/_}.wasm
 

@@ -185,7 +185,10 @@ function fall(cx, { levels, between }: Way, left: number): number {
     };
     let once = anew(move || outcomes(false));
     let whole = once.iter().take_while(|it| *it == "62").count();
-    assert!(once[whole..].iter().all(|it| it == "stack_exceeded"), "{once:?}");
+    assert!(
+        once[whole..].iter().all(|it| it == "stack_exceeded"),
+        "{once:?}"
+    );
     assert!((1..30).contains(&whole), "{once:?}");
     assert_eq!(anew(move || outcomes(true)), once);
 }

@@ -1,0 +1,91 @@
+//! The module's allocator. An instance usually lives for one call and takes a few kilobytes: those come from
+//! room that its memory has from the start, one block after the other, and only what does not fit goes to
+//! Rust's allocator. That one asks the host for more memory before it gives any, which takes the host
+//! longer than a small method runs.
+
+#![expect(
+    unsafe_code,
+    reason = "an allocator gives raw memory: the one room for it, and each block says why it holds"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::{Cell, UnsafeCell};
+
+/// Bytes of the room.
+const BYTES: usize = 128 << 10;
+
+#[global_allocator]
+static ROOM: Room = Room {
+    bytes: UnsafeCell::new([0; BYTES / 16]),
+    taken: Cell::new(0),
+};
+
+struct Room {
+    /// Of numbers that are aligned to 16 bytes.
+    bytes: UnsafeCell<[u128; BYTES / 16]>,
+    /// Bytes given away, from the start on.
+    taken: Cell<usize>,
+}
+
+// SAFETY: a module has one thread.
+unsafe impl Sync for Room {}
+
+impl Room {
+    fn start(&self) -> *mut u8 {
+        self.bytes.get().cast()
+    }
+
+    /// Where in the room a block begins; none: it is not from here.
+    fn place(&self, block: *mut u8) -> Option<usize> {
+        let at = (block as usize).checked_sub(self.start() as usize)?;
+        (at < BYTES).then_some(at)
+    }
+}
+
+// SAFETY: a block from the room lies within it, is aligned (the room to 16 bytes, and more goes to the
+// other allocator) and overlaps no other: `taken` is behind every block that was given, and goes back only
+// over the last one, when it is freed. Whatever is not in the room came from `System`.
+unsafe impl GlobalAlloc for Room {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let at = self.taken.get().next_multiple_of(layout.align());
+        let end = at.saturating_add(layout.size());
+        if end > BYTES || layout.align() > 16 {
+            // SAFETY: the caller's promise.
+            return unsafe { System.alloc(layout) };
+        }
+        self.taken.set(end);
+        // SAFETY: `at` is within the room.
+        unsafe { self.start().add(at) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        match self.place(block) {
+            // SAFETY: it is not from the room.
+            None => unsafe { System.dealloc(block, layout) },
+            Some(at) if at + layout.size() == self.taken.get() => self.taken.set(at),
+            Some(_) => {}
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Some(at) = self.place(block) else {
+            // SAFETY: it is not from the room.
+            return unsafe { System.realloc(block, layout, size) };
+        };
+        let is_last = at + layout.size() == self.taken.get();
+        if is_last && at.saturating_add(size) <= BYTES {
+            self.taken.set(at + size);
+            return block;
+        }
+        // SAFETY: the new layout is sound by the caller's promise; both blocks hold what is copied, and do not
+        // overlap, for the old one is freed after.
+        unsafe {
+            let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !new.is_null() {
+                new.copy_from_nonoverlapping(block, layout.size().min(size));
+                self.dealloc(block, layout);
+            }
+            new
+        }
+    }
+}
