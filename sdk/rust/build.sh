@@ -32,7 +32,7 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
 fi
 
 env "${environment[@]}" "${cargo[@]}" rustc --package "$package" --lib --crate-type cdylib --profile module \
-    --target "$target" --target-dir "$target_dir" "${std[@]}" "$@"
+    --target "$target" --target-dir "$target_dir" "${std[@]}" "$@" -- -C link-arg=-zstack-size=262144
 core=$target_dir/$target/module/${package//-/_}.wasm
 
 if command -v wasm-tools >/dev/null; then

@@ -21,7 +21,7 @@ use crate::side_by_side::SideBySide;
 use crate::subject::{Place, Subject, open_node};
 use crate::words::Words;
 use crate::workload::Workload;
-use crate::{compare, echo, guard, limits, memory, recovery};
+use crate::{compare, echo, guard, limits, memory, modules, recovery};
 
 /// The command.
 pub fn command() -> ExtraCommand {
@@ -30,7 +30,7 @@ pub fn command() -> ExtraCommand {
         .subcommand_negates_reqs(true)
         .args_conflicts_with_subcommands(true)
         .subcommands([limits::command(), compare::command()])
-        .subcommands([guard::command(), echo::command()])
+        .subcommands([guard::command(), echo::command(), modules::command()])
         .subcommands(recovery::commands())
         .subcommands(memory::commands());
     let groups = &[Group::Client];
@@ -40,6 +40,7 @@ pub fn command() -> ExtraCommand {
         Some(("compare", given)) => compare::run(&context, given),
         Some(("guard", given)) => guard::run(&context, given),
         Some(("echo", given)) => echo::run(given),
+        Some(("modules", given)) => modules::run(&context, given),
         Some(("recovery", given)) => recovery::run("recovery", &context, given),
         Some(("replay", given)) => recovery::run("replay", &context, given),
         Some((name, given)) => memory::run(name, &context, given),

@@ -14,7 +14,7 @@ use crate::words::What;
 
 /// What methods are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Language {
     /// Rust, compiled into this program
     Rust,
@@ -22,6 +22,8 @@ pub enum Language {
     Ts,
     /// A WebAssembly component, deployed as a module
     Wasm,
+    /// The same, with instances that serve many transactions
+    WasmReuse,
 }
 
 /// A module of one file.
@@ -107,6 +109,16 @@ const COMPONENTS: &[(What, Module)] = &[
     ),
 ];
 
+/// Those whose instances serve many transactions.
+const REUSED: &[(What, Module)] = &[(
+    What::Transfer,
+    script(
+        "transfer",
+        "transfer_reuse.wasm",
+        include_bytes!("../../hosts/tests/fixtures/transfer_reuse.wasm"),
+    ),
+)];
+
 const fn script(name: &'static str, file: &'static str, bytes: &'static [u8]) -> Module {
     Module { name, file, bytes }
 }
@@ -118,6 +130,7 @@ impl Language {
             Language::Rust => "rust",
             Language::Ts => "ts",
             Language::Wasm => "wasm",
+            Language::WasmReuse => "wasm-reuse",
         }
     }
 
@@ -130,6 +143,7 @@ impl Language {
             Language::Rust => return Ok(None),
             Language::Ts => SCRIPTS,
             Language::Wasm => COMPONENTS,
+            Language::WasmReuse => REUSED,
         };
         let found = modules.iter().find(|(of, _)| *of == what);
         let found = found.with_context(|| {
@@ -156,25 +170,30 @@ impl Module {
     /// # Errors
     /// Why it is not.
     pub fn deploy(&self, node: &Node) -> anyhow::Result<()> {
-        let name = ModuleName::new(self.name)?;
-        let file = File {
-            path: self.file.to_owned(),
-            bytes: Bytes::from_static(self.bytes),
-        };
-        let source = Source {
-            main: file.path.clone(),
-            files: vec![file],
-        };
-        let options = ChangeOptions {
-            caller: "bench".to_owned(),
-            ..ChangeOptions::default()
-        };
-        let deployed = node
-            .compile(&source)
-            .and_then(|package| node.deploy(&name, &package, &options));
-        deployed.with_context(|| format!("cannot deploy {}", self.file))?;
-        Ok(())
+        deploy(node, self.name, self.file, Bytes::from_static(self.bytes))
     }
+}
+
+/// Compiles a module of one file, and puts it in force.
+///
+/// # Errors
+/// Why it is not.
+pub fn deploy(node: &Node, name: &str, path: &str, bytes: Bytes) -> anyhow::Result<()> {
+    let name = ModuleName::new(name)?;
+    let path = path.to_owned();
+    let source = Source {
+        main: path.clone(),
+        files: vec![File { path, bytes }],
+    };
+    let options = ChangeOptions {
+        caller: "bench".to_owned(),
+        ..ChangeOptions::default()
+    };
+    let deployed = node
+        .compile(&source)
+        .and_then(|package| node.deploy(&name, &package, &options));
+    deployed.with_context(|| format!("cannot deploy {}", source.main))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Subject {
         let workload: Arc<dyn Workload> = words.workload().into();
         let workload = match language {
             Language::Rust => workload,
-            Language::Ts | Language::Wasm => Arc::new(Named(workload)),
+            Language::Ts | Language::Wasm | Language::WasmReuse => Arc::new(Named(workload)),
         };
         let subject = Self {
             words,

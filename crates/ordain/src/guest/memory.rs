@@ -12,7 +12,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
 
 /// Bytes of the room.
-const BYTES: usize = 128 << 10;
+const BYTES: usize = 64 << 10;
 
 #[global_allocator]
 static ROOM: Room = Room {

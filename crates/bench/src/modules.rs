@@ -1,0 +1,380 @@
+//! The command `bench modules`: what deploying takes, the first call of a module that is cold, many modules,
+//! an upgrade under load, and for how long a hostile module keeps the others waiting.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use ordain::{CallError, EntityId, Node, Options, Request};
+use ordain_cli::{Context, Failure, modules_only, parse_duration};
+use ordain_node::Catalog;
+use ordain_types::{Method, MethodKind};
+use serde::de::IgnoredAny;
+
+use crate::language::{Language, Module, deploy};
+use crate::process;
+use crate::report::{Figure, Findings, Name};
+use crate::run::{blocking, new_dir, until_interrupted};
+use crate::words::What;
+
+/// Callers of the load, each with one call in flight.
+const CALLERS: usize = 256;
+/// Between two upgrades under load.
+const UPGRADE_EVERY: Duration = Duration::from_millis(500);
+
+/// Methods that never come to an end by themselves, each in its way.
+const HOSTILE: &str = r#"
+import { entity } from "ordain";
+export const hostile = entity({}, {
+  loop() { for (;;) ; },
+  recursion() { const f = (n: number): number => 1 + f(n + 1); return f(0); },
+  memory() { const all: object[] = []; for (;;) all.push({ at: all.length }); },
+});
+"#;
+
+#[derive(Debug, Clone, Args)]
+struct Words {
+    /// Modules that are deployed and called once each
+    #[arg(long, default_value_t = 1_000)]
+    modules: usize,
+    /// How often what is short is done
+    #[arg(long, default_value_t = 20)]
+    runs: usize,
+    /// How long the load goes on, once with and once without upgrades
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    duration: Duration,
+}
+
+/// The command.
+pub fn command() -> Command {
+    let about =
+        "Measure what deploying, cold calls, many modules, upgrades and hostile modules take";
+    Words::augment_args(Command::new("modules").about(about))
+}
+
+/// Runs it.
+///
+/// # Errors
+/// If a node does not open, or a module does not do what it should.
+pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
+    let words = Words::from_arg_matches(given).map_err(Failure::usage)?;
+    let catalog = modules_only(&context.catalog);
+    let findings = until_interrupted(async |_| {
+        let (root, _removed_at_the_end) = new_dir(None, "ordain-modules-")?;
+        blocking(move || {
+            let place = |name| Place {
+                dir: root.join(name),
+                catalog: catalog.clone(),
+            };
+            let mut violations = Vec::new();
+            // First, while this process is small: what it frees later would hide what modules take.
+            let mut figures = many(&place("many"), &words)?;
+            for language in [Language::Ts, Language::Wasm] {
+                figures.extend(deployments(&place(language.name()), language, &words)?);
+            }
+            figures.extend(upgrades(&place("upgrades"), &words, &mut violations)?);
+            figures.extend(hostile(&place("hostile"))?);
+            Ok(Findings {
+                what: "modules",
+                about: format!(
+                    "bank.ts and transfer.wasm; {} modules; {CALLERS} callers",
+                    words.modules
+                ),
+                figures,
+                violations,
+                seed: 0,
+            })
+        })
+        .await
+    })?;
+    Ok(findings.print(context.output)?)
+}
+
+/// A data directory and what its nodes can call.
+struct Place {
+    dir: std::path::PathBuf,
+    catalog: Catalog,
+}
+
+impl Place {
+    fn open(&self) -> anyhow::Result<Node> {
+        let options = Options::default();
+        let (node, _) = Node::open_with(&self.dir, self.catalog.clone(), options, &mut |_| {})?;
+        Ok(node)
+    }
+}
+
+fn request(entity: &str, method: &str, args: String) -> anyhow::Result<Request<IgnoredAny>> {
+    let (entity, method): (EntityId, _) = (entity.parse()?, Method::new(method)?);
+    Ok(Request::new(
+        entity,
+        method,
+        MethodKind::Update,
+        args.into(),
+    ))
+}
+
+fn deposit(node: &Node) -> anyhow::Result<()> {
+    node.call(request("account/a", "deposit", r#"{"amount":1}"#.into())?)?;
+    Ok(())
+}
+
+fn ms(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+const fn named(key: &'static str, name: &'static str) -> Name {
+    Name { key, name }
+}
+
+/// The module with something in it that changes nothing.
+fn version(module: &Module, number: usize) -> Bytes {
+    if !module.file.ends_with(".ts") {
+        return Bytes::from_static(module.bytes);
+    }
+    let mut text = module.bytes.to_vec();
+    text.extend_from_slice(format!("\n// version {number}\n").as_bytes());
+    text.into()
+}
+
+/// From a module's sources to its first answer; and its first answer in a node that has just been opened.
+fn deployments(place: &Place, language: Language, words: &Words) -> anyhow::Result<Vec<Figure>> {
+    let module = language.module(What::Transfer)?;
+    let module = module.context("the module is in the program")?;
+    let (deployed, cold) = match language {
+        Language::Ts => (
+            named("ts_deployed_ms", "ts: sources to first answer, ms"),
+            named("ts_cold_ms", "ts: first call after a start, ms"),
+        ),
+        _ => (
+            named("wasm_deployed_ms", "wasm: component to first answer, ms"),
+            named("wasm_cold_ms", "wasm: first call after a start, ms"),
+        ),
+    };
+    let mut took = Vec::new();
+    let mut node = place.open()?;
+    // A component is compiled once; what the next runs show of it is its deployment.
+    let runs = if language == Language::Ts {
+        words.runs
+    } else {
+        1
+    };
+    for number in 0..runs {
+        let began = Instant::now();
+        deploy(&node, module.name, module.file, version(&module, number))?;
+        deposit(&node)?;
+        took.push(ms(began));
+    }
+    let mut first = Vec::new();
+    for _ in 0..words.runs {
+        node.stop();
+        drop(node);
+        node = place.open()?;
+        let began = Instant::now();
+        deposit(&node)?;
+        first.push(ms(began));
+    }
+    node.stop();
+    let figures = [Figure::over(deployed, took), Figure::over(cold, first)];
+    Ok(figures.into_iter().flatten().collect())
+}
+
+/// Many modules with one call each, and then each once more.
+fn many(place: &Place, words: &Words) -> anyhow::Result<Vec<Figure>> {
+    let node = place.open()?;
+    let resident = || process::resident().context("the system does not tell the memory");
+    let before = resident()?;
+    let mut deployed = Vec::new();
+    for at in 0..words.modules {
+        let text = format!(
+            "import {{ entity }} from \"ordain\";\nexport const counter_{at} = entity({{ n: 0 }}, {{\n  add(cx) {{ \
+             return ++cx.state.n; }},\n}});\n"
+        );
+        let began = Instant::now();
+        deploy(&node, &format!("m{at}"), "counter.ts", text.into())?;
+        deployed.push(ms(began));
+    }
+    let mut rounds = Vec::new();
+    for _ in 0..2 {
+        let mut took = Vec::new();
+        for at in 0..words.modules {
+            let began = Instant::now();
+            node.call(request(&format!("counter_{at}/a"), "add", String::new())?)?;
+            took.push(ms(began));
+        }
+        rounds.push((took, resident()?));
+    }
+    node.stop();
+    let kib = |resident: u64| resident.saturating_sub(before) as f64 / 1024.0;
+    let each = kib(rounds[0].1) / words.modules.max(1) as f64;
+    let more = kib(rounds[1].1) - kib(rounds[0].1);
+    let figures = [
+        Figure::over(named("many_deployed_ms", "many: deployment, ms"), deployed),
+        Figure::over(
+            named("many_first_ms", "many: first call, ms"),
+            rounds.swap_remove(0).0,
+        ),
+        Figure::over(
+            named(
+                "many_second_ms",
+                "many: second call, most contexts gone, ms",
+            ),
+            rounds.swap_remove(0).0,
+        ),
+        Figure::over(
+            named("many_kib", "many: KiB resident for each module"),
+            vec![each],
+        ),
+        Figure::over(
+            named("many_more_kib", "many: KiB more after all second calls"),
+            vec![more],
+        ),
+    ];
+    Ok(figures.into_iter().flatten().collect())
+}
+
+/// A load of transfers, alone and beside upgrades of the module that runs them.
+fn upgrades(
+    place: &Place,
+    words: &Words,
+    violations: &mut Vec<String>,
+) -> anyhow::Result<Vec<Figure>> {
+    let module = Language::Ts.module(What::Transfer)?;
+    let module = module.context("the module is in the program")?;
+    let node = place.open()?;
+    deploy(&node, module.name, module.file, version(&module, 0))?;
+    for at in 0..CALLERS {
+        let args = r#"{"amount":1000000}"#.to_owned();
+        node.call(request(&format!("account/{at}"), "deposit", args)?)?;
+    }
+    load(&node, words.duration / 4, &mut || Ok(()))?; // to warm up
+    let (alone, failed) = load(&node, words.duration, &mut || Ok(()))?;
+    violations.extend(failed);
+    let mut number = 0;
+    let mut upgrade = || {
+        number += 1;
+        deploy(&node, module.name, module.file, version(&module, number))?;
+        std::thread::sleep(UPGRADE_EVERY);
+        Ok(())
+    };
+    let (beside, failed) = load(&node, words.duration, &mut upgrade)?;
+    violations.extend(failed);
+    node.stop();
+    let late = |took: &[f64]| took[(took.len() - 1) * 999 / 1_000];
+    let rate = |took: &[f64]| took.len() as f64 / words.duration.as_secs_f64();
+    let figures = [
+        Figure::over(
+            named("load_per_second", "load alone, calls/s"),
+            vec![rate(&alone)],
+        ),
+        Figure::over(
+            named("load_p999_ms", "load alone, p99.9 ms"),
+            vec![late(&alone)],
+        ),
+        Figure::over(
+            named("upgrades", "upgrades meanwhile"),
+            vec![f64::from(number as u32)],
+        ),
+        Figure::over(
+            named("upgrades_per_second", "load beside upgrades, calls/s"),
+            vec![rate(&beside)],
+        ),
+        Figure::over(
+            named("upgrades_p999_ms", "load beside upgrades, p99.9 ms"),
+            vec![late(&beside)],
+        ),
+    ];
+    Ok(figures.into_iter().flatten().collect())
+}
+
+/// Runs the load while `beside` is done again and again. Gives how long each call took in ms, sorted, and
+/// what failed.
+fn load(
+    node: &Node,
+    duration: Duration,
+    beside: &mut dyn FnMut() -> anyhow::Result<()>,
+) -> anyhow::Result<(Vec<f64>, Option<String>)> {
+    let (done, ready) = (AtomicBool::new(false), Arc::new(Barrier::new(CALLERS + 1)));
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|at| {
+                let (done, ready) = (&done, ready.clone());
+                scope.spawn(move || {
+                    ready.wait();
+                    let from = format!("account/{at}");
+                    let args = format!(r#"{{"to":"{}","amount":1}}"#, (at + 1) % CALLERS);
+                    let mut took = Vec::new();
+                    while !done.load(Ordering::Relaxed) {
+                        let began = Instant::now();
+                        let request = request(&from, "transfer", args.clone())?;
+                        match node.call(request) {
+                            Ok(_) | Err(CallError::Rejected(_)) => took.push(ms(began)),
+                            Err(error) => return Err(anyhow::Error::new(error)),
+                        }
+                    }
+                    Ok(took)
+                })
+            })
+            .collect();
+        ready.wait();
+        let began = Instant::now();
+        let mut went = Ok(());
+        while went.is_ok() && began.elapsed() < duration {
+            went = beside();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        done.store(true, Ordering::Relaxed);
+        let (mut took, mut failed) = (Vec::new(), None);
+        for caller in callers {
+            match caller.join().expect("no caller panics") {
+                Ok(calls) => took.extend(calls),
+                Err(error) => failed = Some(format!("a call beside upgrades: {error:#}")),
+            }
+        }
+        went?;
+        ensure!(!took.is_empty(), "no call came to an end");
+        took.sort_by(f64::total_cmp);
+        Ok((took, failed))
+    })
+}
+
+/// How long one call of each kind keeps the executor, which all others wait for.
+fn hostile(place: &Place) -> anyhow::Result<Vec<Figure>> {
+    let node = place.open()?;
+    deploy(&node, "hostile", "hostile.ts", HOSTILE.into())?;
+    let before = process::resident().context("the system does not tell the memory")?;
+    let mut figures = Vec::new();
+    for (method, name) in [
+        (
+            "loop",
+            named("hostile_loop_ms", "hostile: endless loop, ms"),
+        ),
+        (
+            "recursion",
+            named("hostile_recursion_ms", "hostile: endless recursion, ms"),
+        ),
+        (
+            "memory",
+            named("hostile_memory_ms", "hostile: memory without end, ms"),
+        ),
+    ] {
+        let mut took = Vec::new();
+        for _ in 0..3 {
+            let began = Instant::now();
+            match node.call(request("hostile/a", method, String::new())?) {
+                Err(CallError::Fault(_)) => took.push(ms(began)),
+                other => anyhow::bail!("{method} comes to {other:?}"),
+            }
+        }
+        figures.extend(Figure::over(name, took));
+    }
+    let after = process::resident().context("the system does not tell the memory")?;
+    node.stop();
+    let more = after.saturating_sub(before) as f64 / f64::from(1 << 20);
+    let name = named("hostile_mib", "hostile: MiB resident more after all");
+    figures.extend(Figure::over(name, vec![more]));
+    Ok(figures)
+}
