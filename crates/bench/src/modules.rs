@@ -35,6 +35,28 @@ export const hostile = entity({}, {
 });
 "#;
 
+/// What the interpreter does in a transfer, and nothing around it: its arguments and two states parsed,
+/// changed and made JSON again.
+const PLAIN: &str = r#"
+import { entity } from "ordain";
+export const plain = entity({}, {
+  transfers(_, { times }: { times: number }) {
+    let bytes = 0;
+    for (let at = 0; at < times; at++) {
+      const { amount } = JSON.parse('{"to":"1234","amount":50}');
+      const from = JSON.parse('{"balance":1000000}');
+      const to = JSON.parse('{"balance":1000000}');
+      from.balance -= amount;
+      to.balance += amount;
+      bytes += JSON.stringify(from).length + JSON.stringify(to).length;
+    }
+    return bytes;
+  },
+});
+"#;
+/// So many at once take far less than a call may.
+const PLAIN_TRANSFERS: u32 = 50_000;
+
 #[derive(Debug, Clone, Args)]
 struct Words {
     /// Modules that are deployed and called once each
@@ -75,6 +97,7 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
             for language in [Language::Ts, Language::Wasm] {
                 figures.extend(deployments(&place(language.name()), language, &words)?);
             }
+            figures.extend(plain(&place("plain"), &words)?);
             figures.extend(upgrades(&place("upgrades"), &words, &mut violations)?);
             figures.extend(hostile(&place("hostile"))?);
             Ok(Findings {
@@ -234,6 +257,25 @@ fn many(place: &Place, words: &Words) -> anyhow::Result<Vec<Figure>> {
         ),
     ];
     Ok(figures.into_iter().flatten().collect())
+}
+
+/// What a transfer in TypeScript is held against.
+fn plain(place: &Place, words: &Words) -> anyhow::Result<Option<Figure>> {
+    let node = place.open()?;
+    deploy(&node, "plain", "plain.ts", PLAIN.into())?;
+    let mut per_second = Vec::new();
+    for _ in 0..words.runs {
+        let args = format!(r#"{{"times":{PLAIN_TRANSFERS}}}"#);
+        let began = Instant::now();
+        node.call(request("plain/a", "transfers", args)?)?;
+        per_second.push(f64::from(PLAIN_TRANSFERS) / began.elapsed().as_secs_f64());
+    }
+    node.stop();
+    let name = named(
+        "plain_per_second",
+        "ts: JSON of a transfer alone, in a loop, /s",
+    );
+    Ok(Figure::over(name, per_second))
 }
 
 /// A load of transfers, alone and beside upgrades of the module that runs them.

@@ -106,6 +106,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "ordain-example-probe",
         ],
     ),
+    ("ordain-sim-programs", &["ordain-types", "ordain"]),
     (
         "ordain-sim",
         &[
