@@ -1,8 +1,8 @@
 //! The command `bench modules`: what deploying takes, the first call of a module that is cold, many modules,
 //! an upgrade under load, and for how long a hostile module keeps the others waiting.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -293,7 +293,7 @@ fn upgrades(
         node.call(request(&format!("account/{at}"), "deposit", args)?)?;
     }
     load(&node, words.duration / 4, &mut || Ok(()))?; // to warm up
-    let (alone, failed) = load(&node, words.duration, &mut || Ok(()))?;
+    let (alone, alone_rate, failed) = load(&node, words.duration, &mut || Ok(()))?;
     violations.extend(failed);
     let mut number = 0;
     let mut upgrade = || {
@@ -302,15 +302,14 @@ fn upgrades(
         std::thread::sleep(UPGRADE_EVERY);
         Ok(())
     };
-    let (beside, failed) = load(&node, words.duration, &mut upgrade)?;
+    let (beside, beside_rate, failed) = load(&node, words.duration, &mut upgrade)?;
     violations.extend(failed);
     node.stop();
     let late = |took: &[f64]| took[(took.len() - 1) * 999 / 1_000];
-    let rate = |took: &[f64]| took.len() as f64 / words.duration.as_secs_f64();
     let figures = [
         Figure::over(
             named("load_per_second", "load alone, calls/s"),
-            vec![rate(&alone)],
+            vec![alone_rate],
         ),
         Figure::over(
             named("load_p999_ms", "load alone, p99.9 ms"),
@@ -322,7 +321,7 @@ fn upgrades(
         ),
         Figure::over(
             named("upgrades_per_second", "load beside upgrades, calls/s"),
-            vec![rate(&beside)],
+            vec![beside_rate],
         ),
         Figure::over(
             named("upgrades_p999_ms", "load beside upgrades, p99.9 ms"),
@@ -332,18 +331,18 @@ fn upgrades(
     Ok(figures.into_iter().flatten().collect())
 }
 
-/// Runs the load while `beside` is done again and again. Gives how long each call took in ms, sorted, and
-/// what failed.
+/// Runs the load while `beside` is done again and again. Gives how long each call took in ms, sorted, how
+/// many there were a second, and what failed.
 fn load(
     node: &Node,
     duration: Duration,
     beside: &mut dyn FnMut() -> anyhow::Result<()>,
-) -> anyhow::Result<(Vec<f64>, Option<String>)> {
-    let (done, ready) = (AtomicBool::new(false), Arc::new(Barrier::new(CALLERS + 1)));
+) -> anyhow::Result<(Vec<f64>, f64, Option<String>)> {
+    let (done, ready) = (AtomicBool::new(false), Barrier::new(CALLERS + 1));
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..CALLERS)
             .map(|at| {
-                let (done, ready) = (&done, ready.clone());
+                let (done, ready) = (&done, &ready);
                 scope.spawn(move || {
                     ready.wait();
                     let from = format!("account/{at}");
@@ -368,6 +367,7 @@ fn load(
             went = beside();
             std::thread::sleep(Duration::from_millis(1));
         }
+        let went_on = began.elapsed();
         done.store(true, Ordering::Relaxed);
         let (mut took, mut failed) = (Vec::new(), None);
         for caller in callers {
@@ -379,7 +379,8 @@ fn load(
         went?;
         ensure!(!took.is_empty(), "no call came to an end");
         took.sort_by(f64::total_cmp);
-        Ok((took, failed))
+        let rate = took.len() as f64 / went_on.as_secs_f64();
+        Ok((took, rate, failed))
     })
 }
 

@@ -86,13 +86,12 @@ const TYPES: [&[&str]; 3] = [&["alpha", "beta"], &["alpha"], &["beta"]];
 
 /// Every release of a language.
 pub fn releases(language: Language) -> &'static [Release] {
-    let made = slot(language).get_or_init(|| {
+    slot(language).get_or_init(|| {
         let shapes = TYPES
             .iter()
             .flat_map(|types| SHAPES.map(|shape| Shape { types, ..shape }));
         shapes.map(|shape| release(language, shape)).collect()
-    });
-    made
+    })
 }
 
 fn slot(language: Language) -> &'static OnceLock<Vec<Release>> {
@@ -157,9 +156,10 @@ pub fn new_host() -> Arc<dyn Modules> {
     Arc::new(HostHere::new())
 }
 
-/// Drops what this thread keeps of JavaScript for the next calls, as the end of a process does.
+/// Drops what this thread keeps of modules for the next calls, as the end of a process does.
 pub fn forget() {
     javascript::clear();
+    WASM.with(|(host, _)| host.clear());
 }
 
 fn release(language: Language, shape: Shape) -> Release {

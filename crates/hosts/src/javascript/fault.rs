@@ -173,7 +173,7 @@ pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
 /// What `instanceof` says, without a call: there may be no stack for one.
 fn is_instance<'js>(object: &Object<'js>, class: &Object<'js>) -> rquickjs::Result<bool> {
     let prototype = raw::address(&class.get::<_, Object>("prototype")?);
-    let above = std::iter::successors(object.get_prototype(), Object::get_prototype);
+    let above = std::iter::successors(raw::prototype(object), raw::prototype);
     Ok(above.map(|it| raw::address(&it)).any(|it| it == prototype))
 }
 

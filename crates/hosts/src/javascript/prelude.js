@@ -44,8 +44,8 @@ function name(entity, type) {
   entity.calls = calls(null, type, methods);
   entity.sends = sends(null, type, methods);
   named[type] = {
-    calls: calls(new Proxy(freeze({ type }), callByName), type, methods),
-    sends: sends(new Proxy(freeze({ type }), sendByName), type, methods),
+    calls: calls(byName(type, callByName), type, methods),
+    sends: sends(byName(type, sendByName), type, methods),
   };
 }
 
@@ -87,21 +87,23 @@ function sends(above, type, methods) {
   return freeze(prototype);
 }
 
-/// Prototypes where it is not known which methods there are: that is seen when one is called.
-const byName = (make) => ({
-  get(target, method, handle) {
-    if (typeof method !== "string") return undefined;
-    return (args) => make(target.type, handle, method, args);
-  },
-});
-const callByName = byName((type, handle, method, args) => host.call(type, handle[KEY], method, args));
-const sendByName = byName((type, handle, method, args) => host.send(type, handle[KEY], method, args, handle[DELAY]));
+/// A prototype of handles where it is not known which methods there are: that is seen when one is called.
+function byName(type, make) {
+  const get = (_, method, handle) => (typeof method === "string" ? (args) => make(type, handle, method, args) : undefined);
+  // Nothing of it can change: it may be shared by all calls.
+  return new Proxy(freeze(create(null)), freeze({ __proto__: null, get }));
+}
 
-/// What has the methods of an entity type, given as such or by its name.
-function methodsOf(to, what) {
-  if (to instanceof Entity && to.type !== undefined) return to;
-  if (typeof to !== "string") throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
-  return named[to] ?? { calls: new Proxy({ type: to }, callByName), sends: new Proxy({ type: to }, sendByName) };
+const callByName = (type, handle, method, args) => host.call(type, handle[KEY], method, args);
+const sendByName = (type, handle, method, args) => host.send(type, handle[KEY], method, args, handle[DELAY]);
+
+/// The prototype of handles of an entity type, which is given as such or by its name.
+function methodsOf(to, way, make) {
+  if (to instanceof Entity && to.type !== undefined) return to[way];
+  if (typeof to !== "string") {
+    throw new TypeError(`cx.${way.slice(0, -1)} takes an entity of entity(…) or the name of an entity type`);
+  }
+  return named[to]?.[way] ?? byName(to, make);
 }
 
 class Field {
@@ -151,10 +153,10 @@ class Context {
     return host.scan(from, to, prefix, reverse, limit);
   }
   call(to, key) {
-    return { __proto__: methodsOf(to, "cx.call").calls, [KEY]: key };
+    return { __proto__: methodsOf(to, "calls", callByName), [KEY]: key };
   }
   send(to, key, { delay } = {}) {
-    return { __proto__: methodsOf(to, "cx.send").sends, [KEY]: key, [DELAY]: milliseconds(delay) };
+    return { __proto__: methodsOf(to, "sends", sendByName), [KEY]: key, [DELAY]: milliseconds(delay) };
   }
 }
 

@@ -51,6 +51,13 @@ impl WasmHost {
         runtime.as_ref().map_err(Clone::clone)
     }
 
+    /// Drops the instances that wait for the next transaction, as the end of a process does.
+    pub fn clear(&self) {
+        if let Some(Ok(runtime)) = self.runtime.get() {
+            runtime.warm.clear();
+        }
+    }
+
     /// The compiled module: at hand after its compilation, and while it is in force.
     fn code(&self, file: &File) -> Result<Arc<Code>, String> {
         let Runtime {

@@ -57,6 +57,12 @@ impl Warm {
         drop(waiting); // taking an instance apart takes its time
     }
 
+    /// Lets go of all.
+    pub fn clear(&self) {
+        let gone = std::mem::take(&mut *self.lock());
+        drop(gone);
+    }
+
     /// Lets go of those of a module that is gone.
     pub fn forget(&self, code: CodeId) {
         let mut waiting = self.lock();

@@ -398,3 +398,43 @@ export const ping = entity({ count: 0 }, {
         assert_eq!(world.state("pong/a"), r#"{"count":10}"#);
     }
 }
+
+/// Handles are made of prototypes that all calls share: they show nothing of one call to another, and a method
+/// that is not there is missed by its name, whatever that is.
+#[test]
+fn handles_hold_nothing_of_a_call() {
+    let text = r#"
+import { entity } from "ordain";
+Object.prototype.has = function () { this.seen = (this.seen ?? 0) + 1; return this.seen > 1; };
+export const it = entity({}, {
+  has: (cx) => ["it", "other"].map((type) => "x" in cx.call(type, "a")),
+  missing(cx, { type, method }: { type: string; method: string }) { cx.call(type, "a")[method](); },
+  mark(cx, { type }: { type: string }) {
+    const found = [];
+    for (let at = cx.call(type, "a"); at !== null; at = Object.getPrototypeOf(at)) {
+      found.push(at.marked === 1);
+      try { at.marked = 1; } catch { found.push("refused"); }
+    }
+    return found;
+  },
+});
+"#;
+    let mut world = World::new(text);
+    for _ in 0..3 {
+        assert_eq!(world.value("it/a.has", ""), "[false,false]");
+        for method in ["type", "get", "nothing"] {
+            for (ty, kind) in [
+                ("it", FaultKind::UnknownMethod),
+                ("other", FaultKind::UnknownEntity),
+            ] {
+                let args = format!(r#"{{"type":"{ty}","method":"{method}"}}"#);
+                world.fault("it/a.missing", &args, kind, "");
+            }
+        }
+    }
+    for ty in ["it", "other"] {
+        let args = format!(r#"{{"type":"{ty}"}}"#);
+        let first = world.value("it/a.mark", &args);
+        assert_eq!(world.value("it/a.mark", &args), first);
+    }
+}

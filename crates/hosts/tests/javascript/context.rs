@@ -260,7 +260,7 @@ fn a_rejections_code_is_held_to_its_rule_and_details_are_json() {
 /// Values are written as JSON here where they are plain, and by the interpreter where they are not: the same.
 #[test]
 fn values_are_the_json_that_the_interpreter_makes() {
-    const VALUES: [&str; 33] = [
+    const VALUES: [&str; 35] = [
         "0",
         "-1",
         "-0",
@@ -291,6 +291,8 @@ fn values_are_the_json_that_the_interpreter_makes() {
         "{ get a() { return { b: 1 }; } }",
         "{ toJSON: () => 7 }",
         "{ toJSON: 8 }",
+        "Object.assign([1], { toJSON: () => 7 })",
+        "Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 7 })",
         "new (class { a = 1; toJSON() { return [this.a]; } })()",
         "Array.from({ length: 2000 }, (_, at) => ({ at }))",
         "JSON.parse('['.repeat(30) + ']'.repeat(30))",

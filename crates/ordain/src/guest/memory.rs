@@ -20,6 +20,8 @@ static ROOM: Room = Room {
     taken: Cell::new(0),
 };
 
+const _: () = assert!(align_of::<u128>() == 16);
+
 struct Room {
     /// Of numbers that are aligned to 16 bytes.
     bytes: UnsafeCell<[u128; BYTES / 16]>,

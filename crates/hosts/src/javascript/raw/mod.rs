@@ -13,5 +13,5 @@ pub use memory::Metered;
 pub use plain::Plain;
 pub use values::{
     Bytecode, add_big_int, address, class_id, class_name, freeze, holds_more, load, own_values,
-    parse, stringify, uncatchable,
+    parse, prototype, stringify, uncatchable,
 };

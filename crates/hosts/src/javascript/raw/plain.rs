@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::io::Write as _;
 
+use rquickjs::atom::PredefinedAtom;
 use rquickjs::{Ctx, Error, Object, Result, Value, qjs};
 
 use super::values::{address, class_id, stringify};
@@ -16,7 +17,6 @@ pub struct Plain {
     array: Kind,
 }
 
-#[derive(PartialEq, Eq)]
 struct Kind {
     class: u32,
     /// Where its prototype is.
@@ -29,6 +29,12 @@ impl Kind {
             class: class_id(object.as_value()),
             prototype: address(&object.get_prototype()?),
         })
+    }
+
+    /// Whether an object is of this kind. Its class comes first: a proxy would have code to run.
+    fn has(&self, object: &Object<'_>) -> bool {
+        class_id(object.as_value()) == self.class
+            && (object.get_prototype()).is_some_and(|it| address(&it) == self.prototype)
     }
 }
 
@@ -105,12 +111,15 @@ impl Writer<'_> {
             return self.whole(i64::from(int));
         }
         if let Some(object) = value.as_object() {
-            let kind = Kind::of(object)?;
             let depth = depth.checked_sub(1)?;
-            return match kind {
-                kind if kind == self.plain.object => self.object(ctx, object, depth),
-                kind if kind == self.plain.array => self.array(ctx, object, depth),
-                _ => None,
+            let is_object = self.plain.object.has(object);
+            let is_plain = is_object || self.plain.array.has(object);
+            if !is_plain || has_own_json(ctx, object) {
+                return None;
+            }
+            return match is_object {
+                true => self.object(ctx, object, depth),
+                false => self.array(ctx, object, depth),
             };
         }
         if value.is_string() {
@@ -200,11 +209,17 @@ impl Writer<'_> {
             let at = qjs::JS_AtomToCStringLen(ctx.as_raw().as_ptr(), &mut len, atom);
             Text::new(ctx, at, len)?
         };
-        match name.bytes() {
-            b"toJSON" => None,
-            name => self.string(name),
-        }
+        self.string(name.bytes())
     }
+}
+
+/// Whether a plain object, or what it inherits from, says itself what its JSON is.
+fn has_own_json<'js>(ctx: &Ctx<'js>, object: &Object<'js>) -> bool {
+    let has = object.contains_key(PredefinedAtom::ToJSON);
+    has.unwrap_or_else(|_| {
+        drop(ctx.catch());
+        true
+    })
 }
 
 /// A text as the interpreter gives it: UTF-8 but for halves of surrogate pairs.
@@ -290,8 +305,13 @@ fn own<'js>(ctx: &Ctx<'js>, object: &Object<'js>, atom: qjs::JSAtom) -> Option<V
     unsafe {
         let mut it = std::mem::zeroed::<qjs::JSPropertyDescriptor>();
         let (raw, this) = (ctx.as_raw().as_ptr(), object.as_value().as_raw());
-        if qjs::JS_GetOwnProperty(raw, &mut it, this, atom) != 1 {
-            return None;
+        match qjs::JS_GetOwnProperty(raw, &mut it, this, atom) {
+            1 => {}
+            0 => return None,
+            _ => {
+                drop(ctx.catch());
+                return None;
+            }
         }
         let [value, getter, setter] =
             [it.value, it.getter, it.setter].map(|it| Value::from_raw(ctx.clone(), it));

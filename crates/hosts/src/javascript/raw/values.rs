@@ -104,6 +104,15 @@ pub fn freeze(ctx: &Ctx<'_>, object: &Object<'_>) -> Result<()> {
     }
 }
 
+/// What an object inherits from; none of a proxy, which would have code to run.
+pub fn prototype<'js>(object: &Object<'js>) -> Option<Object<'js>> {
+    // SAFETY: the object is alive, and only its kind is looked at.
+    match unsafe { qjs::JS_IsProxy(object.as_value().as_raw()) } {
+        true => None,
+        false => object.get_prototype(),
+    }
+}
+
 /// What kind of object a value is, as a number that means something within its runtime.
 pub fn class_id(value: &Value<'_>) -> u32 {
     // SAFETY: the value is alive; for one that is no object the interpreter gives a number of none.
