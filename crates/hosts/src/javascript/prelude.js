@@ -34,18 +34,19 @@ class Entity {
   }
 }
 
-/// The entity types of the module that are named, by their names.
+/// The entity types of the module, by their names: prototypes of handles, as entity types have them.
 const named = create(null);
 
 /// Makes an entity type callable, as such and under its name.
 function name(entity, type) {
   entity.type = type;
   const methods = getOwnPropertyNames(entity.methods);
-  entity.calls = calls(null, type, methods);
-  entity.sends = sends(null, type, methods);
+  entity.calls = handles(null, type, methods, call);
+  entity.sends = handles(null, type, methods, send);
+  const unknown = new Unknown(type);
   named[type] = {
-    calls: calls(byName(type, callByName), type, methods),
-    sends: sends(byName(type, sendByName), type, methods),
+    calls: handles(unknown.calls, type, methods, call),
+    sends: handles(unknown.sends, type, methods, send),
   };
 }
 
@@ -67,43 +68,43 @@ export function entity(state, methods, options = {}) {
 const KEY = Symbol("key");
 const DELAY = Symbol("delay");
 
-/// A prototype of handles with a function for each method, which calls it. Frozen: handles show it to all calls.
-function calls(above, type, methods) {
+const call = (type, handle, method, args) => host.call(type, handle[KEY], method, args);
+const send = (type, handle, method, args) => host.send(type, handle[KEY], method, args, handle[DELAY]);
+
+/// A prototype of handles with a function for each method. Frozen: handles show it to all calls.
+function handles(above, type, methods, make) {
   const prototype = create(above);
   for (const method of methods) {
-    const { call } = { call(args) { return host.call(type, this[KEY], method, args); } };
-    defineProperty(prototype, method, { value: freeze(call) });
+    const { value } = { value(args) { return make(type, this, method, args); } };
+    defineProperty(prototype, method, { value: freeze(value) });
   }
   return freeze(prototype);
 }
 
-/// The same with functions that send.
-function sends(above, type, methods) {
-  const prototype = create(above);
-  for (const method of methods) {
-    const { send } = { send(args) { return host.send(type, this[KEY], method, args, this[DELAY]); } };
-    defineProperty(prototype, method, { value: freeze(send) });
+/// An entity type of which it is not known what methods it has: that is seen when one is called.
+class Unknown {
+  constructor(type) {
+    this.type = type;
   }
-  return freeze(prototype);
+  get calls() {
+    return anyMethod(this.type, call);
+  }
+  get sends() {
+    return anyMethod(this.type, send);
+  }
 }
 
-/// A prototype of handles where it is not known which methods there are: that is seen when one is called.
-function byName(type, make) {
+/// A prototype of handles with any method. Nothing of it can change: all calls may share it.
+function anyMethod(type, make) {
   const get = (_, method, handle) => (typeof method === "string" ? (args) => make(type, handle, method, args) : undefined);
-  // Nothing of it can change: it may be shared by all calls.
   return new Proxy(freeze(create(null)), freeze({ __proto__: null, get }));
 }
 
-const callByName = (type, handle, method, args) => host.call(type, handle[KEY], method, args);
-const sendByName = (type, handle, method, args) => host.send(type, handle[KEY], method, args, handle[DELAY]);
-
-/// The prototype of handles of an entity type, which is given as such or by its name.
-function methodsOf(to, way, make) {
-  if (to instanceof Entity && to.type !== undefined) return to[way];
-  if (typeof to !== "string") {
-    throw new TypeError(`cx.${way.slice(0, -1)} takes an entity of entity(…) or the name of an entity type`);
-  }
-  return named[to]?.[way] ?? byName(to, make);
+/// What has prototypes of handles of an entity type, which is given as such or by its name.
+function find(to, what) {
+  if (to instanceof Entity && to.type !== undefined) return to;
+  if (typeof to === "string") return named[to] ?? new Unknown(to);
+  throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
 }
 
 class Field {
@@ -153,10 +154,10 @@ class Context {
     return host.scan(from, to, prefix, reverse, limit);
   }
   call(to, key) {
-    return { __proto__: methodsOf(to, "calls", callByName), [KEY]: key };
+    return { __proto__: find(to, "cx.call").calls, [KEY]: key };
   }
   send(to, key, { delay } = {}) {
-    return { __proto__: methodsOf(to, "sends", sendByName), [KEY]: key, [DELAY]: milliseconds(delay) };
+    return { __proto__: find(to, "cx.send").sends, [KEY]: key, [DELAY]: milliseconds(delay) };
   }
 }
 

@@ -93,21 +93,20 @@ fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(V
 pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
     let held = frame(|frame| {
         let held = frame.held.as_ref()?;
-        Some((held.value.clone(), held.base.clone()))
+        let of = (frame.instance.clone(), frame.entity, frame.kind);
+        Some((held.value.clone(), held.base.clone(), of))
     });
-    let Some((value, base)) = held.flatten() else {
+    let Some((value, base, (instance, entity, kind))) = held.flatten() else {
         return Ok(());
     };
     let value: Value = value.restore(ctx)?;
-    let (instance, entity) = host::current(ctx)?;
     let made = instance.library.plain.json(ctx, &value, |text| {
         (text.as_bytes() != &base[..]).then(|| host::Text::new(text))
     })?;
     if matches!(made, Some(None)) {
         return Ok(());
     }
-    let kind = frame(|frame| frame.kind);
-    if kind == Some(MethodKind::Query) {
+    if kind == MethodKind::Query {
         return changed_in_query(ctx, &value, &base);
     }
     let what = "the state";

@@ -6,6 +6,7 @@
 mod context;
 mod memory;
 mod plain;
+mod room;
 mod values;
 
 pub use context::{Entry, Inside};

@@ -3,12 +3,12 @@
 //! could come out differently (own code would run, a number is no whole one, a text needs escapes, something
 //! is no plain object), this gives up before anything has happened, and the interpreter's own does it.
 
-use std::cell::Cell;
 use std::io::Write as _;
 
 use rquickjs::atom::PredefinedAtom;
-use rquickjs::{Ctx, Error, Object, Result, Value, qjs};
+use rquickjs::{Ctx, Object, Result, Value, qjs};
 
+use super::room;
 use super::values::{address, class_id, stringify};
 
 /// What tells plain objects and arrays from others.
@@ -19,15 +19,20 @@ pub struct Plain {
 
 struct Kind {
     class: u32,
-    /// Where its prototype is.
+    /// Where its prototype is; nowhere, if it says what the JSON of all that inherit from it is.
     prototype: usize,
 }
 
 impl Kind {
-    fn of(object: &Object<'_>) -> Option<Self> {
-        Some(Self {
+    /// That of an object with nothing of its own, made when nothing above it changes any more.
+    fn of(object: &Object<'_>) -> Result<Self> {
+        let prototype = match object.contains_key(TO_JSON)? {
+            true => None,
+            false => object.get_prototype(),
+        };
+        Ok(Self {
             class: class_id(object.as_value()),
-            prototype: address(&object.get_prototype()?),
+            prototype: prototype.map_or(0, |it| address(&it)),
         })
     }
 
@@ -38,29 +43,21 @@ impl Kind {
     }
 }
 
+const TO_JSON: PredefinedAtom = PredefinedAtom::ToJSON;
 /// Values of one text that are written here; of more, the interpreter's way is fast enough.
 const VALUES_MAX: u32 = 1_000;
 /// How deep they nest.
 const DEPTH_MAX: u32 = 16;
 /// Above, whole numbers are written with exponents, or are not exact.
 const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
-/// A longer text's room is not kept.
-const KEPT_BYTES: usize = 64 << 10;
-
-thread_local! {
-    static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
 impl Plain {
     /// # Errors
     /// The exception that the interpreter threw.
     pub fn new(ctx: &Ctx<'_>) -> Result<Self> {
-        let object = Object::new(ctx.clone())?;
-        let array = rquickjs::Array::new(ctx.clone())?.into_object();
-        let kind = |object| Kind::of(object).ok_or(Error::Unknown);
+        let array = rquickjs::Array::new(ctx.clone())?;
         Ok(Self {
-            object: kind(&object)?,
-            array: kind(&array)?,
+            object: Kind::of(&Object::new(ctx.clone())?)?,
+            array: Kind::of(array.as_object())?,
         })
     }
 
@@ -74,26 +71,20 @@ impl Plain {
         value: &Value<'js>,
         read: impl FnOnce(&str) -> R,
     ) -> Result<Option<R>> {
-        let mut text = TEXT.take();
-        text.clear();
-        let mut writer = Writer {
-            plain: self,
-            left: VALUES_MAX,
-            text,
-        };
-        let written = writer.value(ctx, value, DEPTH_MAX);
-        let text = writer.text;
-        let made = match written {
-            Some(()) => {
-                let text = std::str::from_utf8(&text).expect("it was made of texts");
-                Ok(Some(read(text)))
+        room::with(|text| {
+            let mut writer = Writer {
+                plain: self,
+                left: VALUES_MAX,
+                text,
+            };
+            match writer.value(ctx, value, DEPTH_MAX) {
+                Some(()) => {
+                    let text = std::str::from_utf8(text).expect("it was made of texts");
+                    Ok(Some(read(text)))
+                }
+                None => stringify(ctx, value, read),
             }
-            None => stringify(ctx, value, read),
-        };
-        if text.capacity() <= KEPT_BYTES {
-            TEXT.set(text);
-        }
-        made
+        })
     }
 }
 
@@ -101,7 +92,7 @@ impl Plain {
 struct Writer<'p> {
     plain: &'p Plain,
     left: u32,
-    text: Vec<u8>,
+    text: &'p mut Vec<u8>,
 }
 
 impl Writer<'_> {
@@ -213,13 +204,12 @@ impl Writer<'_> {
     }
 }
 
-/// Whether a plain object, or what it inherits from, says itself what its JSON is.
+/// Whether a plain object says itself what its JSON is.
 fn has_own_json<'js>(ctx: &Ctx<'js>, object: &Object<'js>) -> bool {
-    let has = object.contains_key(PredefinedAtom::ToJSON);
-    has.unwrap_or_else(|_| {
-        drop(ctx.catch());
-        true
-    })
+    let (raw, this) = (ctx.as_raw().as_ptr(), object.as_value().as_raw());
+    // SAFETY: the object is alive and plain, so that no code runs; the atom is there in every runtime, and
+    // without a descriptor nothing is given.
+    unsafe { qjs::JS_GetOwnProperty(raw, std::ptr::null_mut(), this, TO_JSON as qjs::JSAtom) != 0 }
 }
 
 /// A text as the interpreter gives it: UTF-8 but for halves of surrogate pairs.

@@ -1,17 +1,9 @@
 //! A few functions of the interpreter that the library does not bring, or brings with copies.
 
-use std::cell::Cell;
-
 use rquickjs::module::WriteOptions;
 use rquickjs::{Ctx, Error, Module, Object, Result, Value, qjs};
 
-thread_local! {
-    /// Where texts get the zero at their end that the interpreter asks for.
-    static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// A longer text's room is not kept.
-const KEPT_BYTES: usize = 64 << 10;
+use super::room;
 
 fn checked<'js>(ctx: &Ctx<'js>, value: qjs::JSValue) -> Result<Value<'js>> {
     // SAFETY: the value was just made by the interpreter of this context, and no one else frees it.
@@ -30,20 +22,16 @@ pub fn parse<'js>(ctx: &Ctx<'js>, json: &[u8]) -> Result<Value<'js>> {
     if let Some(number) = small(json) {
         return Ok(Value::new_int(ctx.clone(), number));
     }
-    let mut text = TEXT.take();
-    text.clear();
-    text.extend_from_slice(json);
-    text.push(0);
-    // SAFETY: the text ends in a zero that its length does not count, as the interpreter asks, and
-    // stays where it is until the call ends; parsing calls no code that could come here again and take
-    // it (and would find the room empty).
-    let value = unsafe {
-        let (at, len) = (text.as_ptr().cast(), json.len());
-        qjs::JS_ParseJSON(ctx.as_raw().as_ptr(), at, len as _, c"json".as_ptr())
-    };
-    if text.capacity() <= KEPT_BYTES {
-        TEXT.set(text);
-    }
+    let value = room::with(|text| {
+        text.extend_from_slice(json);
+        text.push(0);
+        // SAFETY: the text ends in a zero that its length does not count, as the interpreter asks, and
+        // stays where it is until the call ends.
+        unsafe {
+            let (at, len) = (text.as_ptr().cast(), json.len());
+            qjs::JS_ParseJSON(ctx.as_raw().as_ptr(), at, len as _, c"json".as_ptr())
+        }
+    });
     checked(ctx, value)
 }
 
