@@ -1,14 +1,15 @@
 //! What the engine reads when a granule is not in memory: the state as of the last applied
 //! checkpoint.
 
-use std::ops::Bound;
+use std::collections::BTreeMap;
+use std::ops::{Bound, RangeBounds};
 
 use bytes::Bytes;
 use ordain_types::Granule;
 use ordain_types::granule::Part;
 
-use crate::Tx;
 use crate::slots::Slot;
+use crate::{Engine, Tx};
 
 /// The durable state could not be read: the engine stops rather than guess.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -85,5 +86,57 @@ impl Cold for Empty {
         _: usize,
     ) -> Result<ColdRows, ColdError> {
         Ok(Vec::new())
+    }
+}
+
+/// What a first checkpoint wrote, held in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Checkpointed(pub BTreeMap<Granule, Bytes>);
+
+impl Checkpointed {
+    /// All that an engine without a checkpoint has.
+    pub fn first_of(engine: &mut Engine) -> Self {
+        engine.begin_checkpoint();
+        let changes = engine.step_checkpoint(usize::MAX);
+        let rows = changes.into_iter().flat_map(|changes| changes.granules);
+        Self(
+            rows.filter_map(|(granule, value)| Some((granule, value?)))
+                .collect(),
+        )
+    }
+}
+
+impl Cold for Checkpointed {
+    fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
+        Ok(self.0.get(granule).cloned())
+    }
+
+    fn scan(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<ColdRows, ColdError> {
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (from, to);
+        let within = |(granule, _): &(&Granule, &Bytes)| {
+            RangeBounds::<[u8]>::contains(&bounds, granule.as_bytes())
+        };
+        let rows = self.0.iter().filter(within);
+        let rows: Vec<_> = match reverse {
+            false => rows.take(limit).collect(),
+            true => rows.rev().take(limit).collect(),
+        };
+        let mut left = bytes;
+        let mut found = ColdRows::new();
+        for (granule, value) in rows {
+            found.push((granule.clone(), value.clone()));
+            match left.checked_sub(granule.as_bytes().len() + value.len()) {
+                Some(rest) if rest > 0 => left = rest,
+                _ => break,
+            }
+        }
+        Ok(found)
     }
 }

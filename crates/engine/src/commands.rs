@@ -240,7 +240,8 @@ pub(crate) fn panic_fault(unwinding: &(dyn Any + Send), at: String) -> Fault {
     }
 }
 
-fn panic_text(unwinding: &(dyn std::any::Any + Send)) -> Option<&str> {
+/// What a panic says, if it is a text.
+pub fn panic_text(unwinding: &(dyn Any + Send)) -> Option<&str> {
     let text = unwinding.downcast_ref::<&str>().copied();
     text.or_else(|| unwinding.downcast_ref::<String>().map(String::as_str))
 }

@@ -48,7 +48,8 @@ pub use catalog::{
     StateType, TypeDef, TypeIndex,
 };
 pub use checkpoint::Changes;
-pub use cold::{Cold, ColdError, ColdRows, Empty};
+pub use cold::{Checkpointed, Cold, ColdError, ColdRows, Empty};
+pub use commands::panic_text;
 pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
 pub use modules::{Deployed, Loaded, Module, ModuleStatus, Modules};
 pub use sends::{Invocation, InvocationStatus};

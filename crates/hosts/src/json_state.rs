@@ -1,13 +1,12 @@
 //! Live root values of modules' entities: JSON text, with the version of the shape it was written in.
 //! It knows nothing of what the JSON says; each host parses it for its language.
-//!
-//! Stored, a value of version 1 is its JSON itself, and one of any other version is
-//! `{"$version":3,"$state":…}`.
 
 use std::any::Any;
 
 use ordain_engine::{State, StateType, Tx};
 use ordain_types::Json;
+
+use crate::versioned;
 
 /// The root value of a module's entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +24,6 @@ pub struct JsonType {
     pub version: u32,
 }
 
-const HEAD: &[u8] = b"{\"$version\":";
-const MIDDLE: &[u8] = b",\"$state\":";
-
 impl State for JsonState {
     fn snapshot(&self) -> Box<dyn State> {
         Box::new(self.clone())
@@ -35,26 +31,15 @@ impl State for JsonState {
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
         let json = self.json.as_deref().unwrap_or(b"null");
-        if self.version == 1 {
+        versioned::encode(self.version, out, |out| {
             out.extend_from_slice(json);
-            return Ok(());
-        }
-        out.extend_from_slice(HEAD);
-        out.extend_from_slice(self.version.to_string().as_bytes());
-        out.extend_from_slice(MIDDLE);
-        out.extend_from_slice(json);
-        out.push(b'}');
-        Ok(())
+            Ok(())
+        })
     }
 
     fn encoded_len(&self) -> Result<usize, String> {
         let json = self.json.as_ref().map_or(4, Json::len);
-        let digits = (self.version.checked_ilog10().unwrap_or(0) + 1) as usize;
-        let around = match self.version {
-            1 => 0,
-            _ => HEAD.len() + digits + MIDDLE.len() + 1,
-        };
-        Ok(json + around)
+        Ok(json + versioned::around(self.version))
     }
 }
 
@@ -67,7 +52,7 @@ impl StateType for JsonType {
     }
 
     fn decode(&self, stored: &[u8]) -> Result<Box<dyn State>, String> {
-        let (version, json) = parse(stored);
+        let (version, json) = versioned::parse(stored);
         serde_json::from_slice::<serde::de::IgnoredAny>(json).map_err(|error| error.to_string())?;
         Ok(Box::new(JsonState {
             json: Some(Json::copy_from_slice(json)),
@@ -76,20 +61,8 @@ impl StateType for JsonType {
     }
 
     fn shown(&self, stored: Json) -> Json {
-        let (_, json) = parse(&stored);
-        stored.slice_ref(json)
+        versioned::shown(stored)
     }
-}
-
-/// The version and the JSON of a stored value.
-fn parse(stored: &[u8]) -> (u32, &[u8]) {
-    let versioned = || {
-        let rest = stored.strip_prefix(HEAD)?.strip_suffix(b"}")?;
-        let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-        let version = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
-        Some((version, rest[end..].strip_prefix(MIDDLE)?))
-    };
-    versioned().unwrap_or((1, stored))
 }
 
 pub(crate) const ITS_OWN: &str = "the state of a module's entity is JSON";

@@ -7,6 +7,7 @@
 //!   wasm        modules that are WebAssembly components, in a sandbox (feature `wasm`)
 //!   modules     the host of modules in any of these languages
 //!   json_state  root values of modules' entities, for every host that runs modules
+//!   versioned   root values as they are stored, with the version of their shape
 //!   params      arguments of modules' methods, checked
 //!   lent        the running transaction, lent to functions that foreign code calls
 //! ```
@@ -20,6 +21,7 @@ mod modules;
 pub mod native;
 #[cfg(any(feature = "javascript", feature = "wasm"))]
 mod params;
+mod versioned;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 

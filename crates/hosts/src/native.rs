@@ -16,7 +16,7 @@ mod link;
 mod method;
 mod state;
 
-pub use entity::{Entities, Entity, define};
+pub use entity::{Entities, Entity, Migrate, define};
 pub use link::Link;
 pub use method::{method, param};
 pub use ordain_values::{

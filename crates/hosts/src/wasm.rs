@@ -12,6 +12,7 @@
 //!   instance    one instance with its memory, and the call it is in
 //!   running     what one transaction has of instances, memory and work
 //!   warm        instances that wait for the next transaction
+//!   stock       new instances, made ahead by a thread of their own
 //!   functions   what a module imports
 //!   migrate     states of earlier versions
 //!   json        texts from a module, checked
@@ -32,6 +33,7 @@ mod json;
 mod method;
 mod migrate;
 mod running;
+mod stock;
 mod trap;
 mod warm;
 mod world;

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::parse::Parser;
-use syn::{Error, ImplItem, Item, ItemImpl, LitStr, Result, Type};
+use syn::{Error, ImplItem, Item, ItemImpl, LitInt, LitStr, Path, Result, Type};
 
 use crate::method::Method;
 
@@ -15,6 +15,9 @@ pub struct Block {
     pub ident: Ident,
     /// The entity type's name.
     pub name: String,
+    pub version: u32,
+    /// The function that brings states of earlier versions to this one.
+    pub migrate: Option<Path>,
     pub methods: Vec<Method>,
 }
 
@@ -34,8 +37,10 @@ pub fn read(options: TokenStream, block: &mut ItemImpl) -> Result<(Block, Option
     check_header(block)?;
     let ident = type_ident(&block.self_ty)?;
     let mut errors = Errors::default();
-    let name = errors.note(entity_name(options, &ident));
+    let options = errors.note(Options::read(options)).unwrap_or_default();
+    let name = errors.note(options.entity_name(&ident));
     let name = name.unwrap_or_else(|| snake_case(&ident.to_string()));
+    let version = errors.note(options.version()).unwrap_or(1);
     let mut methods = Vec::new();
     for item in &mut block.items {
         if let ImplItem::Fn(function) = item {
@@ -47,6 +52,8 @@ pub fn read(options: TokenStream, block: &mut ItemImpl) -> Result<(Block, Option
             ty: (*block.self_ty).clone(),
             ident,
             name,
+            version,
+            migrate: options.migrate,
             methods,
         },
         errors.0,
@@ -82,23 +89,63 @@ fn type_ident(ty: &Type) -> Result<Ident> {
     }
 }
 
-fn entity_name(options: TokenStream, ident: &Ident) -> Result<String> {
-    let mut given: Option<LitStr> = None;
-    let parser = syn::meta::parser(|meta| match meta.path.is_ident("name") {
-        true => {
-            given = Some(meta.value()?.parse()?);
+/// What stands in the brackets of the attribute.
+#[derive(Default)]
+struct Options {
+    name: Option<LitStr>,
+    version: Option<LitInt>,
+    migrate: Option<Path>,
+}
+
+impl Options {
+    fn read(options: TokenStream) -> Result<Self> {
+        let mut given = Self::default();
+        let parser = syn::meta::parser(|meta| {
+            if meta.path.is_ident("name") {
+                given.name = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("version") {
+                given.version = Some(meta.value()?.parse()?);
+            } else if meta.path.is_ident("migrate") {
+                given.migrate = Some(meta.value()?.parse()?);
+            } else {
+                return Err(meta.error(
+                    "the options are `name`, `version` and `migrate`: write for instance \
+                     `#[entity(name = \"account\")]` or `#[entity(version = 2, migrate = from_earlier)]`",
+                ));
+            }
             Ok(())
+        });
+        parser.parse2(options)?;
+        Ok(given)
+    }
+
+    fn entity_name(&self, ident: &Ident) -> Result<String> {
+        let what = "an entity type's name";
+        match &self.name {
+            None => check_name(snake_case(&ident.to_string()), ident, what),
+            Some(name) => check_name(name.value(), name, what),
         }
-        false => Err(meta.error("the one option is `name`: write `#[entity(name = \"account\")]`")),
-    });
-    parser.parse2(options)?;
-    match given {
-        None => check_name(
-            snake_case(&ident.to_string()),
-            ident,
-            "an entity type's name",
-        ),
-        Some(name) => check_name(name.value(), name, "an entity type's name"),
+    }
+
+    fn version(&self) -> Result<u32> {
+        let version = match &self.version {
+            None => 1,
+            Some(version) => version
+                .base10_parse()
+                .ok()
+                .filter(|&version| version > 0)
+                .ok_or_else(|| {
+                    Error::new_spanned(version, "a version is a number from 1 to 4294967295")
+                })?,
+        };
+        match &self.migrate {
+            Some(migrate) if version == 1 => Err(Error::new_spanned(
+                migrate,
+                "there is no version before 1 to migrate from: write `version = 2`, or as many as \
+                 there have been",
+            )),
+            _ => Ok(version),
+        }
     }
 }
 

@@ -226,15 +226,20 @@ fn implementation(block: &Block, names: &Names) -> TokenStream {
         .iter()
         .enumerate()
         .map(|(at, method)| request(at, method));
+    let version = block.version;
+    let migrate = block.migrate.as_ref().map(migrate);
     quote_spanned! { ty.span() =>
         impl __ordain::Entity for #ty {
             const TYPE: &'static str = #name;
+            const VERSION: u32 = #version;
             type Handle<'a> = #handle<'a>;
             type QueryHandle<'a> = #query_handle<'a>;
 
             fn define() -> __ordain::TypeDef {
                 __ordain::define::<#ty>(::std::vec![#(#definitions),*])
             }
+
+            #migrate
 
             fn __clone(&self) -> ::core::option::Option<Self> {
                 use __ordain::{ByClone as _, NotByClone as _};
@@ -251,6 +256,19 @@ fn implementation(block: &Block, names: &Names) -> TokenStream {
         }
 
         impl #requests { #(#makers)* }
+    }
+}
+
+/// The call of the function that migrates: what it takes says how a state is read.
+fn migrate(function: &syn::Path) -> TokenStream {
+    quote_spanned! { function.span() =>
+        const MIGRATE: ::core::option::Option<__ordain::Migrate<Self>> =
+            ::core::option::Option::Some(|__ordain_json, __ordain_from| {
+                ::core::result::Result::Ok(#function(
+                    __ordain::from_json(__ordain_json)?,
+                    __ordain_from,
+                ))
+            });
     }
 }
 

@@ -22,7 +22,7 @@ mod tx;
 #[doc(hidden)]
 pub mod world;
 
-pub use entity::{Entities, Entity, TypeDef, define};
+pub use entity::{Entities, Entity, Migrate, TypeDef, define};
 pub use export::Module;
 pub use link::Link;
 pub use method::{method, param};

@@ -178,12 +178,13 @@ pub mod __private {
     pub use ordain_types::{MethodKind, Request};
     pub use ordain_values::{
         Address, ByClone, ByPlain, Cloned, IntoKey, MethodResult, NotByClone, NotPlain, Plainly,
+        from_json,
     };
     pub use serde;
 
     pub use crate::context::{Context, QueryContext};
     pub use crate::ground::{
-        Entity, Link, Tx, TypeDef, define, held, held_mut, method, param, state, state_mut,
+        Entity, Link, Migrate, Tx, TypeDef, define, held, held_mut, method, param, state, state_mut,
     };
     #[cfg(target_arch = "wasm32")]
     pub use crate::guest::{Module, world};

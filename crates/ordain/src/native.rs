@@ -4,7 +4,7 @@
 use ordain_engine::{MethodDef, Param};
 pub use ordain_engine::{Tx, TypeDef};
 pub use ordain_hosts::native::{
-    Entities, Entity, Link, define, held, held_mut, param, state, state_mut,
+    Entities, Entity, Link, Migrate, define, held, held_mut, param, state, state_mut,
 };
 use ordain_types::{MethodKind, Rejection};
 use serde::Serialize;

@@ -104,7 +104,7 @@ pub const WASM_STACK_BYTES_MAX: usize = 512 << 10;
 pub const WASM_IDLE_MAX: usize = 32;
 /// Instances of WebAssembly modules in one process: what a transaction has at its deepest, what waits, and some that are
 /// asked what they bring.
-pub const WASM_INSTANCES_MAX: usize = 192;
+pub const WASM_INSTANCES_MAX: usize = 256;
 
 /// Commands in one batch.
 pub const BATCH_COMMANDS_MAX: usize = 8_192;

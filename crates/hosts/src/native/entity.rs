@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use super::link::Link;
 use super::state::NativeType;
 
+/// Makes a state of one of an earlier version: its JSON, and that version.
+pub type Migrate<E> = fn(&[u8], u32) -> Result<E, String>;
+
 /// An entity type written in Rust: the type of its root value, with its methods. Implemented by
 /// `#[entity]`, never by hand.
 #[diagnostic::on_unimplemented(
@@ -23,6 +26,10 @@ use super::state::NativeType;
 pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The entity type's name, as in `account/alice`.
     const TYPE: &'static str;
+    /// The version of the shape of its states.
+    const VERSION: u32;
+    /// Brings a state of an earlier version to this one; none: it is read as if it were of this one.
+    const MIGRATE: Option<Migrate<Self>> = None;
 
     /// Calls every method of one entity, inside a transaction.
     type Handle<'a>;

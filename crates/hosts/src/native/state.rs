@@ -5,10 +5,12 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use ordain_engine::{State, StateType, Tx};
+use ordain_engine::{State, StateType, Tx, panic_text};
+use ordain_types::Json;
 use ordain_values::{append_json, encoded_len, from_json};
 
-use super::entity::{Entity, copy};
+use super::entity::{Entity, Migrate, copy};
+use crate::versioned;
 
 /// A live root value.
 #[derive(Debug, Default)]
@@ -20,11 +22,13 @@ impl<E: Entity> State for NativeState<E> {
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
-        append_json(&self.0, out).map_err(|error| error.to_string())
+        let value = |out: &mut Vec<u8>| append_json(&self.0, out);
+        versioned::encode(E::VERSION, out, value).map_err(|error| error.to_string())
     }
 
     fn encoded_len(&self) -> Result<usize, String> {
-        encoded_len(&self.0).map_err(|error| error.to_string())
+        let value = encoded_len(&self.0).map_err(|error| error.to_string())?;
+        Ok(value + versioned::around(E::VERSION))
     }
 }
 
@@ -43,9 +47,33 @@ impl<E: Entity> StateType for NativeType<E> {
         Box::new(NativeState(E::default()))
     }
 
-    fn decode(&self, json: &[u8]) -> Result<Box<dyn State>, String> {
-        Ok(Box::new(NativeState(from_json::<E>(json)?)))
+    fn decode(&self, stored: &[u8]) -> Result<Box<dyn State>, String> {
+        let (version, json) = versioned::parse(stored);
+        let value = match E::MIGRATE {
+            _ if version > E::VERSION => {
+                let own = E::VERSION;
+                return Err(format!(
+                    "of version {version}: this program knows version {own} at most"
+                ));
+            }
+            Some(migrate) if version < E::VERSION => migrated(migrate, json, version)?,
+            _ => from_json::<E>(json)?,
+        };
+        Ok(Box::new(NativeState(value)))
     }
+
+    fn shown(&self, stored: Json) -> Json {
+        versioned::shown(stored)
+    }
+}
+
+fn migrated<E>(migrate: Migrate<E>, json: &[u8], from: u32) -> Result<E, String> {
+    let migrated = catch_unwind(|| migrate(json, from));
+    let migrated = migrated.unwrap_or_else(|panic| {
+        let message = panic_text(&*panic).unwrap_or("no message");
+        Err(format!("its migration panicked: {message}"))
+    });
+    migrated.map_err(|error| format!("of version {from}: {error}"))
 }
 
 const ITS_OWN: &str = "a native entity's state is a value of its Rust type";

@@ -8,6 +8,7 @@ use ordain_types::module::Manifest;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::instance::{Data, Instance};
+use super::stock::Stock;
 use super::warm::Warm;
 use super::world::ENTITIES;
 use super::{describe, imports, trap};
@@ -19,13 +20,19 @@ pub(super) struct CodeId(u64);
 
 /// A compiled module.
 pub(super) struct Code {
-    pub id: CodeId,
-    pub pre: InstancePre<Data>,
-    pub exports: Exports,
+    pub pattern: Arc<Pattern>,
     pub manifest: Manifest,
     /// One instance may serve many transactions.
     pub reuse: bool,
     pub warm: Arc<Warm>,
+    pub stock: Arc<Stock>,
+}
+
+/// What instances are made of.
+pub(super) struct Pattern {
+    pub id: CodeId,
+    pub pre: InstancePre<Data>,
+    pub exports: Exports,
 }
 
 /// Where its functions are.
@@ -44,6 +51,7 @@ impl Code {
         component: &Component,
         linker: &Linker<Data>,
         warm: &Arc<Warm>,
+        stock: &Arc<Stock>,
     ) -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         imports::check(linker.engine(), component)?;
@@ -53,10 +61,13 @@ impl Code {
                 "the module's imports are not those of the world `ordain:runtime@0.1.0`: {error:#}"
             )
         })?;
-        let mut code = Self {
+        let pattern = Pattern {
             id: CodeId(NEXT.fetch_add(1, Ordering::Relaxed)),
             pre,
             exports,
+        };
+        let mut code = Self {
+            pattern: Arc::new(pattern),
             manifest: Manifest {
                 language: ordain_types::module::Language::Wasm,
                 sdk: String::new(),
@@ -64,6 +75,7 @@ impl Code {
             },
             reuse: false,
             warm: warm.clone(),
+            stock: stock.clone(),
         };
         let described = code.describe()?;
         code.reuse = described.reuse;
@@ -72,12 +84,14 @@ impl Code {
     }
 
     fn describe(&self) -> Result<super::world::Manifest, String> {
-        let instance = lend_nothing(|| Instance::new(self, WASM_FUEL_MAX, &Arc::default()));
-        let mut instance = instance.map_err(|error| {
-            format!("the module does not start: {}", trap::shown(&error, false))
+        let instance =
+            lend_nothing(|| Instance::new(&self.pattern, WASM_FUEL_MAX, &Arc::default()));
+        let mut instance = instance.map_err(|unstarted| {
+            let shown = trap::shown(&unstarted.error, unstarted.refused);
+            format!("the module does not start: {shown}")
         })?;
         instance.begin(None, WASM_FUEL_MAX, true);
-        let described = lend_nothing(|| instance.describe(self));
+        let described = lend_nothing(|| instance.describe(&self.pattern));
         let left = instance.end();
         described.map_err(|error| {
             let shown = trap::shown(&error, left.refused);
@@ -88,7 +102,8 @@ impl Code {
 
 impl Drop for Code {
     fn drop(&mut self) {
-        self.warm.forget(self.id);
+        self.warm.forget(self.pattern.id);
+        self.stock.forget(self.pattern.id);
     }
 }
 

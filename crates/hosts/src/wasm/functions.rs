@@ -281,6 +281,9 @@ fn write_log(mut store: Store<'_>, message: &WasmStr) -> wasmtime::Result<()> {
 
 fn fault(mut store: Store<'_>, kind: Raised, message: &WasmStr) -> wasmtime::Result<()> {
     let message = copy(&mut store, message, limits::MESSAGE_BYTES_MAX)?;
+    if store.data().target.is_none() {
+        return Err(trap::RaisedOutside(kind.into(), message).into());
+    }
     let trace = WasmBacktrace::force_capture(&store).to_string();
     within(&mut store, 0, |tx, _| {
         trap::exactly(tx);

@@ -14,6 +14,7 @@ use super::code::Code;
 use super::codes::Codes;
 use super::instance::Data;
 use super::method::{Target, WasmMethod};
+use super::stock::Stock;
 use super::warm::Warm;
 use super::{config, functions};
 use crate::json_state::JsonType;
@@ -31,6 +32,7 @@ struct Runtime {
     linker: Linker<Data>,
     codes: Codes,
     warm: Arc<Warm>,
+    stock: Arc<Stock>,
     describing: Mutex<()>,
 }
 
@@ -55,6 +57,7 @@ impl WasmHost {
     pub fn clear(&self) {
         if let Some(Ok(runtime)) = self.runtime.get() {
             runtime.warm.clear();
+            runtime.stock.clear();
         }
     }
 
@@ -65,12 +68,13 @@ impl WasmHost {
             linker,
             codes,
             warm,
+            stock,
             describing,
         } = self.runtime()?;
         codes.get(engine, &file.bytes, |component| {
             // One at a time: the pool has room for few beside those that transactions use.
             let _describing = describing.lock().unwrap_or_else(PoisonError::into_inner);
-            Code::new(component, linker, warm)
+            Code::new(component, linker, warm, stock)
         })
     }
 }
@@ -85,6 +89,7 @@ impl Runtime {
             engine,
             linker,
             warm: Arc::default(),
+            stock: Arc::new(Stock::open()),
             describing: Mutex::default(),
         })
     }

@@ -13,7 +13,7 @@ use ordain_types::limits::{
 use wasmtime::component::{Instance as Component, TypedFunc};
 use wasmtime::{ResourceLimiter, Store};
 
-use super::code::{Code, CodeId};
+use super::code::{CodeId, Pattern};
 use super::method::Target;
 use super::world::{Manifest, Rejection};
 
@@ -53,29 +53,48 @@ pub(super) struct Left {
     pub refused: bool,
 }
 
+/// Why there is no instance.
+pub(super) struct DoesNotStart {
+    pub error: wasmtime::Error,
+    /// It was refused memory.
+    pub refused: bool,
+}
+
 impl Instance {
     /// A new instance, for a transaction that has so much fuel and has taken so much memory.
     ///
     /// # Errors
     /// A trap of its start, or a limit.
-    pub fn new(code: &Code, fuel: u64, memory: &Arc<AtomicUsize>) -> wasmtime::Result<Self> {
+    pub fn new(
+        pattern: &Pattern,
+        fuel: u64,
+        memory: &Arc<AtomicUsize>,
+    ) -> Result<Self, DoesNotStart> {
         let data = Data {
             limits: Limits::new(memory.clone()),
             target: None,
             held: None,
             unwinding: None,
         };
-        let mut store = Store::new(code.pre.engine(), data);
+        let mut store = Store::new(pattern.pre.engine(), data);
         store.limiter(|data| &mut data.limits);
-        store.set_fuel(fuel)?;
-        let component = code.pre.instantiate(&mut store)?;
-        let invoke = component.get_typed_func(&mut store, code.exports.invoke)?;
-        Ok(Self {
-            code: code.id,
-            store,
-            component,
-            invoke,
-        })
+        let started = store.set_fuel(fuel).and_then(|()| {
+            let component = pattern.pre.instantiate(&mut store)?;
+            let invoke = component.get_typed_func(&mut store, pattern.exports.invoke)?;
+            Ok((component, invoke))
+        });
+        match started {
+            Ok((component, invoke)) => Ok(Self {
+                code: pattern.id,
+                store,
+                component,
+                invoke,
+            }),
+            Err(error) => Err(DoesNotStart {
+                error,
+                refused: store.data().limits.refused,
+            }),
+        }
     }
 
     /// Begins a call.
@@ -84,7 +103,7 @@ impl Instance {
         data.target = target;
         data.limits.exact = exact;
         data.limits.refused = false;
-        self.store.set_fuel(fuel).expect("fuel is counted");
+        self.set_fuel(fuel);
     }
 
     /// Ends it, however it went.
@@ -105,6 +124,10 @@ impl Instance {
         self.store.get_fuel().expect("fuel is counted")
     }
 
+    pub fn set_fuel(&mut self, fuel: u64) {
+        self.store.set_fuel(fuel).expect("fuel is counted");
+    }
+
     /// Bytes of its memory.
     pub fn bytes(&self) -> usize {
         self.store.data().limits.bytes
@@ -113,6 +136,16 @@ impl Instance {
     /// Counts its memory as that of another transaction.
     pub fn joins(&mut self, memory: &Arc<AtomicUsize>) {
         self.store.data_mut().limits.joins(memory);
+    }
+
+    /// The same, unless the transaction then had more than its limit.
+    pub fn joins_within(&mut self, memory: &Arc<AtomicUsize>) -> bool {
+        let all = memory.load(Ordering::Relaxed).saturating_add(self.bytes());
+        let within = all <= WASM_TRANSACTION_MEMORY_BYTES_MAX;
+        if within {
+            self.joins(memory);
+        }
+        within
     }
 
     pub fn invoke(
@@ -127,7 +160,7 @@ impl Instance {
 
     pub fn migrate(
         &mut self,
-        code: &Code,
+        pattern: &Pattern,
         ty: &Arc<str>,
         state: String,
         from: u32,
@@ -135,15 +168,15 @@ impl Instance {
         let (component, store) = (&self.component, &mut self.store);
         let function = component.get_typed_func::<(Arc<str>, String, u32), (String,)>(
             &mut *store,
-            code.exports.migrate,
+            pattern.exports.migrate,
         )?;
         Ok(function.call(store, (ty.clone(), state, from))?.0)
     }
 
-    pub fn describe(&mut self, code: &Code) -> wasmtime::Result<Manifest> {
+    pub fn describe(&mut self, pattern: &Pattern) -> wasmtime::Result<Manifest> {
         let (component, store) = (&self.component, &mut self.store);
         let function =
-            component.get_typed_func::<(), (Manifest,)>(&mut *store, code.exports.describe)?;
+            component.get_typed_func::<(), (Manifest,)>(&mut *store, pattern.exports.describe)?;
         Ok(function.call(store, ())?.0)
     }
 }

@@ -46,7 +46,7 @@ fn migrate(tx: &mut Tx, target: &Target, json: &Json, from: u32) -> Json {
     let code = &target.code;
     let mut instance = running::take(tx, code);
     let (migrated, left) = running::within(tx, &mut instance, None, |_, instance| {
-        lend_nothing(|| instance.migrate(code, &target.ty, world::text(json), from))
+        lend_nothing(|| instance.migrate(&code.pattern, &target.ty, world::text(json), from))
     });
     if let Some(unwinding) = left.unwinding {
         resume_unwind(unwinding);

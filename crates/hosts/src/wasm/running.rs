@@ -11,6 +11,7 @@ use ordain_types::limits::{WASM_FUEL_MAX, WASM_IDLE_MAX};
 
 use super::code::Code;
 use super::instance::{Instance, Left};
+use super::stock::Stock;
 use super::trap;
 use super::warm::Warm;
 
@@ -33,8 +34,15 @@ pub(super) struct Running {
 /// An instance that waits.
 struct Free {
     instance: Instance,
-    /// Where it goes after the transaction, if its module asked for that.
-    warm: Option<Arc<Warm>>,
+    after: After,
+}
+
+/// Where an instance goes after the transaction.
+enum After {
+    /// To the next one, since its module asked for that.
+    Warm(Arc<Warm>),
+    /// To be taken apart.
+    Used(Arc<Stock>),
 }
 
 impl Default for Running {
@@ -50,9 +58,10 @@ impl Default for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for Free { instance, warm } in self.idle.drain(..) {
-            if let Some(warm) = warm {
-                warm.put(instance);
+        for Free { instance, after } in self.idle.drain(..) {
+            match after {
+                After::Warm(warm) => warm.put(instance),
+                After::Used(stock) => stock.give_back(instance),
             }
         }
     }
@@ -62,7 +71,7 @@ impl Drop for Running {
 pub(super) fn take(tx: &mut Tx, code: &Code) -> Instance {
     let warm = code.reuse && !tx.careful();
     let running = tx.beside::<Running>();
-    let of_code = |free: &Free| free.instance.code == code.id;
+    let of_code = |free: &Free| free.instance.code == code.pattern.id;
     if let Some(at) = running.idle.iter().rposition(of_code) {
         return running.idle.remove(at).instance;
     }
@@ -70,16 +79,19 @@ pub(super) fn take(tx: &mut Tx, code: &Code) -> Instance {
         running.inexact = true;
         running.fuel = running.fuel.saturating_sub(INEXACT);
     }
-    if warm && let Some(mut instance) = code.warm.take(code.id) {
+    if warm && let Some(mut instance) = code.warm.take(code.pattern.id) {
         instance.joins(&running.memory);
         return instance;
     }
-    match Instance::new(code, running.fuel, &running.memory) {
+    match code
+        .stock
+        .take(&code.pattern, running.fuel, &running.memory)
+    {
         Ok(instance) => {
             running.fuel = instance.fuel();
             instance
         }
-        Err(error) => trap::end(tx, &error, false),
+        Err(unstarted) => trap::end(tx, &unstarted.error, unstarted.refused),
     }
 }
 
@@ -100,10 +112,13 @@ pub(super) fn within<R>(
 
 /// Takes an instance back whose call came to its end.
 pub(super) fn give_back(tx: &mut Tx, code: &Code, instance: Instance) {
-    let warm = (code.reuse && !tx.careful()).then(|| code.warm.clone());
+    let after = match code.reuse && !tx.careful() {
+        true => After::Warm(code.warm.clone()),
+        false => After::Used(code.stock.clone()),
+    };
     let idle = &mut tx.beside::<Running>().idle;
     if idle.len() == WASM_IDLE_MAX {
         idle.remove(0);
     }
-    idle.push(Free { instance, warm });
+    idle.push(Free { instance, after });
 }

@@ -7,6 +7,11 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::running::Running;
 
+/// A fault that a module raised where it has no transaction to end: in `describe` and `migrate`.
+#[derive(Debug, thiserror::Error)]
+#[error("{1}")]
+pub(super) struct RaisedOutside(pub FaultKind, pub String);
+
 /// Ends the transaction after a trap. In instances with a past it decides nothing: the transaction runs
 /// again in new ones.
 pub(super) fn end(tx: &mut Tx, error: &wasmtime::Error, refused: bool) -> ! {
@@ -33,6 +38,9 @@ pub(super) fn shown(error: &wasmtime::Error, refused: bool) -> String {
 }
 
 fn told(error: &wasmtime::Error, refused: bool) -> (FaultKind, String) {
+    if let Some(RaisedOutside(kind, message)) = error.downcast_ref() {
+        return (*kind, message.clone());
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => (
             FaultKind::Instructions,

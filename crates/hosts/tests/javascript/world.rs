@@ -1,54 +1,21 @@
 //! An engine in memory with modules in force and nothing around it: requests in, outcomes out.
 
-use std::collections::BTreeMap;
-use std::ops::{Bound, RangeBounds};
 use std::panic::resume_unwind;
 use std::thread;
 
 use ordain_engine::{
-    Answer, Catalog, Cold, ColdError, ColdRows, Empty, Engine, LogLine, Modules, Options,
+    Answer, Catalog, Checkpointed, Cold, Empty, Engine, LogLine, Modules, Options,
 };
 use ordain_hosts::javascript::JavaScript;
 use ordain_types::module::{File, Package, Source, SourceError, hash};
 use ordain_types::{
-    Call, Command, EntityId, Fault, FaultKind, Granule, Json, LogId, Method, MethodKind, Outcome,
-    Rejection, Seq, Timestamp,
+    Call, Command, EntityId, Fault, FaultKind, Json, LogId, Method, MethodKind, Outcome, Rejection,
+    Seq, Timestamp,
 };
 
 pub struct World {
     pub engine: Engine,
     pub now: Timestamp,
-}
-
-/// What a checkpoint wrote.
-struct Rows(BTreeMap<Granule, Json>);
-
-impl Cold for Rows {
-    fn get(&self, granule: &Granule) -> Result<Option<Json>, ColdError> {
-        Ok(self.0.get(granule).cloned())
-    }
-
-    fn scan(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        reverse: bool,
-        limit: usize,
-        _bytes: usize,
-    ) -> Result<ColdRows, ColdError> {
-        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (from, to);
-        let within =
-            |granule: &&Granule| RangeBounds::<[u8]>::contains(&bounds, granule.as_bytes());
-        let mut found: Vec<_> = self.0.keys().filter(within).cloned().collect();
-        if reverse {
-            found.reverse();
-        }
-        found.truncate(limit);
-        Ok(found
-            .into_iter()
-            .map(|granule| (granule.clone(), self.0[&granule].clone()))
-            .collect())
-    }
 }
 
 /// A module of several files, the first of which is its entry.
@@ -104,13 +71,7 @@ impl World {
 
     /// Over what a checkpoint of another world holds.
     pub fn of_rows(catalog: Catalog, other: &mut World) -> Self {
-        other.engine.begin_checkpoint();
-        let changes = other.engine.step_checkpoint(usize::MAX).unwrap();
-        let rows = changes.granules.into_iter();
-        let rows = Rows(
-            rows.filter_map(|(granule, value)| Some((granule, value?)))
-                .collect(),
-        );
+        let rows = Checkpointed::first_of(&mut other.engine);
         Self::open(catalog, Box::new(rows), Options::default())
     }
 

@@ -11,4 +11,6 @@ mod guest;
 mod hostile;
 mod isolation;
 mod refused;
+mod stock;
+mod versions;
 mod world;

@@ -1,9 +1,11 @@
 //! A small world to run modules in: an engine with their entity types, commands one batch each.
 
-use ordain_engine::{Answer, Catalog, Engine, Modules, Options, TypeDef};
+use ordain_engine::{Answer, Catalog, Checkpointed, Cold, Engine, Modules, Options, TypeDef};
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::{File, Package, Source, SourceError, hash};
-use ordain_types::{Call, Command, EntityId, Fault, FaultKind, LogId, Method, Outcome, Timestamp};
+use ordain_types::{
+    Call, Command, EntityId, Fault, FaultKind, Granule, Json, LogId, Method, Outcome, Timestamp,
+};
 
 /// An engine.
 pub struct World {
@@ -47,6 +49,25 @@ impl World {
 
     /// With these entity types; each update perhaps run twice.
     pub fn with(types: impl IntoIterator<Item = TypeDef>, twice: bool) -> Self {
+        let mut world = Self::open(types, Box::new(ordain_engine::Empty), twice);
+        world.execute(Command::Genesis { log_id: LogId(7) });
+        world
+    }
+
+    /// Where an earlier program or module stored this root of an entity.
+    pub fn left(
+        types: impl IntoIterator<Item = TypeDef>,
+        entity: &str,
+        root: &'static str,
+    ) -> Self {
+        let mut first = Self::new([]);
+        let mut rows = Checkpointed::first_of(&mut first.engine);
+        let granule = Granule::root(&entity.parse().expect("a sound entity"));
+        rows.0.insert(granule, Json::from_static(root.as_bytes()));
+        Self::open(types, Box::new(rows), false)
+    }
+
+    fn open(types: impl IntoIterator<Item = TypeDef>, cold: Box<dyn Cold>, twice: bool) -> Self {
         let mut catalog = Catalog::default();
         for def in types {
             catalog.add(def).expect("names are different");
@@ -55,11 +76,8 @@ impl World {
             twice,
             ..Options::default()
         };
-        let cold = Box::new(ordain_engine::Empty);
         let engine = Engine::open(catalog, cold, options).expect("it opens");
-        let mut world = Self { engine };
-        world.execute(Command::Genesis { log_id: LogId(7) });
-        world
+        Self { engine }
     }
 
     /// A world with the module of these bytes.

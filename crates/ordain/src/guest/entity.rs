@@ -5,6 +5,11 @@ use serde::de::DeserializeOwned;
 
 use super::link::Link;
 use super::method::MethodDef;
+use ordain_types::Json;
+use ordain_values::to_json;
+
+/// Makes a state of one of an earlier version: its JSON, and that version.
+pub type Migrate<E> = fn(&[u8], u32) -> Result<E, String>;
 
 /// An entity type written in Rust: the type of its root value, with its methods. Implemented by
 /// `#[entity]`, never by hand.
@@ -15,6 +20,10 @@ use super::method::MethodDef;
 pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The entity type's name, as in `account/alice`.
     const TYPE: &'static str;
+    /// The version of the shape of its states.
+    const VERSION: u32;
+    /// Brings a state of an earlier version to this one; none: it is read as if it were of this one.
+    const MIGRATE: Option<Migrate<Self>> = None;
 
     /// Calls every method of one entity, inside a transaction.
     type Handle<'a>;
@@ -42,6 +51,18 @@ pub fn define<E: Entity>(methods: Vec<MethodDef>) -> TypeDef {
     TypeDef { methods }
 }
 
+/// The JSON of a state, made of that of an earlier version.
+fn migrate<E: Entity>(json: &str, from: u32) -> Result<Json, String> {
+    let Some(migrate) = E::MIGRATE else {
+        return Err(format!("the entity type `{}` does not migrate", E::TYPE));
+    };
+    if from > E::VERSION {
+        return Err(format!("this module knows version {} at most", E::VERSION));
+    }
+    let state = migrate(json.as_bytes(), from)?;
+    to_json(&state).map_err(|error| error.to_string())
+}
+
 /// The entity types of a module.
 #[derive(Default)]
 #[must_use = "a list of entity types does nothing until it is exported"]
@@ -51,6 +72,9 @@ pub struct Entities(pub(super) Vec<Listed>);
 pub(super) struct Listed {
     pub name: &'static str,
     pub define: fn() -> TypeDef,
+    pub version: u32,
+    pub migrates: bool,
+    pub migrate: fn(&str, u32) -> Result<Json, String>,
 }
 
 impl Entities {
@@ -64,6 +88,9 @@ impl Entities {
         self.0.push(Listed {
             name: E::TYPE,
             define: E::define,
+            version: E::VERSION,
+            migrates: E::MIGRATE.is_some(),
+            migrate: migrate::<E>,
         });
         self
     }

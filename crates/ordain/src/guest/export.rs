@@ -8,7 +8,7 @@ use ordain_types::MethodKind;
 use super::entity::{Entities, Listed};
 use super::method::{MethodDef, ParamDef};
 use super::state::flush;
-use super::tx::Tx;
+use super::tx::{Tx, text};
 use super::world::exports::ordain::runtime::entities as export;
 use super::world::ordain::runtime::{log, types};
 
@@ -22,6 +22,7 @@ pub trait Module {
 
 impl<M: Module> export::Guest for M {
     fn describe() -> export::Manifest {
+        report_panics();
         export::Manifest {
             sdk: SDK.to_owned(),
             entities: M::entities().0.iter().map(described).collect(),
@@ -31,12 +32,7 @@ impl<M: Module> export::Guest for M {
 
     fn invoke(ty: String, method: String, args: String) -> Result<String, types::Rejection> {
         report_panics();
-        let listed = M::entities().0;
-        let listed = listed.iter().find(|listed| listed.name == ty);
-        let Some(listed) = listed else {
-            panic!("the module has no entity type `{ty}`")
-        };
-        let methods = (listed.define)().methods;
+        let methods = (listed::<M>(&ty).define)().methods;
         let Some(def) = methods.iter().find(|def| def.name == method) else {
             panic!("the entity type `{ty}` of the module has no method `{method}`")
         };
@@ -46,9 +42,20 @@ impl<M: Module> export::Guest for M {
         Ok(String::from_utf8(value.into()).expect("JSON is text"))
     }
 
-    fn migrate(ty: String, _: String, _: u32) -> String {
-        panic!("the entity type `{ty}` does not migrate")
+    fn migrate(ty: String, state: String, from: u32) -> String {
+        report_panics();
+        let listed = listed::<M>(&ty);
+        match (listed.migrate)(&state, from) {
+            Ok(json) => text(&json).to_owned(),
+            Err(error) => panic!("a state of `{ty}` of version {from}: {error}"),
+        }
     }
+}
+
+fn listed<M: Module>(ty: &str) -> Listed {
+    let mut all = M::entities().0.into_iter();
+    let listed = all.find(|listed| listed.name == ty);
+    listed.unwrap_or_else(|| panic!("the module has no entity type `{ty}`"))
 }
 
 /// The version of the world.
@@ -68,8 +75,8 @@ fn described(listed: &Listed) -> export::EntityType {
     let methods = (listed.define)().methods;
     export::EntityType {
         name: listed.name.to_owned(),
-        version: 1,
-        migrates: false,
+        version: listed.version,
+        migrates: listed.migrates,
         methods: methods.into_iter().map(method).collect(),
     }
 }

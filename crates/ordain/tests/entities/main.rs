@@ -4,4 +4,5 @@ mod calls;
 mod context;
 mod ready;
 mod surface;
+mod versions;
 mod world;

@@ -3,8 +3,8 @@
 use ordain::{
     Entities, EntityId, Fault, FaultKind, Key, Outcome, Rejection, Request, Seq, Timestamp,
 };
-use ordain_engine::{Answer, Args, Empty, Engine, Options};
-use ordain_types::{Call, Command, Json, LogId, Method, MethodKind, RequestParts};
+use ordain_engine::{Answer, Args, Checkpointed, Cold, Empty, Engine, Options};
+use ordain_types::{Call, Command, Granule, Json, LogId, Method, MethodKind, RequestParts};
 use serde::de::DeserializeOwned;
 
 pub struct World {
@@ -14,14 +14,27 @@ pub struct World {
 
 impl World {
     pub fn new(entities: Entities) -> Self {
-        let catalog = entities.build().unwrap();
-        let engine = Engine::open(catalog, Box::new(Empty), Options::default()).unwrap();
-        let mut world = Self {
-            engine,
-            now: Timestamp(1_000),
-        };
+        let mut world = Self::open(entities, Box::new(Empty));
         world.execute(Command::Genesis { log_id: LogId(7) });
         world
+    }
+
+    /// Where an earlier program stored these roots of entities.
+    pub fn left(entities: Entities, roots: &[(&str, &'static str)]) -> Self {
+        let mut rows = Checkpointed::first_of(&mut Self::new(Entities::new()).engine);
+        for (entity, json) in roots {
+            let root = Granule::root(&entity.parse().unwrap());
+            rows.0.insert(root, Json::from_static(json.as_bytes()));
+        }
+        Self::open(entities, Box::new(rows))
+    }
+
+    fn open(entities: Entities, cold: Box<dyn Cold>) -> Self {
+        let catalog = entities.build().unwrap();
+        Self {
+            engine: Engine::open(catalog, cold, Options::default()).unwrap(),
+            now: Timestamp(1_000),
+        }
     }
 
     pub fn execute(&mut self, command: Command) -> Outcome {

@@ -31,4 +31,22 @@ impl Titled {}
 #[derive(Default, Clone, Serialize, Deserialize)]
 struct Titled;
 
+#[entity(version = 0)]
+impl Versionless {}
+
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct Versionless;
+
+#[entity(migrate = Unversioned::from_earlier)]
+impl Unversioned {}
+
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct Unversioned;
+
+impl Unversioned {
+    fn from_earlier(_: (), _: u32) -> Self {
+        Unversioned
+    }
+}
+
 fn main() {}

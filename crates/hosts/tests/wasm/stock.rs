@@ -1,0 +1,91 @@
+//! Instances made ahead cannot be told from those that a transaction makes itself: the first run of a
+//! host, for which none was made, and all later ones come to the same, to the last of fuel and memory.
+
+use ordain_hosts::wasm::WasmHost;
+use ordain_types::{FaultKind, Outcome};
+
+use super::component::{Kind, Wat};
+use super::world::{World, types};
+
+/// From `z`, which needs one instance, to `a`, which needs 26.
+const METHODS: [&str; 26] = [
+    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",
+    "t", "u", "v", "w", "x", "y", "z",
+];
+
+/// A module whose instances begin with `start`; each method does `before` and calls the next.
+fn chain(start: &str, before: &str) -> Vec<u8> {
+    let wat = Wat {
+        methods: METHODS.map(|name| (name, Kind::Update)).into(),
+        imports: r#"(import "ordain:runtime/calls@0.1.0" "call"
+            (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#
+            .to_owned(),
+        items: format!(
+            r#"(data (i32.const 200) "thing") (data (i32.const 210) "{{}}")
+            (func $begin (local $left i64) {start}) (start $begin)"#
+        ),
+        invoke: format!(
+            "{before}
+            (if (i32.lt_u (i32.load8_u (local.get $method)) (i32.const 122)) (then
+              (i32.store8 (i32.const 220) (i32.add (i32.load8_u (local.get $method)) (i32.const 1)))
+              (call $call (i32.const 200) (i32.const 5) (i32.const 220) (i32.const 1)
+                (i32.const 220) (i32.const 1) (i32.const 210) (i32.const 2) (i32.const 128))))
+            (call $ok (i32.const 16) (i32.const 4))"
+        ),
+        ..Wat::default()
+    };
+    wat.build()
+}
+
+/// Runs chains of every length over and over; gives how many instances the longest had that held.
+#[track_caller]
+fn same_every_time(module: Vec<u8>, kind: FaultKind) -> usize {
+    let host = WasmHost::new(None);
+    let mut world = World::new(types(&host, module));
+    let mut rounds = Vec::new();
+    for _ in 0..6 {
+        let run = |method: &&str| world.run("thing/x", method, "{}");
+        rounds.push(METHODS.iter().rev().map(run).collect::<Vec<Outcome>>());
+        host.clear(); // the first of each round finds none ready
+    }
+    for round in &rounds {
+        assert_eq!(round, &rounds[0]);
+    }
+    let is_fault =
+        |outcome: &Outcome| matches!(outcome, Outcome::Fault(fault) if fault.kind == kind);
+    let held = rounds[0]
+        .iter()
+        .position(is_fault)
+        .expect("one is too long");
+    assert!(rounds[0][held..].iter().all(is_fault), "{:?}", rounds[0]);
+    let values = rounds[0][..held].iter();
+    assert!(values.eq(vec![&Outcome::Value("null".to_owned().into()); held]));
+    held
+}
+
+#[test]
+fn each_start_is_paid_with_fuel() {
+    let loops = "(local.set $left (i64.const 8000000))
+        (loop $again
+          (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+          (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))";
+    let held = same_every_time(chain(loops, ""), FaultKind::Instructions);
+    assert!((5..25).contains(&held), "{held}");
+}
+
+#[test]
+fn each_memory_counts() {
+    let start = "(drop (memory.grow (i32.const 62)))"; // 4 MiB in all
+    let grow = "(if (i32.eq (memory.grow (i32.const 192)) (i32.const -1)) (then unreachable))"; // and 12
+    assert_eq!(same_every_time(chain(start, grow), FaultKind::Memory), 16);
+}
+
+#[test]
+fn many_hosts_come_and_go() {
+    for _ in 0..20 {
+        let mut world = World::of(chain("", ""));
+        for method in METHODS {
+            assert_eq!(world.value("thing/x", method, "{}"), "null");
+        }
+    }
+}
