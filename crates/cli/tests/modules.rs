@@ -289,7 +289,12 @@ fn projects() {
     for (words, files) in [
         (
             &["new", "bank"][..],
-            &["bank/bank.ts", "bank/ordain.d.ts", "bank/tsconfig.json"][..],
+            &[
+                "bank/bank.ts",
+                "bank/bank.test.ts",
+                "bank/ordain.d.ts",
+                "bank/tsconfig.json",
+            ][..],
         ),
         (
             &["new", "shop", "--lang", "rust"],

@@ -27,3 +27,16 @@ fn the_tests_of_all_examples_pass() {
     let summary = json!({ "passed": tests, "failed": 0 });
     assert_eq!(lines.last(), Some(&summary));
 }
+
+#[test]
+fn the_tests_of_a_new_project_pass() {
+    let home = tempfile::tempdir().unwrap();
+    let made = ordain(home.path(), &["new", "shop"]).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let output = ordain(&home.path().join("shop"), &["test"])
+        .output()
+        .unwrap();
+    let said = text(&output.stdout);
+    assert!(said.contains("2 passed"), "{said}{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}

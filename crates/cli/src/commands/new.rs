@@ -10,11 +10,13 @@ use super::types;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::Failure;
 
-/// A file of a project: its path, and its text with `{{name}}` for the project's name.
+/// A file of a project: its path, and its text with `{{name}}` for the project's name and `{{sdk}}` for where the crate
+/// `ordain` is taken from.
 type Template = (&'static str, &'static str);
 
-const TYPESCRIPT: [Template; 4] = [
+const TYPESCRIPT: [Template; 5] = [
     ("{{name}}.ts", include_str!("../templates/ts/module.ts")),
+    ("{{name}}.test.ts", include_str!("../templates/ts/test.ts")),
     (
         "tsconfig.json",
         include_str!("../templates/ts/tsconfig.json"),
@@ -42,9 +44,14 @@ pub fn new() -> ExtraCommand {
         .value_parser(["ts", "rust"])
         .default_value("ts")
         .help("The language");
+    let sdk = Arg::new("sdk")
+        .long("sdk")
+        .value_name("DIR")
+        .value_parser(value_parser!(PathBuf))
+        .help("A clone of Ordain to take the crate `ordain` from, with --lang rust [default: the registry]");
     let command = Command::new("new")
         .about("Write a small project to begin with")
-        .args([path, lang]);
+        .args([path, lang, sdk]);
     ExtraCommand::new(command, &[], |context, given| run(&context, given))
 }
 
@@ -54,10 +61,13 @@ fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     let rust = given
         .get_one::<String>("lang")
         .is_some_and(|lang| lang == "rust");
-    let mut files = match rust {
-        true => fill(&RUST, &name),
-        false => fill(&TYPESCRIPT, &name),
-    };
+    let sdk = given.get_one::<PathBuf>("sdk");
+    if sdk.is_some() && !rust {
+        return Err(Failure::usage("--sdk is for --lang rust"));
+    }
+    let sdk = sdk.map_or_else(|| Ok(published()), |dir| sdk_in(dir))?;
+    let templates = if rust { &RUST[..] } else { &TYPESCRIPT };
+    let mut files = fill(templates, &name, &sdk);
     if !rust {
         let text = types::text(context.types)?.to_owned();
         files.push((types::FILE.to_owned(), text));
@@ -96,10 +106,28 @@ fn name(path: &Path) -> Result<ModuleName, Failure> {
     })
 }
 
-fn fill(templates: &[Template], name: &ModuleName) -> Vec<(String, String)> {
+/// The crate `ordain` of the registry, as a dependency is written.
+fn published() -> String {
+    format!("version = \"{}\"", env!("CARGO_PKG_VERSION"))
+}
+
+/// The same, of a clone.
+fn sdk_in(dir: &Path) -> Result<String, Failure> {
+    let found = fs::canonicalize(dir.join("crates/ordain/Cargo.toml"));
+    let found = found.map_err(|_| {
+        let dir = dir.display();
+        Failure::usage(format!(
+            "{dir} is no clone of Ordain: it has no crates/ordain"
+        ))
+    })?;
+    let path = found.parent().unwrap_or(dir).display().to_string();
+    Ok(format!("path = {}", toml::Value::String(path)))
+}
+
+fn fill(templates: &[Template], name: &ModuleName, sdk: &str) -> Vec<(String, String)> {
     let fill = |text: &str| {
         let text = text.replace("{{name}}", name.as_str());
-        text.replace("{{version}}", env!("CARGO_PKG_VERSION"))
+        text.replace("{{sdk}}", sdk)
     };
     let files = templates.iter();
     files.map(|(file, text)| (fill(file), fill(text))).collect()
@@ -131,12 +159,32 @@ mod tests {
     #[test]
     fn a_project_has_its_name_everywhere() {
         let name = ModuleName::new("shop").unwrap();
-        for templates in [&TYPESCRIPT, &RUST] {
-            for (file, text) in fill(templates, &name) {
+        for templates in [&TYPESCRIPT[..], &RUST] {
+            for (file, text) in fill(templates, &name, &published()) {
                 assert!(!file.contains("{{") && !text.contains("{{"), "{file}");
             }
         }
-        assert_eq!(fill(&TYPESCRIPT, &name)[0].0, "shop.ts");
+        assert_eq!(fill(&TYPESCRIPT, &name, "")[0].0, "shop.ts");
+    }
+
+    #[test]
+    fn a_rust_project_is_one_that_cargo_reads() {
+        let name = ModuleName::new("shop").unwrap();
+        let clone = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let ordain = fs::read_to_string(clone.join("crates/ordain/Cargo.toml")).unwrap();
+        let ordain: toml::Table = ordain.parse().unwrap();
+        for (sdk, member) in [(published(), "version"), (sdk_in(&clone).unwrap(), "path")] {
+            let files = fill(&RUST, &name, &sdk);
+            let manifest: toml::Table = files[0].1.parse().unwrap();
+            assert_eq!(manifest["package"]["name"].as_str(), Some("shop"));
+            let dependency = &manifest["dependencies"]["ordain"];
+            assert!(dependency[member].is_str(), "{dependency}");
+            for feature in dependency["features"].as_array().unwrap() {
+                let known = ordain["features"].get(feature.as_str().unwrap());
+                assert!(known.is_some(), "{feature}");
+            }
+        }
+        assert!(sdk_in(Path::new("/")).is_err());
     }
 
     #[test]

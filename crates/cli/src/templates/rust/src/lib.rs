@@ -12,13 +12,22 @@ pub struct Account {
 #[entity]
 impl Account {
     fn deposit(&mut self, amount: i64) -> Result<i64> {
-        ensure!(amount > 0, "bad_amount", "an amount is positive, not {amount}");
+        ensure!(
+            amount > 0,
+            "bad_amount",
+            "an amount is positive, not {amount}"
+        );
         self.balance += amount;
         Ok(self.balance)
     }
 
     fn withdraw(&mut self, amount: i64) -> Result<i64> {
-        ensure!(self.balance >= amount, "insufficient_funds", "balance is {}", self.balance);
+        ensure!(
+            self.balance >= amount,
+            "insufficient_funds",
+            "balance is {}",
+            self.balance
+        );
         self.balance -= amount;
         Ok(self.balance)
     }
@@ -43,3 +52,26 @@ impl Bank {
 }
 
 ordain::export!(entities![Account, Bank]);
+
+#[cfg(test)]
+mod tests {
+    use ordain::{CallError, TestNode};
+
+    use super::*;
+
+    #[test]
+    fn a_transfer_moves_money_or_does_nothing() {
+        let node = TestNode::new(entities![Account, Bank]);
+        node.call(Account::at("alice").deposit(10)).unwrap();
+        let [alice, bob]: [Key; 2] = ["alice", "bob"].map(|key| key.parse().unwrap());
+        let transfer = |amount| Bank::at("main").transfer(alice.clone(), bob.clone(), amount);
+        node.call(transfer(3)).unwrap();
+        assert_eq!(node.query(Account::at("bob").balance()).unwrap(), 3);
+
+        let Err(CallError::Rejected(no)) = node.call(transfer(8)) else {
+            panic!("alice has 7");
+        };
+        assert_eq!(no.code, "insufficient_funds");
+        assert_eq!(node.query(Account::at("alice").balance()).unwrap(), 7);
+    }
+}
