@@ -13,6 +13,8 @@ use std::cell::Cell;
 
 use ordain_types::limits;
 
+use super::raw;
+
 /// A limit that was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
@@ -63,6 +65,9 @@ impl Limits {
 /// Bytes by which small allocations may pass the limit: the interpreter gets to stop at its next tick,
 /// rather than to run out of memory at any place whatever. A large one is refused at once.
 const BEYOND: i64 = 16 << 20;
+/// Bytes of stack that must be left where something is allocated, as the interpreter's error is when it has
+/// no stack: less is none, whatever becomes of that error. Enough for a `catch` to ask the host about it.
+const STACK_SPARE: usize = 8 << 10;
 /// Bytes from which an allocation is large.
 const LARGE: usize = 1 << 20;
 
@@ -193,6 +198,9 @@ impl Meter {
         self.bytes.set(bytes);
         self.peak.set(self.peak.get().max(bytes));
         self.held.set(self.held.get() + size);
+        if raw::stack_address() < self.floor.get().saturating_add(STACK_SPARE) {
+            self.breaks(Broken::Stack);
+        }
         true
     }
 

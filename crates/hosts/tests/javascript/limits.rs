@@ -20,6 +20,17 @@ export const bad = entity({ n: 0 } as any, {
     const f = (): number => f();
     try { f(); } catch (e) { return String(e); }
   },
+  finally_return() { const f = (): number => { try { return f(); } finally { return 1; } }; return f(); },
+  finally_break() { const f = (): void => { for (;;) { try { f(); } finally { break; } } }; f(); },
+  finally_throw() {
+    const f = (): void => { try { f(); } catch (e) { throw e; } finally { throw new Error("another"); } };
+    try { f(); } catch { return "caught"; }
+  },
+  finally_call() {
+    const fails = () => { throw new Error("another"); };
+    const f = (): void => { try { f(); } finally { fails(); } };
+    try { f(); } catch { return "caught"; }
+  },
   buffer() { return new ArrayBuffer(1 << 30).byteLength; },
   caught_buffer() { try { new ArrayBuffer(1 << 30); } catch { return "caught"; } },
   text() { let s = "x"; for (;;) s += s; },
@@ -98,6 +109,31 @@ fn a_recursion_that_does_not_end_is_a_fault() {
         "bytes of stack",
     );
     check("json", "", FaultKind::Stack, "bytes of stack");
+    for left_early in ["return", "break", "throw", "call"] {
+        let method = format!("finally_{left_early}");
+        check(&method, "", FaultKind::Stack, "bytes of stack");
+    }
+}
+
+/// A function that needs much of the stack fails where there is some left.
+#[test]
+fn a_recursion_of_large_functions_is_a_fault() {
+    let variables: Vec<_> = (0..2_000).map(|at| format!("v{at} = n + {at}")).collect();
+    let text = format!(
+        r#"import {{ entity }} from "ordain";
+export const large = entity({{}}, {{
+  run() {{
+    const f = (n: number): number => {{
+      let {};
+      try {{ return f(v0 + 1) + v1999; }} finally {{ return 1; }}
+    }};
+    return f(0);
+  }},
+}});"#,
+        variables.join(", ")
+    );
+    let mut world = World::new(&text);
+    world.fault("large/x.run", "", FaultKind::Stack, "bytes of stack");
 }
 
 #[test]

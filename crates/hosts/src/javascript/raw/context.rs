@@ -19,7 +19,7 @@ impl Entry {
     pub fn new(stack_bytes: usize) -> (Self, usize) {
         let first = BASE.get() == 0;
         if first {
-            BASE.set(here());
+            BASE.set(stack_address());
         }
         (Self { first }, BASE.get().saturating_sub(stack_bytes))
     }
@@ -39,8 +39,8 @@ impl Drop for Entry {
 }
 
 /// About where the stack is. It grows downwards wherever this project is built.
-#[inline(never)]
-fn here() -> usize {
+#[inline]
+pub fn stack_address() -> usize {
     let mark = 0u8;
     std::hint::black_box(&raw const mark) as usize
 }
@@ -56,7 +56,7 @@ impl Inside for Context {
         let runtime = self.get_runtime_ptr();
         let bytes = match floor {
             0 => 0, // which the interpreter takes for no bound
-            floor => here().saturating_sub(floor).max(1),
+            floor => stack_address().saturating_sub(floor).max(1),
         };
         // SAFETY: the runtime lives as long as `self`. Both calls only set the bounds that the interpreter
         // compares its stack pointer with; they are the same for every entry within one outermost entry,

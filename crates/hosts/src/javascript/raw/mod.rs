@@ -9,7 +9,7 @@ mod plain;
 mod room;
 mod values;
 
-pub use context::{Entry, Inside};
+pub use context::{Entry, Inside, stack_address};
 pub use memory::Metered;
 pub use plain::Plain;
 pub use values::{

@@ -33,7 +33,8 @@ pub fn strip(
 }
 
 /// The function of the host that throws again what is none of a `catch`'s business: the interpreter lets it
-/// catch that the stack is used up, which here is a fault.
+/// catch that the stack is used up, which here is a fault. Where there is no stack left to call it,
+/// [`crate::javascript::meter`] has noticed.
 const CAUGHT: &str = "__caught";
 
 struct Strip<'s> {
@@ -215,6 +216,21 @@ impl<'a> Visit<'a> for Strip<'_> {
 
     fn visit_ts_this_parameter(&mut self, it: &TSThisParameter<'a>) {
         self.blank_item(it.span);
+    }
+
+    /// What leaves a `finally` early makes whatever ended the `try` forgotten: it is looked at before.
+    fn visit_try_statement(&mut self, it: &TryStatement<'a>) {
+        if it.finalizer.is_some() {
+            let look = format!("catch({CAUGHT}_it){{{CAUGHT}({CAUGHT}_it);throw {CAUGHT}_it}}");
+            match &it.handler {
+                None => self.blanks.insert(it.block.span.end, look),
+                Some(handler) => {
+                    self.blanks.insert(it.block.span.start, "{try");
+                    self.blanks.insert(handler.span.end, format!("}}{look}"));
+                }
+            }
+        }
+        walk::walk_try_statement(self, it);
     }
 
     fn visit_catch_clause(&mut self, it: &CatchClause<'a>) {
