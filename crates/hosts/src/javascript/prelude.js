@@ -214,31 +214,40 @@ function lossy(value, path) {
 
 class ModuleState extends TypeError {}
 
-const CHANGING = {
-  Map: ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"],
-  Set: ["add", "delete", "clear"],
-  Date: getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")),
-};
+/// What a module keeps of the kinds that hold something beside their properties, which freezing leaves open.
+const kept = new WeakSet();
+const { add: keep, has: isKept } = WeakSet.prototype;
+const { forEach: eachOfMap } = Map.prototype;
+const { forEach: eachOfSet } = Set.prototype;
+
+/// Makes the methods that change an object of a kind ask whether a module keeps it, however they are come by.
+function guard({ name: kind, prototype }, names) {
+  for (const name of names) {
+    const change = prototype[name];
+    if (change === undefined) continue;
+    const guarded = {
+      [name](...args) {
+        if (apply(isKept, kept, [this])) throw new ModuleState(`\`${name}\` of a module-level ${kind} is read-only`);
+        return apply(change, this, args);
+      },
+    };
+    define(prototype, name, guarded[name]);
+  }
+}
 
 /// Shuts what freezing leaves open in the library's own objects, and gives what they hold.
 function shut(value) {
-  const refuse = (names, what) => {
-    for (const name of names) {
-      const refused = () => {
-        throw new ModuleState(`\`${name}\` of a module-level ${what} is read-only`);
-      };
-      defineProperty(value, name, { value: refused });
-    }
-  };
-  if (value instanceof Map) {
-    refuse(CHANGING.Map, "Map");
-    return [...value].flat();
+  apply(keep, kept, [value]);
+  const held = [];
+  // What it is its methods know: a prototype may be another's, and an iterator the module's own.
+  for (const each of [eachOfMap, eachOfSet]) {
+    try {
+      apply(each, value, [(it, key) => {
+        held[held.length] = it;
+        held[held.length] = key;
+      }]);
+    } catch {}
   }
-  if (value instanceof Set) {
-    refuse(CHANGING.Set, "Set");
-    return [...value];
-  }
-  if (value instanceof Date) refuse(CHANGING.Date, "Date");
   if (value instanceof RegExp && (value.global || value.sticky)) {
     // Where it stood is state; these begin anew each time, with a copy.
     for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
@@ -247,7 +256,7 @@ function shut(value) {
       defineProperty(value, symbol, { value: anew });
     }
   }
-  return [];
+  return held;
 }
 
 // ---- the library ---------------------------------------------------------------------------------------
@@ -343,6 +352,9 @@ function allowOwn(prototype, names) {
 
 function setLibrary() {
   setDate();
+  guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
+  guard(Set, ["add", "delete", "clear"]);
+  guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
   define(Math, "random", () => host.random());
   define(globalThis, "__caught", host.caught);
   for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "Proxy"]) {

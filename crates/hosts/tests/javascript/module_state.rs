@@ -42,6 +42,29 @@ fn what_the_top_level_reaches_is_frozen() {
     fault("const c = new Map([[1, { n: 0 }]]);", "c.get(1)!.n = 1;");
     fault("const c = new Set([1]);", "c.add(2);");
     fault("const c = new Date(0);", "c.setFullYear(2000);");
+    fault("const c = new Map();", "Map.prototype.set.call(c, 1, 1);");
+    fault(
+        "const c = new Map();",
+        "const { set } = new Map(); set.call(c, 1, 1);",
+    );
+    fault("const c = new Set([1]);", "new Set().clear.apply(c);");
+    fault(
+        "const c = new Date(0);",
+        "Date.prototype.setTime.call(c, 1);",
+    );
+    fault("const c = Object.freeze(new Map());", "c.set(1, 1);");
+    fault(
+        "const c = Object.setPrototypeOf(new Map(), null);",
+        "Map.prototype.set.call(c, 1, 1);",
+    );
+    fault(
+        "class M extends Map { *[Symbol.iterator](): any {} } const c = new M([[1, { n: 0 }]]);",
+        "c.get(1).n = 1;",
+    );
+    fault(
+        "const c = new Set([[1]]);",
+        "for (const it of c) it.push(2);",
+    );
     fault("const c = /x/g;", "c.exec(\"xx\");");
     fault("const c = /x/;", "c.lastIndex = 1;");
     fault("function f() {}", "(f as any).n = 1;");
@@ -59,6 +82,21 @@ fn what_the_top_level_reaches_is_frozen() {
     fault(
         "const c: any = { get it() { return this.hidden; }, hidden: { n: 0 } };",
         "c.it.n = 1;",
+    );
+}
+
+#[test]
+fn what_a_call_makes_can_change() {
+    let does = "const map = new Map([[1, \"a\"]]); map.set(2, \"b\"); map.delete(1);
+        Map.prototype.set.call(map, 3, \"c\");
+        const set = new Set([1]); set.add(2).add(3); set.delete(1);
+        const date = new Date(0); date.setUTCFullYear(2000, 1, 29);
+        return [...map].flat().concat([...set], date.toISOString()).join();";
+    value("", does, "\"2,b,3,c,2,3,2000-02-29T00:00:00.000Z\"");
+    value(
+        "const c = new Map([[1, 2]]);",
+        "return new Map(c).set(3, 4).size + c.size;",
+        "3",
     );
 }
 
