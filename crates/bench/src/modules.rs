@@ -22,6 +22,8 @@ use crate::words::What;
 
 /// Callers of the load, each with one call in flight.
 const CALLERS: usize = 256;
+/// How often the load without and with upgrades take turns.
+const TURNS: u32 = 5;
 /// Between two upgrades under load.
 const UPGRADE_EVERY: Duration = Duration::from_millis(500);
 
@@ -65,8 +67,8 @@ struct Words {
     /// How often what is short is done
     #[arg(long, default_value_t = 20)]
     runs: usize,
-    /// How long the load goes on, once with and once without upgrades
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    /// How long the load goes on with upgrades, and as long without, in turns
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     duration: Duration,
 }
 
@@ -293,8 +295,6 @@ fn upgrades(
         node.call(request(&format!("account/{at}"), "deposit", args)?)?;
     }
     load(&node, words.duration / 4, &mut || Ok(()))?; // to warm up
-    let (alone, alone_rate, failed) = load(&node, words.duration, &mut || Ok(()))?;
-    violations.extend(failed);
     let mut number = 0;
     let mut upgrade = || {
         number += 1;
@@ -302,42 +302,59 @@ fn upgrades(
         std::thread::sleep(UPGRADE_EVERY);
         Ok(())
     };
-    let (beside, beside_rate, failed) = load(&node, words.duration, &mut upgrade)?;
-    violations.extend(failed);
+    // They take turns, since a disk has good and bad moments.
+    let turn = words.duration / TURNS;
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        alone.push(load(&node, turn, &mut || Ok(()))?);
+        beside.push(load(&node, turn, &mut upgrade)?);
+    }
     node.stop();
-    let late = |took: &[f64]| took[(took.len() - 1) * 999 / 1_000];
+    let all = alone.iter().chain(&beside);
+    violations.extend(all.filter_map(|load| load.failed.clone()));
+    let rates = |loads: &[Load]| loads.iter().map(|load| load.rate).collect();
+    let late = |loads: &[Load]| loads.iter().map(|load| load.p999_ms).collect();
+    let pairs = alone.iter().zip(&beside);
+    let later = pairs.map(|(alone, beside)| beside.p999_ms - alone.p999_ms);
     let figures = [
         Figure::over(
             named("load_per_second", "load alone, calls/s"),
-            vec![alone_rate],
+            rates(&alone),
         ),
-        Figure::over(
-            named("load_p999_ms", "load alone, p99.9 ms"),
-            vec![late(&alone)],
-        ),
+        Figure::over(named("load_p999_ms", "load alone, p99.9 ms"), late(&alone)),
         Figure::over(
             named("upgrades", "upgrades meanwhile"),
             vec![f64::from(number as u32)],
         ),
         Figure::over(
             named("upgrades_per_second", "load beside upgrades, calls/s"),
-            vec![beside_rate],
+            rates(&beside),
         ),
         Figure::over(
             named("upgrades_p999_ms", "load beside upgrades, p99.9 ms"),
-            vec![late(&beside)],
+            late(&beside),
+        ),
+        Figure::over(
+            named("upgrades_later_ms", "… than alone, turn by turn, ms"),
+            later.collect(),
         ),
     ];
     Ok(figures.into_iter().flatten().collect())
 }
 
-/// Runs the load while `beside` is done again and again. Gives how long each call took in ms, sorted, how
-/// many there were a second, and what failed.
+/// How a load went.
+struct Load {
+    rate: f64,
+    p999_ms: f64,
+    failed: Option<String>,
+}
+
+/// Runs the load while `beside` is done again and again.
 fn load(
     node: &Node,
     duration: Duration,
     beside: &mut dyn FnMut() -> anyhow::Result<()>,
-) -> anyhow::Result<(Vec<f64>, f64, Option<String>)> {
+) -> anyhow::Result<Load> {
     let (done, ready) = (AtomicBool::new(false), Barrier::new(CALLERS + 1));
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..CALLERS)
@@ -379,8 +396,11 @@ fn load(
         went?;
         ensure!(!took.is_empty(), "no call came to an end");
         took.sort_by(f64::total_cmp);
-        let rate = took.len() as f64 / went_on.as_secs_f64();
-        Ok((took, rate, failed))
+        Ok(Load {
+            rate: took.len() as f64 / went_on.as_secs_f64(),
+            p999_ms: took[(took.len() - 1) * 999 / 1_000],
+            failed,
+        })
     })
 }
 

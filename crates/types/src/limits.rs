@@ -4,7 +4,7 @@
 //! replay must break it at the same place. Changing one is a change of [`EXECUTOR_VERSION`].
 
 /// The executor's semantic version: what a replay relies on beside the methods' own code.
-pub const EXECUTOR_VERSION: u32 = 3;
+pub const EXECUTOR_VERSION: u32 = 4;
 
 /// Bytes of UTF-8 in an entity's key.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -74,8 +74,8 @@ pub const ENTITY_TYPES_MAX: usize = 60_000;
 pub const METHODS_MAX: usize = 1_000;
 
 /// Ticks of the JavaScript interpreter in one call from outside it: each stands for ten thousand steps back
-/// in a loop or into a function.
-pub const JAVASCRIPT_TICKS_MAX: u64 = 6_000;
+/// in a loop or into a function. Of the order of a tenth of a second, in which everyone else waits.
+pub const JAVASCRIPT_TICKS_MAX: u64 = 1_000;
 /// Bytes that JavaScript may take in one call from outside it, beside what its modules hold.
 pub const JAVASCRIPT_MEMORY_BYTES_MAX: usize = 64 << 20;
 /// Bytes of stack that JavaScript may use from where it is entered first.
@@ -84,8 +84,8 @@ pub const JAVASCRIPT_STACK_BYTES_MAX: usize = 1 << 20;
 pub const JAVASCRIPT_THREAD_STACK_BYTES_MIN: usize = 2 << 20;
 
 /// Fuel of the WebAssembly modules of one transaction, all calls together: an instruction is about one. Of the order of a
-/// second.
-pub const WASM_FUEL_MAX: u64 = 1_000_000_000;
+/// tenth of a second, in which everyone else waits.
+pub const WASM_FUEL_MAX: u64 = 200_000_000;
 /// Fuel of a function that a WebAssembly module imports, beside what its instructions take: what it costs the engine.
 pub const WASM_FUNCTION_FUEL: u64 = 500;
 /// Bytes that a WebAssembly module gives to or takes from such a function for one of fuel.

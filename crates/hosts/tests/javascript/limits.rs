@@ -48,7 +48,7 @@ export const bad = entity({ n: 0 } as any, {
     if (left === 0) f(0);
     cx.call(bad, cx.key).deep_recursion({ left: left - 1 });
   },
-  work() { let n = 0; for (let at = 0; at < 8_000_000; at++) n += at; return n; },
+  work() { let n = 0; for (let at = 0; at < 5_000_000; at++) n += at; return n; },
   hold() { const all: any[] = []; for (let at = 0; at < 300_000; at++) all.push({ n: at }); return all.length; },
   depth() { let most = 0; const f = (n: number): void => { most = n; if (n < 1200) f(n + 1); }; f(0); return most; },
   fine: query(() => "fine"),

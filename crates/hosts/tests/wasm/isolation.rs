@@ -99,7 +99,7 @@ fn running_twice_finds_what_an_instance_keeps() {
 fn limits_are_exact_in_instances_that_are_kept() {
     let heavy = Wat {
         reuse: true,
-        items: "(global $rounds (mut i64) (i64.const 40000000))".to_owned(),
+        items: "(global $rounds (mut i64) (i64.const 8000000))".to_owned(),
         invoke: "(local $left i64)
             (global.set $rounds (i64.mul (global.get $rounds) (i64.const 2)))
             (local.set $left (global.get $rounds))

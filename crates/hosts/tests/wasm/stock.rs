@@ -65,7 +65,7 @@ fn same_every_time(module: Vec<u8>, kind: FaultKind) -> usize {
 
 #[test]
 fn each_start_is_paid_with_fuel() {
-    let loops = "(local.set $left (i64.const 8000000))
+    let loops = "(local.set $left (i64.const 1600000))
         (loop $again
           (local.set $left (i64.sub (local.get $left) (i64.const 1)))
           (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))";
