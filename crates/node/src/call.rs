@@ -338,6 +338,7 @@ pub(crate) fn value<R: DeserializeOwned>(reply: Reply) -> Result<R, CallError> {
         } => Err(CallError::Fault(*fault)),
         Body::KeyReused { first } => Err(CallError::KeyReused { first }),
         Body::SeqNotReached => Err(CallError::SeqNotReached { last: reply.seq }),
+        Body::Refused(refused) => Err((*refused).into()),
         Body::Unavailable(why) => Err(why.into()),
         Body::Invocation(_)
         | Body::NextDue(_)

@@ -94,6 +94,28 @@ impl From<RequestError> for Refused {
     }
 }
 
+impl Refused {
+    /// A query was asked to run an update.
+    pub(crate) fn not_a_query(call: &Call) -> Self {
+        Self::NotAQuery {
+            entity: call.entity.ty.to_string(),
+            method: call.method.to_string(),
+        }
+    }
+}
+
+/// Checks that a query still is one: its method may have become an update while it waited.
+///
+/// # Errors
+/// If it is none.
+pub(crate) fn check_query(catalog: &Catalog, call: &Call) -> Result<(), Refused> {
+    let def = find(catalog, call.entity.ty.as_str(), call.method.as_str())?;
+    match def.kind {
+        MethodKind::Query => Ok(()),
+        MethodKind::Update => Err(Refused::not_a_query(call)),
+    }
+}
+
 /// A call that passed the door.
 pub struct Accepted {
     /// With arguments in the method's own spelling.

@@ -8,14 +8,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ordain_engine::{Answer, Args, Catalog, Engine, Executed, Halt};
 use ordain_types::{
-    Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, Timestamp, limits, planted,
+    Batch, BatchDigest, Bug, Command, FaultKind, InForce, LogId, Outcome, Seq, Timestamp, limits,
+    planted,
 };
 
 use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
 use crate::clock::Clock;
 use crate::committer::{self, Commit, Record, Standing};
-use crate::door::Accepted;
+use crate::door::{self, Accepted};
 use crate::ingress::{Ingress, Item, Work};
 use crate::listener::{Heard, Listener};
 use crate::node::Op;
@@ -470,6 +471,12 @@ impl Executor {
                 let outcome = self.engine.query(&call, Some(args), now)?;
                 let call = &call;
                 self.tell(&outcome, |outcome| Heard::Queried { call, outcome });
+                if let Outcome::Fault(fault) = &outcome
+                    && fault.kind == FaultKind::WriteInQuery
+                    && let Err(refused) = door::check_query(self.engine.catalog(), call)
+                {
+                    return Ok(Body::Refused(Box::new(refused)));
+                }
                 Body::Outcome {
                     outcome,
                     repeated: false,

@@ -442,11 +442,7 @@ fn work(op: Op) -> Result<Work, Refused> {
         }
         Op::Change(Change::Undeploy(undeploy)) => (Command::Undeploy(undeploy), None),
         Op::Query { accepted, .. } if accepted.kind == MethodKind::Update => {
-            let entity = accepted.call.entity.ty.to_string();
-            return Err(Refused::NotAQuery {
-                entity,
-                method: accepted.call.method.to_string(),
-            });
+            return Err(Refused::not_a_query(&accepted.call));
         }
         read => return Ok(Work::Read(read)),
     };

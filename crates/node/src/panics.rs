@@ -4,6 +4,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ordain_engine::panic_text;
+
 /// What `run` gives, or what it panicked with.
 pub(crate) fn caught<R>(run: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| text(&*panic))
@@ -11,7 +13,5 @@ pub(crate) fn caught<R>(run: impl FnOnce() -> R) -> Result<R, String> {
 
 /// What a panic says.
 pub(crate) fn text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no reason given").to_owned()
+    panic_text(panic).unwrap_or("no reason given").to_owned()
 }

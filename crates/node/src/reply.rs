@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use ordain_engine::{Invocation, ModuleStatus};
 use ordain_types::{FieldKey, Json, Outcome, Rejection, Seq, Timestamp};
 
+use crate::door::Refused;
 use crate::panics::caught;
 
 /// The end of one request.
@@ -82,6 +83,8 @@ pub enum Body {
     Checkpoint,
     /// It asked to see a seq that is not there yet.
     SeqNotReached,
+    /// It passed the door, and was refused when its turn came: the module that it asks had changed.
+    Refused(Box<Refused>),
     /// It did not run, or no one knows whether its command will survive.
     Unavailable(Unavailable),
 }

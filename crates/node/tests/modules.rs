@@ -10,8 +10,8 @@ use std::thread;
 
 use ordain_log::disk::MemoryDisk;
 use ordain_node::{
-    CallError, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener, Module, Node,
-    Options, Refused, TestNode, VirtualClock,
+    Body, CallError, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener, Module, Node,
+    Op, Options, Refused, TestNode, VirtualClock,
 };
 use ordain_store::MemoryStore;
 use ordain_types::module::How;
@@ -330,4 +330,34 @@ fn what_runs_is_heard_and_runs_twice_where_asked() {
     for part in ["counter/a.careful: the second run", "3 ran", "Differs"] {
         assert!(heard.contains(part), "{part}: {heard}");
     }
+}
+
+#[test]
+fn a_query_that_waited_until_its_method_was_an_update_is_refused() {
+    let world = TestNode::new(catalog());
+    version(&world, "m", &counter(1));
+    let entity: EntityId = "counter/a".parse().expect("an id");
+    let waits = || {
+        world
+            .accept(entity.clone(), "look", b"{}", "", None)
+            .expect("it fits")
+    };
+    let (first, second) = (waits(), waits());
+    let ask = |accepted| {
+        let query = Op::Query {
+            accepted,
+            at_least: None,
+        };
+        world.ask(query).expect("there is room").wait().body
+    };
+    assert!(matches!(ask(first), Body::Outcome { .. }));
+    let mut other = counter(1);
+    other["counter"]["methods"]["look"] = json!({"kind": "update", "does": "add", "by": 1});
+    version(&world, "m", &other);
+    let expected = Refused::NotAQuery {
+        entity: "counter".to_owned(),
+        method: "look".to_owned(),
+    };
+    assert_eq!(ask(second), Body::Refused(Box::new(expected)));
+    assert_eq!(call(&world, "counter/a", "add"), Ok(1), "nothing was added");
 }

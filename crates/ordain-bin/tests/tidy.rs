@@ -108,6 +108,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("ordain-sim-programs", &["ordain-types", "ordain"]),
     ("ordain-person", &["ordain"]),
+    ("ordain-macros-ui", &["ordain"]),
     (
         "ordain-sim",
         &[

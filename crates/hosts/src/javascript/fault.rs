@@ -177,8 +177,10 @@ fn is_instance<'js>(object: &Object<'js>, class: &Object<'js>) -> rquickjs::Resu
     Ok(above.map(|it| raw::address(&it)).any(|it| it == prototype))
 }
 
-/// What the interpreter says when it has no stack.
-pub const OVERFLOW: &str = "Maximum call stack size exceeded";
+/// Whether it is what the interpreter says when it has no stack, or its regular expressions have none.
+pub fn is_overflow(message: &str) -> bool {
+    ["Maximum call stack size exceeded", "stack overflow"].contains(&message)
+}
 
 /// The interpreter's messages for writes to what is frozen.
 fn is_write_refused(message: &str) -> bool {
@@ -235,7 +237,7 @@ pub fn describe(value: &Value<'_>) -> Thrown {
         "" => name,
         first => format!("{name}: {first}"),
     });
-    if first == OVERFLOW {
+    if is_overflow(first) {
         cache::with_meter(|meter| meter.overflowed());
     }
     thrown.frames = get("stack").lines().filter_map(frame).collect();

@@ -39,14 +39,19 @@ pub fn all<'js>(
     freezer.wait(prelude.clone().into_value());
     freezer.wait(functions.into_value());
     freezer.wait(ctx.globals().into_value());
-    freezer.run(None)?;
+    let kept_by_library = |what: &str| {
+        Thrown::plain(format!(
+            "what was added to the global object or to the library {what}"
+        ))
+    };
+    freezer.run(&kept_by_library)?;
     for at in 0..compiled.files() {
         let namespace: Object = started.get(compiled.namespace(at))?;
         for name in namespace.keys::<String>() {
             let name = name?;
             if let Some(index) = name.strip_prefix(KEPT) {
                 freezer.wait(namespace.get(&*name)?);
-                freezer.run(Some(&|what| compiled.at_kept(at, index, what)))?;
+                freezer.run(&|what| compiled.at_kept(at, index, what))?;
             }
         }
     }
@@ -99,20 +104,18 @@ impl<'js> Freezer<'js> {
         }
     }
 
-    /// Freezes what waits and whatever that holds. `refuse`: it belongs to a module.
-    fn run(&mut self, refuse: Option<Refuse>) -> Result<(), NotMade> {
+    /// Freezes what waits and whatever that holds.
+    fn run(&mut self, refuse: Refuse) -> Result<(), NotMade> {
         while let Some(object) = self.waiting.pop() {
             let kind = raw::class_id(object.as_value());
-            if let Some(refuse) = refuse {
-                self.check(&object, kind, refuse)?;
-            }
+            self.check(&object, kind, refuse)?;
             self.object(&object, refuse)?;
         }
         Ok(())
     }
 
     fn check(&mut self, object: &Object<'js>, kind: u32, refuse: Refuse) -> Result<(), NotMade> {
-        if !self.kinds.contains(&kind) {
+        if !self.kinds.contains(&kind) && !object.is_function() {
             let what = raw::class_name(&self.ctx, kind);
             return Err(NotMade::Rule(refuse(&format!(
                 "holds an object of the kind {what}, which would change from call to call"
@@ -126,11 +129,11 @@ impl<'js> Freezer<'js> {
         Ok(())
     }
 
-    fn object(&mut self, object: &Object<'js>, refuse: Option<Refuse>) -> Result<(), NotMade> {
+    fn object(&mut self, object: &Object<'js>, refuse: Refuse) -> Result<(), NotMade> {
         let ctx = self.ctx.clone();
         raw::freeze(&ctx, object)?;
         let private = raw::own_values(&ctx, object, |value| self.wait(value))?;
-        if let Some(refuse) = refuse.filter(|_| private) {
+        if private {
             return Err(NotMade::Rule(refuse(
                 "holds an object with private members, which would change unseen",
             )));

@@ -67,11 +67,11 @@ pub fn with<'js, R>(
 
 /// What a `catch` begins with: goes on, or throws again what is a fault.
 pub fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
-    let overflow = error.is_error()
-        && error.as_object().is_some_and(|error| {
-            let message = error.get::<_, Option<String>>("message");
-            message.is_ok_and(|message| message.as_deref() == Some(fault::OVERFLOW))
-        });
+    let message = match error.as_object().filter(|_| error.is_error()) {
+        Some(error) => error.get::<_, Option<String>>("message")?,
+        None => None,
+    };
+    let overflow = message.is_some_and(|message| fault::is_overflow(&message));
     let broken = cache::with_meter(|meter| {
         if overflow {
             meter.overflowed();

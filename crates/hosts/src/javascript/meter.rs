@@ -66,8 +66,8 @@ impl Limits {
 /// rather than to run out of memory at any place whatever. A large one is refused at once.
 const BEYOND: i64 = 16 << 20;
 /// Bytes of stack that must be left where something is allocated, as the interpreter's error is when it has
-/// no stack: less is none, whatever becomes of that error. Enough for a `catch` to ask the host about it.
-const STACK_SPARE: usize = 8 << 10;
+/// no stack: less is none, whatever becomes of that error. More than all but monstrous functions take at once.
+const STACK_SPARE: usize = 64 << 10;
 /// Bytes from which an allocation is large.
 const LARGE: usize = 1 << 20;
 

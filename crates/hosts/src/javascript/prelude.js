@@ -239,15 +239,18 @@ function guard({ name: kind, prototype }, names) {
 function shut(value) {
   apply(keep, kept, [value]);
   const held = [];
-  // What it is its methods know: a prototype may be another's, and an iterator the module's own.
-  for (const each of [eachOfMap, eachOfSet]) {
+  const hold = (it, key) => {
+    defineProperty(held, held.length, { value: it });
+    defineProperty(held, held.length, { value: key });
+  };
+  // What it is its methods know: a prototype may be another's, and every iterator the module's own.
+  const look = (each) => {
     try {
-      apply(each, value, [(it, key) => {
-        held[held.length] = it;
-        held[held.length] = key;
-      }]);
+      apply(each, value, [hold]);
     } catch {}
-  }
+  };
+  look(eachOfMap);
+  look(eachOfSet);
   if (value instanceof RegExp && (value.global || value.sticky)) {
     // Where it stood is state; these begin anew each time, with a copy.
     for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
@@ -388,4 +391,5 @@ function samples() {
 }
 
 setLibrary();
-host.prelude = { Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, unnamed, samples };
+const shared = unnamed();
+host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, unnamed: () => shared, samples };

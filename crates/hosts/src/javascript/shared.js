@@ -36,7 +36,8 @@ function show(value) {
   if (value instanceof Error) return String(value);
   try {
     return JSON.stringify(value) ?? String(value);
-  } catch {
+  } catch (error) {
+    globalThis.__caught?.(error);
     return String(value);
   }
 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::link::Link;
 use super::state::NativeType;
 
-/// Makes a state of one of an earlier version: its JSON, and that version.
+/// Makes a state of one of another version: its JSON, and that version.
 pub type Migrate<E> = fn(&[u8], u32) -> Result<E, String>;
 
 /// An entity type written in Rust: the type of its root value, with its methods. Implemented by
@@ -28,7 +28,7 @@ pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static
     const TYPE: &'static str;
     /// The version of the shape of its states.
     const VERSION: u32;
-    /// Brings a state of an earlier version to this one; none: it is read as if it were of this one.
+    /// Brings a state of another version to this one; none: one of an earlier is read as if it were of this.
     const MIGRATE: Option<Migrate<Self>> = None;
 
     /// Calls every method of one entity, inside a transaction.

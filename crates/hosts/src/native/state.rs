@@ -50,13 +50,13 @@ impl<E: Entity> StateType for NativeType<E> {
     fn decode(&self, stored: &[u8]) -> Result<Box<dyn State>, String> {
         let (version, json) = versioned::parse(stored);
         let value = match E::MIGRATE {
-            _ if version > E::VERSION => {
+            Some(migrate) if version != E::VERSION => migrated(migrate, json, version)?,
+            None if version > E::VERSION => {
                 let own = E::VERSION;
                 return Err(format!(
-                    "of version {version}: this program knows version {own} at most"
+                    "it has version {version}, this program's is {own} and it does not migrate"
                 ));
             }
-            Some(migrate) if version < E::VERSION => migrated(migrate, json, version)?,
             _ => from_json::<E>(json)?,
         };
         Ok(Box::new(NativeState(value)))

@@ -1,7 +1,7 @@
 //! A compiled module: machine code with its imports in place, and what the module says it brings.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ordain_types::limits::WASM_FUEL_MAX;
 use ordain_types::module::Manifest;
@@ -33,6 +33,8 @@ pub(super) struct Pattern {
     pub id: CodeId,
     pub pre: InstancePre<Data>,
     pub exports: Exports,
+    /// None is made ahead: it is too large, or does not start.
+    pub large: AtomicBool,
 }
 
 /// Where its functions are.
@@ -65,6 +67,7 @@ impl Code {
             id: CodeId(NEXT.fetch_add(1, Ordering::Relaxed)),
             pre,
             exports,
+            large: AtomicBool::new(false),
         };
         let mut code = Self {
             pattern: Arc::new(pattern),

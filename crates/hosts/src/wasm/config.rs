@@ -56,9 +56,9 @@ fn pool(pagemap: Enabled) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let instances = WASM_INSTANCES_MAX as u32;
     pool.total_component_instances(instances)
-        .total_core_instances(instances * 8)
+        .total_core_instances(instances * WASM_MODULES_PER_COMPONENT_MAX as u32)
         .total_memories(instances)
-        .total_tables(instances * 8)
+        .total_tables(instances * WASM_MODULES_PER_COMPONENT_MAX as u32)
         .max_core_instances_per_component(WASM_MODULES_PER_COMPONENT_MAX as u32)
         .max_memories_per_component(1)
         .max_tables_per_component(WASM_MODULES_PER_COMPONENT_MAX as u32)

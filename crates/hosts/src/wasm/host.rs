@@ -53,6 +53,14 @@ impl WasmHost {
         runtime.as_ref().map_err(Clone::clone)
     }
 
+    /// New instances that were made ahead and wait.
+    pub fn ready(&self) -> usize {
+        match self.runtime.get() {
+            Some(Ok(runtime)) => runtime.stock.ready(),
+            _ => 0,
+        }
+    }
+
     /// Drops the instances that wait for the next transaction, as the end of a process does.
     pub fn clear(&self) {
         if let Some(Ok(runtime)) = self.runtime.get() {

@@ -8,7 +8,7 @@
 //! had not enough of it or of fuel, and then it makes its own and fails where that fails.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -127,8 +127,12 @@ impl Stock {
         drop(gone);
     }
 
-    /// Lets go of those of a module that is gone. One that is being made at this moment stays until the
-    /// stock is full.
+    /// New instances that wait.
+    pub fn ready(&self) -> usize {
+        self.shelves.lock().ready.len()
+    }
+
+    /// Lets go of those of a module that is gone.
     pub fn forget(&self, code: CodeId) {
         let mut goods = self.shelves.lock();
         goods.orders.retain(|pattern| pattern.id != code);
@@ -164,7 +168,7 @@ impl Shelves {
         let of_pattern = |ready: &Ready| ready.instance.code == pattern.id;
         let at = goods.ready.iter().rposition(of_pattern);
         let ready = at.and_then(|at| goods.ready.remove(at));
-        if goods.orders.len() < READY_MAX {
+        if goods.orders.len() < READY_MAX && !pattern.large.load(Ordering::Relaxed) {
             goods.orders.push_back(pattern.clone());
             self.wake(goods);
         }
@@ -199,11 +203,14 @@ impl Shelves {
             goods.in_hand = used.len();
             drop(goods);
             drop(used);
-            let ready = order.and_then(|pattern| Ready::new(&pattern));
+            let ready = order.as_ref().and_then(|pattern| Ready::new(pattern));
             goods = self.lock();
             goods.in_hand = 0;
-            if let Some(ready) = ready {
-                goods.ready.push_back(ready);
+            match (ready, order) {
+                (Some(ready), Some(order)) if Arc::strong_count(&order) > 1 => {
+                    goods.ready.push_back(ready);
+                }
+                (ready, _) => goods.used.extend(ready.map(|ready| ready.instance)), // no one needs it any more
             }
             if goods.ready.len() > READY_MAX
                 && let Some(first) = goods.ready.pop_front()
@@ -218,8 +225,13 @@ impl Ready {
     /// None if it does not start, or starts too large: whoever needs it finds out.
     fn new(pattern: &Pattern) -> Option<Self> {
         let made = lend_nothing(|| Instance::new(pattern, WASM_FUEL_MAX, &Arc::default()));
-        let instance = made.ok()?;
-        let fuel = WASM_FUEL_MAX - instance.fuel();
-        (instance.bytes() <= WAITING_BYTES_MAX).then_some(Self { instance, fuel })
+        let instance = made.ok().filter(|made| made.bytes() <= WAITING_BYTES_MAX);
+        if instance.is_none() {
+            pattern.large.store(true, Ordering::Relaxed);
+        }
+        instance.map(|instance| Self {
+            fuel: WASM_FUEL_MAX - instance.fuel(),
+            instance,
+        })
     }
 }

@@ -193,18 +193,62 @@ fn what_is_thrown_is_a_fault_with_the_users_own_place() {
 
 #[test]
 fn places_behind_a_catch_are_the_users_own() {
-    let text = r#"import { entity } from "ordain";
-export const a = entity({}, {
-  run(cx) { const no: any = null; try { no.x; } catch { const ü = 1; no.y; } },
-});"#;
-    let mut world = World::new(text);
-    let column = text.lines().nth(2).unwrap().chars().count() - "no.y; } },".len() + 1;
-    world.fault(
-        "a/x.run",
-        "",
-        FaultKind::Exception,
-        &format!("'y' of null (a.ts:3:{column})"),
+    let at = |line: &str| {
+        let text = format!(
+            "import {{ entity }} from \"ordain\";\nexport const a = entity({{}}, {{\n{line}\n}});"
+        );
+        let column = line.find("no.y").unwrap();
+        let column = line[..column].chars().count() + 1;
+        World::new(&text).fault(
+            "a/x.run",
+            "",
+            FaultKind::Exception,
+            &format!("'y' of null (a.ts:3:{column})"),
+        );
+    };
+    at("run(cx) { const no: any = null; try { no.x; } catch { const ü = 1; no.y; } },");
+    at("run(cx) { const no: any = null; try { no.x; } catch {} finally { no.y; } },");
+    at("run(cx) { const no: any = null; try { } finally { const ü = 1; } no.y; },");
+    at(
+        "run(cx) { const no: any = null; try { try { no.x } catch (e) { throw e } finally { } } catch (e) { no.y } finally { } },",
     );
+    at(
+        "run(cx) { const no: any = null; try { } finally { try { no.x } catch { try { } finally { no.y } } } },",
+    );
+}
+
+#[test]
+fn what_a_finally_does_is_what_it_says() {
+    let text = r#"import { entity, reject } from "ordain";
+export const a = entity({}, {
+  run(cx) {
+    const said: any[] = [];
+    const f = (how: string) => {
+      out: for (;;) {
+        try {
+          if (how === "throw") throw new Error("no");
+          if (how === "reject") reject("no", "no");
+          return how;
+        } catch (error: any) {
+          said.push(error.message);
+          throw error;
+        } finally {
+          said.push("finally");
+          if (how === "reject") break out;
+          if (how === "return") return "last";
+        }
+      }
+      return "out";
+    };
+    said.push(f("return"), f("reject"));
+    try { f("throw"); } catch (error: any) { said.push(error.message); }
+    named: try { break named; } finally { said.push("named"); }
+    if (said.length) try { said.push("if"); } finally { said.push("end"); } else said.push("else");
+    return said.join();
+  },
+});"#;
+    let said = "\"finally,no,finally,last,out,no,finally,no,named,if,end\"";
+    assert_eq!(World::new(text).value("a/x.run", ""), said);
 }
 
 #[test]

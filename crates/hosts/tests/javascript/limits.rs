@@ -31,6 +31,11 @@ export const bad = entity({ n: 0 } as any, {
     const f = (): void => { try { f(); } finally { fails(); } };
     try { f(); } catch { return "caught"; }
   },
+  finally_logged(cx) { const f = (): any => ({ toJSON: f }).toJSON(); cx.log({ toJSON: f }); return 1; },
+  pattern() {
+    const deep = (n: number) => new RegExp("(?:".repeat(n) + ")".repeat(n));
+    try { deep(1_000_000); } catch { return "caught"; }
+  },
   buffer() { return new ArrayBuffer(1 << 30).byteLength; },
   caught_buffer() { try { new ArrayBuffer(1 << 30); } catch { return "caught"; } },
   text() { let s = "x"; for (;;) s += s; },
@@ -109,7 +114,8 @@ fn a_recursion_that_does_not_end_is_a_fault() {
         "bytes of stack",
     );
     check("json", "", FaultKind::Stack, "bytes of stack");
-    for left_early in ["return", "break", "throw", "call"] {
+    check("pattern", "", FaultKind::Stack, "bytes of stack");
+    for left_early in ["return", "break", "throw", "call", "logged"] {
         let method = format!("finally_{left_early}");
         check(&method, "", FaultKind::Stack, "bytes of stack");
     }

@@ -106,6 +106,17 @@ fn the_library_is_frozen() {
     fault("", "(Array.prototype as any).last = 1;");
     fault("", "(Object.prototype as any).n = 1;");
     fault("", "Math.max = Math.min;");
+    fault("", "(entity as any).n = 1;");
+    fault("", "(cx.field(\"a\") as any).constructor.n = 1;");
+    fault(
+        "(globalThis as any).c = new Map();",
+        "(globalThis as any).c.set(1, 1);",
+    );
+    fault("(Math as any).c = [{ n: 0 }];", "(Math as any).c[0].n = 1;");
+    fault(
+        "const c = new Map([[1, { n: 0 }]]); (Array.prototype as any)[Symbol.iterator] = () => ({ next: () => ({ done: true }) });",
+        "c.get(1)!.n = 1;",
+    );
     fault("", "(Math.max as any).n = 1;");
     fault("", "([].push as any).n = 1;");
     fault("", "(Object.getPrototypeOf([].values()) as any).n = 1;");
@@ -136,6 +147,14 @@ fn what_would_change_all_the_same_is_refused() {
     check(
         "const it = (function* () { yield 1; })();",
         "a.ts:2:7: `it` holds an object of the kind Generator",
+    );
+    check(
+        "(globalThis as any).it = [1].values();",
+        "what was added to the global object or to the library holds an object of the kind Array Iterator",
+    );
+    check(
+        "(Math as any).w = new WeakMap();",
+        "holds an object of the kind WeakMap",
     );
     check(
         "const it = [1].values();",

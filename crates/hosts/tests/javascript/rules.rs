@@ -85,6 +85,10 @@ fn what_stripping_cannot_keep_is_refused() {
     line("import fs = require(\"fs\");", "a.ts:2:1: `import … = …`");
     line("@f class C {}", "a.ts:2:1: decorators are not there");
     line(
+        "function f() { using x = null; }",
+        "a.ts:2:16: `using` is not there",
+    );
+    line(
         "function f() { try { } catch ({ message }) { } }",
         "a.ts:2:31: catch the error by a name",
     );

@@ -80,6 +80,66 @@ fn each_memory_counts() {
     assert_eq!(same_every_time(chain(start, grow), FaultKind::Memory), 16);
 }
 
+/// Waits until the host has so many, for a while.
+fn wait_for(host: &WasmHost, ready: std::ops::RangeInclusive<usize>) -> usize {
+    for _ in 0..300 {
+        if ready.contains(&host.ready()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    host.ready()
+}
+
+#[test]
+fn as_many_are_made_as_calls_need() {
+    let host = WasmHost::new(None);
+    assert_eq!(host.ready(), 0);
+    let mut world = World::new(types(&host, chain("", "")));
+    world.value("thing/x", "w", "{}"); // four instances, none of which was there
+    assert_eq!(wait_for(&host, 4..=4), 4);
+    world.value("thing/x", "y", "{}"); // two are taken, and made again
+    assert_eq!(wait_for(&host, 4..=4), 4);
+    host.clear();
+    assert_eq!(host.ready(), 0);
+}
+
+#[test]
+fn none_is_made_of_what_starts_large() {
+    let host = WasmHost::new(None);
+    let large = chain("(drop (memory.grow (i32.const 100)))", "");
+    let mut world = World::new(types(&host, large));
+    for _ in 0..3 {
+        world.value("thing/x", "w", "{}");
+        assert_eq!(wait_for(&host, 1..=1), 0, "after a while");
+    }
+}
+
+/// The same with so many core modules more, each empty and instantiated: sections of a component may
+/// follow at its end.
+fn with_modules(mut component: Vec<u8>, more: u8) -> Vec<u8> {
+    const MODULE: u8 = 3; // after the module itself and the two that `wit-component` adds
+    component.extend([1, 8]);
+    component.extend(b"\0asm\x01\0\0\0");
+    let instances: Vec<u8> = (0..more).flat_map(|_| [0, MODULE, 0]).collect();
+    let len = instances.len() + 1;
+    component.extend([2, len as u8 | 0x80, (len >> 7) as u8, more]);
+    component.extend(instances);
+    component
+}
+
+#[test]
+fn components_of_many_modules_do_not_use_up_the_pool() {
+    let host = WasmHost::new(None);
+    let mut world = World::new(types(&host, with_modules(chain("", ""), 60)));
+    for _ in 0..20 {
+        assert_eq!(world.value("thing/x", "a", "{}"), "null");
+    }
+    assert!(wait_for(&host, 26..=32) >= 26);
+    let mut other = World::new(types(&host, chain("", "")));
+    assert_eq!(other.value("thing/x", "a", "{}"), "null");
+}
+
 #[test]
 fn many_hosts_come_and_go() {
     for _ in 0..20 {

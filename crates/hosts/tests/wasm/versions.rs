@@ -47,12 +47,12 @@ fn what_cannot_be_migrated_says_why() {
     );
     fault(
         r#"{"title":"Dr"}"#,
-        FaultKind::Panic,
+        FaultKind::StoredValue,
         "a state of `person` of version 1: missing field `name`",
     );
     fault(
         r#"{"$version":3,"$state":{}}"#,
-        FaultKind::Panic,
-        "a state of `person` of version 3: this module knows version 2 at most",
+        FaultKind::StoredValue,
+        "a state of `person` of version 3: missing field `name`",
     );
 }

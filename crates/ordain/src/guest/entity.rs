@@ -8,7 +8,7 @@ use super::method::MethodDef;
 use ordain_types::Json;
 use ordain_values::to_json;
 
-/// Makes a state of one of an earlier version: its JSON, and that version.
+/// Makes a state of one of another version: its JSON, and that version.
 pub type Migrate<E> = fn(&[u8], u32) -> Result<E, String>;
 
 /// An entity type written in Rust: the type of its root value, with its methods. Implemented by
@@ -22,7 +22,7 @@ pub trait Entity: Default + Serialize + DeserializeOwned + Send + Sync + 'static
     const TYPE: &'static str;
     /// The version of the shape of its states.
     const VERSION: u32;
-    /// Brings a state of an earlier version to this one; none: it is read as if it were of this one.
+    /// Brings a state of another version to this one; none: one of an earlier is read as if it were of this.
     const MIGRATE: Option<Migrate<Self>> = None;
 
     /// Calls every method of one entity, inside a transaction.
@@ -51,14 +51,11 @@ pub fn define<E: Entity>(methods: Vec<MethodDef>) -> TypeDef {
     TypeDef { methods }
 }
 
-/// The JSON of a state, made of that of an earlier version.
+/// The JSON of a state, made of that of another version.
 fn migrate<E: Entity>(json: &str, from: u32) -> Result<Json, String> {
     let Some(migrate) = E::MIGRATE else {
         return Err(format!("the entity type `{}` does not migrate", E::TYPE));
     };
-    if from > E::VERSION {
-        return Err(format!("this module knows version {} at most", E::VERSION));
-    }
     let state = migrate(json.as_bytes(), from)?;
     to_json(&state).map_err(|error| error.to_string())
 }

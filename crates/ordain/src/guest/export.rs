@@ -47,7 +47,11 @@ impl<M: Module> export::Guest for M {
         let listed = listed::<M>(&ty);
         match (listed.migrate)(&state, from) {
             Ok(json) => text(&json).to_owned(),
-            Err(error) => panic!("a state of `{ty}` of version {from}: {error}"),
+            Err(error) => {
+                let message = format!("a state of `{ty}` of version {from}: {error}");
+                log::fault(log::FaultKind::StoredValue, &message);
+                unreachable!("a fault does not return")
+            }
         }
     }
 }

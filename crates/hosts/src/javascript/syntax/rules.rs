@@ -73,6 +73,9 @@ fn refused(kind: AstKind) -> Option<&'static str> {
         AstKind::ImportMeta(_) => {
             Some("`import.meta` is not there: a module does not know where it lies")
         }
+        AstKind::VariableDeclaration(it) if it.kind.is_using() => {
+            Some("`using` is not there: write `try { … } finally { … }`")
+        }
         AstKind::Decorator(_) => Some("decorators are not there: call the function on the value"),
         AstKind::AccessorProperty(_) => {
             Some("`accessor` is not there: write a getter and a setter")

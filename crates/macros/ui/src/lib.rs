@@ -1,0 +1,1 @@
+//! What `#[entity]` answers to what it does not take: see `tests/ui`.
