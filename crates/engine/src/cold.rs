@@ -2,7 +2,7 @@
 //! checkpoint.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use ordain_types::Granule;
@@ -89,26 +89,10 @@ impl Cold for Empty {
     }
 }
 
-/// What a first checkpoint wrote, held in memory.
-#[derive(Debug, Clone, Default)]
-pub struct Checkpointed(pub BTreeMap<Granule, Bytes>);
-
-impl Checkpointed {
-    /// All that an engine without a checkpoint has.
-    pub fn first_of(engine: &mut Engine) -> Self {
-        engine.begin_checkpoint();
-        let changes = engine.step_checkpoint(usize::MAX);
-        let rows = changes.into_iter().flat_map(|changes| changes.granules);
-        Self(
-            rows.filter_map(|(granule, value)| Some((granule, value?)))
-                .collect(),
-        )
-    }
-}
-
-impl Cold for Checkpointed {
+/// Rows held in memory.
+impl Cold for BTreeMap<Granule, Bytes> {
     fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
-        Ok(self.0.get(granule).cloned())
+        Ok(BTreeMap::get(self, granule).cloned())
     }
 
     fn scan(
@@ -119,24 +103,26 @@ impl Cold for Checkpointed {
         limit: usize,
         bytes: usize,
     ) -> Result<ColdRows, ColdError> {
-        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (from, to);
-        let within = |(granule, _): &(&Granule, &Bytes)| {
-            RangeBounds::<[u8]>::contains(&bounds, granule.as_bytes())
-        };
-        let rows = self.0.iter().filter(within);
-        let rows: Vec<_> = match reverse {
-            false => rows.take(limit).collect(),
-            true => rows.rev().take(limit).collect(),
-        };
+        let rows = self.range::<[u8], _>((from, to));
+        let rows = rows.map(|(granule, value)| (granule.clone(), value.clone()));
         let mut left = bytes;
-        let mut found = ColdRows::new();
-        for (granule, value) in rows {
-            found.push((granule.clone(), value.clone()));
-            match left.checked_sub(granule.as_bytes().len() + value.len()) {
-                Some(rest) if rest > 0 => left = rest,
-                _ => break,
-            }
-        }
-        Ok(found)
+        let mut room = |(granule, value): &(Granule, Bytes)| {
+            let room = left > 0;
+            left = left.saturating_sub(granule.as_bytes().len() + value.len());
+            room
+        };
+        Ok(match reverse {
+            false => rows.take(limit).take_while(&mut room).collect(),
+            true => rows.rev().take(limit).take_while(&mut room).collect(),
+        })
     }
+}
+
+/// All that an engine has which took no checkpoint yet, as its first one writes it.
+pub fn first_checkpoint(engine: &mut Engine) -> BTreeMap<Granule, Bytes> {
+    engine.begin_checkpoint();
+    let changes = engine.step_checkpoint(usize::MAX);
+    let rows = changes.into_iter().flat_map(|changes| changes.granules);
+    rows.filter_map(|(granule, value)| Some((granule, value?)))
+        .collect()
 }

@@ -48,7 +48,7 @@ pub use catalog::{
     StateType, TypeDef, TypeIndex,
 };
 pub use checkpoint::Changes;
-pub use cold::{Checkpointed, Cold, ColdError, ColdRows, Empty};
+pub use cold::{Cold, ColdError, ColdRows, Empty, first_checkpoint};
 pub use commands::panic_text;
 pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
 pub use modules::{Deployed, Loaded, Module, ModuleStatus, Modules};

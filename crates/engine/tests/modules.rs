@@ -32,15 +32,12 @@ impl Cold for Durable {
         &self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        _: bool,
+        reverse: bool,
         limit: usize,
-        _: usize,
+        bytes: usize,
     ) -> Result<ColdRows, ColdError> {
         let granules = self.0.lock().expect("one thread");
-        let rows = granules.range::<[u8], _>((from, to)).take(limit);
-        Ok(rows
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        granules.scan(from, to, reverse, limit, bytes)
     }
 }
 

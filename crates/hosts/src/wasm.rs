@@ -14,7 +14,7 @@
 //!   warm        instances that wait for the next transaction
 //!   stock       new instances, made ahead by a thread of their own
 //!   functions   what a module imports
-//!   migrate     states of earlier versions
+//!   migrate     states of other versions
 //!   json        texts from a module, checked
 //!   trap        traps to faults
 //! ```

@@ -16,7 +16,7 @@ pub struct Block {
     /// The entity type's name.
     pub name: String,
     pub version: u32,
-    /// The function that brings states of earlier versions to this one.
+    /// The function that brings states of other versions to this one.
     pub migrate: Option<Path>,
     pub methods: Vec<Method>,
 }

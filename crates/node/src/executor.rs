@@ -1,6 +1,8 @@
 //! The executor thread: takes all that waits, gives it its place in the order, hands the record to
 //! the committer and runs the batch meanwhile.
 
+mod reads;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,21 +10,19 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ordain_engine::{Answer, Args, Catalog, Engine, Executed, Halt};
 use ordain_types::{
-    Batch, BatchDigest, Bug, Command, FaultKind, InForce, LogId, Outcome, Seq, Timestamp, limits,
-    planted,
+    Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, Timestamp, limits, planted,
 };
 
 use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
 use crate::clock::Clock;
 use crate::committer::{self, Commit, Record, Standing};
-use crate::door::{self, Accepted};
 use crate::ingress::{Ingress, Item, Work};
 use crate::listener::{Heard, Listener};
 use crate::node::Op;
 use crate::panics::caught;
 use crate::recovery;
-use crate::reply::{self, Body, Owed, Reply, Statuses, Unavailable};
+use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
 use crate::stepped::{Pace, Stepped};
 use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX};
@@ -456,48 +456,6 @@ impl Executor {
         {
             tracing::warn!(%fault, trace = %fault.trace, "a module's method failed");
         }
-    }
-
-    fn read(&mut self, op: Op, now: Timestamp) -> Result<Body, Halt> {
-        Ok(match op {
-            Op::Query {
-                at_least: Some(seq),
-                ..
-            } if seq > self.engine.seq() && !planted(Bug::SeqNotAwaited) => Body::SeqNotReached,
-            Op::Query {
-                accepted: Accepted { call, args, .. },
-                ..
-            } => {
-                let outcome = self.engine.query(&call, Some(args), now)?;
-                let call = &call;
-                self.tell(&outcome, |outcome| Heard::Queried { call, outcome });
-                if let Outcome::Fault(fault) = &outcome
-                    && fault.kind == FaultKind::WriteInQuery
-                    && let Err(refused) = door::check_query(self.engine.catalog(), call)
-                {
-                    return Ok(Body::Refused(Box::new(refused)));
-                }
-                Body::Outcome {
-                    outcome,
-                    repeated: false,
-                }
-            }
-            Op::Invocation(send) => Body::Invocation(self.engine.invocation(send)?.map(Box::new)),
-            Op::NextDue => Body::NextDue(self.engine.next_due()),
-            Op::Modules => Body::Modules(Statuses(self.engine.modules()?)),
-            Op::Package(hash) => Body::Package(self.engine.package(&hash)?),
-            Op::Left(name, types) => Body::Left(self.engine.left(&name, &types)?.map(Box::new)),
-            Op::Inspect {
-                entity,
-                after,
-                limit,
-            } => {
-                let limit = limit.min(limits::SCAN_ROWS_MAX);
-                let (root, fields) = self.engine.inspect(&entity, after.as_ref(), limit)?;
-                Body::Entity { root, fields }
-            }
-            Op::Call(_) | Op::Send { .. } | Op::Change(_) => unreachable!("updates are commands"),
-        })
     }
 
     fn count(&self, commands: usize, tally: &Tally) {

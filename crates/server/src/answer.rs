@@ -168,6 +168,7 @@ impl Asked {
                 Err(Problem::idempotency_key_reused(key))
             }
             Body::SeqNotReached => Err(Problem::seq_not_reached(self.min_seq, reply.seq)),
+            Body::Refused(refused) => Err(refusal(*refused, self.op)),
             Body::Unavailable(why) => Err(unavailable(&why)),
             _ => Err(Problem::internal(
                 "the node answered another question than was asked",
@@ -244,4 +245,31 @@ pub(crate) fn problem_reply(problem: &Problem) -> HttpReply {
         reply.headers_mut().insert(WWW_AUTHENTICATE, scheme);
     }
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_its_turn_is_told_as_one_at_the_door() {
+        let refused = || Refused::NotAQuery {
+            entity: "account".to_owned(),
+            method: "close".to_owned(),
+        };
+        let asked = Asked {
+            op: Op::Query,
+            min_seq: Seq::ZERO,
+            idempotency_key: None,
+            traces: false,
+        };
+        let answer = asked.answer(Reply {
+            seq: Seq(7),
+            body: Body::Refused(Box::new(refused())),
+        });
+        let told = answer.result.expect_err("it was refused");
+        assert_eq!(told.to_json(), refusal(refused(), Op::Query).to_json());
+        assert_eq!(told.status, 400);
+        assert_eq!(answer.seq, None, "nothing ran");
+    }
 }

@@ -60,7 +60,7 @@ impl Durable {
 
 impl Cold for Durable {
     fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
-        Ok(self.read()?.granules.get(granule).cloned())
+        Cold::get(&self.read()?.granules, granule)
     }
 
     fn scan(
@@ -71,18 +71,6 @@ impl Cold for Durable {
         limit: usize,
         bytes: usize,
     ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
-        let contents = self.read()?;
-        let rows = contents.granules.range::<[u8], _>((from, to));
-        let rows = rows.map(|(granule, value)| (granule.clone(), value.clone()));
-        let mut left = bytes;
-        let mut room = |(granule, value): &(Granule, Bytes)| {
-            let room = left > 0;
-            left = left.saturating_sub(granule.as_bytes().len() + value.len());
-            room
-        };
-        Ok(match reverse {
-            false => rows.take(limit).take_while(&mut room).collect(),
-            true => rows.rev().take(limit).take_while(&mut room).collect(),
-        })
+        self.read()?.granules.scan(from, to, reverse, limit, bytes)
     }
 }

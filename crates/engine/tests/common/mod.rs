@@ -180,18 +180,7 @@ impl Cold for Durable {
     ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
         self.check()?;
         let granules = self.granules.lock().expect("one thread");
-        let rows = granules.range::<[u8], _>((from, to));
-        let rows = rows.map(|(granule, value)| (granule.clone(), value.clone()));
-        let mut left = bytes;
-        let mut room = |(granule, value): &(Granule, Bytes)| {
-            let room = left > 0;
-            left = left.saturating_sub(granule.as_bytes().len() + value.len());
-            room
-        };
-        Ok(match reverse {
-            false => rows.take(limit).take_while(&mut room).collect(),
-            true => rows.rev().take(limit).take_while(&mut room).collect(),
-        })
+        granules.scan(from, to, reverse, limit, bytes)
     }
 }
 

@@ -1,5 +1,5 @@
 //! What a module imports: the running transaction, as functions. Each works on the transaction that is
-//! lent; where none is, in `describe` and `migrate`, it traps.
+//! lent; where none is, at the start, in `describe` and in `migrate`, it traps.
 
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -7,7 +7,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::running::Running;
 
-/// A fault that a module raised where it has no transaction to end: in `describe` and `migrate`.
+/// A fault that a module raised where it has no transaction to end: at its start, in `describe` and in `migrate`.
 #[derive(Debug, thiserror::Error)]
 #[error("{1}")]
 pub(super) struct RaisedOutside(pub FaultKind, pub String);

@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use ordain_engine::{
-    Answer, Catalog, Checkpointed, Cold, Empty, Engine, LogLine, Modules, Options,
+    Answer, Catalog, Cold, Empty, Engine, LogLine, Modules, Options, first_checkpoint,
 };
 use ordain_hosts::javascript::JavaScript;
 use ordain_types::module::{File, Package, Source, SourceError, hash};
@@ -71,7 +71,7 @@ impl World {
 
     /// Over what a checkpoint of another world holds.
     pub fn of_rows(catalog: Catalog, other: &mut World) -> Self {
-        let rows = Checkpointed::first_of(&mut other.engine);
+        let rows = first_checkpoint(&mut other.engine);
         Self::open(catalog, Box::new(rows), Options::default())
     }
 

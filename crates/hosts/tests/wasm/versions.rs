@@ -1,7 +1,7 @@
 //! States that an earlier version of a module, or a program, wrote. The module is
 //! `crates/hosts/modules/person`.
 
-use ordain_engine::Checkpointed;
+use ordain_engine::first_checkpoint;
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::{EntityId, FaultKind, Granule};
 
@@ -28,10 +28,10 @@ fn a_state_is_migrated_where_it_is_read_and_stored_with_its_next_change() {
     );
     assert_eq!(world.value("person/new", "names", "{}"), r#"["",""]"#);
 
-    let stored = Checkpointed::first_of(&mut world.engine);
+    let stored = first_checkpoint(&mut world.engine);
     let root = Granule::root(&EntityId::new("person", "ada").expect("a sound entity"));
     let expected = r#"{"$version":2,"$state":{"first":"Ada","last":"Lovelace"}}"#;
-    assert_eq!(stored.0[&root], expected);
+    assert_eq!(stored[&root], expected);
 }
 
 #[test]

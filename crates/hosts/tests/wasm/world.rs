@@ -1,6 +1,6 @@
 //! A small world to run modules in: an engine with their entity types, commands one batch each.
 
-use ordain_engine::{Answer, Catalog, Checkpointed, Cold, Engine, Modules, Options, TypeDef};
+use ordain_engine::{Answer, Catalog, Cold, Engine, Modules, Options, TypeDef, first_checkpoint};
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::{File, Package, Source, SourceError, hash};
 use ordain_types::{
@@ -61,9 +61,9 @@ impl World {
         root: &'static str,
     ) -> Self {
         let mut first = Self::new([]);
-        let mut rows = Checkpointed::first_of(&mut first.engine);
+        let mut rows = first_checkpoint(&mut first.engine);
         let granule = Granule::root(&entity.parse().expect("a sound entity"));
-        rows.0.insert(granule, Json::from_static(root.as_bytes()));
+        rows.insert(granule, Json::from_static(root.as_bytes()));
         Self::open(types, Box::new(rows), false)
     }
 

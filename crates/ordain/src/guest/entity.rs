@@ -1,12 +1,12 @@
 //! What the `#[entity]` macro implements for a type, and the list of a module's entity types.
 
+use ordain_types::Json;
+use ordain_values::to_json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::link::Link;
 use super::method::MethodDef;
-use ordain_types::Json;
-use ordain_values::to_json;
 
 /// Makes a state of one of another version: its JSON, and that version.
 pub type Migrate<E> = fn(&[u8], u32) -> Result<E, String>;

@@ -2,7 +2,7 @@
 
 use ordain::prelude::*;
 use ordain::{EntityId, FaultKind};
-use ordain_engine::Checkpointed;
+use ordain_engine::first_checkpoint;
 use ordain_types::Granule;
 
 use crate::world::World;
@@ -107,10 +107,10 @@ fn a_state_of_any_earlier_version_is_migrated_where_it_is_read() {
 fn what_is_stored_says_its_version() {
     let mut world = world();
     world.value(Person::at("one").moved());
-    let stored = Checkpointed::first_of(&mut world.engine);
+    let stored = first_checkpoint(&mut world.engine);
     let root = Granule::root(&EntityId::new("person", "one").unwrap());
     let expected = r#"{"$version":3,"$state":{"first":"Ada","last":"Lovelace","moves":11}}"#;
-    assert_eq!(stored.0[&root], expected);
+    assert_eq!(stored[&root], expected);
 }
 
 #[test]

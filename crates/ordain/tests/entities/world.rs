@@ -3,7 +3,7 @@
 use ordain::{
     Entities, EntityId, Fault, FaultKind, Key, Outcome, Rejection, Request, Seq, Timestamp,
 };
-use ordain_engine::{Answer, Args, Checkpointed, Cold, Empty, Engine, Options};
+use ordain_engine::{Answer, Args, Cold, Empty, Engine, Options, first_checkpoint};
 use ordain_types::{Call, Command, Granule, Json, LogId, Method, MethodKind, RequestParts};
 use serde::de::DeserializeOwned;
 
@@ -21,10 +21,10 @@ impl World {
 
     /// Where an earlier program stored these roots of entities.
     pub fn left(entities: Entities, roots: &[(&str, &'static str)]) -> Self {
-        let mut rows = Checkpointed::first_of(&mut Self::new(Entities::new()).engine);
+        let mut rows = first_checkpoint(&mut Self::new(Entities::new()).engine);
         for (entity, json) in roots {
             let root = Granule::root(&entity.parse().unwrap());
-            rows.0.insert(root, Json::from_static(json.as_bytes()));
+            rows.insert(root, Json::from_static(json.as_bytes()));
         }
         Self::open(entities, Box::new(rows))
     }

@@ -1,5 +1,5 @@
 //! The JSON of plain values, written here: most states, arguments and values are small objects of numbers
-//! and short texts, and the interpreter's `JSON.stringify` was a third of a transfer's time. Where anything
+//! and short texts, for which the interpreter's `JSON.stringify`, made for everything, does much. Where anything
 //! could come out differently (own code would run, a number is no whole one, a text needs escapes, something
 //! is no plain object), this gives up before anything has happened, and the interpreter's own does it.
 

@@ -1,0 +1,54 @@
+//! What is asked and writes nothing: answered between two batches, from what has run.
+
+use ordain_engine::Halt;
+use ordain_types::{Bug, FaultKind, Outcome, Timestamp, limits, planted};
+
+use super::Executor;
+use crate::door::{self, Accepted};
+use crate::listener::Heard;
+use crate::node::Op;
+use crate::reply::{Body, Statuses};
+
+impl Executor {
+    pub(super) fn read(&mut self, op: Op, now: Timestamp) -> Result<Body, Halt> {
+        Ok(match op {
+            Op::Query {
+                at_least: Some(seq),
+                ..
+            } if seq > self.engine.seq() && !planted(Bug::SeqNotAwaited) => Body::SeqNotReached,
+            Op::Query {
+                accepted: Accepted { call, args, .. },
+                ..
+            } => {
+                let outcome = self.engine.query(&call, Some(args), now)?;
+                let call = &call;
+                self.tell(&outcome, |outcome| Heard::Queried { call, outcome });
+                if let Outcome::Fault(fault) = &outcome
+                    && fault.kind == FaultKind::WriteInQuery
+                    && let Err(refused) = door::check_query(self.engine.catalog(), call)
+                {
+                    return Ok(Body::Refused(Box::new(refused)));
+                }
+                Body::Outcome {
+                    outcome,
+                    repeated: false,
+                }
+            }
+            Op::Invocation(send) => Body::Invocation(self.engine.invocation(send)?.map(Box::new)),
+            Op::NextDue => Body::NextDue(self.engine.next_due()),
+            Op::Modules => Body::Modules(Statuses(self.engine.modules()?)),
+            Op::Package(hash) => Body::Package(self.engine.package(&hash)?),
+            Op::Left(name, types) => Body::Left(self.engine.left(&name, &types)?.map(Box::new)),
+            Op::Inspect {
+                entity,
+                after,
+                limit,
+            } => {
+                let limit = limit.min(limits::SCAN_ROWS_MAX);
+                let (root, fields) = self.engine.inspect(&entity, after.as_ref(), limit)?;
+                Body::Entity { root, fields }
+            }
+            Op::Call(_) | Op::Send { .. } | Op::Change(_) => unreachable!("updates are commands"),
+        })
+    }
+}
