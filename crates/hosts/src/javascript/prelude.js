@@ -359,7 +359,7 @@ function setLibrary() {
   guard(Set, ["add", "delete", "clear"]);
   guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
   define(Math, "random", () => host.random());
-  define(globalThis, "__caught", host.caught);
+  defineProperty(globalThis, "__caught", { value: host.caught });
   for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "Proxy"]) {
     delete globalThis[name];
   }

@@ -4,7 +4,7 @@
 use ordain_engine::Options;
 use ordain_types::{FaultKind, Outcome};
 
-use crate::world::{World, anew};
+use crate::world::{World, anew, refused};
 
 const HOSTILE: &str = r#"
 import { entity, query } from "ordain";
@@ -119,6 +119,23 @@ fn a_recursion_that_does_not_end_is_a_fault() {
         let method = format!("finally_{left_early}");
         check(&method, "", FaultKind::Stack, "bytes of stack");
     }
+}
+
+/// What asks a `catch` whether it may catch is no one's to replace.
+#[test]
+fn what_guards_a_catch_cannot_be_replaced() {
+    refused(
+        "import { entity } from \"ordain\";\nconst __caught = () => {};\nexport const a = entity({}, { run() {} });",
+        "a.ts:2:7: names that begin with `__caught` are the host's",
+    );
+    refused(
+        "import { entity } from \"ordain\";\nexport const a = entity({}, { run(_, __caught_it) {} });",
+        "names that begin with `__caught` are the host's",
+    );
+    refused(
+        "import { entity } from \"ordain\";\n(globalThis as any).__caught = () => {};\nexport const a = entity({}, { run() {} });",
+        "'__caught' is read-only",
+    );
 }
 
 /// A function that needs much of the stack fails where there is some left.

@@ -3,10 +3,11 @@
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
-use oxc_semantic::{AstNodes, NodeId, Semantic};
+use oxc_semantic::{AstNodes, NodeId, Scoping, Semantic};
 use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
 
+use super::strip::CAUGHT;
 use super::{Named, Problem, Problems};
 
 const SYNCHRONOUS: &str = "methods are synchronous: leave out `async` and `await`; `cx.call(…)` gives its value \
@@ -58,6 +59,7 @@ pub fn check(semantic: &Semantic, problems: &mut Problems) {
         }
     }
     absent_globals(semantic, problems);
+    names_of_the_host(semantic.scoping(), problems);
     module_state(semantic, problems);
 }
 
@@ -88,6 +90,17 @@ fn refused(kind: AstKind) -> Option<&'static str> {
             )
         }
         _ => None,
+    }
+}
+
+/// What is inserted into a module calls the host by a name that the module must not give to its own.
+fn names_of_the_host(scoping: &Scoping, problems: &mut Problems) {
+    for symbol in scoping.symbol_ids() {
+        if scoping.symbol_name(symbol).starts_with(CAUGHT) {
+            let message = format!("names that begin with `{CAUGHT}` are the host's; take another");
+            let at = scoping.symbol_span(symbol).start;
+            problems.push(Problem::new(at, message));
+        }
     }
 }
 

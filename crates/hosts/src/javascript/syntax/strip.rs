@@ -35,7 +35,7 @@ pub fn strip(
 /// The function of the host that throws again what is none of a `catch`'s business: the interpreter lets it
 /// catch that the stack is used up, which here is a fault. Where there is no stack left to call it,
 /// [`crate::javascript::meter`] has noticed.
-const CAUGHT: &str = "__caught";
+pub(super) const CAUGHT: &str = "__caught";
 
 struct Strip<'s> {
     text: &'s str,
