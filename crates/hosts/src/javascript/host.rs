@@ -14,6 +14,7 @@ use rquickjs::function::{Constructor, Func, Opt};
 use rquickjs::{Array, Ctx, Error, Exception, Function, Object, Result, Value};
 
 use super::instance::{Instance, Library};
+use super::raw::Written;
 use super::run::{frame, keep_unwinding};
 use super::{cache, fault};
 use super::{raw, state};
@@ -113,10 +114,14 @@ pub struct Text {
 }
 
 impl Text {
-    pub fn new(text: &str) -> Self {
+    pub fn new(text: Written<'_>) -> Self {
+        let suspect = match text {
+            Written::Here(_) => false,
+            Written::ByInterpreter(text) => text.contains("null") || text.contains("{}"),
+        };
         Self {
-            json: Json::copy_from_slice(text.as_bytes()),
-            suspect: text.contains("null") || text.contains("{}"),
+            json: Json::copy_from_slice(text.bytes()),
+            suspect,
         }
     }
 }

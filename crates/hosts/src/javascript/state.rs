@@ -101,7 +101,7 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
     };
     let value: Value = value.restore(ctx)?;
     let made = instance.library.plain.json(ctx, &value, |text| {
-        (text.as_bytes() != &base[..]).then(|| host::Text::new(text))
+        (text.bytes() != &base[..]).then(|| host::Text::new(text))
     })?;
     if matches!(made, Some(None)) {
         return Ok(());

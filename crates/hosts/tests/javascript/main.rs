@@ -3,6 +3,7 @@
 
 mod calls;
 mod context;
+mod json;
 mod limits;
 mod module_state;
 mod rules;

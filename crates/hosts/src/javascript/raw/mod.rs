@@ -6,12 +6,13 @@
 mod context;
 mod memory;
 mod plain;
+mod plain_read;
 mod room;
 mod values;
 
 pub use context::{Entry, Inside, stack_address};
 pub use memory::Metered;
-pub use plain::Plain;
+pub use plain::{Plain, Written};
 pub use values::{
     Bytecode, add_big_int, address, class_id, class_name, freeze, holds_more, load, own_values,
     parse, prototype, stringify, uncatchable,

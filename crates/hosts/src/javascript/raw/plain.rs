@@ -3,8 +3,6 @@
 //! could come out differently (own code would run, a number is no whole one, a text needs escapes, something
 //! is no plain object), this gives up before anything has happened, and the interpreter's own does it.
 
-use std::io::Write as _;
-
 use rquickjs::atom::PredefinedAtom;
 use rquickjs::{Ctx, Object, Result, Value, qjs};
 
@@ -47,7 +45,7 @@ const TO_JSON: PredefinedAtom = PredefinedAtom::ToJSON;
 /// Values of one text that are written here; of more, the interpreter's way is fast enough.
 const VALUES_MAX: u32 = 1_000;
 /// How deep they nest.
-const DEPTH_MAX: u32 = 16;
+pub(super) const DEPTH_MAX: u32 = 16;
 /// Above, whole numbers are written with exponents, or are not exact.
 const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
 
@@ -70,7 +68,7 @@ impl Plain {
         &self,
         ctx: &Ctx<'js>,
         value: &Value<'js>,
-        read: impl FnOnce(&str) -> R,
+        read: impl FnOnce(Written<'_>) -> R,
     ) -> Result<Option<R>> {
         room::with(|text| {
             let mut writer = Writer {
@@ -79,13 +77,28 @@ impl Plain {
                 text,
             };
             match writer.value(ctx, value, DEPTH_MAX) {
-                Some(()) => {
-                    let text = std::str::from_utf8(text).expect("it was made of texts");
-                    Ok(Some(read(text)))
-                }
-                None => stringify(ctx, value, read),
+                Some(()) => Ok(Some(read(Written::Here(text)))),
+                None => stringify(ctx, value, |text| read(Written::ByInterpreter(text))),
             }
         })
+    }
+}
+
+/// The JSON text of a value.
+#[derive(Clone, Copy)]
+pub enum Written<'t> {
+    /// Written here: it says all that the value holds.
+    Here(&'t [u8]),
+    /// Written by `JSON.stringify`, which leaves out what JSON cannot say, or says something else.
+    ByInterpreter(&'t str),
+}
+
+impl<'t> Written<'t> {
+    pub fn bytes(self) -> &'t [u8] {
+        match self {
+            Self::Here(bytes) => bytes,
+            Self::ByInterpreter(text) => text.as_bytes(),
+        }
     }
 }
 
@@ -99,47 +112,51 @@ struct Writer<'p> {
 impl Writer<'_> {
     fn value<'js>(&mut self, ctx: &Ctx<'js>, value: &Value<'js>, depth: u32) -> Option<()> {
         self.left = self.left.checked_sub(1)?;
-        if let Some(int) = value.as_int() {
-            return self.whole(i64::from(int));
-        }
-        if let Some(object) = value.as_object() {
-            let depth = depth.checked_sub(1)?;
-            let is_object = self.plain.object.has(object);
-            let is_plain = is_object || self.plain.array.has(object);
-            if !is_plain || has_own_json(ctx, object) {
-                return None;
+        // SAFETY: only the kind of the value is looked at.
+        match unsafe { qjs::JS_VALUE_GET_NORM_TAG(value.as_raw()) } {
+            qjs::JS_TAG_INT => self.whole(i64::from(value.as_int()?)),
+            qjs::JS_TAG_FLOAT64 => {
+                let number = value.as_float()?;
+                let whole = number.trunc() == number && number.abs() <= WHOLE_MAX;
+                whole.then_some(number as i64).and_then(|it| self.whole(it))
             }
-            return match is_object {
-                true => self.object(ctx, object, depth),
-                false => self.array(ctx, object, depth),
-            };
+            qjs::JS_TAG_OBJECT => self.any_object(ctx, value.as_object()?, depth),
+            qjs::JS_TAG_STRING | qjs::JS_TAG_STRING_ROPE => {
+                // SAFETY: the value is alive and a text.
+                let text = unsafe {
+                    let mut len = 0;
+                    let raw = ctx.as_raw().as_ptr();
+                    let at = qjs::JS_ToCStringLen2(raw, &mut len, value.as_raw(), false);
+                    Text::new(ctx, at, len)?
+                };
+                self.string(text.bytes())
+            }
+            qjs::JS_TAG_BOOL => self.word(if value.as_bool()? { b"true" } else { b"false" }),
+            qjs::JS_TAG_NULL => self.word(b"null"),
+            _ => None,
         }
-        if value.is_string() {
-            // SAFETY: the value is alive and a text.
-            let text = unsafe {
-                let mut len = 0;
-                let raw = ctx.as_raw().as_ptr();
-                let at = qjs::JS_ToCStringLen2(raw, &mut len, value.as_raw(), false);
-                Text::new(ctx, at, len)?
-            };
-            return self.string(text.bytes());
+    }
+
+    fn any_object<'js>(&mut self, ctx: &Ctx<'js>, object: &Object<'js>, depth: u32) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        let is_object = self.plain.object.has(object);
+        let is_plain = is_object || self.plain.array.has(object);
+        if !is_plain || has_own_json(ctx, object) {
+            return None;
         }
-        if let Some(number) = value.as_float() {
-            let whole = number.trunc() == number && number.abs() <= WHOLE_MAX;
-            return whole.then_some(number as i64).and_then(|it| self.whole(it));
+        match is_object {
+            true => self.object(ctx, object, depth),
+            false => self.array(ctx, object, depth),
         }
-        match value.as_bool() {
-            Some(bool) => self
-                .text
-                .extend_from_slice(if bool { b"true" } else { b"false" }),
-            None if value.is_null() => self.text.extend_from_slice(b"null"),
-            None => return None,
-        }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Option<()> {
+        self.text.extend_from_slice(word);
         Some(())
     }
 
     fn whole(&mut self, number: i64) -> Option<()> {
-        write!(self.text, "{number}").ok()
+        self.word(itoa::Buffer::new().format(number).as_bytes())
     }
 
     fn string(&mut self, text: &[u8]) -> Option<()> {
@@ -304,8 +321,12 @@ fn own<'js>(ctx: &Ctx<'js>, object: &Object<'js>, atom: qjs::JSAtom) -> Option<V
                 return None;
             }
         }
-        let [value, getter, setter] =
-            [it.value, it.getter, it.setter].map(|it| Value::from_raw(ctx.clone(), it));
-        (getter.is_undefined() && setter.is_undefined()).then_some(value)
+        if it.flags & qjs::JS_PROP_GETSET as i32 != 0 {
+            for function in [it.getter, it.setter] {
+                qjs::JS_FreeValue(raw, function);
+            }
+            return None;
+        }
+        Some(Value::from_raw(ctx.clone(), it.value))
     }
 }

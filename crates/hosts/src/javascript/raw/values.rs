@@ -3,7 +3,7 @@
 use rquickjs::module::WriteOptions;
 use rquickjs::{Ctx, Error, Module, Object, Result, Value, qjs};
 
-use super::room;
+use super::{plain_read, room};
 
 fn checked<'js>(ctx: &Ctx<'js>, value: qjs::JSValue) -> Result<Value<'js>> {
     // SAFETY: the value was just made by the interpreter of this context, and no one else frees it.
@@ -19,8 +19,8 @@ fn checked<'js>(ctx: &Ctx<'js>, value: qjs::JSValue) -> Result<Value<'js>> {
 /// # Errors
 /// The exception that the interpreter threw.
 pub fn parse<'js>(ctx: &Ctx<'js>, json: &[u8]) -> Result<Value<'js>> {
-    if let Some(number) = small(json) {
-        return Ok(Value::new_int(ctx.clone(), number));
+    if let Some(value) = plain_read::read(ctx, json) {
+        return Ok(value);
     }
     let value = room::with(|text| {
         text.extend_from_slice(json);
@@ -33,18 +33,6 @@ pub fn parse<'js>(ctx: &Ctx<'js>, json: &[u8]) -> Result<Value<'js>> {
         }
     });
     checked(ctx, value)
-}
-
-/// What many methods give: a whole number of a few digits.
-fn small(json: &[u8]) -> Option<i32> {
-    match json {
-        [b'0'] => Some(0),
-        [b'1'..=b'9', rest @ ..] if rest.len() < 9 && rest.iter().all(u8::is_ascii_digit) => {
-            let digits = json.iter().map(|digit| i32::from(digit - b'0'));
-            Some(digits.fold(0, |number, digit| number * 10 + digit))
-        }
-        _ => None,
-    }
 }
 
 /// The JSON text of a value, given to `read`; none if it has none, as `undefined` has.

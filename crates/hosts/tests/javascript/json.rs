@@ -1,0 +1,147 @@
+//! What is plain this host reads and writes as JSON itself, beside the interpreter: nobody may be able to tell.
+
+use std::cell::RefCell;
+
+use ordain_hosts::javascript::kept;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::Value as Json;
+
+use crate::world::World;
+
+/// Values are written as JSON here where they are plain, and by the interpreter where they are not: the same.
+#[test]
+fn values_are_the_json_that_the_interpreter_makes() {
+    const VALUES: [&str; 35] = [
+        "0",
+        "-1",
+        "-0",
+        "2147483648",
+        "-9007199254740991",
+        "2 ** 53",
+        "1e21",
+        "0.5",
+        "true",
+        "null",
+        r#""""#,
+        r#""plain ~""#,
+        r#""with \"quotes\" \\ and \n""#,
+        r#""ü""#,
+        r#""\u{7f}\u{1}\u2028""#,
+        r#""\ud83d\ude00""#,
+        r#""\ud83d""#,
+        "[]",
+        "[1, [2, [3]], {}]",
+        "Object.assign([1], { more: 2 })",
+        "{}",
+        "{ b: 1, a: 2, 10: 3, 9: 4 }",
+        "{ a: undefined, b: 1 }",
+        r#"{ "with \"quotes\"": 1, ü: 2 }"#,
+        "{ f() {}, b: 1 }",
+        "{ [Symbol()]: 1, b: 2 }",
+        "Object.defineProperty({ a: 1 }, 'hidden', { value: 2 })",
+        "{ get a() { return { b: 1 }; } }",
+        "{ toJSON: () => 7 }",
+        "{ toJSON: 8 }",
+        "Object.assign([1], { toJSON: () => 7 })",
+        "Object.defineProperty({ a: 1 }, 'toJSON', { value: () => 7 })",
+        "new (class { a = 1; toJSON() { return [this.a]; } })()",
+        "Array.from({ length: 2000 }, (_, at) => ({ at }))",
+        "JSON.parse('['.repeat(30) + ']'.repeat(30))",
+    ];
+    let values = VALUES.map(|value| format!("() => ({value})")).join(", ");
+    let mut world = World::new(&format!(
+        "import {{ entity }} from 'ordain';\nconst values = [{values}];\nexport const it = entity({{ of: 'nothing' }}, {{\n  \
+         value: (cx, {{ at }}) => values[at](),\n  text: (cx, {{ at }}) => JSON.stringify(values[at]()),\n  \
+         state(cx, {{ at }}) {{ cx.state.of = values[at](); }},\n}});\n"
+    ));
+    for (at, value) in VALUES.iter().enumerate() {
+        let args = format!(r#"{{"at":{at}}}"#);
+        let text = world.value("it/a.text", &args);
+        let text: String = serde_json::from_str(&text).expect("a text");
+        assert_eq!(world.value("it/a.value", &args), text, "{value}");
+        world.value("it/a.state", &args);
+        assert_eq!(
+            world.state("it/a"),
+            format!(r#"{{"of":{text}}}"#),
+            "{value}"
+        );
+    }
+}
+
+/// JSON is read here where it is plain, and by the interpreter where it is not: the same.
+#[test]
+fn json_is_the_values_that_the_interpreter_makes() {
+    let mut world = World::new(
+        "import { entity, query } from 'ordain';\nfunction same(a, b) {\n  if (typeof a !== 'object' || a === null || b === null) return \
+         Object.is(a, b);\n  const [of, and] = [Object.entries(a), Object.entries(b)];\n  return Object.getPrototypeOf(a) === \
+         Object.getPrototypeOf(b) && a.length === b.length && of.length === and.length &&\n    of.every(([name, value], at) => \
+         name === and[at][0] && same(value, and[at][1]));\n}\nexport const it = entity({}, {\n  \
+         same: query((cx, { codes, value }) => same(JSON.parse(String.fromCharCode(...codes)), value)),\n});\n",
+    );
+    let mut same = |json: &str| {
+        let codes: Vec<u16> = json.encode_utf16().collect();
+        let args = format!(r#"{{"codes":{codes:?},"value":{json}}}"#);
+        assert_eq!(world.value("it/a.same", &args), "true", "{json}");
+    };
+    for json in [
+        "-0",
+        "-0.0",
+        "0.10",
+        "-12.5",
+        "1.0",
+        "2147483648",
+        "-2147483649",
+        "999999999999999",
+        "9007199254740991",
+        "1e3",
+        "1.5e-3",
+        "12345678901234567.25",
+        "\"\u{7f}ü\u{1f600}\"",
+        r#""\u0041\n""#,
+        r#"{"__proto__":{"a":1},"1":2,"":3,"0":4,"ü":5,"constructor":6}"#,
+        r#"{"a":1,"b":2,"a":3}"#,
+        "[[],{},[{}],[[[]]]]",
+        "[1,true,false,null,\"\"]",
+    ] {
+        same(json);
+    }
+    same(&format!("{}{}", "[".repeat(30), "]".repeat(30)));
+    same(&format!("[{}1]", "[1,2],".repeat(2000)));
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        (-(1i64 << 53)..1 << 53).prop_map(Json::from),
+        any::<i32>().prop_map(|it| Json::from(f64::from(it) / 64.0)),
+        ".{0,8}".prop_map(Json::from),
+        "[ -~]{0,8}".prop_map(Json::from),
+    ];
+    let value = leaf.prop_recursive(5, 40, 6, |inner| {
+        let member = ("[a-c0-2]{0,2}|.{0,3}", inner.clone());
+        prop_oneof![
+            prop::collection::vec(inner, 0..6).prop_map(Json::from),
+            prop::collection::vec(member, 0..6).prop_map(|members| members.into_iter().collect()),
+        ]
+    });
+    let same = RefCell::new(same);
+    TestRunner::deterministic()
+        .run(&value, |value| {
+            (same.borrow_mut())(&value.to_string());
+            Ok(())
+        })
+        .expect("they are the same");
+}
+
+#[test]
+fn what_was_read_before_it_was_given_up_is_gone() {
+    let mut world = World::new(
+        "import { entity, query } from 'ordain';\nexport const it = entity({}, { take: query((cx, args) => 0) });\n",
+    );
+    let mut held_after = |calls: usize| {
+        for _ in 0..calls {
+            world.value("it/a.take", r#"{"a":[{"b":["text",{"c":0.5}]}],"end":1e3}"#);
+        }
+        kept().1
+    };
+    assert_eq!(held_after(10), held_after(1_000));
+}
