@@ -9,6 +9,7 @@
 //!   json_state  root values of modules' entities, for every host that runs modules
 //!   versioned   root values as they are stored, with the version of their shape
 //!   params      arguments of modules' methods, checked
+//!   scanner     JSON that is plain, read in little time
 //!   lent        the running transaction, lent to functions that foreign code calls
 //! ```
 
@@ -21,6 +22,8 @@ mod modules;
 pub mod native;
 #[cfg(any(feature = "javascript", feature = "wasm"))]
 mod params;
+#[cfg(any(feature = "javascript", feature = "wasm"))]
+mod scanner;
 mod versioned;
 #[cfg(feature = "wasm")]
 pub mod wasm;

@@ -10,6 +10,8 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::scanner::Scanner;
+
 /// The arguments in their one spelling: parameters in declared order where they are described, no white
 /// space. Nothing at all is the empty object.
 ///
@@ -22,6 +24,13 @@ pub fn canonical(params: Option<&[Param]>, json: &[u8]) -> Result<Json, Argument
             "{size} bytes of arguments, more than the limit of {limit}"
         )));
     }
+    match params {
+        Some(params) if is_spelled(params, json).is_some() => Ok(Json::copy_from_slice(json)),
+        _ => of_any_spelling(params, json),
+    }
+}
+
+fn of_any_spelling(params: Option<&[Param]>, json: &[u8]) -> Result<Json, ArgumentError> {
     if json.iter().all(u8::is_ascii_whitespace) {
         return spell(params, Vec::new());
     }
@@ -37,6 +46,30 @@ pub fn canonical(params: Option<&[Param]>, json: &[u8]) -> Result<Json, Argument
     let pairs =
         read.map_err(|error| whole(format!("the arguments are not one JSON object: {error}")))?;
     spell(params, pairs)
+}
+
+/// Whether these are the parameters' one spelling already, with values that are plain: what most callers send.
+fn is_spelled(params: &[Param], json: &[u8]) -> Option<()> {
+    let mut json = Scanner::new(json);
+    let mut params = params.iter();
+    json.skip(b'{').then_some(())?;
+    let mut more = !json.skip(b'}');
+    while more {
+        let name = json.string()?;
+        let next = params.find(|param| param.required || param.name == name)?;
+        (next.name == name).then_some(())?;
+        json.skip(b':').then_some(())?;
+        match json.peek()? {
+            b'"' => drop(json.string()?),
+            b't' => json.word(b"true").then_some(())?,
+            b'f' => json.word(b"false").then_some(())?,
+            b'n' => json.word(b"null").then_some(())?,
+            _ => drop(json.number()?),
+        }
+        more = json.skip(b',');
+        (more || json.skip(b'}')).then_some(())?;
+    }
+    (json.at_end() && params.all(|param| !param.required)).then_some(())
 }
 
 type Pair<'j> = (Cow<'j, str>, &'j RawValue);
@@ -180,6 +213,8 @@ fn at_field(name: &str, message: String) -> ArgumentError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn params() -> Vec<Param> {
@@ -214,6 +249,41 @@ mod tests {
             r#"{"b":[1,{}],"a":null}"#,
         );
         check(None, " \n", "{}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_for_spelled_is(
+            json in r#"\{("(amount|note|more|am\\u006funt)":(-?[0-9]{1,3}(\.[0-9]{0,2})?(e1)?|"[a-zü\\ ]{0,2}"|true|nul?l|\[\]),? ?){0,3}\} ?"#
+        ) {
+            let params = params();
+            if is_spelled(&params, json.as_bytes()).is_some() {
+                prop_assert_eq!(of_any_spelling(Some(&params), json.as_bytes()).unwrap(), json);
+            }
+        }
+    }
+
+    #[test]
+    fn what_most_callers_send_is_spelled() {
+        let params = params();
+        let check = |params: &[Param], json: &str, expected: bool| {
+            assert_eq!(
+                is_spelled(params, json.as_bytes()).is_some(),
+                expected,
+                "{json}"
+            );
+        };
+        check(&params, r#"{"amount":-12.50}"#, true);
+        check(&params, r#"{"amount":1,"note":"to ü"}"#, true);
+        check(&params[1..], r#"{"note":null}"#, true);
+        check(&params[1..], "{}", true);
+        check(&params, "{}", false);
+        check(&params, r#"{"note":true,"amount":1}"#, false);
+        check(&params, r#"{"amount":1,"amount":1}"#, false);
+        check(&params, r#"{"amount":1,"more":1}"#, false);
+        check(&params, r#"{"amount":[1]}"#, false);
+        check(&params, r#"{"amount":1,}"#, false);
+        check(&params, r#"{"amount":1}}"#, false);
     }
 
     #[test]
