@@ -1,5 +1,5 @@
 //! The contexts that an executor's thread keeps: one warm one for each module version it has met of late,
-//! and, for a run that must be exact, new ones that go when it ends. Contexts hold nothing that shows, so
+//! and, for a run that must be exact, new ones that go when its transaction ends. Contexts hold nothing that shows, so
 //! this is a cache and no more.
 
 use std::cell::RefCell;
@@ -48,7 +48,21 @@ pub fn with_meter<R>(run: impl FnOnce(&Rc<Meter>) -> R) -> R {
     run(&meter)
 }
 
-/// An entry into the contexts of this thread: the outermost one counts anew.
+/// What a transaction has taken in the entries that ended. With it go the contexts that were made for it.
+#[derive(Default)]
+pub struct Spent {
+    work: u64,
+}
+
+impl Drop for Spent {
+    fn drop(&mut self) {
+        let gone = CACHE.with_borrow_mut(|cache| std::mem::take(&mut cache.careful));
+        drop(gone); // outside the borrow: freeing a context runs code
+    }
+}
+
+/// An entry into the contexts of this thread: the outermost one counts anew, but for the work, which is the
+/// transaction's.
 pub struct Count {
     entry: Entry,
     before: Option<Reading>,
@@ -59,10 +73,13 @@ pub struct Count {
 }
 
 impl Count {
-    pub fn begin(limits: super::meter::Limits) -> Self {
+    pub fn begin(limits: super::meter::Limits, spent: &Spent) -> Self {
         let (meter, clock) = CACHE.with_borrow(|cache| (cache.meter.clone(), cache.clock));
         let (entry, floor) = Entry::new(limits.stack_bytes);
         let before = entry.is_first().then(|| meter.begin(limits, floor));
+        if before.is_some() {
+            meter.works(spent.work);
+        }
         let floor = meter.floor();
         Self {
             entry,
@@ -70,6 +87,13 @@ impl Count {
             clock,
             floor,
             meter,
+        }
+    }
+
+    /// Notes what was taken since it began.
+    pub fn note(&self, spent: &mut Spent) {
+        if self.before.is_some() {
+            spent.work = self.meter.work();
         }
     }
 }
@@ -81,9 +105,11 @@ impl Drop for Count {
         };
         let large = self.meter.peak() > PEAK_BYTES_MAX || self.meter.broken().is_some();
         self.meter.resume(before);
-        let since = self.clock;
-        let gone = CACHE.with_borrow_mut(|cache| cache.end(large.then_some(since)));
-        drop(gone); // outside the borrow: freeing a context runs code
+        if large {
+            let since = self.clock;
+            let gone = CACHE.with_borrow_mut(|cache| cache.grown(since));
+            drop(gone); // outside the borrow: freeing a context runs code
+        }
     }
 }
 
@@ -157,13 +183,9 @@ impl Cache {
         self.warm.len() > CONTEXTS_MAX || bytes > BYTES_MAX
     }
 
-    /// What goes when an outermost entry has ended. `grown`: what was used since then has grown.
-    fn end(&mut self, grown: Option<u64>) -> Vec<Kept> {
-        let mut gone = std::mem::take(&mut self.careful);
-        if let Some(since) = grown {
-            gone.extend(self.warm.extract_if(.., |kept| kept.used > since));
-        }
-        gone
+    /// What goes when an outermost entry has ended by which what was used since then has grown.
+    fn grown(&mut self, since: u64) -> Vec<Kept> {
+        self.warm.extract_if(.., |kept| kept.used > since).collect()
     }
 }
 

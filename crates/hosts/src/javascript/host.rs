@@ -40,6 +40,7 @@ pub fn install<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     host.set("uuid", Func::from(uuid))?;
     host.set("log", Func::from(log))?;
     host.set("caught", Func::from(caught))?;
+    host.set("works", Func::from(works))?;
     ctx.globals().set("__host", host.clone())?;
     Ok(host)
 }
@@ -77,6 +78,18 @@ pub fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
         if overflow {
             meter.overflowed();
         }
+        meter.broken()
+    });
+    match broken {
+        None => Ok(()),
+        Some(_) => Err(raw::uncatchable(&ctx)),
+    }
+}
+
+/// What a built-in function is about to do that the interpreter does not count.
+fn works(ctx: Ctx<'_>, work: f64) -> Result<()> {
+    let broken = cache::with_meter(|meter| {
+        meter.works(work as u64);
         meter.broken()
     });
     match broken {

@@ -1,12 +1,17 @@
-//! Counts what a transaction takes of the interpreters: ticks of their interrupt handlers, bytes, stack.
-//! Knows no transaction; says only that a limit was passed, which whoever runs methods turns into a fault.
+//! Counts what a transaction takes of the interpreters: work, bytes, stack. Knows no transaction; says only
+//! that a limit was passed, which whoever runs methods turns into a fault.
+//!
+//! Work is the ticks of the interpreters' interrupt handlers, and what these do not see: an interpreter counts
+//! its own steps, and takes a function that goes through a million elements for one of them. So the bytes
+//! of each block that is not small count too (built-in functions that make something large ask for such), and
+//! the elements that a built-in function goes through without making anything, which prelude.js says.
 //!
 //! A context that has been used before counts from an unknown phase: its tick counter stands somewhere
 //! between two ticks, garbage of earlier calls may be freed now, what is made at first use is there
 //! already. So such a run has limits half as high ([`Limits::warm`]), and passing one decides nothing:
 //! the transaction runs again in contexts made anew, where everything is counted from the same point
 //! and the limits are exact ([`Limits::careful`]). What a used context may differ by is less than the
-//! gap: one tick for each context on the stack, the garbage that [`crate::javascript::cache`] lets a
+//! gap: one tick and some tables for each context that was used, the garbage that [`crate::javascript::cache`] lets a
 //! context keep and as much again until the collector runs, and the memory of lazily made functions.
 
 use std::cell::Cell;
@@ -26,7 +31,7 @@ pub enum Broken {
 /// How much one entry from outside may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    ticks: u64,
+    work: u64,
     bytes: i64,
     pub stack_bytes: usize,
 }
@@ -35,7 +40,7 @@ impl Limits {
     /// Those that decide.
     pub const fn careful() -> Self {
         Self {
-            ticks: limits::JAVASCRIPT_TICKS_MAX,
+            work: limits::JAVASCRIPT_TICKS_MAX * TICK,
             bytes: limits::JAVASCRIPT_MEMORY_BYTES_MAX as i64,
             stack_bytes: limits::JAVASCRIPT_STACK_BYTES_MAX,
         }
@@ -45,7 +50,7 @@ impl Limits {
     pub const fn test() -> Self {
         let hard = Self::careful();
         Self {
-            ticks: hard.ticks * 2,
+            work: hard.work * 2,
             bytes: hard.bytes * 4,
             ..hard
         }
@@ -55,7 +60,7 @@ impl Limits {
     pub const fn warm() -> Self {
         let hard = Self::careful();
         Self {
-            ticks: hard.ticks / 2,
+            work: hard.work / 2,
             bytes: hard.bytes / 2,
             stack_bytes: hard.stack_bytes / 2,
         }
@@ -70,12 +75,17 @@ const BEYOND: i64 = 16 << 20;
 const STACK_SPARE: usize = 64 << 10;
 /// Bytes from which an allocation is large.
 const LARGE: usize = 1 << 20;
+/// Work of one tick of an interpreter, and so of as many bytes of blocks. Those take about as long in the slower of the
+/// built-in functions, and less where they are only copied.
+const TICK: u64 = 256 << 10;
+/// Bytes from which a block counts as work. Smaller ones take as many steps.
+const WORK_BYTES_MIN: usize = 4 << 10;
 
 /// What the interpreters of one thread have taken since the first was entered.
 #[derive(Debug)]
 pub struct Meter {
     limits: Cell<Limits>,
-    ticks: Cell<u64>,
+    work: Cell<u64>,
     bytes: Cell<i64>,
     /// The most of them at once.
     peak: Cell<i64>,
@@ -90,7 +100,7 @@ pub struct Meter {
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     limits: Limits,
-    ticks: u64,
+    work: u64,
     bytes: i64,
     peak: i64,
     floor: usize,
@@ -104,7 +114,7 @@ impl Meter {
     pub fn new() -> Self {
         Self {
             limits: Cell::new(Limits::careful()),
-            ticks: Cell::new(0),
+            work: Cell::new(0),
             bytes: Cell::new(0),
             peak: Cell::new(0),
             held: Cell::new(0),
@@ -117,7 +127,7 @@ impl Meter {
     pub fn begin(&self, limits: Limits, floor: usize) -> Reading {
         Reading {
             limits: self.limits.replace(limits),
-            ticks: self.ticks.replace(0),
+            work: self.work.replace(0),
             bytes: self.bytes.replace(0),
             peak: self.peak.replace(0),
             floor: self.floor.replace(floor),
@@ -128,7 +138,7 @@ impl Meter {
     /// Goes on from what [`Meter::begin`] gave.
     pub fn resume(&self, reading: Reading) {
         self.limits.set(reading.limits);
-        self.ticks.set(reading.ticks);
+        self.work.set(reading.work);
         self.bytes.set(reading.bytes);
         self.peak.set(reading.peak);
         self.floor.set(reading.floor);
@@ -171,12 +181,22 @@ impl Meter {
 
     /// Counts a tick. True: the interpreter must stop.
     pub fn tick(&self) -> bool {
-        let ticks = self.ticks.get() + 1;
-        self.ticks.set(ticks);
-        if ticks > self.limits.get().ticks {
+        self.works(TICK);
+        self.broken.get().is_some()
+    }
+
+    /// Counts work.
+    pub fn works(&self, work: u64) {
+        let work = self.work.get().saturating_add(work);
+        self.work.set(work);
+        if work > self.limits.get().work {
             self.breaks(Broken::Instructions);
         }
-        self.broken.get().is_some()
+    }
+
+    /// Work since the count began.
+    pub fn work(&self) -> u64 {
+        self.work.get()
     }
 
     /// Notes that the interpreter said it had no stack.
@@ -195,6 +215,9 @@ impl Meter {
                 return false;
             }
         }
+        if size >= WORK_BYTES_MIN && !self.fills(size) {
+            return false;
+        }
         self.bytes.set(bytes);
         self.peak.set(self.peak.get().max(bytes));
         self.held.set(self.held.get() + size);
@@ -202,6 +225,18 @@ impl Meter {
             self.breaks(Broken::Stack);
         }
         true
+    }
+
+    /// Counts what a block is to grow by, and the copy of what it holds. False: it must not.
+    pub fn grows(&self, old: usize, new: usize) -> bool {
+        (old < WORK_BYTES_MIN || self.fills(old)) && self.take(new - old)
+    }
+
+    /// Counts the work of a block's bytes. False: there was too much; the interpreter would notice it only when it has
+    /// made ten thousand steps more.
+    fn fills(&self, size: usize) -> bool {
+        self.works(size as u64);
+        self.broken.get() != Some(Broken::Instructions)
     }
 
     /// Counts bytes that are given back.

@@ -262,6 +262,45 @@ function shut(value) {
   return held;
 }
 
+// ---- work ------------------------------------------------------------------------------------------
+
+/// Elements that a built-in function may go through for one step of the interpreter.
+const ONE_STEP = 256;
+
+/// Makes built-in functions that go through all of an object say so: the interpreter counts none of that, and no
+/// memory is taken that would be counted. `size` gives the elements of `this`, `each` is the work of one.
+function count(prototype, size, each, names) {
+  for (const name of names) {
+    const run = prototype[name];
+    if (run === undefined) continue;
+    const counted = {
+      [name](...args) {
+        const elements = size(this);
+        if (elements > ONE_STEP) host.works(elements * each);
+        return apply(run, this, args);
+      },
+    };
+    defineProperty(counted[name], "length", { value: run.length });
+    define(prototype, name, counted[name]);
+  }
+}
+
+function countWork() {
+  const all = ["includes", "indexOf", "lastIndexOf", "join", "fill", "reverse", "copyWithin"];
+  const sorted = ["sort", "toSorted"];
+  const ofArray = (it) => (isArray(it) ? it.length : 0);
+  count(Array.prototype, ofArray, 4, [...all, "shift", "unshift", "splice"]);
+  count(Array.prototype, ofArray, 64, sorted);
+  const typed = getPrototypeOf(Int8Array.prototype);
+  const { get: length } = Object.getOwnPropertyDescriptor(typed, "length");
+  const ofTyped = (it) => (ArrayBuffer.isView(it) && !(it instanceof DataView) ? apply(length, it, []) : 0);
+  count(typed, ofTyped, 4, [...all, "set"]);
+  count(typed, ofTyped, 64, sorted);
+  const ofText = (it) => (typeof it === "string" ? it.length : 0);
+  count(String.prototype, ofText, 4, ["includes", "indexOf", "lastIndexOf", "localeCompare", "trim", "trimStart", "trimEnd", "isWellFormed"]);
+  count(String.prototype, ofText, 64, ["search", "match", "matchAll", "replace", "replaceAll", "split", "normalize"]);
+}
+
 // ---- the library ---------------------------------------------------------------------------------------
 
 const Native = Date;
@@ -355,6 +394,7 @@ function allowOwn(prototype, names) {
 
 function setLibrary() {
   setDate();
+  countWork();
   guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
   guard(Set, ["add", "delete", "clear"]);
   guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));

@@ -19,7 +19,7 @@ use super::cache::{self, Count};
 use super::compile::Compiled;
 use super::fault::{self, Ending, Thrown};
 use super::instance::{Instance, Library, NotStarted};
-use super::meter::Limits;
+use super::meter::{Broken, Limits};
 use super::{host, raw, state};
 use crate::lent::lend;
 
@@ -94,11 +94,11 @@ pub fn run(
     args: &Json,
 ) -> Result<Json, Rejection> {
     let careful = tx.careful();
-    let count = Count::begin(if careful {
-        Limits::careful()
-    } else {
-        Limits::warm()
-    });
+    let limits = match careful {
+        true => Limits::careful(),
+        false => Limits::warm(),
+    };
+    let count = Count::begin(limits, tx.beside());
     let instance = match cache::instance(which.hash, careful, compiled) {
         Ok(instance) => instance,
         Err(NotStarted(thrown)) => throw(tx, thrown),
@@ -112,8 +112,13 @@ pub fn run(
         resume_unwind(caught);
     }
     if let Some(broken) = count.meter.broken() {
-        throw(tx, Thrown::broken(broken, "in one call from outside it"));
+        let when = match broken {
+            Broken::Instructions => "in one transaction",
+            Broken::Memory | Broken::Stack => "in one call from outside it",
+        };
+        throw(tx, Thrown::broken(broken, when));
     }
+    count.note(tx.beside());
     match ended {
         Ok(value) => Ok(value),
         Err(Ending::Rejected(rejection)) => Err(rejection),

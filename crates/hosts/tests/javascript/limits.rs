@@ -1,10 +1,12 @@
 //! Limits: the same run-away program is the same fault, whatever the context did before, and none ends the
 //! process.
 
-use ordain_engine::Options;
-use ordain_types::{FaultKind, Outcome};
+use std::sync::Arc;
 
-use crate::world::{World, anew, refused};
+use ordain_engine::{Args, ArgumentError, Decoded, Options, Run, Tx};
+use ordain_types::{EntityType, FaultKind, Json, Method, MethodKind, Outcome, Rejection};
+
+use crate::world::{World, anew, catalog, refused};
 
 const HOSTILE: &str = r#"
 import { entity, query } from "ordain";
@@ -100,6 +102,105 @@ fn loops_within_the_library_are_counted() {
         world.fault(&what, "", FaultKind::Instructions, "ticks");
     }
     assert_eq!(world.value("bad/x.fine", ""), "\"fine\"");
+}
+
+/// A step of the interpreter may be a function that goes through all of a text or a list.
+#[test]
+fn what_built_in_functions_do_is_counted() {
+    const ENDLESS: [&str; 16] = [
+        r#""x".repeat(1e6)"#,
+        "text.indexOf('y')",
+        "text.trim()",
+        "text.replace('y', 'z')",
+        "text.slice(9e5).split('')",
+        "text.normalize('NFD')",
+        "/y/.test(text)",
+        "list.includes(1)",
+        "list.push(list.shift())",
+        "list.fill(2)",
+        "list.toSorted()",
+        "[...list]",
+        "JSON.stringify(list)",
+        "JSON.parse(json)",
+        "bytes.fill(1)",
+        "(() => { try { for (;;) text.repeat(2); } catch {} finally { return; } })()",
+    ];
+    let methods = ENDLESS.iter().enumerate();
+    let methods = methods.map(|(at, what)| format!("m{at}() {{ for (;;) {what}; }},"));
+    let mut world = World::new(&format!(
+        "import {{ entity }} from 'ordain';\nfunction values() {{\n  const list = new Array(1e5).fill(0);\n  return {{ text: \
+         'x'.repeat(1e6), list, json: JSON.stringify(list), bytes: new Uint8Array(1e6) }};\n}}\nexport const bad = entity({{}}, \
+         {{ {} }});\n",
+        methods
+            .map(|method| method.replace(
+                "{ for",
+                "{ const { text, list, json, bytes } = values(); for"
+            ))
+            .collect::<String>()
+    ));
+    for at in 0..ENDLESS.len() {
+        let what = format!("bad/x.m{at}");
+        world.fault(
+            &what,
+            "",
+            FaultKind::Instructions,
+            "ticks in one transaction",
+        );
+    }
+}
+
+/// Calls a method over and over, each time from outside of JavaScript.
+struct Again;
+
+impl Run for Again {
+    fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        let canonical = Json::copy_from_slice(json);
+        Ok(Decoded {
+            args: Box::new(canonical.clone()),
+            canonical,
+        })
+    }
+
+    fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
+        let (entity, method) = ("bad/x".parse().unwrap(), Method::new("work").unwrap());
+        let times = args.downcast::<Json>().expect("they are of `decode`");
+        let times: usize = serde_json::from_slice(&times).unwrap();
+        (0..times).try_fold(Json::new(), |_, _| tx.call_dynamic(&entity, &method, b"{}"))
+    }
+
+    fn takes(&self, _: &Args) -> bool {
+        true
+    }
+}
+
+#[test]
+fn the_work_of_all_calls_of_a_transaction_counts_together() {
+    let outcomes = |before: &[&str]| {
+        let mut catalog = catalog(&[&[("a.ts", HOSTILE)]]);
+        let (ty, _) = catalog.find("bad", "work").expect("it is there");
+        let mut def = catalog.get(ty).clone();
+        def.name = EntityType::new("again").unwrap();
+        (def.module, def.methods) = (None, def.methods[..1].to_vec());
+        def.methods[0].name = Method::new("work").unwrap();
+        def.methods[0].kind = MethodKind::Update;
+        def.methods[0].run = Arc::new(Again);
+        catalog.add(def).expect("the name is free");
+        let mut world = World::of(catalog, Options::default());
+        for method in before {
+            world.outcome(&format!("bad/y.{method}"), "");
+        }
+        assert!(matches!(
+            world.outcome("again/x.work", "1"),
+            Outcome::Value(_)
+        ));
+        world.fault(
+            "again/x.work",
+            "3",
+            FaultKind::Instructions,
+            "ticks in one transaction",
+        )
+    };
+    assert_eq!(anew(|| outcomes(&[])), anew(|| outcomes(&["work", "hold"])));
 }
 
 #[test]

@@ -103,7 +103,7 @@ unsafe impl Allocator for Metered {
         let Some(layout) = Self::layout(new) else {
             return std::ptr::null_mut();
         };
-        if new > old && !self.meter.take(new - old) {
+        if new > old && !self.meter.grows(old, new) {
             return std::ptr::null_mut();
         }
         self.meter.give(old.saturating_sub(new));
