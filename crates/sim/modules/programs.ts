@@ -14,8 +14,9 @@ type Invoke = { entity: { ty: string; key: string }; method: string; with: With 
 /// The name of an operation and what belongs to it; what has nothing is the name alone.
 export type Op = string | { [name: string]: any };
 
-/// The entity types of the same module, which are called as such; others are called by name.
-export type Own = { [type: string]: AnyEntity };
+/// What a release says of itself: its number, and the entity types of the same module, which are called as such;
+/// others are called by name.
+export type Own = { release: number; types: { [type: string]: AnyEntity } };
 
 type Cx = Context<Root>;
 type Does = (cx: Cx, of: any, seen: unknown[], own: Own) => void;
@@ -23,9 +24,9 @@ type Does = (cx: Cx, of: any, seen: unknown[], own: Own) => void;
 const ARGUMENT_BYTES_MAX = 1 << 20;
 
 const operations: { [name: string]: Does } = {
-  Read(cx, _, seen) {
+  Read(cx, _, seen, { release }) {
     const [{ number, notes, pad }] = cx.state;
-    seen.push([number, notes, pad]);
+    seen.push([number, notes, pad, release]);
   },
   Add(cx, more: number) {
     cx.state[0].number = (cx.state[0].number + more) | 0;
@@ -100,6 +101,9 @@ const operations: { [name: string]: Does } = {
   Sink() {
     sink(0);
   },
+  Spin() {
+    for (;;);
+  },
 };
 
 const facts: { [source in Source]: (cx: QueryContext<Root>) => string } = {
@@ -131,8 +135,8 @@ function argument(it: With): object {
 }
 
 /// An entity type of this module as such, where it has the method, and any other by its name.
-function whom({ entity, method }: Invoke, own: Own): any {
-  return entity.ty in own && method in own[entity.ty].methods ? own[entity.ty] : entity.ty;
+function whom({ entity, method }: Invoke, { types }: Own): any {
+  return entity.ty in types && method in types[entity.ty].methods ? types[entity.ty] : entity.ty;
 }
 
 function invoke(cx: Cx, call: Invoke, own: Own): unknown {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use ordain_types::granule::Part;
 use ordain_types::module::{Deployment, InForceModule};
 use ordain_types::{
-    EntityId, FaultKind, FieldKey, Granule, InForce, LogId, Method, Outcome, Rejection, SendId,
-    Seq, Timestamp,
+    Command, EntityId, FaultKind, FieldKey, Granule, InForce, LogId, Method, Outcome, Rejection,
+    SendId, Seq, Timestamp,
 };
 use serde::de::DeserializeOwned;
 
@@ -29,6 +29,17 @@ pub fn plain(mut outcome: Outcome) -> Outcome {
         }
     }
     outcome
+}
+
+/// An outcome of a command without its prose. That of a refused deployment is in its message.
+pub fn told(command: &Command, outcome: Outcome) -> Outcome {
+    match (command, outcome) {
+        (Command::Deploy(_) | Command::Undeploy(_), Outcome::Rejected(mut no)) => {
+            no.message.clear();
+            Outcome::Rejected(no)
+        }
+        (_, outcome) => plain(outcome),
+    }
 }
 
 /// The state in durable granules.

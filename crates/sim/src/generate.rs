@@ -294,10 +294,11 @@ fn extreme_op(chance: &mut Chance, within: Within) -> Op {
 
 /// What takes much of an interpreter: more than it has, or so much that the transaction runs again carefully.
 fn taking_op(chance: &mut Chance) -> Op {
-    match chance.weighted(&[4, 1, 1]) {
+    match chance.weighted(&[4, 1, 1, 1]) {
         0 => Op::Hoard(40),
         1 => Op::Hoard(80),
-        _ => Op::Sink,
+        2 => Op::Sink,
+        _ => Op::Spin,
     }
 }
 

@@ -19,13 +19,8 @@ use crate::program::{Edge, Invoke, Op, Or, Program, Source, dived, field_value, 
 /// The entity types of every simulated world.
 pub const TYPES: [&str; 2] = ["alpha", "beta"];
 
-/// What can be called: each type with the update `run` and the query `look`.
-pub fn catalog() -> Catalog {
-    catalog_of(&TYPES, None)
-}
-
-/// The same with some of the types only.
-pub fn catalog_with(types: &[&str]) -> Catalog {
+/// What can be called of these types: of each the update `run` and the query `look`.
+pub fn catalog(types: &[&str]) -> Catalog {
     catalog_of(types, None)
 }
 
@@ -41,8 +36,8 @@ pub enum Change {
 }
 
 /// The same with methods that are not what they were.
-pub fn changed_catalog(change: Change) -> Catalog {
-    catalog_of(&TYPES, Some(change))
+pub fn changed_catalog(types: &[&str], change: Change) -> Catalog {
+    catalog_of(types, Some(change))
 }
 
 fn catalog_of(types: &[&str], change: Option<Change>) -> Catalog {
@@ -299,7 +294,7 @@ fn run_op(
         // Unwinds as a panic does, without the hook that would print it.
         Op::Panic(text) => resume_unwind(Box::new(text.clone())),
         Op::Say(length) => seen.push(json!("s".repeat(*length as usize))),
-        Op::Hoard(_) | Op::Sink => {}
+        Op::Hoard(_) | Op::Sink | Op::Spin => {}
     }
     Ok(())
 }

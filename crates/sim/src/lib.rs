@@ -23,11 +23,12 @@
 //!   check is shown what it is for: [`Defect`] makes the oracle err, [`Lapse`] breaches a guarantee.
 //!
 //! This crate knows no clock, no thread, no file; nothing imports it. `ordain-sim`, its program, knows the
-//! first two: it runs many seeds.
+//! first two: it runs many seeds. Both say where the host of WebAssembly may keep machine code.
 
 pub mod chance;
 pub mod cold;
 pub mod compare;
+mod deployments;
 pub mod dump;
 pub mod generate;
 pub mod host;

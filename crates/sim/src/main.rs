@@ -1,6 +1,7 @@
 //! `ordain-sim`: lives the lives of many seeds on all cores, tells what they exercised, and of a seed
 //! that fails the smallest life that fails alike and how to see it again.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -19,7 +20,7 @@ usage: ordain-sim --seeds N [--from S] [--minutes M] [--world WORLD] [--jobs J]
   --from S       the first seed (default 0)
   --minutes M    begin no seed after so many minutes
   --seed X       run one seed and print what happens, step by step
-  --world WORLD  engine, node, javascript, wasm, mixed or all (default all)
+  --world WORLD  engine, node, javascript, wasm, mixed, node-mixed or all (default all)
   --jobs J       threads, each with a seed of its own (default: one for each core)
   --help         print this
 
@@ -51,14 +52,25 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match task(&args) {
-        Ok(task) => match task.seed {
-            Some(seed) => one(seed, &task.worlds),
-            None => many(&task),
-        },
+        Ok(task) => {
+            keep_compiled();
+            match task.seed {
+                Some(seed) => one(seed, &task.worlds),
+                None => many(&task),
+            }
+        }
         Err(wrong) => {
             eprintln!("ordain-sim: {wrong}\n\n{USAGE}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Machine code of modules is kept beside this program.
+fn keep_compiled() {
+    let program = std::env::current_exe().ok();
+    if let Some(dir) = program.as_deref().and_then(Path::parent) {
+        ordain_sim::modules::keep_compiled_in(dir.join("ordain-sim-modules"));
     }
 }
 

@@ -1,20 +1,23 @@
 //! Modules of simulated worlds: releases of the interpreters in `modules/programs.ts` and `modules/wasm`, which
-//! differ in what they export and in nothing that shows, or in what a deployment is about: the version of the
-//! state's shape, whether it migrates, what a method takes. What deploying one means is not known here.
+//! differ in the number they give when they are asked for it, and in what a deployment is about: what they
+//! export, the version of the state's shape, whether it migrates, what a method takes. What deploying one
+//! means is not known here.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use ordain_engine::{Catalog, Modules, TypeDef};
+use ordain_engine::{Catalog, Loaded, Modules, TypeDef};
 use ordain_hosts::javascript::{self, JavaScript};
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::{self, File, Language, ModuleHash};
 use ordain_types::{Package, Source, SourceError};
 
+use crate::chance::Chance;
 use crate::generate::Dialect;
-use crate::host;
+use crate::host::{self, Change};
 
 /// One release.
 #[derive(Debug)]
@@ -42,8 +45,8 @@ pub struct Shape {
     pub strict: bool,
     /// Whether an instance may serve many transactions, where that is asked.
     pub reuse: bool,
-    /// What tells it from releases that are alike.
-    pub comment: &'static str,
+    /// What it says of itself, which tells it from all others.
+    pub number: u32,
 }
 
 const PLAIN: Shape = Shape {
@@ -52,7 +55,7 @@ const PLAIN: Shape = Shape {
     migrates: false,
     strict: false,
     reuse: false,
-    comment: "first",
+    number: 0,
 };
 
 /// What there is of each set of types.
@@ -60,7 +63,6 @@ const SHAPES: [Shape; 6] = [
     PLAIN,
     Shape {
         reuse: true,
-        comment: "again",
         ..PLAIN
     },
     Shape {
@@ -90,7 +92,13 @@ pub fn releases(language: Language) -> &'static [Release] {
         let shapes = TYPES
             .iter()
             .flat_map(|types| SHAPES.map(|shape| Shape { types, ..shape }));
-        shapes.map(|shape| release(language, shape)).collect()
+        let first = match language {
+            Language::JavaScript => 100,
+            Language::Wasm => 200,
+        };
+        let numbered = (first..).zip(shapes);
+        let release = |(number, shape)| release(language, Shape { number, ..shape });
+        numbered.map(release).collect()
     })
 }
 
@@ -110,6 +118,13 @@ pub fn find(hash: &ModuleHash) -> &'static Release {
     found.expect("only releases are deployed")
 }
 
+/// What is loaded of a release ahead of the command that deploys it.
+pub(crate) fn load(host: &Arc<dyn Modules>, hash: &ModuleHash) -> Loaded {
+    let release = find(hash);
+    let loaded = Loaded::new(&**host, release.hash, &release.package);
+    loaded.expect("what was compiled can be loaded")
+}
+
 /// A host that has compiled no JavaScript yet. To compile WebAssembly takes too long to do it again in each
 /// process of a life: that is done once on each thread, which also gives it a pool of instances of its own.
 struct HostHere {
@@ -117,9 +132,18 @@ struct HostHere {
     wasm: Arc<WasmHost>,
 }
 
+/// Where machine code is kept for other threads and later runs.
+static KEPT_IN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has machine code of modules kept in a directory, from the first life on: to compile them all takes longer
+/// than hundreds of lives.
+pub fn keep_compiled_in(dir: impl Into<PathBuf>) {
+    let _ = KEPT_IN.set(dir.into()); // the first one counts
+}
+
 thread_local! {
     static WASM: (Arc<WasmHost>, RefCell<BTreeMap<ModuleHash, Vec<TypeDef>>>) =
-        (Arc::new(WasmHost::new(None)), RefCell::default());
+        (Arc::new(WasmHost::new(KEPT_IN.get().cloned())), RefCell::default());
 }
 
 impl HostHere {
@@ -152,12 +176,12 @@ impl Modules for HostHere {
 }
 
 /// What runs modules in a process that begins.
-pub fn new_host() -> Arc<dyn Modules> {
+fn new_host() -> Arc<dyn Modules> {
     Arc::new(HostHere::new())
 }
 
 /// Drops what this thread keeps of modules for the next calls, as the end of a process does.
-pub fn forget() {
+fn forget() {
     javascript::clear();
     WASM.with(|(host, _)| host.clear());
 }
@@ -205,12 +229,12 @@ fn component(shape: Shape) -> Source {
     let Shape {
         types,
         version,
-        comment,
+        number,
         ..
     } = shape;
     let or_dash = |is: bool, word| if is { word } else { "-" };
     let text = format!(
-        "{} {version} {} {} {} {comment}",
+        "{} {version} {} {} {} {number}",
         types.join(","),
         or_dash(shape.migrates, "migrates"),
         or_dash(shape.strict, "strict"),
@@ -249,7 +273,7 @@ fn main(shape: Shape) -> String {
     let Shape {
         types,
         version,
-        comment,
+        number,
         ..
     } = shape;
     let (taken, type_taken) = match shape.strict {
@@ -257,9 +281,9 @@ fn main(shape: Shape) -> String {
         false => ("ops", "ops: Op[]"),
     };
     let migrate = if shape.migrates { ", migrate" } else { "" };
-    let mut text = format!(
-        "// {comment}\nimport {{ entity, query }} from \"ordain\";\nimport {{ initial, migrate, program, type Op, \
-         type Own }} from \"./programs\";\n"
+    let mut text = String::from(
+        "import { entity, query } from \"ordain\";\nimport { initial, migrate, program, type Op, type Own } \
+         from \"./programs\";\n",
     );
     for ty in types {
         text.push_str(&format!(
@@ -268,7 +292,10 @@ fn main(shape: Shape) -> String {
              program(cx, ops, own)),\n}}, {{ version: {version}{migrate} }});\n"
         ));
     }
-    text.push_str(&format!("\nconst own: Own = {{ {} }};\n", types.join(", ")));
+    let types = types.join(", ");
+    text.push_str(&format!(
+        "\nconst own: Own = {{ release: {number}, types: {{ {types} }} }};\n"
+    ));
     text
 }
 
@@ -282,9 +309,33 @@ pub struct Cast {
 }
 
 impl Cast {
+    /// All types are the program's.
+    pub const NATIVE: Self = Self {
+        native: &host::TYPES,
+        languages: &[],
+    };
+
+    /// One of those with types of several kinds: native, and in modules in one language or both.
+    pub fn mixed(chance: &mut Chance) -> Self {
+        Self {
+            native: chance.pick(&[&["alpha"][..], &["beta"], &[]]),
+            languages: chance.pick(&[
+                &[Language::JavaScript][..],
+                &[Language::Wasm],
+                &[Language::JavaScript, Language::Wasm],
+            ]),
+        }
+    }
+
     /// Whether there are modules.
     pub fn has_modules(self) -> bool {
         self.native.len() < host::TYPES.len()
+    }
+
+    /// The types that modules bring.
+    pub fn module_types(self) -> Vec<&'static str> {
+        let all = host::TYPES.into_iter();
+        all.filter(|ty| !self.native.contains(ty)).collect()
     }
 
     /// What may be deployed.
@@ -300,11 +351,50 @@ impl Cast {
             false => Dialect::Native,
         }
     }
+}
+
+/// What runs the entity types of a life, from process to process.
+pub(crate) struct Hosting {
+    pub cast: Cast,
+    /// What runs modules, if there are any.
+    modules: Option<Arc<dyn Modules>>,
+}
+
+impl Hosting {
+    /// That of the first process, with nothing warm.
+    pub fn new(cast: Cast) -> Self {
+        let modules = cast.has_modules().then(|| {
+            forget();
+            new_host()
+        });
+        Self { cast, modules }
+    }
+
+    /// The process ends: what it kept warm is gone, or at times still there, which must not show.
+    pub fn end_process(&mut self, chance: &mut Chance) {
+        if self.modules.is_none() {
+            return;
+        }
+        if chance.one_in(2) {
+            forget();
+        }
+        if chance.one_in(8) {
+            self.modules = Some(new_host()); // it has to compile what is deployed
+        }
+    }
 
     /// What can be called before anything is deployed.
-    pub fn catalog(self, modules: Option<&Arc<dyn Modules>>) -> Catalog {
-        let catalog = host::catalog_with(self.native);
-        match modules {
+    pub fn catalog(&self) -> Catalog {
+        self.with_modules(host::catalog(self.cast.native))
+    }
+
+    /// The same with native methods that are not what they were.
+    pub fn changed_catalog(&self, change: Change) -> Catalog {
+        self.with_modules(host::changed_catalog(self.cast.native, change))
+    }
+
+    fn with_modules(&self, catalog: Catalog) -> Catalog {
+        match &self.modules {
             Some(modules) => catalog.with_host(modules.clone()),
             None => catalog,
         }

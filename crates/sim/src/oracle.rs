@@ -170,7 +170,7 @@ pub struct Oracle {
     /// How often a method took so much that its transaction had to run carefully.
     pub(crate) taken: u64,
     defect: Option<Defect>,
-    /// Methods' values have something more in them.
+    /// Native methods' values have something more in them.
     changed: bool,
 }
 
@@ -211,7 +211,7 @@ impl Oracle {
         }
     }
 
-    /// The same state, of methods whose values are not what they were.
+    /// The same state, of native methods whose values are not what they were.
     #[must_use]
     pub(crate) fn changed(self) -> Self {
         let changed = true;

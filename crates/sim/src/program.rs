@@ -20,7 +20,7 @@ pub struct Program {
 /// One operation on the entity whose method runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
-    /// Sees the root value.
+    /// Sees the root value; and if a module runs it, the number of its release.
     Read,
     /// Adds to the root value's number, which wraps.
     Add(i32),
@@ -120,6 +120,8 @@ pub enum Op {
     Hoard(u32),
     /// Recurses without end. Nothing, if native.
     Sink,
+    /// Goes round without end. Nothing, if native.
+    Spin,
 }
 
 /// What a transaction knows beside state.

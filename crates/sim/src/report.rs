@@ -8,7 +8,6 @@ use ordain_types::module::Language;
 
 use crate::chance::Chance;
 use crate::compare::Difference;
-use crate::host::TYPES;
 use crate::modules::Cast;
 use crate::node::Lapse;
 use crate::oracle::Defect;
@@ -125,16 +124,19 @@ pub enum World {
     Wasm,
     /// An engine alone, with entity types of several kinds: native, and in modules in one language or both.
     Mixed,
+    /// A whole node with entity types of several kinds.
+    NodeMixed,
 }
 
 impl World {
     /// Every kind.
-    pub const ALL: [World; 5] = [
+    pub const ALL: [World; 6] = [
         World::Engine,
         World::Node,
         World::JavaScript,
         World::Wasm,
         World::Mixed,
+        World::NodeMixed,
     ];
 
     /// As the command line calls it.
@@ -145,6 +147,7 @@ impl World {
             World::JavaScript => "javascript",
             World::Wasm => "wasm",
             World::Mixed => "mixed",
+            World::NodeMixed => "node-mixed",
         }
     }
 
@@ -166,10 +169,7 @@ impl World {
 
     fn run_on(self, chance: Chance, seed: u64, scope: Scope) -> Result<Report, Box<Failure>> {
         match self {
-            World::Engine => crate::run::run(chance, seed, scope, |_| Cast {
-                native: &TYPES,
-                languages: &[],
-            }),
+            World::Engine => crate::run::run(chance, seed, scope, |_| Cast::NATIVE),
             World::JavaScript => crate::run::run(chance, seed, scope, |_| Cast {
                 native: &[],
                 languages: &[Language::JavaScript],
@@ -178,15 +178,15 @@ impl World {
                 native: &[],
                 languages: &[Language::Wasm],
             }),
-            World::Mixed => crate::run::run(chance, seed, scope, |chance| Cast {
-                native: chance.pick(&[&["alpha"][..], &["beta"], &[]]),
-                languages: chance.pick(&[
-                    &[Language::JavaScript][..],
-                    &[Language::Wasm],
-                    &[Language::JavaScript, Language::Wasm],
-                ]),
-            }),
-            World::Node => crate::node::run(chance, seed, scope, &mut crate::node::InMemory::new()),
+            World::Mixed => crate::run::run(chance, seed, scope, Cast::mixed),
+            World::Node => {
+                let mut medium = crate::node::InMemory::new();
+                crate::node::run(chance, seed, scope, |_| Cast::NATIVE, &mut medium)
+            }
+            World::NodeMixed => {
+                let mut medium = crate::node::InMemory::new();
+                crate::node::run(chance, seed, scope, Cast::mixed, &mut medium)
+            }
         }
     }
 

@@ -3,26 +3,24 @@
 //! and in the end a replay of the whole log. After every step the engine is held against the oracle.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use ordain_engine::{Answer, Args, Changes, Engine, Executed, Halt, InvocationStatus, Modules};
-use ordain_types::{BatchDigest, Call, Command, EntityId, FieldKey, Json, Outcome, Seq, Timestamp};
+use ordain_engine::{Answer, Args, Changes, Engine, Executed, Halt, InvocationStatus};
+use ordain_types::{BatchDigest, Call, Command, EntityId, FieldKey, Json, Seq, Timestamp};
 
 use crate::chance::Chance;
 use crate::cold::Durable;
 use crate::compare::{Difference, Same, same};
 use crate::dump::{self, Dump, plain, short};
 use crate::generate;
-use crate::modules::Cast;
+use crate::modules::{self, Cast, Hosting};
 use crate::oracle::{Expected, Oracle};
 use crate::report::{Exercised, Failure, Report, Scope};
 
 mod commands;
-mod deployments;
 mod durability;
 mod processes;
 
-use processes::{first_host, open, options};
+use processes::{open, options};
 
 /// Lives one life, with the entity types that `cast` makes native and all others in modules.
 ///
@@ -80,9 +78,7 @@ struct Checkpoint {
 
 struct World {
     scope: Scope,
-    cast: Cast,
-    /// What runs modules, if there are any.
-    modules: Option<Arc<dyn Modules>>,
+    hosting: Hosting,
     chance: Chance,
     step: u64,
     exercised: Exercised,
@@ -102,13 +98,12 @@ impl World {
     fn new(mut chance: Chance, scope: Scope, cast: impl FnOnce(&mut Chance) -> Cast) -> Self {
         let cast = cast(&mut chance);
         let cold = Durable::default();
-        let modules = first_host(cast);
+        let hosting = Hosting::new(cast);
         let options = options(&mut chance, cast);
-        let engine = open(cast.catalog(modules.as_ref()), &cold, options);
+        let engine = open(hosting.catalog(), &cold, options);
         Self {
             scope,
-            cast,
-            modules,
+            hosting,
             chance,
             step: 0,
             exercised: Exercised::default(),
@@ -215,7 +210,7 @@ impl World {
 
     /// Asks the same of both. True: the engine halted.
     fn query(&mut self) -> Result<bool, Difference> {
-        let call = generate::query(&mut self.chance, self.cast.dialect());
+        let call = generate::query(&mut self.chance, self.hosting.cast.dialect());
         self.exercised.add("queries", 1);
         let now = Timestamp(
             self.now
@@ -345,7 +340,10 @@ impl World {
 fn decode(engine: &Engine, command: &Command) -> Option<Args> {
     match command {
         Command::Call(call) => decode_call(engine, call),
-        Command::Deploy(deploy) => deployments::load(engine.catalog().host()?, deploy),
+        Command::Deploy(deploy) => {
+            let loaded = modules::load(engine.catalog().host()?, &deploy.hash);
+            Some(Box::new(loaded))
+        }
         _ => None,
     }
 }
@@ -357,22 +355,11 @@ fn decode_call(engine: &Engine, call: &Call) -> Option<Args> {
     Some(run.decode(&call.args).ok()?.args)
 }
 
-/// An outcome without its prose. That of a refused deployment is in its message.
-fn told(command: &Command, outcome: Outcome) -> Outcome {
-    match (command, outcome) {
-        (Command::Deploy(_) | Command::Undeploy(_), Outcome::Rejected(mut no)) => {
-            no.message.clear();
-            Outcome::Rejected(no)
-        }
-        (_, outcome) => plain(outcome),
-    }
-}
-
 /// Holds an answer against what it is to be.
 fn check(entry: &Entry, seq: Seq, executed: &Executed) -> Same {
     let at = (seq.0 - entry.first_seq.0) as usize;
     let answer = match executed.answer.clone() {
-        Answer::Done(outcome) => Expected::Done(told(&entry.commands[at], outcome)),
+        Answer::Done(outcome) => Expected::Done(dump::told(&entry.commands[at], outcome)),
         Answer::Repeated { first, outcome } => Expected::Repeated(first, plain(outcome)),
         Answer::KeyReused { first } => Expected::KeyReused(first),
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use common::all_come_through;
 use ordain_sim::Scope;
 use ordain_sim::chance::Chance;
+use ordain_sim::modules::Cast;
 use ordain_sim::node::{self, Medium};
 use ordain_store::{DiskStore, Error, Options, Store};
 use tempfile::TempDir;
@@ -26,7 +27,8 @@ fn the_node_keeps_its_guarantees_over_a_store_in_files() {
     // Syncs take most of the time: more threads than cores.
     let all = all_come_through(4, 2_000_000..2_000_200, |seed| {
         let mut directory = Directory(tempfile::tempdir().expect("a directory"));
-        node::run(Chance::new(seed), seed, Scope::default(), &mut directory)
+        let (chance, scope) = (Chance::new(seed), Scope::default());
+        node::run(chance, seed, scope, |_| Cast::NATIVE, &mut directory)
     });
     println!("{all}");
     for what in ["checkpoints", "answered after healing", "replays compared"] {

@@ -27,7 +27,7 @@ fn arguments_that_make_no_sense_are_told() {
     check(&["--seeds", "ten"], "--seeds needs a number, not \"ten\"");
     check(
         &["--world", "moon", "--seeds", "1"],
-        "--world is engine, node, javascript, wasm, mixed or all",
+        "--world is engine, node, javascript, wasm, mixed, node-mixed or all",
     );
     check(
         &["--seed", "1", "--seeds", "1"],

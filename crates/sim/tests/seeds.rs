@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::all_come_through;
+use common::{all_come_through, keep_compiled};
 use ordain_sim::{Exercised, Scope, World};
 
 /// Seeds of [`World::Engine`] that find mistakes the engine once made. What a seed makes changes with the
@@ -147,6 +147,30 @@ fn modules_agree_with_the_oracle() {
     }
 }
 
+/// At least so often in the seeds below of nodes with modules.
+const NODE_MIXED_EXERCISES: [(&str, u64); 10] = [
+    ("deployments", 100),
+    ("deployments replayed", 50),
+    ("deployments refused at the door", 10),
+    ("modules gone back", 10),
+    ("undeployments", 10),
+    ("kills", 50),
+    ("power losses", 50),
+    ("checkpoints", 200),
+    ("backups restored", 10),
+    ("replays compared", 50),
+];
+
+#[test]
+fn a_node_with_modules_keeps_its_guarantees() {
+    let exercised = run(World::NodeMixed, 0..150);
+    println!("{exercised}");
+    for (what, least) in NODE_MIXED_EXERCISES {
+        let times = exercised.times(what);
+        assert!(times >= least, "{what}, at least {least}: {exercised}");
+    }
+}
+
 #[test]
 fn seeds_that_once_failed_come_through() {
     run(World::Engine, ENGINE_REGRESSIONS);
@@ -156,6 +180,7 @@ fn seeds_that_once_failed_come_through() {
 
 #[test]
 fn a_seed_determines_everything_that_happens() {
+    keep_compiled();
     // Seeds run on threads that are large enough for JavaScript.
     let threads = std::thread::Builder::new().stack_size(64 << 20);
     let ran = threads.spawn(|| World::ALL.into_iter().for_each(twice_the_same));

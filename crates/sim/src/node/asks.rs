@@ -3,12 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use ordain_node::{Body, Reply, Sink, Unavailable};
-use ordain_types::{Call, Command, EntityId, SendId, Seq};
+use ordain_types::module::ModuleHash;
+use ordain_types::{Call, Command, EntityId, EntityType, SendId, Seq};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub(super) enum What {
-    /// A call or a send, as it is to be found in the log.
+    /// A call, a send or a deployment, as it is to be found in the log.
     Update(Command),
     Query {
         call: Call,
@@ -17,6 +18,10 @@ pub(super) enum What {
     Invocation(SendId),
     NextDue,
     Inspect(EntityId),
+    Modules,
+    Package(ModuleHash),
+    /// Whether entities of these types hold state.
+    Left(Vec<EntityType>),
     /// A checkpoint, and a backup of it if it comes.
     Checkpoint {
         backup: bool,

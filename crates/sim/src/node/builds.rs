@@ -17,7 +17,7 @@ use super::store::copy;
 use super::world::World;
 use crate::compare::{Difference, Same, holds, same, same_state};
 use crate::dump;
-use crate::host::{self, Change};
+use crate::host::Change;
 use crate::oracle::Oracle;
 
 /// A build that no life of a world is of.
@@ -108,7 +108,7 @@ impl World<'_> {
         options: Options,
     ) -> Result<(Node, Steps, Recovered), OpenError> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-        let catalog = host::changed_catalog(Change::Values);
+        let catalog = self.hosting.changed_catalog(Change::Values);
         Node::open_stepped(disk, store, catalog, options, 0, &mut |_| {})
     }
 

@@ -9,7 +9,7 @@ use super::Lapse;
 use super::asks::{Standing, What};
 use super::world::World;
 use crate::compare::{Difference, Same};
-use crate::generate::{self, Dialect};
+use crate::generate;
 use crate::program::{Op as Step, Program};
 
 /// Of how many of the latest requests one is chosen to be made again.
@@ -18,7 +18,12 @@ const REMEMBERED: usize = 24;
 impl World<'_> {
     /// One request of one client.
     pub(super) fn ask(&mut self) -> Same {
-        match self.chance.weighted(&[16, 3, 6, 7, 1, 1, 1, 2, 2]) {
+        self.deploy_what_is_missing()?;
+        let (changes, looks) = match self.hosting.cast.has_modules() {
+            true => (5, 2),
+            false => (0, 0),
+        };
+        match (self.chance).weighted(&[16, 3, 6, 7, 1, 1, 1, 2, 2, changes, looks]) {
             0 => {
                 let call = self.new_call();
                 self.call(call, None)
@@ -46,13 +51,18 @@ impl World<'_> {
                 self.submit(op, What::Inspect(entity))
             }
             7 => self.checkpoint(false),
-            _ => self.checkpoint(true),
+            8 => self.checkpoint(true),
+            9 => self.change_modules(),
+            _ => self.ask_about_modules(),
         }
     }
 
     /// Many requests at once, perhaps more than the queue takes.
     pub(super) fn burst(&mut self) -> Same {
         for _ in 0..2 + self.chance.below(10) {
+            if self.hosting.cast.has_modules() && self.chance.one_in(6) {
+                self.change_modules()?;
+            }
             let call = self.new_call();
             self.call(call, None)?;
         }
@@ -61,7 +71,8 @@ impl World<'_> {
 
     /// A call that no one made before.
     pub(super) fn new_call(&mut self) -> Call {
-        let mut call = generate::call(&mut self.chance, Dialect::Native);
+        let dialect = self.hosting.cast.dialect();
+        let mut call = generate::call(&mut self.chance, dialect);
         if call.idempotency_key.is_none() {
             call.caller = format!("client {}", self.history.asks().len());
         }
@@ -81,7 +92,7 @@ impl World<'_> {
     }
 
     fn query(&mut self) -> Same {
-        let call = generate::query(&mut self.chance, Dialect::Native);
+        let call = generate::query(&mut self.chance, self.hosting.cast.dialect());
         let ahead = self.chance.pick(&[None, None, Some(0), Some(0), Some(3)]);
         let at_least = ahead.map(|ahead| self.history.floor().plus(ahead));
         match self.accept(&call) {
@@ -121,7 +132,9 @@ impl World<'_> {
         let (_, mut call, mut delay_ms) = self.chance.pick(&known);
         match self.chance.rarely(4, 16) {
             Some(0) => call.entity = generate::entity(&mut self.chance),
-            Some(1) => call.args = generate::call(&mut self.chance, Dialect::Native).args,
+            Some(1) => {
+                call.args = generate::call(&mut self.chance, self.hosting.cast.dialect()).args
+            }
             Some(2) => delay_ms = delay_ms.map_or(Some(1), |ms| ms.checked_sub(1)),
             Some(_) => call.caller.push('x'),
             None => {}
@@ -187,7 +200,7 @@ impl World<'_> {
         accepted.ok()
     }
 
-    fn submit(&mut self, op: Op, what: What) -> Same {
+    pub(super) fn submit(&mut self, op: Op, what: What) -> Same {
         let Some(life) = &self.life else {
             return Ok(());
         };

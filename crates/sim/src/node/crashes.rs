@@ -16,7 +16,6 @@ use super::look::unreadable;
 use super::store::FaultyStore;
 use super::world::{Life, Thread, World};
 use crate::compare::{Difference, Same, holds, same};
-use crate::host;
 
 /// Starts that may be cut off, one after the other.
 const ATTEMPTS_MAX: u64 = 3;
@@ -57,6 +56,7 @@ impl World<'_> {
     fn end_life(&mut self) {
         self.count_store_faults();
         self.life = None;
+        self.hosting.end_process(&mut self.chance);
     }
 
     fn lose_power(&mut self) {
@@ -170,7 +170,8 @@ impl World<'_> {
             Some(left) => *left -= 1,
             None => {}
         };
-        let open = || Node::open_stepped(disk, on, host::catalog(), options, seed, &mut progress);
+        let catalog = self.hosting.catalog();
+        let open = || Node::open_stepped(disk, on, catalog, options, seed, &mut progress);
         let opened = catch_unwind(AssertUnwindSafe(open));
         let (node, steps, recovered) = match opened {
             Ok(opened) => opened.map_err(|error: OpenError| error.to_string())?,
@@ -224,7 +225,8 @@ impl World<'_> {
             // One that was applied as the process ended is looked at now.
             checkpoint: Seq(u64::MAX),
         });
-        Ok(())
+        self.count_replayed(recovered.checkpoint);
+        self.check_in_force("after a start")
     }
 
     /// The log against what was durable before.

@@ -16,7 +16,6 @@ use super::store::copy;
 use super::world::World;
 use crate::compare::{Difference, Same, holds, same, same_state};
 use crate::dump;
-use crate::host;
 
 impl World<'_> {
     pub(super) fn finish(&mut self) -> Same {
@@ -25,6 +24,7 @@ impl World<'_> {
         self.deliver_what_is_due()?;
         self.stop()?;
         self.count_faults();
+        self.count_outcomes();
         self.history.nothing_is_missing_or_repeated()?;
         let store = self.medium.open().map_err(unreadable)?;
         let mut state = whole_state(&*store)?;
@@ -173,8 +173,9 @@ impl World<'_> {
         };
         let disk: Arc<dyn Disk> = Arc::new(disk);
         let seed = self.chance.number();
+        let catalog = self.hosting.catalog();
         let (node, mut steps, recovered) =
-            Node::open_stepped(disk, store, host::catalog(), options, seed, &mut |_| {})?;
+            Node::open_stepped(disk, store, catalog, options, seed, &mut |_| {})?;
         node.stop();
         while steps.executor() != Stepped::Ended {
             steps.committer();

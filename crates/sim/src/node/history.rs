@@ -8,7 +8,6 @@ use ordain_types::{Batch, Command, SendId, Seq, Timestamp};
 
 use super::asks::{Ask, Standing, What};
 use crate::compare::{Difference, Same, holds, same};
-use crate::host::TYPES;
 use crate::oracle::{Defect, Expected, Oracle};
 
 /// A command of the log and what it must come to.
@@ -37,8 +36,8 @@ pub(super) struct History {
 }
 
 impl History {
-    pub fn new(defect: Option<Defect>) -> Self {
-        let oracle = Oracle::new(defect, &TYPES);
+    pub fn new(defect: Option<Defect>, native: &'static [&'static str]) -> Self {
+        let oracle = Oracle::new(defect, native);
         Self {
             states: BTreeMap::from([(Seq::ZERO, oracle.clone())]),
             oracle,
@@ -279,8 +278,13 @@ impl History {
             *answered += u64::from(ask.standing == Standing::Answered);
         }
         for logged in &self.log {
-            if let command @ (Command::Call(_) | Command::Send { .. }) = &logged.command {
-                counts.entry(encoded(command)).or_default().2 += 1;
+            let asked_for = match &logged.command {
+                Command::Genesis { .. } | Command::InForce(_) | Command::Deliver { .. } => false,
+                Command::Call(_) | Command::Send { .. } => true,
+                Command::Deploy(_) | Command::Undeploy(_) => true,
+            };
+            if asked_for {
+                counts.entry(encoded(&logged.command)).or_default().2 += 1;
             }
         }
         let wrong = counts

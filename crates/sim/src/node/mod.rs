@@ -25,6 +25,8 @@
 //! - digests come to the log in the order of their batches, and none is left out;
 //! - the log has all that a start would replay;
 //! - a checkpoint is the oracle's state as of its seq, and never ahead of the durable log;
+//! - what can be called after a start, and whenever the node comes to rest, is what the log has put in force:
+//!   a deployment is in force if it was answered, and otherwise all of it or nothing;
 //! - another build refuses to run what this one ran, and made to, tells all that came out differently;
 //! - damage at rest is told of by name and place, or does no harm.
 //!
@@ -35,6 +37,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::chance::Chance;
 use crate::compare::Difference;
+use crate::modules::Cast;
 use crate::report::{Failure, Report, Scope};
 
 mod asks;
@@ -46,6 +49,7 @@ mod faults;
 mod finish;
 mod history;
 mod look;
+mod modules;
 mod replies;
 mod store;
 mod world;
@@ -101,7 +105,8 @@ impl Lapse {
     ];
 }
 
-/// Lives one life. The medium must be new.
+/// Lives one life, with the entity types that `cast` makes native and all others in modules. The medium
+/// must be new.
 ///
 /// # Errors
 /// The first breach of what must hold.
@@ -109,9 +114,10 @@ pub fn run(
     chance: Chance,
     seed: u64,
     scope: Scope,
+    cast: impl FnOnce(&mut Chance) -> Cast,
     medium: &mut dyn Medium,
 ) -> Result<Report, Box<Failure>> {
-    let mut world = World::new(chance, seed, scope, medium);
+    let mut world = World::new(chance, seed, scope, cast, medium);
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let lived = lived.unwrap_or_else(|panic| Err(Difference::panicked(&*panic)));
     world.abandon();

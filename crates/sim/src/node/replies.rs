@@ -7,7 +7,7 @@ use ordain_types::{Call, Command, EntityId, Outcome, SendId, Seq};
 use super::asks::{Ask, Standing, What, unavailable};
 use super::history::History;
 use crate::compare::{Difference, Same, holds, same};
-use crate::dump::plain;
+use crate::dump::{plain, told};
 use crate::oracle::{Expected, Oracle};
 
 impl History {
@@ -44,6 +44,9 @@ impl History {
                 )?;
             }
             What::Inspect(entity) => self.check_entity(ask.floor, entity, reply)?,
+            What::Modules => self.check_modules(ask.floor, reply)?,
+            What::Package(hash) => self.check_package(ask.floor, hash, reply)?,
+            What::Left(types) => self.check_left(ask.floor, types, reply)?,
             What::Checkpoint { .. } => {
                 same(
                     || "the reply to a checkpoint".to_owned(),
@@ -69,7 +72,7 @@ impl History {
     }
 
     /// The state that a read saw.
-    fn seen(&self, floor: Seq, reply: &Reply) -> Result<Oracle, Difference> {
+    pub(super) fn seen(&self, floor: Seq, reply: &Reply) -> Result<Oracle, Difference> {
         self.is_after(floor, reply)?;
         let state = self.state_at(reply.seq);
         state.ok_or_else(|| Difference::new("the state that was seen", "unknown", "durable"))
@@ -87,7 +90,7 @@ impl History {
             Body::Outcome {
                 outcome,
                 repeated: false,
-            } => Expected::Done(plain(outcome)),
+            } => Expected::Done(told(command, outcome)),
             Body::KeyReused { first } => Expected::KeyReused(first),
             body => {
                 let what = format!("the kind of the reply to {command:?}");

@@ -17,6 +17,7 @@ use super::store::{FaultyStore, Medium};
 use crate::chance::Chance;
 use crate::compare::{Difference, Same, holds};
 use crate::dump::short;
+use crate::modules::{Cast, Hosting};
 use crate::report::{Exercised, Scope};
 
 /// When every world begins.
@@ -35,6 +36,7 @@ pub(super) struct World<'a> {
     pub clock: Arc<VirtualClock>,
     pub disk: MemoryDisk,
     pub medium: &'a mut dyn Medium,
+    pub hosting: Hosting,
     pub history: History,
     pub settings: Settings,
     /// None between a crash and the restart.
@@ -108,7 +110,14 @@ impl Life {
 }
 
 impl<'a> World<'a> {
-    pub fn new(mut chance: Chance, seed: u64, scope: Scope, medium: &'a mut dyn Medium) -> Self {
+    pub fn new(
+        mut chance: Chance,
+        seed: u64,
+        scope: Scope,
+        cast: impl FnOnce(&mut Chance) -> Cast,
+        medium: &'a mut dyn Medium,
+    ) -> Self {
+        let cast = cast(&mut chance);
         let large = chance.one_in(8);
         let settings = Settings {
             history_bytes: chance.pick(&[1 << 30, 0]),
@@ -121,7 +130,7 @@ impl<'a> World<'a> {
             builds: seed % 5 == 4,
             build: "sim".to_owned(),
         };
-        let mut history = History::new(scope.defect);
+        let mut history = History::new(scope.defect, cast.native);
         history.clock_shows(BEGIN);
         Self {
             scope,
@@ -132,6 +141,7 @@ impl<'a> World<'a> {
             clock: Arc::new(VirtualClock::new(BEGIN)),
             disk: MemoryDisk::new(),
             medium,
+            hosting: Hosting::new(cast),
             history,
             settings,
             life: None,
@@ -144,6 +154,7 @@ impl<'a> World<'a> {
 
     pub fn live(&mut self) -> Same {
         self.restart()?;
+        self.first_deployments()?;
         for step in 0..20 + self.chance.below(180) {
             self.step = step;
             match self
@@ -200,6 +211,7 @@ impl<'a> World<'a> {
     }
 
     pub fn options(&mut self) -> Options {
+        let has_modules = self.hosting.cast.has_modules();
         let chance = &mut self.chance;
         Options {
             segment_bytes: 64 << 10,
@@ -212,6 +224,7 @@ impl<'a> World<'a> {
             retention: self.settings.retention,
             build: Some(self.settings.build.clone()),
             read_back: chance.one_in(2),
+            twice: has_modules && chance.one_in(8),
             clock: self.clock.clone(),
             ..Options::default()
         }
@@ -280,6 +293,7 @@ impl<'a> World<'a> {
             }
             let full = self.life.as_ref().is_some_and(Life::disk_is_full);
             if !did {
+                self.check_in_force("at rest")?;
                 return self.history.all_are_answered();
             }
             if full && round > ROUNDS_FULL {

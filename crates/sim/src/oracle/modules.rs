@@ -134,7 +134,7 @@ impl Oracle {
     }
 
     /// Whether any entity of a type has a root value or a field.
-    fn holds_state(&self, ty: &str) -> bool {
+    pub(crate) fn holds_state(&self, ty: &str) -> bool {
         let holds = |entity: &Entity| entity.root.is_some() || !entity.fields.is_empty();
         let mut entities = self.entities.iter();
         entities.any(|(id, entity)| id.ty.as_str() == ty && holds(entity))

@@ -4,6 +4,7 @@
 use ordain_types::{BuildId, Call, Command, InForce, LogId, SendId, Seq, limits};
 
 use super::World;
+use crate::deployments::Deployments;
 use crate::generate;
 
 impl World {
@@ -16,12 +17,12 @@ impl World {
                 log_id: LogId(log_id),
             });
             commands.push(self.in_force());
-            if self.cast.has_modules() {
-                commands.extend(self.first_deployments());
+            if self.hosting.cast.has_modules() {
+                commands.extend(self.deployments().first());
             }
         }
-        if self.cast.has_modules() {
-            commands.extend(self.missing_deployment());
+        if self.hosting.cast.has_modules() {
+            commands.extend(self.deployments().missing());
         }
         if !self.chance.one_in(4) {
             let most = self.chance.below(5) as usize;
@@ -36,15 +37,19 @@ impl World {
     }
 
     fn new_command(&mut self) -> Command {
-        let deployments = if self.cast.has_modules() { 5 } else { 0 };
+        let deployments = if self.hosting.cast.has_modules() {
+            5
+        } else {
+            0
+        };
         match self.chance.weighted(&[30, 6, 12, 4, 1, deployments]) {
             0 => {
-                let call = generate::call(&mut self.chance, self.cast.dialect());
+                let call = generate::call(&mut self.chance, self.hosting.cast.dialect());
                 self.asked.push((call.clone(), None));
                 Command::Call(Box::new(call))
             }
             1 => {
-                let call = generate::call(&mut self.chance, self.cast.dialect());
+                let call = generate::call(&mut self.chance, self.hosting.cast.dialect());
                 let long = limits::SEND_DELAY_MS_MAX + self.chance.below(2);
                 let delay_ms = self.chance.pick(&[0, 0, 0, 7, 100, 3_000, long]);
                 self.asked.push((call.clone(), Some(delay_ms)));
@@ -57,7 +62,7 @@ impl World {
             3 => Command::Deliver {
                 send: self.some_send(),
             },
-            5 => self.new_deployment(),
+            5 => self.deployments().next(),
             _ => self.in_force(),
         }
     }
@@ -75,7 +80,7 @@ impl World {
         let (mut call, mut delay_ms): (Call, Option<u64>) = self.chance.pick(&keyed).clone();
         match self.chance.below(12) {
             0 => call.entity = generate::entity(&mut self.chance),
-            1 => call.args = generate::call(&mut self.chance, self.cast.dialect()).args,
+            1 => call.args = generate::call(&mut self.chance, self.hosting.cast.dialect()).args,
             2 => delay_ms = delay_ms.map_or(Some(1), |ms| ms.checked_sub(1)),
             3 => call.caller.push('x'),
             _ => {}
@@ -86,6 +91,14 @@ impl World {
                 call: Box::new(call),
                 delay_ms,
             },
+        }
+    }
+
+    fn deployments(&mut self) -> Deployments<'_> {
+        Deployments {
+            chance: &mut self.chance,
+            cast: self.hosting.cast,
+            oracle: &self.oracle,
         }
     }
 

@@ -6,7 +6,7 @@ use ordain_types::Outcome;
 use super::{Checkpoint, Entry, World, check, decode};
 use super::{Command, Engine, Executed, Expected, Seq, dump};
 use crate::compare::{Difference, Same, same, same_state};
-use crate::host::{self, Change};
+use crate::host::Change;
 
 impl World {
     /// More of the log is durable.
@@ -162,11 +162,11 @@ impl World {
     /// The log once more with methods that are not what they were: its digests must tell, in the
     /// first batch at the latest whose outcomes are other ones.
     pub(super) fn replay_changed(&mut self) -> Same {
-        if self.cast.has_modules() {
+        if self.hosting.cast.has_modules() {
             return Ok(()); // whose methods are what their packages say
         }
         let change = (self.chance).pick(&[Change::Values, Change::Details, Change::Delays]);
-        let catalog = host::changed_catalog(change);
+        let catalog = self.hosting.changed_catalog(change);
         let mut engine = self.open_anew(catalog);
         for entry in &self.log {
             engine.begin_batch(entry.first_seq, entry.timestamp);

@@ -1,33 +1,23 @@
 //! What belongs to one process of the engine's: options, which may not show; what runs modules, and what that
 //! keeps warm; and what is decoded before a batch begins.
 
-use std::sync::Arc;
-
-use ordain_engine::{Args, Catalog, Empty, Engine, Modules, Options};
-use ordain_types::{Command, FaultKind, Outcome, Timestamp};
+use ordain_engine::{Args, Catalog, Empty, Engine, Options};
+use ordain_types::{Command, Timestamp};
 
 use super::{World, decode};
 use crate::chance::Chance;
 use crate::cold::Durable;
-use crate::modules::{self, Cast};
+use crate::deployments;
+use crate::modules::Cast;
 use crate::oracle::Expected;
 
 impl World {
-    /// Ends the process: what it kept warm is gone, or at times still there, which must not show.
     pub(super) fn end_process(&mut self) {
-        if !self.cast.has_modules() {
-            return;
-        }
-        if self.chance.one_in(2) {
-            modules::forget();
-        }
-        if self.chance.one_in(8) {
-            self.modules = Some(modules::new_host()); // it has to compile what is deployed
-        }
+        self.hosting.end_process(&mut self.chance);
     }
 
     pub(super) fn catalog(&self) -> Catalog {
-        self.cast.catalog(self.modules.as_ref())
+        self.hosting.catalog()
     }
 
     /// A new engine over what was checkpointed.
@@ -43,7 +33,7 @@ impl World {
     }
 
     fn options(&mut self) -> Options {
-        let options = options(&mut self.chance, self.cast);
+        let options = options(&mut self.chance, self.hosting.cast);
         if options.twice {
             self.exercised.add("engines that run twice", 1);
         }
@@ -52,7 +42,7 @@ impl World {
 
     /// What is decoded before the batch, when other versions of modules may be in force than when it runs.
     pub(super) fn decode_early(&mut self, commands: &[Command]) -> Option<Vec<Option<Args>>> {
-        let early = self.cast.has_modules() && self.chance.one_in(2);
+        let early = self.hosting.cast.has_modules() && self.chance.one_in(2);
         early.then(|| commands.iter().map(|it| decode(&self.engine, it)).collect())
     }
 
@@ -60,40 +50,16 @@ impl World {
     pub(super) fn expect(&mut self, command: &Command, now: Timestamp) -> Expected {
         let taken = self.oracle.taken;
         let expected = self.oracle.execute(command, now);
-        if !self.cast.has_modules() {
+        if !self.hosting.cast.has_modules() {
             return expected;
         }
         self.exercised
             .add("careful runs", self.oracle.taken - taken);
-        if let Command::Deploy(_) | Command::Undeploy(_) = command {
-            self.count_deployment(command, &expected);
-        }
-        if let Expected::Done(Outcome::Fault(fault)) = &expected {
-            let what = match fault.kind {
-                FaultKind::UnknownEntity => "faults: unknown entity",
-                FaultKind::Arguments => "faults: arguments",
-                FaultKind::Exception => "faults: exception",
-                FaultKind::Trap => "faults: trap",
-                FaultKind::Memory => "faults: memory",
-                FaultKind::Stack => "faults: stack",
-                FaultKind::StoredValue => "faults: stored value",
-                FaultKind::CallDepth => "faults: call depth",
-                FaultKind::WriteInQuery => "faults: write in query",
-                FaultKind::Panic => "faults: panic",
-                _ => "faults: others",
-            };
+        if let Some(what) = deployments::came_of(command, &expected) {
             self.exercised.add(what, 1);
         }
         expected
     }
-}
-
-/// What runs modules, if there are any, with nothing warm.
-pub(super) fn first_host(cast: Cast) -> Option<Arc<dyn Modules>> {
-    cast.has_modules().then(|| {
-        modules::forget();
-        modules::new_host()
-    })
 }
 
 pub(super) fn open(catalog: Catalog, cold: &Durable, options: Options) -> Engine {

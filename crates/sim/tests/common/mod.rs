@@ -1,4 +1,6 @@
-//! Many seeds on several threads.
+//! Many seeds on several threads, and what they keep.
+
+#![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,12 +8,18 @@ use std::thread;
 
 use ordain_sim::{Exercised, Failure, Report};
 
+/// Machine code of modules is kept from one test to the next, and for the next run of all.
+pub fn keep_compiled() {
+    ordain_sim::modules::keep_compiled_in(env!("CARGO_TARGET_TMPDIR"));
+}
+
 /// Runs seeds on so many threads; all of them must come through.
 pub fn all_come_through(
     threads: usize,
     seeds: impl IntoIterator<Item = u64>,
     run: impl Fn(u64) -> Result<Report, Box<Failure>> + Sync,
 ) -> Exercised {
+    keep_compiled();
     let seeds: Vec<u64> = seeds.into_iter().collect();
     let (next, all) = (AtomicUsize::new(0), Mutex::<Exercised>::default());
     let work = || {

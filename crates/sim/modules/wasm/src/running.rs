@@ -8,6 +8,7 @@ use ordain::__private::world::ordain::runtime::{calls, context, fields, state, t
 
 use crate::program::{Edge, Invoke, Op, Or, Program, Source, With, field_value, message};
 use crate::root::Root;
+use crate::shape::shape;
 
 /// A method that runs.
 #[derive(Default)]
@@ -38,7 +39,8 @@ impl Running {
         match op {
             Op::Read => {
                 let Root { number, notes, pad } = *self.root();
-                self.sees(&format!("[{number},{notes},{pad}]"));
+                let release = shape().number;
+                self.sees(&format!("[{number},{notes},{pad},{release}]"));
             }
             Op::Add(more) => {
                 let root = self.root();
@@ -114,6 +116,9 @@ impl Running {
             Op::Sink => {
                 black_box(sink(0));
             }
+            Op::Spin => loop {
+                black_box(());
+            },
             Op::Hold { .. } | Op::Spoil => unreachable!("native alone"),
         }
         Ok(())

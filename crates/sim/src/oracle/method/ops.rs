@@ -5,7 +5,7 @@ use ordain_types::module::Language;
 use ordain_types::{FaultKind, Method, Rejection, SendId, limits};
 use serde_json::{Value, json};
 
-use super::super::{Defect, Waiting, first_bytes};
+use super::super::{Defect, Host, Waiting, first_bytes};
 use super::{Running, Stop};
 use crate::dump;
 use crate::program::{Edge, Invoke, Op, Or, Program, Source, dived, field_value, message};
@@ -19,7 +19,11 @@ impl Running<'_> {
         match op {
             Op::Read => {
                 let root = self.read(holding)?;
-                seen.push(json!([root.number, root.notes, root.pad]));
+                let (number, notes, pad) = (root.number, root.notes, root.pad);
+                seen.push(match self.level().host {
+                    Host::Native => json!([number, notes, pad]),
+                    Host::Module(of) => json!([number, notes, pad, of.shape.number]),
+                });
             }
             Op::Add(more) => {
                 let root = self.write(holding)?;
@@ -118,7 +122,8 @@ impl Running<'_> {
             Op::Say(length) => seen.push(json!("s".repeat(*length as usize))),
             Op::Hoard(mebibytes) => self.hoard(*mebibytes)?,
             Op::Sink if self.language().is_some() => return self.fault(FaultKind::Stack),
-            Op::Sink => {}
+            Op::Spin if self.language().is_some() => return self.fault(FaultKind::Instructions),
+            Op::Sink | Op::Spin => {}
         }
         Ok(())
     }

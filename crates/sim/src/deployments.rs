@@ -1,23 +1,28 @@
 //! Which deployments come: the first ones, releases that follow, what is gone back to, what is taken out of
 //! force and comes again, and such as are refused.
 
-use std::sync::Arc;
-
-use ordain_engine::{Args, Loaded, Modules};
 use ordain_types::module::How;
-use ordain_types::{Command, Deploy, ModuleName, Outcome, Undeploy};
+use ordain_types::{Command, Deploy, FaultKind, ModuleName, Outcome, Undeploy};
 
-use super::World;
+use crate::chance::Chance;
 use crate::host::TYPES;
-use crate::modules::{self, Release, Shape};
-use crate::oracle::Expected;
+use crate::modules::{self, Cast, Release, Shape};
+use crate::oracle::{Expected, Oracle};
 
 const NAMES: [&str; 2] = ["one", "two"];
 
-impl World {
+/// Who makes them.
+pub(crate) struct Deployments<'a> {
+    pub chance: &'a mut Chance,
+    pub cast: Cast,
+    /// What is in force, and was.
+    pub oracle: &'a Oracle,
+}
+
+impl Deployments<'_> {
     /// What is deployed before anything is called: one module with all types, or one a type.
-    pub(super) fn first_deployments(&mut self) -> Vec<Command> {
-        let types = self.module_types();
+    pub fn first(&mut self) -> Vec<Command> {
+        let types = self.cast.module_types();
         let together = types.len() == 1 || self.chance.one_in(2);
         let sets = match together {
             true => vec![types],
@@ -32,13 +37,8 @@ impl World {
         sets.map(first).collect()
     }
 
-    fn module_types(&self) -> Vec<&'static str> {
-        let all = TYPES.into_iter();
-        all.filter(|ty| !self.cast.native.contains(ty)).collect()
-    }
-
     /// A deployment or the like, which may be refused.
-    pub(super) fn new_deployment(&mut self) -> Command {
+    pub fn next(&mut self) -> Command {
         let name = self.chance.pick(&NAMES);
         match self.chance.weighted(&[8, 4, 3, 2]) {
             0 => self.following(name),
@@ -57,8 +57,8 @@ impl World {
     }
 
     /// A module for an entity type that is out of force, if one is.
-    pub(super) fn missing_deployment(&mut self) -> Option<Command> {
-        let types = self.module_types().into_iter();
+    pub fn missing(&mut self) -> Option<Command> {
+        let types = self.cast.module_types().into_iter();
         let missing: Vec<_> = types.filter(|ty| self.oracle.owner(ty).is_none()).collect();
         if missing.is_empty() || !self.chance.one_in(2) {
             return None;
@@ -116,22 +116,37 @@ impl World {
             caller: "bob".to_owned(),
         }))
     }
+}
 
-    /// Counts what came of the command that was expected to come to `expected`.
-    pub(super) fn count_deployment(&mut self, command: &Command, expected: &Expected) {
-        let what = match (command, expected) {
-            (_, Expected::Done(Outcome::Rejected(no))) => match no.code.as_str() {
-                "module_clash" => "refused: module_clash",
-                "state_version" => "refused: state_version",
-                "holds_state" => "refused: holds_state",
-                "unknown_module" => "refused: unknown_module",
-                _ => "refused: unknown_version",
-            },
-            (Command::Undeploy(_), _) => "undeployments",
-            (Command::Deploy(deploy), _) if deploy.how == How::Rollback => "modules gone back",
-            _ => "deployments",
-        };
-        self.exercised.add(what, 1);
+/// What came of a command in a life with modules, for the count: of a deployment all, of others faults.
+pub(crate) fn came_of(command: &Command, expected: &Expected) -> Option<&'static str> {
+    let change = matches!(command, Command::Deploy(_) | Command::Undeploy(_));
+    match (command, expected) {
+        (_, Expected::Done(Outcome::Fault(fault))) => Some(match fault.kind {
+            FaultKind::UnknownEntity => "faults: unknown entity",
+            FaultKind::Arguments => "faults: arguments",
+            FaultKind::Exception => "faults: exception",
+            FaultKind::Trap => "faults: trap",
+            FaultKind::Memory => "faults: memory",
+            FaultKind::Stack => "faults: stack",
+            FaultKind::Instructions => "faults: instructions",
+            FaultKind::StoredValue => "faults: stored value",
+            FaultKind::CallDepth => "faults: call depth",
+            FaultKind::WriteInQuery => "faults: write in query",
+            FaultKind::Panic => "faults: panic",
+            _ => "faults: others",
+        }),
+        (_, Expected::Done(Outcome::Rejected(no))) if change => Some(match no.code.as_str() {
+            "module_clash" => "refused: module_clash",
+            "state_version" => "refused: state_version",
+            "holds_state" => "refused: holds_state",
+            "unknown_module" => "refused: unknown_module",
+            _ => "refused: unknown_version",
+        }),
+        (Command::Undeploy(_), _) => Some("undeployments"),
+        (Command::Deploy(deploy), _) if deploy.how == How::Rollback => Some("modules gone back"),
+        (Command::Deploy(_), _) => Some("deployments"),
+        _ => None,
     }
 }
 
@@ -148,11 +163,4 @@ fn deploy(name: &str, release: &Release, keep_state: bool) -> Command {
         keep_state,
         caller: "ann".to_owned(),
     }))
-}
-
-/// What a node loads of a deployment ahead of its command.
-pub(super) fn load(host: &Arc<dyn Modules>, deploy: &Deploy) -> Option<Args> {
-    let release = modules::find(&deploy.hash);
-    let loaded = Loaded::new(&**host, release.hash, &release.package);
-    Some(Box::new(loaded.expect("what was compiled can be loaded")))
 }
