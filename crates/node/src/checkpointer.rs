@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use ordain_engine::{Changes, Engine};
 use ordain_store::{Checkpoint, Store};
-use ordain_types::{Bug, Seq, planted};
+use ordain_types::granule::Part;
+use ordain_types::{Bug, Granule, Seq, planted};
 
 use crate::clock::Clock;
 use crate::committer::{Commit, Standing};
@@ -137,8 +138,12 @@ impl Checkpointer {
             return Ok(()); // an earlier try of the same one was durable after all
         }
         let Changes { seq, granules, .. } = changes;
+        let lost = |granule: &Granule| {
+            planted(Bug::VersionsLost) && matches!(granule.part(), Some(Part::Deployment(..)))
+        };
         let keyed = granules
             .into_iter()
+            .filter(|(granule, _)| !lost(granule))
             .map(|(granule, value)| (granule.into_bytes(), value));
         let checkpoint = Checkpoint {
             seq,

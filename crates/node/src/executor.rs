@@ -409,7 +409,12 @@ impl Executor {
             Work::Update { command, args, .. } => {
                 let executed = self.execute(&command, args)?;
                 let (seq, body) = body(executed.seq, executed.answer);
-                Reply { seq, body }
+                let reply = Reply { seq, body };
+                if planted(Bug::DeployedEarly) && matches!(command, Command::Deploy(_)) {
+                    reply::deliver(vec![(item.reply, reply)]);
+                    return Ok(None);
+                }
+                reply
             }
             Work::Read(op) => Reply {
                 body: self.read(op, now)?,
@@ -487,7 +492,9 @@ impl Executor {
         let lost = self.commit.take_back();
         if !planted(Bug::NotTakenBack) {
             self.engine.roll_back_to(standing.durable)?;
-            self.catalog.store(self.engine.shared_catalog());
+            if !planted(Bug::DoorAhead) {
+                self.catalog.store(self.engine.shared_catalog());
+            }
         }
         let failure = standing.failure.clone().expect("only after a failure");
         self.checkpoints.taken_back(&self.engine, &failure);

@@ -321,7 +321,11 @@ impl Whole {
     ) -> Self {
         let durable = engine.seq();
         let is_restored = log.first_seq() > log.last_seq() && durable > Seq::ZERO;
-        let catalog = Arc::new(ArcSwap::new(engine.shared_catalog()));
+        let catalog = match planted(Bug::DoorForgets) {
+            true => Arc::new(engine.catalog().of_program()),
+            false => engine.shared_catalog(),
+        };
+        let catalog = Arc::new(ArcSwap::new(catalog));
         let counters = Arc::new(Counters::default());
         Counters::set(&counters.seq, durable.0);
         Counters::set(&counters.durable_seq, durable.0);

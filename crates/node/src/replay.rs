@@ -190,6 +190,10 @@ impl<'a> Replay<'a> {
         let mut answers = Vec::with_capacity(batch.commands.len());
         for (command, args) in batch.commands.iter().zip(args) {
             self.check_build(command)?;
+            let command = match planted(Bug::NewestReplays) {
+                true => newest(&batch.commands, command),
+                false => command,
+            };
             let executed = self.engine.execute(command, args)?;
             self.budget.keep(self.engine);
             answers.push(executed.answer);
@@ -264,6 +268,15 @@ impl<'a> Replay<'a> {
         self.differences.extend(differences);
         Ok(())
     }
+}
+
+/// Of the deployments of a module the last.
+fn newest<'a>(commands: &'a [Command], of: &'a Command) -> &'a Command {
+    let Command::Deploy(deploy) = of else {
+        return of;
+    };
+    let same = |other: &&Command| matches!(other, Command::Deploy(it) if it.name == deploy.name);
+    commands.iter().rfind(same).unwrap_or(of)
 }
 
 fn called(command: &Command) -> String {

@@ -1,8 +1,11 @@
 //! Every deliberate bug that a simulated life can meet is caught by one; `docs/mutations.md` has the table.
 
+mod common;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use common::keep_compiled;
 use ordain_sim::{Scope, World};
 use ordain_types::planted::{Bug, Caught, Part, catch};
 
@@ -49,6 +52,7 @@ fn hunt_each<'a>(
     world: World,
     bugs: &mut (dyn Iterator<Item = &'a Bug> + Send),
 ) -> Vec<(&'a Bug, String)> {
+    keep_compiled();
     let bugs = Mutex::new(bugs);
     let escaped = Mutex::new(Vec::new());
     let work = || {
@@ -84,7 +88,15 @@ fn every_bug_of_modules_is_caught() {
 /// But for those that no life meets, which the tests of the node catch.
 #[test]
 fn every_bug_of_the_node_is_caught() {
-    hunt_all(World::Node, Part::Node, &ELSEWHERE);
+    let elsewhere = [&ELSEWHERE[..], &OF_DEPLOYING].concat();
+    hunt_all(World::Node, Part::Node, &elsewhere);
+}
+
+/// The node's bugs that only lives with modules meet.
+#[test]
+fn every_bug_of_deploying_is_caught() {
+    let escaped = hunt_each(World::NodeMixed, &mut OF_DEPLOYING.iter());
+    assert!(escaped.is_empty(), "{escaped:#?}");
 }
 
 /// Caught in lives with modules.
@@ -93,6 +105,15 @@ const OF_MODULES: [Bug; 4] = [
     Bug::StaleArguments,
     Bug::StateLeftBehind,
     Bug::FirstRunStays,
+];
+
+/// Caught in lives of nodes with modules.
+const OF_DEPLOYING: [Bug; 5] = [
+    Bug::DeployedEarly,
+    Bug::DoorAhead,
+    Bug::DoorForgets,
+    Bug::NewestReplays,
+    Bug::VersionsLost,
 ];
 
 const ELSEWHERE: [Bug; 3] = [

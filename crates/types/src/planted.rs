@@ -213,6 +213,16 @@ bugs! {
         ApartAccepted,
         /// A backup is made of the last checkpoint, not of one taken for it.
         BackupStale,
+        /// A deployment is answered before it is durable.
+        DeployedEarly,
+        /// What is taken back leaves its modules at the door.
+        DoorAhead,
+        /// After a start the door knows no modules until the next deployment.
+        DoorForgets,
+        /// A replay takes the newest version that a batch has of a module for all of them.
+        NewestReplays,
+        /// A checkpoint leaves out the history of modules.
+        VersionsLost,
     }
 }
 
