@@ -138,10 +138,15 @@ impl<'a> Running<'a> {
             holds: false,
             copy: None,
         });
-        let result = self.method(&program);
+        let mut result = self.method(&program);
         self.levels.pop();
-        if let Err(Stop::Rejected(_)) = &result {
+        if let Err(Stop::Rejected(rejection)) = &mut result {
             self.undo(before, sends);
+            // A module's rejection, also one that it passes on, is made anew and kept within its limits; the
+            // native interpreter's is cut in the end.
+            if matches!(host, Host::Module(_)) {
+                rejection.message = first_bytes(&rejection.message, limits::MESSAGE_BYTES_MAX);
+            }
         }
         result
     }

@@ -5,7 +5,7 @@ use ordain_types::module::Language;
 use ordain_types::{FaultKind, Method, Rejection, SendId, limits};
 use serde_json::{Value, json};
 
-use super::super::{Defect, Host, Waiting, first_bytes};
+use super::super::{Defect, Host, Waiting};
 use super::{Running, Stop};
 use crate::dump;
 use crate::program::{Edge, Invoke, Op, Or, Program, Source, dived, field_value, message};
@@ -100,15 +100,9 @@ impl Running<'_> {
                 message: length,
                 details,
             } => {
-                // What makes a module's rejections keeps them within their limits; the native
-                // interpreter makes its own, which is cut in the end.
-                let longest = match self.language() {
-                    None => usize::MAX,
-                    Some(_) => limits::MESSAGE_BYTES_MAX,
-                };
                 return Err(Stop::Rejected(Rejection {
                     code: code.clone(),
-                    message: first_bytes(&message(*length), longest),
+                    message: message(*length),
                     details: details.map(|length| field_value(length).into()),
                 }));
             }
