@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use ordain_types::Param;
-use ordain_types::{EntityType, Json, Method, MethodKind, ModuleName, Rejection};
+use ordain_types::{Bug, EntityType, Json, Method, MethodKind, ModuleName, Rejection, planted};
 
 use crate::Tx;
 use crate::modules::{Loaded, Module, Modules, type_index};
@@ -230,6 +230,11 @@ impl Catalog {
     pub(crate) fn with_module(&self, name: ModuleName, version: u32, loaded: Loaded) -> Self {
         let mut catalog = self.without_module(&name);
         for mut def in loaded.types {
+            if planted(Bug::CodeStays)
+                && let Some(before) = self.index(def.name.as_str())
+            {
+                def = self.get(before).clone();
+            }
             def.module = Some(name.clone());
             catalog.put(def);
         }

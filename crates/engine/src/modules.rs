@@ -255,6 +255,10 @@ impl Tx {
             hash,
         } in self.in_force_modules()
         {
+            let hash = match planted(Bug::NewestOnStart) {
+                true => self.deployed_last(&name).unwrap_or(hash),
+                false => hash,
+            };
             let loaded = self.load_package(&name, hash, None)?;
             let Some(loaded) = loaded else {
                 let why = format!("the package {hash} of the module `{name}` is not there");
@@ -472,6 +476,13 @@ impl Tx {
             self.decode_value(&granule, &value)
         })
         .collect()
+    }
+
+    /// The package of a module that was deployed last, and not gone back to.
+    fn deployed_last(&mut self, name: &ModuleName) -> Option<ModuleHash> {
+        let history = self.history(name);
+        let last = history.iter().rfind(|line| line.how == How::Deploy);
+        last.map(|line| line.hash)
     }
 
     /// Adds a line to a module's history and forgets the oldest beyond the limit. Gives its version.

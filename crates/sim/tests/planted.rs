@@ -75,7 +75,8 @@ fn hunt_each<'a>(
 
 #[test]
 fn every_bug_of_the_engine_is_caught() {
-    hunt_all(World::Engine, Part::Engine, &OF_MODULES);
+    let elsewhere = [&OF_MODULES[..], &OF_DEPLOYING].concat();
+    hunt_all(World::Engine, Part::Engine, &elsewhere);
 }
 
 /// The engine's bugs that only lives with modules meet.
@@ -92,7 +93,7 @@ fn every_bug_of_the_node_is_caught() {
     hunt_all(World::Node, Part::Node, &elsewhere);
 }
 
-/// The node's bugs that only lives with modules meet.
+/// The bugs that only lives of nodes with modules meet, or soon enough.
 #[test]
 fn every_bug_of_deploying_is_caught() {
     let escaped = hunt_each(World::NodeMixed, &mut OF_DEPLOYING.iter());
@@ -100,15 +101,17 @@ fn every_bug_of_deploying_is_caught() {
 }
 
 /// Caught in lives with modules.
-const OF_MODULES: [Bug; 4] = [
+const OF_MODULES: [Bug; 5] = [
     Bug::DeploymentStays,
     Bug::StaleArguments,
     Bug::StateLeftBehind,
     Bug::FirstRunStays,
+    Bug::CodeStays,
 ];
 
 /// Caught in lives of nodes with modules.
-const OF_DEPLOYING: [Bug; 5] = [
+const OF_DEPLOYING: [Bug; 6] = [
+    Bug::NewestOnStart,
     Bug::DeployedEarly,
     Bug::DoorAhead,
     Bug::DoorForgets,

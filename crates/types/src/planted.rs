@@ -119,6 +119,10 @@ bugs! {
         StateLeftBehind,
         /// A transaction that is run again carefully keeps what its first run wrote.
         FirstRunStays,
+        /// A new version of a module is in force, and what can be called is the one before.
+        CodeStays,
+        /// A start puts the version of a module in force that was deployed last, whatever was gone back to since.
+        NewestOnStart,
     }
     Log {
         /// An append is acknowledged without a sync.
