@@ -6,7 +6,8 @@ use ordain_types::{Command, Deploy, FaultKind, ModuleName, Outcome, Undeploy};
 
 use crate::chance::Chance;
 use crate::host::TYPES;
-use crate::modules::{self, Cast, Release, Shape};
+use crate::hosting::Cast;
+use crate::modules::{self, Release, Shape};
 use crate::oracle::{Expected, Oracle};
 
 const NAMES: [&str; 2] = ["one", "two"];

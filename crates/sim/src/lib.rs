@@ -32,6 +32,7 @@ mod deployments;
 pub mod dump;
 pub mod generate;
 pub mod host;
+pub mod hosting;
 pub mod modules;
 pub mod node;
 pub mod oracle;

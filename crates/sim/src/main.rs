@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 fn keep_compiled() {
     let program = std::env::current_exe().ok();
     if let Some(dir) = program.as_deref().and_then(Path::parent) {
-        ordain_sim::modules::keep_compiled_in(dir.join("ordain-sim-modules"));
+        ordain_sim::hosting::keep_compiled_in(dir.join("ordain-sim-modules"));
     }
 }
 

@@ -8,7 +8,7 @@ use ordain_types::module::Language;
 
 use crate::chance::Chance;
 use crate::compare::Difference;
-use crate::modules::Cast;
+use crate::hosting::Cast;
 use crate::node::Lapse;
 use crate::oracle::Defect;
 

@@ -12,7 +12,8 @@ use crate::cold::Durable;
 use crate::compare::{Difference, Same, same};
 use crate::dump::{self, Dump, plain, short};
 use crate::generate;
-use crate::modules::{self, Cast, Hosting};
+use crate::hosting::{Cast, Hosting};
+use crate::modules;
 use crate::oracle::{Expected, Oracle};
 use crate::report::{Exercised, Failure, Report, Scope};
 

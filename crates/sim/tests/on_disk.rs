@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::all_come_through;
 use ordain_sim::Scope;
 use ordain_sim::chance::Chance;
-use ordain_sim::modules::Cast;
+use ordain_sim::hosting::Cast;
 use ordain_sim::node::{self, Medium};
 use ordain_store::{DiskStore, Error, Options, Store};
 use tempfile::TempDir;

@@ -37,7 +37,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::chance::Chance;
 use crate::compare::Difference;
-use crate::modules::Cast;
+use crate::hosting::Cast;
 use crate::report::{Failure, Report, Scope};
 
 mod asks;

@@ -17,7 +17,7 @@ use super::store::{FaultyStore, Medium};
 use crate::chance::Chance;
 use crate::compare::{Difference, Same, holds};
 use crate::dump::short;
-use crate::modules::{Cast, Hosting};
+use crate::hosting::{Cast, Hosting};
 use crate::report::{Exercised, Scope};
 
 /// When every world begins.

@@ -8,7 +8,7 @@ use super::{World, decode};
 use crate::chance::Chance;
 use crate::cold::Durable;
 use crate::deployments;
-use crate::modules::Cast;
+use crate::hosting::Cast;
 use crate::oracle::Expected;
 
 impl World {

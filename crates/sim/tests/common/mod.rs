@@ -10,7 +10,7 @@ use ordain_sim::{Exercised, Failure, Report};
 
 /// Machine code of modules is kept from one test to the next, and for the next run of all.
 pub fn keep_compiled() {
-    ordain_sim::modules::keep_compiled_in(env!("CARGO_TARGET_TMPDIR"));
+    ordain_sim::hosting::keep_compiled_in(env!("CARGO_TARGET_TMPDIR"));
 }
 
 /// Runs seeds on so many threads; all of them must come through.
