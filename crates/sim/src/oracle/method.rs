@@ -311,15 +311,20 @@ impl<'a> Running<'a> {
             return Ok(());
         };
         let value = copy.value.clone();
+        self.copied_out(value.json().len())?;
         self.may_write()?;
-        // What a component writes is copied out of it, and held to its limit there.
-        if self.language() == Some(Language::Wasm) && value.json().len() > limits::VALUE_BYTES_MAX {
-            return self.fault(FaultKind::ValueBytes);
-        }
         self.entity().root = Some(value.clone());
         let base = value.clone();
         self.levels.last_mut().expect("a method runs").copy = Some(WorkingCopy { value, base });
         Ok(())
+    }
+
+    /// What a component writes is copied out of it, and held to its limit before anything else.
+    fn copied_out(&self, bytes: usize) -> Result<(), Stop> {
+        match self.language() == Some(Language::Wasm) && bytes > limits::VALUE_BYTES_MAX {
+            true => self.fault(FaultKind::ValueBytes),
+            false => Ok(()),
+        }
     }
 
     /// Calls another method, which sees all that this one has changed, and whose changes this one sees.

@@ -149,6 +149,7 @@ impl Running<'_> {
     }
 
     fn put(&mut self, field: &str, value: Option<Bytes>) -> Result<(), Stop> {
+        self.copied_out(value.as_ref().map_or(0, Bytes::len))?;
         if self.reads_only() {
             return self.fault(FaultKind::WriteInQuery);
         }
