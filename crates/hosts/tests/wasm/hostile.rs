@@ -1,7 +1,7 @@
 //! Modules that mean harm: each ends in a clear fault, and the next transaction goes on as if nothing
 //! had been.
 
-use ordain_types::FaultKind;
+use ordain_types::{FaultKind, Outcome};
 
 use super::component::Wat;
 use super::world::World;
@@ -140,7 +140,7 @@ fn huge_texts_across_the_boundary() {
     let mut world = invoking(&[], "", &answer);
     let outcome = world.run("thing/x", "run", "{}");
     assert!(
-        matches!(outcome, ordain_types::Outcome::Fault(_)),
+        matches!(outcome, Outcome::Fault(_)),
         "{outcome:?}"
     );
 }
@@ -218,4 +218,29 @@ fn imports_in_a_loop_cost_fuel() {
         unreachable";
     let mut world = invoking(&[GET, SET], "", invoke);
     world.fault("thing/x", "run", "{}", FaultKind::Instructions);
+}
+
+#[test]
+fn an_entity_type_of_another_module() {
+    let mut world = World::hosting();
+    let module = |entity, invoke: &str| {
+        let wat = Wat {
+            entity,
+            invoke: invoke.to_owned(),
+            ..Wat::default()
+        };
+        wat.build()
+    };
+    let own = "(call $ok (i32.const 16) (i32.const 4))";
+    let first = world.deploy("first", module("thing", own));
+    assert!(matches!(first, Outcome::Value(_)), "{first:?}");
+    match world.deploy("second", module("thing", "unreachable")) {
+        Outcome::Rejected(no) => {
+            assert_eq!(no.code, "module_clash");
+            assert!(no.message.contains("`thing`"), "{no}");
+            assert!(no.message.contains("`first`"), "{no}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(world.value("thing/x", "run", "{}"), "null");
 }

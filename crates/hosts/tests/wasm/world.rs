@@ -1,10 +1,13 @@
 //! A small world to run modules in: an engine with their entity types, commands one batch each.
 
+use std::sync::Arc;
+
 use ordain_engine::{Answer, Catalog, Cold, Engine, Modules, Options, TypeDef, first_checkpoint};
 use ordain_hosts::wasm::WasmHost;
-use ordain_types::module::{File, Package, Source, SourceError, hash};
+use ordain_types::module::{File, How, Package, Source, SourceError, hash};
 use ordain_types::{
-    Call, Command, EntityId, Fault, FaultKind, Granule, Json, LogId, Method, Outcome, Timestamp,
+    Call, Command, Deploy, EntityId, Fault, FaultKind, Granule, Json, LogId, Method, ModuleName,
+    Outcome, Timestamp,
 };
 
 /// An engine.
@@ -47,6 +50,28 @@ impl World {
         Self::with(types, false)
     }
 
+    /// With no entity types but those that are deployed.
+    pub fn hosting() -> Self {
+        let catalog = Catalog::default().with_host(Arc::new(WasmHost::new(None)));
+        let mut world = Self::begin(catalog, Box::new(ordain_engine::Empty), false);
+        world.execute(Command::Genesis { log_id: LogId(7) });
+        world
+    }
+
+    /// Deploys a module.
+    pub fn deploy(&mut self, name: &str, bytes: Vec<u8>) -> Outcome {
+        let package = compile(&WasmHost::new(None), bytes).expect("it compiles");
+        let package = package.encode();
+        self.execute(Command::Deploy(Box::new(Deploy {
+            name: ModuleName::new(name).expect("a module's name"),
+            hash: hash(&package),
+            package: Some(package),
+            how: How::Deploy,
+            keep_state: false,
+            caller: "test".to_owned(),
+        })))
+    }
+
     /// With these entity types; each update perhaps run twice.
     pub fn with(types: impl IntoIterator<Item = TypeDef>, twice: bool) -> Self {
         let mut world = Self::open(types, Box::new(ordain_engine::Empty), twice);
@@ -58,12 +83,12 @@ impl World {
     pub fn left(
         types: impl IntoIterator<Item = TypeDef>,
         entity: &str,
-        root: &'static str,
+        root: impl Into<Json>,
     ) -> Self {
         let mut first = Self::new([]);
         let mut rows = first_checkpoint(&mut first.engine);
         let granule = Granule::root(&entity.parse().expect("a sound entity"));
-        rows.insert(granule, Json::from_static(root.as_bytes()));
+        rows.insert(granule, root.into());
         Self::open(types, Box::new(rows), false)
     }
 
@@ -72,6 +97,10 @@ impl World {
         for def in types {
             catalog.add(def).expect("names are different");
         }
+        Self::begin(catalog, cold, twice)
+    }
+
+    fn begin(catalog: Catalog, cold: Box<dyn Cold>, twice: bool) -> Self {
         let options = Options {
             twice,
             ..Options::default()
