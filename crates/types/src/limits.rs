@@ -4,7 +4,7 @@
 //! replay must break it at the same place. Changing one is a change of [`EXECUTOR_VERSION`].
 
 /// The executor's semantic version: what a replay relies on beside the methods' own code.
-pub const EXECUTOR_VERSION: u32 = 4;
+pub const EXECUTOR_VERSION: u32 = 5;
 
 /// Bytes of UTF-8 in an entity's key.
 pub const KEY_BYTES_MAX: usize = 512;
@@ -91,6 +91,10 @@ pub const WASM_FUEL_MAX: u64 = 200_000_000;
 pub const WASM_FUNCTION_FUEL: u64 = 500;
 /// Bytes that a WebAssembly module gives to or takes from such a function for one of fuel.
 pub const WASM_BYTES_PER_FUEL: u64 = 4;
+/// Fuel of a byte that is read as JSON besides: states, fields, arguments and values, where a module gives them.
+pub const WASM_FUEL_PER_JSON_BYTE: u64 = 4;
+/// Bytes that a WebAssembly module may give in one crossing, all texts and lists together.
+pub const WASM_CROSSING_BYTES_MAX: usize = 8 << 20;
 /// Bytes of the memory of one instance of a WebAssembly module.
 pub const WASM_MEMORY_BYTES_MAX: usize = 64 << 20;
 /// Bytes of the memory of all instances of one transaction.
@@ -123,6 +127,10 @@ const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(SENDS_MAX <= SENDS_PENDING_MAX);
 const _: () = assert!(EXPIRIES_PER_COMMAND > 2);
 const _: () = assert!(CALL_DEPTH_MAX + WASM_IDLE_MAX < WASM_INSTANCES_MAX);
+const _: () = assert!(WASM_CROSSING_BYTES_MAX >= 4 * VALUE_BYTES_MAX);
+const _: () = assert!(WASM_CROSSING_BYTES_MAX >= 4 * ARGUMENT_BYTES_MAX);
+// A transaction may write all that it may as JSON, and has fuel left.
+const _: () = assert!(WASM_FUEL_PER_JSON_BYTE * (WRITTEN_BYTES_MAX as u64) < WASM_FUEL_MAX / 2);
 const _: () = assert!(VALUE_BYTES_MAX * 16 <= WASM_MEMORY_BYTES_MAX);
 const _: () = assert!(WASM_MEMORY_BYTES_MAX <= WASM_TRANSACTION_MEMORY_BYTES_MAX);
 const _: () = assert!(ENTITY_TYPES_MAX < u16::MAX as usize);

@@ -33,7 +33,7 @@ pub(super) struct Pattern {
     pub id: CodeId,
     pub pre: InstancePre<Data>,
     pub exports: Exports,
-    /// None is made ahead: it is too large, or does not start.
+    /// None is made ahead: it is too large, starts too slowly, or not at all.
     pub large: AtomicBool,
 }
 

@@ -6,8 +6,8 @@ use ordain_types::limits::{
     WASM_STACK_BYTES_MAX, WASM_TABLE_ELEMENTS_MAX,
 };
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    RegallocAlgorithm, Strategy,
+    Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel,
+    PoolingAllocationConfig, RegallocAlgorithm, Strategy,
 };
 
 /// Bytes of a memory that are set back by writing rather than by asking the system: the pages that a
@@ -45,11 +45,43 @@ fn config(pagemap: Enabled) -> wasmtime::Result<Config> {
         .wasm_wide_arithmetic(false)
         .wasm_component_model(true)
         .consume_fuel(true)
+        .operator_cost(operators())
         .max_wasm_stack(WASM_STACK_BYTES_MAX)
         .generate_address_map(false)
         .native_unwind_info(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(pagemap)));
     Ok(config)
+}
+
+/// Fuel of instructions, where it is not one: of those that take many times as long as an addition. What they are
+/// was measured, one loop for each.
+fn operators() -> OperatorCost {
+    OperatorCost {
+        // Calls of the runtime.
+        MemoryGrow: 250,
+        TableGrow: 250,
+        RefFunc: 250,
+        ElemDrop: 100,
+        // Calls of a function of ours, for no feature of the processor is counted on.
+        F32x4Ceil: 20,
+        F32x4Floor: 20,
+        F32x4Trunc: 20,
+        F32x4Nearest: 20,
+        F64x2Ceil: 20,
+        F64x2Floor: 20,
+        F64x2Trunc: 20,
+        F64x2Nearest: 20,
+        I8x16Swizzle: 20,
+        // Slow on any processor.
+        CallIndirect: 6,
+        I64DivS: 4,
+        I64DivU: 4,
+        I64RemS: 4,
+        I64RemU: 4,
+        F32x4Sqrt: 4,
+        F64x2Sqrt: 4,
+        ..OperatorCost::new()
+    }
 }
 
 fn pool(pagemap: Enabled) -> PoolingAllocationConfig {

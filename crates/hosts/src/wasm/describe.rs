@@ -13,6 +13,9 @@ use super::world::{self, Kind, SDK};
 /// Bytes of all texts of a manifest.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
+/// Parameters of a method: each call looks for each of them among its arguments.
+const PARAMS_MAX: usize = 256;
+
 /// The manifest, in the order of names.
 ///
 /// # Errors
@@ -100,6 +103,12 @@ fn method(entity: &EntityType, described: world::Method) -> Result<MethodManifes
         .map_err(|error| format!("the schema of the value of `{shown}`: {error}"))?;
     let params = match described.params {
         None => None,
+        Some(params) if params.len() > PARAMS_MAX => {
+            let count = params.len();
+            return Err(format!(
+                "`{shown}` has {count} parameters, more than the limit of {PARAMS_MAX}"
+            ));
+        }
         Some(params) => {
             let params = params.into_iter().map(|described| param(&shown, described));
             let params: Vec<_> = params.collect::<Result<_, _>>()?;
@@ -141,4 +150,35 @@ fn once<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Stri
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_few() {
+        let param = |at| world::Param {
+            name: format!("p{at}"),
+            schema: "{}".to_owned(),
+            required: true,
+        };
+        let described = |count| world::Method {
+            name: "run".to_owned(),
+            kind: Kind::Update,
+            params: Some((0..count).map(param).collect()),
+            returns: "{}".to_owned(),
+        };
+        let thing = EntityType::new("thing").expect("a name");
+        let of = |count| method(&thing, described(count));
+        assert_eq!(
+            of(PARAMS_MAX).map(|method| method.name.to_string()),
+            Ok("run".to_owned())
+        );
+        let refused = of(PARAMS_MAX + 1).expect_err("one too many");
+        assert!(
+            refused.contains("`thing.run` has 257 parameters"),
+            "{refused}"
+        );
+    }
 }

@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_engine::Tx;
 use ordain_types::id::uuid_text;
-use ordain_types::limits::{WASM_BYTES_PER_FUEL, WASM_FUNCTION_FUEL};
+use ordain_types::limits::{WASM_BYTES_PER_FUEL, WASM_FUEL_PER_JSON_BYTE, WASM_FUNCTION_FUEL};
 use ordain_types::{EntityId, EntityType, FaultKind, FieldKey, Json, Key, Method, limits};
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{StoreContextMut, Trap, WasmBacktrace};
 
 use super::instance::{Data, Held};
-use super::method::json_or_fault;
+use super::method::check_value;
 use super::running::Running;
 use super::world::{self, CALLS, CONTEXT, FIELDS, LOG, Raised, Rejection, STATE, text};
 use super::{migrate, trap};
@@ -45,14 +45,14 @@ pub(super) fn link(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
 
     let mut context = linker.instance(CONTEXT)?;
     let known = |read: fn(&mut Tx) -> String| {
-        move |mut store: Store<'_>, ()| Ok((within(&mut store, 0, |tx, _| read(tx))?,))
+        move |mut store: Store<'_>, ()| Ok((within(&mut store, |tx, _| read(tx))?,))
     };
     context.func_wrap("entity-type", known(|tx| tx.entity().ty.to_string()))?;
     context.func_wrap("key", known(|tx| tx.entity().key.to_string()))?;
     context.func_wrap("uuid", known(|tx| uuid_text(tx.uuid())))?;
     context.func_wrap("caller", known(|tx| tx.caller().to_owned()))?;
     let number = |read: fn(&mut Tx) -> u64| {
-        move |mut store: Store<'_>, ()| Ok((within(&mut store, 0, |tx, _| read(tx))?,))
+        move |mut store: Store<'_>, ()| Ok((within(&mut store, |tx, _| read(tx))?,))
     };
     context.func_wrap("now", number(|tx| tx.now().0))?;
     context.func_wrap("random", number(Tx::random))?;
@@ -65,16 +65,14 @@ pub(super) fn link(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     })
 }
 
-/// Runs `run` on the lent transaction, for its price in fuel. What unwinds out of it waits until the
-/// module's frames are gone.
+/// Runs `run` on the lent transaction, for the price of a function; what crosses is paid by [`charge`]. What
+/// unwinds out of it waits until the module's frames are gone.
 fn within<R>(
     store: &mut Store<'_>,
-    bytes: usize,
     run: impl FnOnce(&mut Tx, &mut Data) -> R,
 ) -> wasmtime::Result<R> {
-    let price = WASM_FUNCTION_FUEL + bytes as u64 / WASM_BYTES_PER_FUEL;
-    let left = store.get_fuel()?.checked_sub(price);
-    let left = left.ok_or(Trap::OutOfFuel)?;
+    pay(store, WASM_FUNCTION_FUEL)?;
+    let left = store.get_fuel()?;
     let data = store.data_mut();
     // What is called may use fuel of the same transaction.
     let used = catch_unwind(AssertUnwindSafe(|| {
@@ -99,26 +97,39 @@ fn within<R>(
     }
 }
 
-/// The price of what is given to the module.
-fn charge(store: &mut Store<'_>, bytes: usize) -> wasmtime::Result<()> {
-    let price = bytes as u64 / WASM_BYTES_PER_FUEL;
-    let left = store.get_fuel()?.checked_sub(price);
+fn pay(store: &mut Store<'_>, fuel: u64) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?.checked_sub(fuel);
     store.set_fuel(left.ok_or(Trap::OutOfFuel)?)
 }
 
-/// A copy of a text of the module, within its limit.
+/// The price of what crosses.
+fn charge(store: &mut Store<'_>, bytes: usize) -> wasmtime::Result<()> {
+    pay(store, bytes as u64 / WASM_BYTES_PER_FUEL)
+}
+
+/// A copy of a text of the module, within its limit. All of it was looked at, so all of it is paid.
 fn copy(store: &mut Store<'_>, text: &WasmStr, limit: usize) -> wasmtime::Result<String> {
     let text = text.to_str(&*store)?;
+    let bytes = text.len();
     // One byte more than the limit is enough to break it.
-    let end = match text.len() > limit {
+    let end = match bytes > limit {
         true => text.ceil_char_boundary(limit + 1),
-        false => text.len(),
+        false => bytes,
     };
-    Ok(text[..end].to_owned())
+    let text = text[..end].to_owned();
+    charge(store, bytes)?;
+    Ok(text)
+}
+
+/// The same of a text that is read as JSON, which takes longer.
+fn copy_json(store: &mut Store<'_>, json: &WasmStr, limit: usize) -> wasmtime::Result<String> {
+    let json = copy(store, json, limit)?;
+    pay(store, json.len() as u64 * WASM_FUEL_PER_JSON_BYTE)?;
+    Ok(json)
 }
 
 fn state_get(mut store: Store<'_>) -> wasmtime::Result<Option<String>> {
-    let json = within(&mut store, 0, |tx, data| {
+    let json = within(&mut store, |tx, data| {
         let target = data.target.clone().expect("a method runs");
         migrate::present(tx, &target, data.held.as_ref())
     })?;
@@ -127,8 +138,8 @@ fn state_get(mut store: Store<'_>) -> wasmtime::Result<Option<String>> {
 }
 
 fn state_set(mut store: Store<'_>, json: &WasmStr) -> wasmtime::Result<()> {
-    let json = copy(&mut store, json, limits::VALUE_BYTES_MAX)?;
-    within(&mut store, json.len(), |tx, data| {
+    let json = copy_json(&mut store, json, limits::VALUE_BYTES_MAX)?;
+    within(&mut store, |tx, data| {
         let version = data.target.as_ref().expect("a method runs").version;
         check_value(tx, &json, "the state");
         match &mut data.held {
@@ -143,7 +154,7 @@ fn state_set(mut store: Store<'_>, json: &WasmStr) -> wasmtime::Result<()> {
 }
 
 fn state_hold(mut store: Store<'_>, write: bool) -> wasmtime::Result<()> {
-    within(&mut store, 0, |tx, data| {
+    within(&mut store, |tx, data| {
         if data.held.is_some() {
             tx.fault(FaultKind::ModuleState, "the method holds its state already");
         }
@@ -164,7 +175,7 @@ fn field_key(tx: &mut Tx, key: &str) -> FieldKey {
 
 fn field_get(mut store: Store<'_>, key: &WasmStr) -> wasmtime::Result<Option<String>> {
     let key = copy(&mut store, key, limits::FIELD_KEY_BYTES_MAX)?;
-    let json = within(&mut store, key.len(), |tx, _| {
+    let json = within(&mut store, |tx, _| {
         let key = field_key(tx, &key);
         tx.field_get(&key)
     })?;
@@ -174,8 +185,8 @@ fn field_get(mut store: Store<'_>, key: &WasmStr) -> wasmtime::Result<Option<Str
 
 fn field_put(mut store: Store<'_>, key: &WasmStr, json: &WasmStr) -> wasmtime::Result<()> {
     let key = copy(&mut store, key, limits::FIELD_KEY_BYTES_MAX)?;
-    let json = copy(&mut store, json, limits::VALUE_BYTES_MAX)?;
-    within(&mut store, key.len() + json.len(), |tx, _| {
+    let json = copy_json(&mut store, json, limits::VALUE_BYTES_MAX)?;
+    within(&mut store, |tx, _| {
         let key = field_key(tx, &key);
         check_value(tx, &json, "the value of a field");
         tx.field_put(&key, json.into());
@@ -184,7 +195,7 @@ fn field_put(mut store: Store<'_>, key: &WasmStr, json: &WasmStr) -> wasmtime::R
 
 fn field_delete(mut store: Store<'_>, key: &WasmStr) -> wasmtime::Result<()> {
     let key = copy(&mut store, key, limits::FIELD_KEY_BYTES_MAX)?;
-    within(&mut store, key.len(), |tx, _| {
+    within(&mut store, |tx, _| {
         let key = field_key(tx, &key);
         tx.field_delete(&key);
     })
@@ -194,8 +205,11 @@ fn field_scan(
     mut store: Store<'_>,
     (start, end, reverse, limit): (world::Bound, world::Bound, bool, u32),
 ) -> wasmtime::Result<Vec<(String, String)>> {
-    let rows = within(&mut store, 0, |tx, _| {
-        tx.field_scan(bound(&start), bound(&end), reverse, limit as usize)
+    let (start, end) = (bound(&mut store, start)?, bound(&mut store, end)?);
+    let rows = within(&mut store, |tx, _| {
+        let (start, end) = (start.as_ref(), end.as_ref());
+        let (start, end) = (start.map(String::as_str), end.map(String::as_str));
+        tx.field_scan(start, end, reverse, limit as usize)
     })?;
     let row = |(key, json): &(FieldKey, Json)| (key.as_str().to_owned(), text(json));
     let rows: Vec<_> = rows.iter().map(row).collect();
@@ -205,12 +219,14 @@ fn field_scan(
     Ok(rows)
 }
 
-fn bound(bound: &world::Bound) -> Bound<&str> {
-    match bound {
+/// A bound as long as it can tell keys apart: what it says after more than a key can have makes no difference.
+fn bound(store: &mut Store<'_>, bound: world::Bound) -> wasmtime::Result<Bound<String>> {
+    let mut key = |key| copy(store, &key, limits::FIELD_KEY_BYTES_MAX);
+    Ok(match bound {
         world::Bound::Unbounded => Bound::Unbounded,
-        world::Bound::Included(key) => Bound::Included(key),
-        world::Bound::Excluded(key) => Bound::Excluded(key),
-    }
+        world::Bound::Included(at) => Bound::Included(key(at)?),
+        world::Bound::Excluded(at) => Bound::Excluded(key(at)?),
+    })
 }
 
 /// A call as it crosses: entity type, key, method, arguments.
@@ -231,9 +247,8 @@ fn named<R>(
     let ty = copy(store, ty, limits::NAME_BYTES_MAX)?;
     let key = copy(store, key, limits::KEY_BYTES_MAX)?;
     let method = copy(store, method, limits::NAME_BYTES_MAX)?;
-    let args = copy(store, args, limits::ARGUMENT_BYTES_MAX)?;
-    let bytes = ty.len() + key.len() + method.len() + args.len();
-    within(store, bytes, |tx, _| {
+    let args = copy_json(store, args, limits::ARGUMENT_BYTES_MAX)?;
+    within(store, |tx, _| {
         let ty = or_fault(tx, EntityType::new(&ty), FaultKind::UnknownEntity);
         let key = or_fault(tx, Key::new(&key), FaultKind::BadKey);
         let method = or_fault(tx, Method::new(&method), FaultKind::UnknownMethod);
@@ -260,7 +275,11 @@ fn call_entity(mut store: Store<'_>, call: &Call) -> wasmtime::Result<Result<Str
     let answer = named(&mut store, call, |tx, named| {
         tx.call_dynamic(&named.entity, &named.method, named.args.as_bytes())
     })?;
-    charge(&mut store, answer.as_ref().map_or(0, Json::len))?;
+    let bytes = match &answer {
+        Ok(value) => value.len(),
+        Err(no) => no.message.len() + no.details.as_ref().map_or(0, Json::len),
+    };
+    charge(&mut store, bytes)?;
     Ok(match answer {
         Ok(value) => Ok(text(&value)),
         Err(rejection) => Err(rejection.into()),
@@ -276,7 +295,7 @@ fn send(mut store: Store<'_>, call: &Call, delay_ms: u64) -> wasmtime::Result<St
 
 fn write_log(mut store: Store<'_>, message: &WasmStr) -> wasmtime::Result<()> {
     let message = copy(&mut store, message, limits::MESSAGE_BYTES_MAX)?;
-    within(&mut store, message.len(), |tx, _| tx.log(&message))
+    within(&mut store, |tx, _| tx.log(&message))
 }
 
 fn fault(mut store: Store<'_>, kind: Raised, message: &WasmStr) -> wasmtime::Result<()> {
@@ -284,18 +303,9 @@ fn fault(mut store: Store<'_>, kind: Raised, message: &WasmStr) -> wasmtime::Res
     if store.data().target.is_none() {
         return Err(trap::RaisedOutside(kind.into(), message).into());
     }
-    let trace = WasmBacktrace::force_capture(&store).to_string();
-    within(&mut store, 0, |tx, _| {
+    let trace = trap::short(&WasmBacktrace::force_capture(&store));
+    within(&mut store, |tx, _| {
         trap::exactly(tx);
         tx.fault_traced(kind.into(), message, trace)
     })
-}
-
-fn check_value(tx: &mut Tx, json: &str, what: &str) {
-    let limit = limits::VALUE_BYTES_MAX;
-    if json.len() > limit {
-        let message = format!("{what} has more bytes than the limit of {limit}; divide it");
-        tx.fault(FaultKind::ValueBytes, message);
-    }
-    json_or_fault(tx, json, what);
 }

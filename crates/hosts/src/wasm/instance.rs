@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ordain_engine::State;
 use ordain_types::limits::{
-    WASM_MEMORY_BYTES_MAX, WASM_MODULES_PER_COMPONENT_MAX, WASM_TABLE_ELEMENTS_MAX,
-    WASM_TRANSACTION_MEMORY_BYTES_MAX,
+    WASM_CROSSING_BYTES_MAX, WASM_MEMORY_BYTES_MAX, WASM_MODULES_PER_COMPONENT_MAX,
+    WASM_TABLE_ELEMENTS_MAX, WASM_TRANSACTION_MEMORY_BYTES_MAX,
 };
 use wasmtime::component::{Instance as Component, TypedFunc};
 use wasmtime::{ResourceLimiter, Store};
@@ -78,6 +78,7 @@ impl Instance {
         };
         let mut store = Store::new(pattern.pre.engine(), data);
         store.limiter(|data| &mut data.limits);
+        store.set_hostcall_fuel(WASM_CROSSING_BYTES_MAX);
         let started = store.set_fuel(fuel).and_then(|()| {
             let component = pattern.pre.instantiate(&mut store)?;
             let invoke = component.get_typed_func(&mut store, pattern.exports.invoke)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ordain_engine::{Args, ArgumentError, Decoded, Run, Tx};
 use ordain_types::module::Param;
-use ordain_types::{FaultKind, Json, Rejection};
+use ordain_types::{FaultKind, Json, Rejection, limits};
 
 use super::code::Code;
 use super::{json, running, trap, world};
@@ -101,12 +101,15 @@ fn is_unset(held: &super::instance::Held) -> bool {
 fn checked(tx: &mut Tx, answer: Result<String, world::Rejection>) -> Result<Json, Rejection> {
     match answer {
         Ok(value) => {
-            json_or_fault(tx, &value, "the method's value");
+            running::pay_for_json(tx, value.len());
+            check_value(tx, &value, "the method's value");
             Ok(value.into())
         }
         Err(rejection) => {
+            running::pay_for_text(tx, rejection.code.len() + rejection.message.len());
             if let Some(details) = &rejection.details {
-                json_or_fault(tx, details, "the details of the rejection");
+                running::pay_for_json(tx, details.len());
+                check_value(tx, details, "the details of the rejection");
             }
             let rejection = Rejection {
                 code: rejection.code,
@@ -118,8 +121,14 @@ fn checked(tx: &mut Tx, answer: Result<String, world::Rejection>) -> Result<Json
     }
 }
 
-/// Ends the transaction unless the text is JSON.
-pub(super) fn json_or_fault(tx: &mut Tx, text: &str, what: &str) {
+/// Ends the transaction unless the text is JSON, and no more of it than any value may be.
+pub(super) fn check_value(tx: &mut Tx, text: &str, what: &str) {
+    let limit = limits::VALUE_BYTES_MAX;
+    if text.len() > limit {
+        trap::exactly(tx);
+        let message = format!("{what} has more bytes than the limit of {limit}; divide it");
+        tx.fault(FaultKind::ValueBytes, message);
+    }
     if let Err(error) = json::check(text) {
         trap::exactly(tx);
         tx.fault(FaultKind::Encoding, format!("{what} is not JSON: {error}"));

@@ -7,8 +7,8 @@ use ordain_engine::Tx;
 use ordain_types::{FaultKind, Json};
 
 use super::instance::Held;
-use super::method::Target;
-use super::{json, running, trap, world};
+use super::method::{Target, check_value};
+use super::{running, trap, world};
 use crate::json_state::{self, JsonState};
 use crate::lent::lend_nothing;
 
@@ -44,6 +44,7 @@ pub(super) fn put(held: &mut Box<dyn ordain_engine::State>, json: &Json, version
 
 fn migrate(tx: &mut Tx, target: &Target, json: &Json, from: u32) -> Json {
     let code = &target.code;
+    running::pay_for_text(tx, json.len());
     let mut instance = running::take(tx, code);
     let (migrated, left) = running::within(tx, &mut instance, None, |_, instance| {
         lend_nothing(|| instance.migrate(&code.pattern, &target.ty, world::text(json), from))
@@ -59,10 +60,8 @@ fn migrate(tx: &mut Tx, target: &Target, json: &Json, from: u32) -> Json {
         }
     };
     running::give_back(tx, code, instance);
-    if let Err(error) = json::check(&migrated) {
-        let entity = tx.entity();
-        let message = format!("the migrated state of {entity} is not JSON: {error}");
-        tx.fault(FaultKind::Encoding, message);
-    }
+    running::pay_for_json(tx, migrated.len());
+    let what = format!("the migrated state of {}", tx.entity());
+    check_value(tx, &migrated, &what);
     migrated.into()
 }

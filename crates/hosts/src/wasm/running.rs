@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use ordain_engine::Tx;
-use ordain_types::limits::{WASM_FUEL_MAX, WASM_IDLE_MAX};
+use ordain_types::limits::{
+    WASM_BYTES_PER_FUEL, WASM_FUEL_MAX, WASM_FUEL_PER_JSON_BYTE, WASM_IDLE_MAX,
+};
 
 use super::code::Code;
 use super::instance::{Instance, Left};
@@ -108,6 +110,28 @@ pub(super) fn within<R>(
     let left = instance.end();
     tx.beside::<Running>().fuel = left.fuel;
     (result, left)
+}
+
+/// The price of a text that crosses where no instance runs that could pay it.
+pub(super) fn pay_for_text(tx: &mut Tx, bytes: usize) {
+    pay(tx, bytes as u64 / WASM_BYTES_PER_FUEL);
+}
+
+/// The same of one that is read as JSON.
+pub(super) fn pay_for_json(tx: &mut Tx, bytes: usize) {
+    let bytes = bytes as u64;
+    pay(
+        tx,
+        bytes / WASM_BYTES_PER_FUEL + bytes * WASM_FUEL_PER_JSON_BYTE,
+    );
+}
+
+fn pay(tx: &mut Tx, fuel: u64) {
+    let running = tx.beside::<Running>();
+    match running.fuel.checked_sub(fuel) {
+        Some(left) => running.fuel = left,
+        None => trap::end(tx, &wasmtime::Trap::OutOfFuel.into(), false),
+    }
 }
 
 /// Takes an instance back whose call came to its end.

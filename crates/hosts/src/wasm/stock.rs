@@ -25,6 +25,9 @@ const READY_MAX: usize = 32;
 const USED_MAX: usize = 32;
 /// Bytes of the memory of an instance, beyond which none is made ahead and none waits.
 const WAITING_BYTES_MAX: usize = 4 << 20;
+/// Fuel of the start of an instance, beyond which none is made ahead: what one module's starts take of the
+/// keeper, all others lack.
+const START_FUEL_MAX: u64 = WASM_FUEL_MAX / 10;
 
 // Room for what a transaction has at its deepest, for all that wait, for one in the keeper's hand and
 // for one that describes its module: the pool never refuses an instance.
@@ -222,15 +225,15 @@ impl Shelves {
 }
 
 impl Ready {
-    /// None if it does not start, or starts too large: whoever needs it finds out.
+    /// None if it does not start, or starts too large or too slowly: whoever needs it finds out.
     fn new(pattern: &Pattern) -> Option<Self> {
-        let made = lend_nothing(|| Instance::new(pattern, WASM_FUEL_MAX, &Arc::default()));
+        let made = lend_nothing(|| Instance::new(pattern, START_FUEL_MAX, &Arc::default()));
         let instance = made.ok().filter(|made| made.bytes() <= WAITING_BYTES_MAX);
         if instance.is_none() {
             pattern.large.store(true, Ordering::Relaxed);
         }
         instance.map(|instance| Self {
-            fuel: WASM_FUEL_MAX - instance.fuel(),
+            fuel: START_FUEL_MAX - instance.fuel(),
             instance,
         })
     }

@@ -1,11 +1,19 @@
 //! Traps to faults: which limit, in words, with the module's own stack.
 
+use std::fmt::{self, Write as _};
+
 use ordain_engine::Tx;
 use ordain_types::FaultKind;
-use ordain_types::limits::{WASM_FUEL_MAX, WASM_MEMORY_BYTES_MAX, WASM_STACK_BYTES_MAX};
+use ordain_types::limits::{
+    MESSAGE_BYTES_MAX, WASM_CROSSING_BYTES_MAX, WASM_FUEL_MAX, WASM_MEMORY_BYTES_MAX,
+    WASM_STACK_BYTES_MAX,
+};
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::running::Running;
+
+/// What the runtime says of more than [`WASM_CROSSING_BYTES_MAX`] at once. It has no type of its own.
+const TOO_MUCH: &str = "too much data is being copied between the host and the guest";
 
 /// A fault that a module raised where it has no transaction to end: at its start, in `describe` and in `migrate`.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +72,13 @@ fn told(error: &wasmtime::Error, refused: bool) -> (FaultKind, String) {
             ),
         ),
         Some(trap) => (FaultKind::Trap, format!("the module's code failed: {trap}")),
+        None if error.root_cause().to_string().contains(TOO_MUCH) => (
+            FaultKind::ValueBytes,
+            format!(
+                "the module gave more than {WASM_CROSSING_BYTES_MAX} bytes at once, far more than any value may \
+                 have; divide it"
+            ),
+        ),
         None => (
             FaultKind::Trap,
             format!(
@@ -77,5 +92,26 @@ fn told(error: &wasmtime::Error, refused: bool) -> (FaultKind, String) {
 /// The module's functions, the innermost first.
 fn trace(error: &wasmtime::Error) -> String {
     let backtrace = error.downcast_ref::<WasmBacktrace>();
-    backtrace.map(WasmBacktrace::to_string).unwrap_or_default()
+    backtrace.map(short).unwrap_or_default()
+}
+
+/// As much of a trace as a fault keeps: names are the module's, and may be as long as it likes.
+pub(super) fn short(backtrace: &WasmBacktrace) -> String {
+    let mut short = Short(String::new());
+    let _ = write!(short, "{backtrace}"); // it ends with an error where it is full
+    short.0
+}
+
+/// A text that takes no more than a message may have.
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = MESSAGE_BYTES_MAX - self.0.len();
+        self.0.push_str(&more[..more.floor_char_boundary(room)]);
+        match more.len() > room {
+            true => Err(fmt::Error),
+            false => Ok(()),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The types of the world `ordain:runtime` as they cross, and its names.
 
 use ordain_types::{FaultKind, Json};
-use wasmtime::component::{ComponentType, Lift, Lower};
+use wasmtime::component::{ComponentType, Lift, Lower, WasmStr};
 
 /// The version of the world, as a manifest says it.
 pub(super) const SDK: &str = "0.1";
@@ -23,15 +23,15 @@ pub(super) struct Rejection {
     pub details: Option<String>,
 }
 
-#[derive(Debug, ComponentType, Lift)]
+#[derive(ComponentType, Lift)]
 #[component(variant)]
 pub(super) enum Bound {
     #[component(name = "unbounded")]
     Unbounded,
     #[component(name = "included")]
-    Included(String),
+    Included(WasmStr),
     #[component(name = "excluded")]
-    Excluded(String),
+    Excluded(WasmStr),
 }
 
 #[derive(Debug, Clone, Copy, ComponentType, Lift)]

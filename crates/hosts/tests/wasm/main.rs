@@ -7,6 +7,7 @@
 )]
 
 mod component;
+mod costs;
 mod guest;
 mod hostile;
 mod isolation;

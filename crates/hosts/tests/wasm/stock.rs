@@ -120,6 +120,20 @@ fn none_is_made_of_what_starts_large() {
     }
 }
 
+#[test]
+fn none_is_made_of_what_starts_slowly() {
+    let host = WasmHost::new(None);
+    let slowly = "(local.set $left (i64.const 4000000))
+        (loop $again
+          (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+          (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))";
+    let mut world = World::new(types(&host, chain(slowly, "")));
+    for _ in 0..3 {
+        assert_eq!(world.value("thing/x", "z", "{}"), "null");
+    }
+    assert_eq!(wait_for(&host, 1..=1), 0, "after a while");
+}
+
 /// The same with so many core modules more, each empty and instantiated: sections of a component may
 /// follow at its end.
 fn with_modules(mut component: Vec<u8>, more: u8) -> Vec<u8> {
