@@ -2,6 +2,7 @@
 //! missing, in a spelling of its own. What the values are is the method's business.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ordain_engine::ArgumentError;
@@ -96,8 +97,9 @@ impl<'j> Visitor<'j> for Pairs {
 struct Name<'j>(#[serde(borrow)] Cow<'j, str>);
 
 fn spell(params: Option<&[Param]>, pairs: Vec<Pair<'_>>) -> Result<Json, ArgumentError> {
+    let repeated = repeated(&pairs);
     for (at, (name, value)) in pairs.iter().enumerate() {
-        if pairs[..at].iter().any(|(other, _)| other == name) {
+        if repeated == Some(at) {
             return Err(at_field(name, format!("duplicate field `{name}`")));
         }
         if nests_too_deep(value.get()) {
@@ -140,6 +142,19 @@ fn spell(params: Option<&[Param]>, pairs: Vec<Pair<'_>>) -> Result<Json, Argumen
     }
     write(&mut out, params.iter().filter_map(find));
     Ok(out.into())
+}
+
+/// So many names are compared one by one.
+const FEW: usize = 16;
+
+/// The first pair whose name another had before.
+fn repeated(pairs: &[Pair<'_>]) -> Option<usize> {
+    let before = |at: usize| pairs[..at].iter().any(|(other, _)| *other == pairs[at].0);
+    if pairs.len() <= FEW {
+        return (0..pairs.len()).find(|at| before(*at));
+    }
+    let mut seen = BTreeSet::new();
+    pairs.iter().position(|(name, _)| !seen.insert(name))
 }
 
 fn write<'p, 'j: 'p>(out: &mut Vec<u8>, pairs: impl Iterator<Item = &'p Pair<'j>>) {
@@ -306,6 +321,8 @@ mod tests {
             Some("amount"),
             "duplicate field",
         );
+        let many: String = (0..100).map(|at| format!(r#""n{at}":0,"#)).collect();
+        check(&format!(r#"{{{many}"n7":1}}"#), Some("n7"), "duplicate");
         check("[1]", None, "not a JSON object");
         check("5", None, "not a JSON object");
         check(r#"{"amount":1} x"#, None, "trailing characters");
