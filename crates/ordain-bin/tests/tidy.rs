@@ -107,6 +107,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("ordain-sim-programs", &["ordain-types", "ordain"]),
+    ("ordain-hostile", &["ordain"]),
     ("ordain-person", &["ordain"]),
     ("ordain-macros-ui", &["ordain"]),
     (

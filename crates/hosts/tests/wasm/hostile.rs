@@ -4,7 +4,7 @@
 use ordain_types::{FaultKind, Outcome};
 
 use super::component::Wat;
-use super::world::World;
+use super::world::{World, fixture};
 
 pub const CALL: &str = r#"(import "ordain:runtime/calls@0.1.0" "call"
     (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
@@ -223,6 +223,28 @@ fn imports_in_a_loop_cost_fuel() {
         unreachable";
     let mut world = invoking(&[GET, SET], "", invoke);
     world.fault("thing/x", "run", "{}", FaultKind::Instructions);
+}
+
+/// What a toolchain makes of methods that mean harm; `crates/hosts/modules/hostile`.
+#[test]
+fn methods_in_rust_that_mean_harm() {
+    let mut world = World::of(fixture("hostile"));
+    let mut check = |method: &str, args: &str, kind, message: &str| {
+        let mut first = None;
+        for _ in 0..2 {
+            let fault = world.fault("hostile/x", method, args, kind);
+            assert!(fault.message.contains(message), "{fault}");
+            assert_eq!(first.get_or_insert(fault.clone()), &fault);
+        }
+    };
+    check("endless", "{}", FaultKind::Instructions, "divide the work");
+    check("recursion", "{}", FaultKind::Stack, "recursion");
+    check("memory", "{}", FaultKind::Memory, "refused more memory");
+    check("chatter", "{}", FaultKind::Instructions, "divide the work");
+    check("text", "{}", FaultKind::ValueBytes, "more bytes than");
+    check("key", r#"{"key":""}"#, FaultKind::BadKey, "key");
+    let long = format!(r#"{{"key":"{}"}}"#, "k".repeat(513));
+    check("key", &long, FaultKind::BadKey, "512");
 }
 
 #[test]
