@@ -14,7 +14,7 @@
 //!   echo        a server that answers without doing anything
 //!   recovery    how soon a server that was killed is ready, and how fast it replays
 //!   memory      what an entity takes, and what a server takes that does nothing
-//!   modules     what deploying takes, cold calls, many modules, upgrades under load
+//!   modules/    what deploying takes, cold calls, many modules, upgrades under load, hostile modules
 //!   run         a run's directory, its seed, its end when somebody wants one
 //!   report      results, for people and as JSON
 //!   side_by_side  results of several languages in one table

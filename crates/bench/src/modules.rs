@@ -1,14 +1,15 @@
 //! The command `bench modules`: what deploying takes, the first call of a module that is cold, many modules,
 //! an upgrade under load, and for how long a hostile module keeps the others waiting.
 
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod hostile;
+mod upgrades;
+
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use bytes::Bytes;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use ordain::{CallError, EntityId, Node, Options, Request};
+use ordain::{EntityId, Node, Options, Request};
 use ordain_cli::{Context, Failure, modules_only, parse_duration};
 use ordain_node::Catalog;
 use ordain_types::{Method, MethodKind};
@@ -19,23 +20,6 @@ use crate::process;
 use crate::report::{Figure, Findings, Name};
 use crate::run::{blocking, new_dir, until_interrupted};
 use crate::words::What;
-
-/// Callers of the load, each with one call in flight.
-const CALLERS: usize = 256;
-/// How often the load without and with upgrades take turns.
-const TURNS: u32 = 5;
-/// Between two upgrades under load.
-const UPGRADE_EVERY: Duration = Duration::from_millis(500);
-
-/// Methods that never come to an end by themselves, each in its way.
-const HOSTILE: &str = r#"
-import { entity } from "ordain";
-export const hostile = entity({}, {
-  loop() { for (;;) ; },
-  recursion() { const f = (n: number): number => 1 + f(n + 1); return f(0); },
-  memory() { const all: object[] = []; for (;;) all.push({ at: all.length }); },
-});
-"#;
 
 /// What the interpreter does in a transfer, and nothing around it: its arguments and two states parsed,
 /// changed and made JSON again.
@@ -89,7 +73,7 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     let findings = until_interrupted(async |_| {
         let (root, _removed_at_the_end) = new_dir(None, "ordain-modules-")?;
         blocking(move || {
-            let place = |name| Place {
+            let place = |name: &str| Place {
                 dir: root.join(name),
                 catalog: catalog.clone(),
             };
@@ -100,13 +84,21 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
                 figures.extend(deployments(&place(language.name()), language, &words)?);
             }
             figures.extend(plain(&place("plain"), &words)?);
-            figures.extend(upgrades(&place("upgrades"), &words, &mut violations)?);
-            figures.extend(hostile(&place("hostile"))?);
+            figures.extend(upgrades::run(
+                &place("upgrades"),
+                words.duration,
+                &mut violations,
+            )?);
+            for language in [Language::Ts, Language::Wasm] {
+                let place = place(&format!("hostile-{}", language.name()));
+                figures.extend(hostile::run(&place, language)?);
+            }
             Ok(Findings {
                 what: "modules",
                 about: format!(
-                    "bank.ts and transfer.wasm; {} modules; {CALLERS} callers",
-                    words.modules
+                    "bank.ts and transfer.wasm; {} modules; {} callers",
+                    words.modules,
+                    upgrades::CALLERS
                 ),
                 figures,
                 violations,
@@ -278,166 +270,4 @@ fn plain(place: &Place, words: &Words) -> anyhow::Result<Option<Figure>> {
         "ts: JSON of a transfer alone, in a loop, /s",
     );
     Ok(Figure::over(name, per_second))
-}
-
-/// A load of transfers, alone and beside upgrades of the module that runs them.
-fn upgrades(
-    place: &Place,
-    words: &Words,
-    violations: &mut Vec<String>,
-) -> anyhow::Result<Vec<Figure>> {
-    let module = Language::Ts.module(What::Transfer)?;
-    let module = module.context("the module is in the program")?;
-    let node = place.open()?;
-    deploy(&node, module.name, module.file, version(&module, 0))?;
-    for at in 0..CALLERS {
-        let args = r#"{"amount":1000000}"#.to_owned();
-        node.call(request(&format!("account/{at}"), "deposit", args)?)?;
-    }
-    load(&node, words.duration / 4, &mut || Ok(()))?; // to warm up
-    let mut number = 0;
-    let mut upgrade = || {
-        number += 1;
-        deploy(&node, module.name, module.file, version(&module, number))?;
-        std::thread::sleep(UPGRADE_EVERY);
-        Ok(())
-    };
-    // They take turns, since a disk has good and bad moments.
-    let turn = words.duration / TURNS;
-    let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        alone.push(load(&node, turn, &mut || Ok(()))?);
-        beside.push(load(&node, turn, &mut upgrade)?);
-    }
-    node.stop();
-    let all = alone.iter().chain(&beside);
-    violations.extend(all.filter_map(|load| load.failed.clone()));
-    let rates = |loads: &[Load]| loads.iter().map(|load| load.rate).collect();
-    let late = |loads: &[Load]| loads.iter().map(|load| load.p999_ms).collect();
-    let pairs = alone.iter().zip(&beside);
-    let later = pairs.map(|(alone, beside)| beside.p999_ms - alone.p999_ms);
-    let figures = [
-        Figure::over(
-            named("load_per_second", "load alone, calls/s"),
-            rates(&alone),
-        ),
-        Figure::over(named("load_p999_ms", "load alone, p99.9 ms"), late(&alone)),
-        Figure::over(
-            named("upgrades", "upgrades meanwhile"),
-            vec![f64::from(number as u32)],
-        ),
-        Figure::over(
-            named("upgrades_per_second", "load beside upgrades, calls/s"),
-            rates(&beside),
-        ),
-        Figure::over(
-            named("upgrades_p999_ms", "load beside upgrades, p99.9 ms"),
-            late(&beside),
-        ),
-        Figure::over(
-            named("upgrades_later_ms", "… than alone, turn by turn, ms"),
-            later.collect(),
-        ),
-    ];
-    Ok(figures.into_iter().flatten().collect())
-}
-
-/// How a load went.
-struct Load {
-    rate: f64,
-    p999_ms: f64,
-    failed: Option<String>,
-}
-
-/// Runs the load while `beside` is done again and again.
-fn load(
-    node: &Node,
-    duration: Duration,
-    beside: &mut dyn FnMut() -> anyhow::Result<()>,
-) -> anyhow::Result<Load> {
-    let (done, ready) = (AtomicBool::new(false), Barrier::new(CALLERS + 1));
-    std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..CALLERS)
-            .map(|at| {
-                let (done, ready) = (&done, &ready);
-                scope.spawn(move || {
-                    ready.wait();
-                    let from = format!("account/{at}");
-                    let args = format!(r#"{{"to":"{}","amount":1}}"#, (at + 1) % CALLERS);
-                    let mut took = Vec::new();
-                    while !done.load(Ordering::Relaxed) {
-                        let began = Instant::now();
-                        let request = request(&from, "transfer", args.clone())?;
-                        match node.call(request) {
-                            Ok(_) | Err(CallError::Rejected(_)) => took.push(ms(began)),
-                            Err(error) => return Err(anyhow::Error::new(error)),
-                        }
-                    }
-                    Ok(took)
-                })
-            })
-            .collect();
-        ready.wait();
-        let began = Instant::now();
-        let mut went = Ok(());
-        while went.is_ok() && began.elapsed() < duration {
-            went = beside();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let went_on = began.elapsed();
-        done.store(true, Ordering::Relaxed);
-        let (mut took, mut failed) = (Vec::new(), None);
-        for caller in callers {
-            match caller.join().expect("no caller panics") {
-                Ok(calls) => took.extend(calls),
-                Err(error) => failed = Some(format!("a call beside upgrades: {error:#}")),
-            }
-        }
-        went?;
-        ensure!(!took.is_empty(), "no call came to an end");
-        took.sort_by(f64::total_cmp);
-        Ok(Load {
-            rate: took.len() as f64 / went_on.as_secs_f64(),
-            p999_ms: took[(took.len() - 1) * 999 / 1_000],
-            failed,
-        })
-    })
-}
-
-/// How long one call of each kind keeps the executor, which all others wait for.
-fn hostile(place: &Place) -> anyhow::Result<Vec<Figure>> {
-    let node = place.open()?;
-    deploy(&node, "hostile", "hostile.ts", HOSTILE.into())?;
-    let before = process::resident().context("the system does not tell the memory")?;
-    let mut figures = Vec::new();
-    for (method, name) in [
-        (
-            "loop",
-            named("hostile_loop_ms", "hostile: endless loop, ms"),
-        ),
-        (
-            "recursion",
-            named("hostile_recursion_ms", "hostile: endless recursion, ms"),
-        ),
-        (
-            "memory",
-            named("hostile_memory_ms", "hostile: memory without end, ms"),
-        ),
-    ] {
-        let mut took = Vec::new();
-        for _ in 0..3 {
-            let began = Instant::now();
-            match node.call(request("hostile/a", method, String::new())?) {
-                Err(CallError::Fault(_)) => took.push(ms(began)),
-                other => anyhow::bail!("{method} comes to {other:?}"),
-            }
-        }
-        figures.extend(Figure::over(name, took));
-    }
-    let after = process::resident().context("the system does not tell the memory")?;
-    node.stop();
-    let more = after.saturating_sub(before) as f64 / f64::from(1 << 20);
-    let name = named("hostile_mib", "hostile: MiB resident more after all");
-    figures.extend(Figure::over(name, vec![more]));
-    Ok(figures)
 }
