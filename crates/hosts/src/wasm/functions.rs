@@ -118,6 +118,7 @@ fn copy(store: &mut Store<'_>, text: &WasmStr, limit: usize) -> wasmtime::Result
     };
     let text = text[..end].to_owned();
     charge(store, bytes)?;
+    pay(store, (bytes - end) as u64)?; // no one needs to give it
     Ok(text)
 }
 
