@@ -285,7 +285,25 @@ function count(prototype, size, each, names) {
   }
 }
 
+/// The same of the functions that read and write JSON, for the length of its text.
+function countJson() {
+  const { parse, stringify } = JSON;
+  const told = (text) => {
+    if (typeof text === "string" && text.length > ONE_STEP) host.works(text.length * 64);
+    return text;
+  };
+  const counted = {
+    parse: (text, ...more) => apply(parse, JSON, [told(text), ...more]),
+    stringify: (value, ...more) => told(apply(stringify, JSON, [value, ...more])),
+  };
+  defineProperty(counted.parse, "length", { value: parse.length });
+  defineProperty(counted.stringify, "length", { value: stringify.length });
+  define(JSON, "parse", counted.parse);
+  define(JSON, "stringify", counted.stringify);
+}
+
 function countWork() {
+  countJson();
   const all = ["includes", "indexOf", "lastIndexOf", "join", "fill", "reverse", "copyWithin"];
   const sorted = ["sort", "toSorted"];
   const ofArray = (it) => (isArray(it) ? it.length : 0);
