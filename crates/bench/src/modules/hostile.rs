@@ -62,6 +62,13 @@ const IN_TYPESCRIPT: Hostile = Hostile {
         method!("ts", "endless", Instructions, "endless loop"),
         method!("ts", "recursion", Stack, "endless recursion"),
         method!("ts", "memory", Memory, "memory without end"),
+        method!("ts", "texts", Instructions, "huge texts without end"),
+        method!(
+            "ts",
+            "searches",
+            Instructions,
+            "searches of a huge text without end"
+        ),
     ],
     alone: named(
         "hostile_ts_alone_wait_ms",

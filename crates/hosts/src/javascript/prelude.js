@@ -285,16 +285,27 @@ function count(prototype, size, each, names) {
   }
 }
 
-/// The same of the functions that read and write JSON, for the length of its text.
+/// The same of those that make a text, for its length: how long it gets is known when it is there.
+function countMade(prototype, names) {
+  for (const name of names) {
+    const run = prototype[name];
+    const counted = { [name](...args) { return told(apply(run, this, args), 16); } };
+    defineProperty(counted[name], "length", { value: run.length });
+    define(prototype, name, counted[name]);
+  }
+}
+
+function told(text, each) {
+  if (typeof text === "string" && text.length > ONE_STEP) host.works(text.length * each);
+  return text;
+}
+
+/// The same of those that read and write JSON.
 function countJson() {
   const { parse, stringify } = JSON;
-  const told = (text) => {
-    if (typeof text === "string" && text.length > ONE_STEP) host.works(text.length * 64);
-    return text;
-  };
   const counted = {
-    parse: (text, ...more) => apply(parse, JSON, [told(text), ...more]),
-    stringify: (value, ...more) => told(apply(stringify, JSON, [value, ...more])),
+    parse: (text, ...more) => apply(parse, JSON, [told(text, 64), ...more]),
+    stringify: (value, ...more) => told(apply(stringify, JSON, [value, ...more]), 64),
   };
   defineProperty(counted.parse, "length", { value: parse.length });
   defineProperty(counted.stringify, "length", { value: stringify.length });
@@ -307,16 +318,18 @@ function countWork() {
   const all = ["includes", "indexOf", "lastIndexOf", "join", "fill", "reverse", "copyWithin"];
   const sorted = ["sort", "toSorted"];
   const ofArray = (it) => (isArray(it) ? it.length : 0);
-  count(Array.prototype, ofArray, 4, [...all, "shift", "unshift", "splice"]);
-  count(Array.prototype, ofArray, 64, sorted);
+  count(Array.prototype, ofArray, 8, [...all, "shift", "unshift", "splice"]);
+  count(Array.prototype, ofArray, 512, sorted);
   const typed = getPrototypeOf(Int8Array.prototype);
   const { get: length } = Object.getOwnPropertyDescriptor(typed, "length");
   const ofTyped = (it) => (ArrayBuffer.isView(it) && !(it instanceof DataView) ? apply(length, it, []) : 0);
   count(typed, ofTyped, 4, [...all, "set"]);
-  count(typed, ofTyped, 64, sorted);
+  count(typed, ofTyped, 512, sorted);
   const ofText = (it) => (typeof it === "string" ? it.length : 0);
-  count(String.prototype, ofText, 4, ["includes", "indexOf", "lastIndexOf", "localeCompare", "trim", "trimStart", "trimEnd", "isWellFormed"]);
+  count(String.prototype, ofText, 32, ["includes", "indexOf", "lastIndexOf", "localeCompare", "trim", "trimStart", "trimEnd", "isWellFormed"]);
   count(String.prototype, ofText, 64, ["search", "match", "matchAll", "replace", "replaceAll", "split", "normalize"]);
+  countMade(String.prototype, ["repeat", "padStart", "padEnd", "toUpperCase", "toLowerCase"]);
+  countMade(Array.prototype, ["join"]);
 }
 
 // ---- the library ---------------------------------------------------------------------------------------
