@@ -95,7 +95,9 @@ fn lighten(program: &mut Program, dialect: Dialect) {
 fn lighten_ops(ops: &mut Vec<Op>, had_one: &mut bool) {
     ops.retain_mut(|op| match op {
         Op::Fill { .. } | Op::CallMany { .. } => !std::mem::replace(had_one, true),
-        Op::Dive { ops, .. } => {
+        Op::Dive { levels, ops } => {
+            let goes_far = *levels > 1;
+            ops.retain(|op| !(goes_far && is_long(op)));
             lighten_ops(ops, had_one);
             true
         }
@@ -103,6 +105,15 @@ fn lighten_ops(ops: &mut Vec<Op>, had_one: &mut bool) {
         Op::Send { call, .. } => lighten_call(call, &mut false),
         _ => true,
     });
+}
+
+/// What gives so much that each method on its way back takes a part of the instructions.
+fn is_long(op: &Op) -> bool {
+    match op {
+        Op::Say(length) => *length > 10_000,
+        Op::Reject { details, .. } => details.is_some_and(|length| length > 10_000),
+        _ => false,
+    }
 }
 
 fn lighten_call(call: &mut Invoke, had_one: &mut bool) -> bool {

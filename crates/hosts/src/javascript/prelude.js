@@ -289,7 +289,7 @@ function count(prototype, size, each, names) {
 function countMade(prototype, names) {
   for (const name of names) {
     const run = prototype[name];
-    const counted = { [name](...args) { return told(apply(run, this, args), 16); } };
+    const counted = { [name](...args) { return told(apply(run, this, args), 1); } };
     defineProperty(counted[name], "length", { value: run.length });
     define(prototype, name, counted[name]);
   }

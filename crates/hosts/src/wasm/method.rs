@@ -109,7 +109,7 @@ fn checked(tx: &mut Tx, answer: Result<String, world::Rejection>) -> Result<Json
             running::pay_for_text(tx, rejection.code.len() + rejection.message.len());
             if let Some(details) = &rejection.details {
                 running::pay_for_json(tx, details.len());
-                check_value(tx, details, "the details of the rejection");
+                check_json(tx, details, "the details of the rejection"); // how long: the engine
             }
             let rejection = Rejection {
                 code: rejection.code,
@@ -129,6 +129,10 @@ pub(super) fn check_value(tx: &mut Tx, text: &str, what: &str) {
         let message = format!("{what} has more bytes than the limit of {limit}; divide it");
         tx.fault(FaultKind::ValueBytes, message);
     }
+    check_json(tx, text, what);
+}
+
+fn check_json(tx: &mut Tx, text: &str, what: &str) {
     if let Err(error) = json::check(text) {
         trap::exactly(tx);
         tx.fault(FaultKind::Encoding, format!("{what} is not JSON: {error}"));
