@@ -50,9 +50,7 @@ pub fn with<'js, R>(
     ctx: &Ctx<'js>,
     run: impl FnOnce(&mut Tx) -> std::result::Result<R, Rejection>,
 ) -> Result<R> {
-    if cache::with_meter(|meter| meter.broken()).is_some() {
-        return Err(raw::uncatchable(ctx));
-    }
+    go_on(ctx)?;
     match catch_unwind(AssertUnwindSafe(|| lent(run))) {
         Ok(Some(Ok(value))) => Ok(value),
         Ok(Some(Err(rejection))) => Err(throw_rejection(ctx, rejection)),
@@ -74,27 +72,23 @@ pub fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
         None => None,
     };
     let overflow = message.is_some_and(|message| fault::is_overflow(&message));
-    let broken = cache::with_meter(|meter| {
-        if overflow {
-            meter.overflowed();
-        }
-        meter.broken()
-    });
-    match broken {
-        None => Ok(()),
-        Some(_) => Err(raw::uncatchable(&ctx)),
+    if overflow {
+        cache::with_meter(|meter| meter.overflowed());
     }
+    go_on(&ctx)
 }
 
 /// What a built-in function is about to do that the interpreter does not count.
 fn works(ctx: Ctx<'_>, work: f64) -> Result<()> {
-    let broken = cache::with_meter(|meter| {
-        meter.works(work as u64);
-        meter.broken()
-    });
-    match broken {
+    cache::with_meter(|meter| meter.works(work as u64));
+    go_on(&ctx)
+}
+
+/// Ends the call if a limit was passed.
+fn go_on(ctx: &Ctx<'_>) -> Result<()> {
+    match cache::with_meter(|meter| meter.broken()) {
         None => Ok(()),
-        Some(_) => Err(raw::uncatchable(&ctx)),
+        Some(_) => Err(raw::uncatchable(ctx)),
     }
 }
 

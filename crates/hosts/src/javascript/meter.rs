@@ -28,7 +28,7 @@ pub enum Broken {
     Stack,
 }
 
-/// How much one entry from outside may take.
+/// How much one transaction may take of work, and one entry from outside of the rest.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     work: u64,

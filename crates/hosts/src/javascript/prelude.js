@@ -222,17 +222,12 @@ const { forEach: eachOfSet } = Set.prototype;
 
 /// Makes the methods that change an object of a kind ask whether a module keeps it, however they are come by.
 function guard({ name: kind, prototype }, names) {
-  for (const name of names) {
-    const change = prototype[name];
-    if (change === undefined) continue;
-    const guarded = {
-      [name](...args) {
-        if (apply(isKept, kept, [this])) throw new ModuleState(`\`${name}\` of a module-level ${kind} is read-only`);
-        return apply(change, this, args);
-      },
-    };
-    define(prototype, name, guarded[name]);
-  }
+  replace(prototype, names, (change, name) => ({
+    [name](...args) {
+      if (apply(isKept, kept, [this])) throw new ModuleState(`\`${name}\` of a module-level ${kind} is read-only`);
+      return apply(change, this, args);
+    },
+  }));
 }
 
 /// Shuts what freezing leaves open in the library's own objects, and gives what they hold.
@@ -269,52 +264,33 @@ const ONE_STEP = 256;
 
 /// Makes built-in functions that go through all of an object say so: the interpreter counts none of that, and no
 /// memory is taken that would be counted. `size` gives the elements of `this`, `each` is the work of one.
-function count(prototype, size, each, names) {
-  for (const name of names) {
-    const run = prototype[name];
-    if (run === undefined) continue;
-    const counted = {
-      [name](...args) {
-        const elements = size(this);
-        if (elements > ONE_STEP) host.works(elements * each);
-        return apply(run, this, args);
-      },
-    };
-    defineProperty(counted[name], "length", { value: run.length });
-    define(prototype, name, counted[name]);
-  }
+function count(object, size, each, names) {
+  replace(object, names, (run, name) => ({
+    [name](...args) {
+      counted(size(this), each);
+      return apply(run, this, args);
+    },
+  }));
 }
 
 /// The same of those that make a text, for its length: how long it gets is known when it is there.
-function countMade(prototype, names) {
-  for (const name of names) {
-    const run = prototype[name];
-    const counted = { [name](...args) { return told(apply(run, this, args), 1); } };
-    defineProperty(counted[name], "length", { value: run.length });
-    define(prototype, name, counted[name]);
-  }
+function countMade(object, each, names) {
+  replace(object, names, (run, name) => ({
+    [name](...args) {
+      const made = apply(run, this, args);
+      counted(ofText(made), each);
+      return made;
+    },
+  }));
 }
 
-function told(text, each) {
-  if (typeof text === "string" && text.length > ONE_STEP) host.works(text.length * each);
-  return text;
+function counted(elements, each) {
+  if (elements > ONE_STEP) host.works(elements * each);
 }
 
-/// The same of those that read and write JSON.
-function countJson() {
-  const { parse, stringify } = JSON;
-  const counted = {
-    parse: (text, ...more) => apply(parse, JSON, [told(text, 64), ...more]),
-    stringify: (value, ...more) => told(apply(stringify, JSON, [value, ...more]), 64),
-  };
-  defineProperty(counted.parse, "length", { value: parse.length });
-  defineProperty(counted.stringify, "length", { value: stringify.length });
-  define(JSON, "parse", counted.parse);
-  define(JSON, "stringify", counted.stringify);
-}
+const ofText = (it) => (typeof it === "string" ? it.length : 0);
 
 function countWork() {
-  countJson();
   const all = ["includes", "indexOf", "lastIndexOf", "join", "fill", "reverse", "copyWithin"];
   const sorted = ["sort", "toSorted"];
   const ofArray = (it) => (isArray(it) ? it.length : 0);
@@ -325,11 +301,17 @@ function countWork() {
   const ofTyped = (it) => (ArrayBuffer.isView(it) && !(it instanceof DataView) ? apply(length, it, []) : 0);
   count(typed, ofTyped, 4, [...all, "set"]);
   count(typed, ofTyped, 512, sorted);
-  const ofText = (it) => (typeof it === "string" ? it.length : 0);
   count(String.prototype, ofText, 32, ["includes", "indexOf", "lastIndexOf", "localeCompare", "trim", "trimStart", "trimEnd", "isWellFormed"]);
   count(String.prototype, ofText, 64, ["search", "match", "matchAll", "replace", "replaceAll", "split", "normalize"]);
-  countMade(String.prototype, ["repeat", "padStart", "padEnd", "toUpperCase", "toLowerCase"]);
-  countMade(Array.prototype, ["join"]);
+  countMade(String.prototype, 1, ["repeat", "padStart", "padEnd", "toUpperCase", "toLowerCase"]);
+  countMade(Array.prototype, 1, ["join"]);
+  replace(JSON, ["parse"], (run, name) => ({
+    [name](text, ...more) {
+      counted(ofText(text), 64);
+      return run(text, ...more);
+    },
+  }));
+  countMade(JSON, 64, ["stringify"]);
 }
 
 // ---- the library ---------------------------------------------------------------------------------------
@@ -402,6 +384,17 @@ function setDate() {
 
 function define(object, name, value) {
   defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
+}
+
+/// Puts what `make` gives of a function, in an object under the same name, in its place.
+function replace(object, names, make) {
+  for (const name of names) {
+    const run = object[name];
+    if (run === undefined) continue;
+    const { [name]: made } = make(run, name);
+    defineProperty(made, "length", { value: run.length });
+    define(object, name, made);
+  }
 }
 
 /// A frozen prototype would keep objects from having their own property of the same name, which

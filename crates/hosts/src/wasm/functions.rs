@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ordain_engine::Tx;
 use ordain_types::id::uuid_text;
-use ordain_types::limits::{WASM_BYTES_PER_FUEL, WASM_FUEL_PER_JSON_BYTE, WASM_FUNCTION_FUEL};
+use ordain_types::limits::WASM_FUNCTION_FUEL;
 use ordain_types::{EntityId, EntityType, FaultKind, FieldKey, Json, Key, Method, limits};
 use wasmtime::component::{Linker, WasmStr};
 use wasmtime::{StoreContextMut, Trap, WasmBacktrace};
 
 use super::instance::{Data, Held};
 use super::method::check_value;
-use super::running::Running;
+use super::running::{Running, price_of_json, price_of_text};
 use super::world::{self, CALLS, CONTEXT, FIELDS, LOG, Raised, Rejection, STATE, text};
 use super::{migrate, trap};
 use crate::json_state;
@@ -104,7 +104,7 @@ fn pay(store: &mut Store<'_>, fuel: u64) -> wasmtime::Result<()> {
 
 /// The price of what crosses.
 fn charge(store: &mut Store<'_>, bytes: usize) -> wasmtime::Result<()> {
-    pay(store, bytes as u64 / WASM_BYTES_PER_FUEL)
+    pay(store, price_of_text(bytes))
 }
 
 /// A copy of a text of the module, within its limit. All of it was looked at, so all of it is paid.
@@ -122,10 +122,10 @@ fn copy(store: &mut Store<'_>, text: &WasmStr, limit: usize) -> wasmtime::Result
     Ok(text)
 }
 
-/// The same of a text that is read as JSON, which takes longer.
+/// The same of a text that is read as JSON.
 fn copy_json(store: &mut Store<'_>, json: &WasmStr, limit: usize) -> wasmtime::Result<String> {
     let json = copy(store, json, limit)?;
-    pay(store, json.len() as u64 * WASM_FUEL_PER_JSON_BYTE)?;
+    pay(store, price_of_json(json.len()))?;
     Ok(json)
 }
 
@@ -215,8 +215,8 @@ fn field_scan(
     let row = |(key, json): &(FieldKey, Json)| (key.as_str().to_owned(), text(json));
     let rows: Vec<_> = rows.iter().map(row).collect();
     let bytes = rows.iter().map(|(key, json)| key.len() + json.len());
-    let price = rows.len() as u64 * WASM_FUNCTION_FUEL * WASM_BYTES_PER_FUEL;
-    charge(&mut store, bytes.sum::<usize>() + price as usize)?;
+    let price = rows.len() as u64 * WASM_FUNCTION_FUEL + price_of_text(bytes.sum());
+    pay(&mut store, price)?;
     Ok(rows)
 }
 

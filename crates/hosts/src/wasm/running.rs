@@ -112,18 +112,24 @@ pub(super) fn within<R>(
     (result, left)
 }
 
-/// The price of a text that crosses where no instance runs that could pay it.
+/// The price of a text that crosses.
+pub(super) fn price_of_text(bytes: usize) -> u64 {
+    bytes as u64 / WASM_BYTES_PER_FUEL
+}
+
+/// What one is paid besides that is read as JSON, which takes longer.
+pub(super) fn price_of_json(bytes: usize) -> u64 {
+    bytes as u64 * WASM_FUEL_PER_JSON_BYTE
+}
+
+/// Pays for a text where no instance runs that could.
 pub(super) fn pay_for_text(tx: &mut Tx, bytes: usize) {
-    pay(tx, bytes as u64 / WASM_BYTES_PER_FUEL);
+    pay(tx, price_of_text(bytes));
 }
 
 /// The same of one that is read as JSON.
 pub(super) fn pay_for_json(tx: &mut Tx, bytes: usize) {
-    let bytes = bytes as u64;
-    pay(
-        tx,
-        bytes / WASM_BYTES_PER_FUEL + bytes * WASM_FUEL_PER_JSON_BYTE,
-    );
+    pay(tx, price_of_text(bytes) + price_of_json(bytes));
 }
 
 fn pay(tx: &mut Tx, fuel: u64) {
