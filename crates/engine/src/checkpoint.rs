@@ -108,6 +108,9 @@ impl Capture {
     /// Begins a checkpoint as of `seq`, which must be the last executed.
     pub fn freeze(&mut self, seq: Seq, meta: Bytes) {
         assert!(self.frozen.is_none(), "one checkpoint at a time");
+        // All at once: to be moved while commands wait is no small thing for so many.
+        let mut changes = Vec::with_capacity(1 + self.dirty());
+        changes.push((Granule::meta("engine"), Some(meta)));
         self.frozen = Some(Frozen {
             seq,
             epoch: self.epoch,
@@ -116,7 +119,7 @@ impl Capture {
             slots_done: 0,
             rows_done: 0,
             gone: Vec::new(),
-            changes: vec![(Granule::meta("engine"), Some(meta))],
+            changes,
         });
         self.epoch += 1;
     }

@@ -196,6 +196,12 @@ impl Engine {
         self.tx.meta.timestamp = timestamp;
     }
 
+    /// Reads what these calls will need, the first [`FORESEEN`](crate::FORESEEN) of them, as far as that can be told.
+    /// Nothing comes of it but that they run sooner.
+    pub fn foresee<'a>(&self, calls: impl Iterator<Item = &'a Call>) {
+        self.tx.foresee(calls);
+    }
+
     /// Runs the next command of the batch to its end. `args` are its decoded arguments, where
     /// whoever made the command has them; of a deployment, its [`crate::Loaded`] package.
     ///

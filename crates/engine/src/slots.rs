@@ -104,6 +104,35 @@ impl Slots {
         self.table.find(hash, same).map(|&at| SlotIndex(at))
     }
 
+    /// Reads where these entities are, as far as they are in memory; the first [`Slots::TOGETHER`] of them.
+    pub fn foresee<'a>(&self, entities: impl Iterator<Item = (TypeIndex, &'a str)>) {
+        // Step by step for all of them: what each step reads does not depend on another's, so that the
+        // processor waits for all of memory's answers at once.
+        let mut hashes = [0; Self::TOGETHER];
+        let mut places = [0; Self::TOGETHER];
+        let mut count = 0;
+        for ((ty, key), hash) in entities.zip(&mut hashes) {
+            *hash = self.hash(ty, key);
+            count += 1;
+        }
+        for (hash, place) in hashes[..count].iter().zip(&mut places) {
+            // Whichever has a hash like it: most often the one that is meant.
+            *place = self
+                .table
+                .find(*hash, |_| true)
+                .copied()
+                .unwrap_or(u32::MAX);
+        }
+        let slots = places[..count]
+            .iter()
+            .map(|&at| self.slots.get(at as usize));
+        let used = slots.filter(|slot| matches!(slot, Some(Some(slot)) if slot.used));
+        std::hint::black_box(used.count());
+    }
+
+    /// How many entities are looked for together.
+    pub const TOGETHER: usize = 24;
+
     pub fn insert(&mut self, slot: Slot) -> SlotIndex {
         let hash = self.hash(slot.ty, slot.key.as_str());
         self.bytes += cost(&slot);
@@ -143,9 +172,8 @@ impl Slots {
         let slot = self.slots[at.0 as usize]
             .as_mut()
             .expect("a slot named is in use");
-        let (before, slot_len) = (cost(slot), &mut slot.len);
-        *slot_len = len;
-        self.bytes = self.bytes - before + cost(slot);
+        let before = std::mem::replace(&mut slot.len, len);
+        self.bytes = self.bytes - before as usize + len as usize;
     }
 
     /// Roughly the bytes of all slots.

@@ -111,7 +111,7 @@ impl Tx {
     pub fn call<R>(
         &mut self,
         ty: TypeIndex,
-        key: Key,
+        key: &Key,
         method: MethodIndex,
         run: impl FnOnce(&mut Tx) -> Result<R, Rejection>,
     ) -> Result<R, Rejection> {
@@ -216,7 +216,7 @@ impl Tx {
             true => ready,
             false => self.decode(entity, method, json).args,
         };
-        self.call(ty, entity.key.clone(), at, |tx| {
+        self.call(ty, &entity.key, at, |tx| {
             let value = run.run(tx, args)?;
             tx.check_value(value.len(), "the value of a method");
             Ok(value)
@@ -263,7 +263,7 @@ impl Tx {
         (ty, at)
     }
 
-    fn enter(&mut self, ty: TypeIndex, key: Key, method: MethodIndex) {
+    fn enter(&mut self, ty: TypeIndex, key: &Key, method: MethodIndex) {
         self.go_on();
         let kind = self.catalog.get(ty).methods[method.0 as usize].kind;
         if self.running.frames.len()
@@ -303,14 +303,21 @@ impl Tx {
     }
 
     /// The slot of an entity, read from cold if need be.
-    fn slot(&mut self, ty: TypeIndex, key: Key) -> SlotIndex {
+    fn slot(&mut self, ty: TypeIndex, key: &Key) -> SlotIndex {
         if let Some(at) = self.slots.find(ty, key.as_str()) {
             self.slots.get_mut(at).used = true;
             return at;
         }
+        self.load_slot(ty, key)
+    }
+
+    fn load_slot(&mut self, ty: TypeIndex, key: &Key) -> SlotIndex {
         let def = self.catalog.get(ty);
         let (state_type, name) = (def.state.clone(), def.name.clone());
-        let entity = EntityId { ty: name, key };
+        let entity = EntityId {
+            ty: name,
+            key: key.clone(),
+        };
         let stored = self.read_cold(&Granule::root(&entity));
         let state = match &stored {
             None => Ok(state_type.initial()),

@@ -4,8 +4,7 @@
 use ordain_engine::{Args, ArgumentError, Catalog, Decoded, MethodDef};
 use ordain_types::id::check_caller;
 use ordain_types::{
-    Call, Command, EntityId, IdempotencyKey, MethodKind, NameError, RequestError, RequestParts,
-    limits,
+    Call, EntityId, IdempotencyKey, MethodKind, NameError, RequestError, RequestParts, limits,
 };
 
 use crate::reply::Unavailable;
@@ -236,13 +235,6 @@ fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
         .count();
     names.truncate(if close > 0 { close.min(5) } else { 5 });
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
-}
-
-/// The command's encoding, made on the caller's thread: the executor only joins encodings.
-pub(crate) fn encode(command: &Command) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(128);
-    command.encode_into(&mut bytes);
-    bytes
 }
 
 #[cfg(test)]

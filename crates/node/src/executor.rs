@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ordain_engine::{Answer, Args, Catalog, Engine, Executed, Halt};
+use ordain_engine::{Answer, Args, Catalog, Engine, Executed, FORESEEN, Halt};
 use ordain_types::{
     Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, Timestamp, limits, planted,
 };
@@ -51,6 +51,8 @@ pub(crate) struct Executor {
     pub carried: VecDeque<(Seq, Vec<BatchDigest>)>,
     /// Taken from the queue and not run yet.
     pub backlog: VecDeque<Item>,
+    /// The commands of the batch in the making, encoded and joined.
+    pub encoded: Vec<u8>,
     /// Has its place in the order and is to be run next.
     pub placed: Option<Placed>,
     /// The queue is closed: what waits is the last.
@@ -91,9 +93,8 @@ struct Draft {
     /// What is in force, and sends that are due.
     own: Vec<Command>,
     items: VecDeque<Item>,
-    /// Commands among both, and their encodings joined.
+    /// Commands among both: their encodings are in [`Executor::encoded`].
     commands: usize,
-    encoded: Vec<u8>,
 }
 
 impl Executor {
@@ -202,7 +203,8 @@ impl Executor {
             Pace::Tells => self.ingress.take(Some(Duration::ZERO), self.closing),
         };
         let mut busy = taken.news || patience == Some(Duration::ZERO);
-        self.backlog.extend(taken.items);
+        assert!(self.backlog.is_empty(), "taken when nothing else waits");
+        self.backlog = taken.items.into();
         if taken.closed && !self.closing {
             self.closing = true;
             self.checkpoints.forgive(); // the last one is tried once, whatever was before
@@ -262,10 +264,10 @@ impl Executor {
     fn draft(&mut self, news: Vec<Command>, standing: &Standing) -> Draft {
         let mut draft = Draft {
             own: news,
-            items: VecDeque::with_capacity(self.backlog.len().min(limits::BATCH_COMMANDS_MAX)),
+            items: VecDeque::new(),
             commands: 0,
-            encoded: Vec::new(),
         };
+        self.encoded.clear();
         if let Some(failure) = &standing.failure {
             let (updates, others) = std::mem::take(&mut self.backlog)
                 .into_iter()
@@ -285,19 +287,26 @@ impl Executor {
             draft.own.insert(0, Command::Genesis { log_id });
         }
         for command in &draft.own {
-            command.encode_into(&mut draft.encoded);
+            command.encode_into(&mut self.encoded);
         }
         draft.commands = draft.own.len();
-        while draft.commands < limits::BATCH_COMMANDS_MAX
-            && draft.encoded.len() < limits::BATCH_BYTES_MAX
-            && let Some(item) = self.backlog.pop_front()
-        {
-            if let Work::Update { encoded, .. } = &item.work {
-                draft.encoded.extend_from_slice(encoded);
+        let mut fit = 0;
+        for item in &self.backlog {
+            if draft.commands >= limits::BATCH_COMMANDS_MAX
+                || self.encoded.len() >= limits::BATCH_BYTES_MAX
+            {
+                break;
+            }
+            if let Work::Update { command, .. } = &item.work {
+                command.encode_into(&mut self.encoded);
                 draft.commands += 1;
             }
-            draft.items.push_back(item);
+            fit += 1;
         }
+        draft.items = match fit == self.backlog.len() {
+            true => std::mem::take(&mut self.backlog),
+            false => self.backlog.drain(..fit).collect(),
+        };
         draft
     }
 
@@ -316,7 +325,7 @@ impl Executor {
         let first_seq = self.engine.seq().next();
         if draft.commands > 0 {
             let digests = std::mem::take(&mut self.digests);
-            let (count, commands) = (draft.commands, &draft.encoded);
+            let (count, commands) = (draft.commands, &self.encoded);
             let payload = Batch::encode_parts(first_seq, now, &digests, count, commands);
             self.checkpoints.logged(payload.len());
             self.carried.push_back((first_seq, digests));
@@ -340,10 +349,19 @@ impl Executor {
             self.begin_batch(&mut placed)?;
         }
         let Placed {
-            draft, now, tally, ..
+            draft,
+            now,
+            begun,
+            tally,
         } = &mut placed;
+        let first_seq = begun.flatten();
         let mut part = Part::default();
         while let Some(item) = draft.items.pop_front() {
+            if draft.items.len() % FORESEEN == 0 {
+                let next = draft.items.iter();
+                self.engine
+                    .foresee(next.filter_map(|item| item.work.call()));
+            }
             tally.queries += u64::from(matches!(item.work, Work::Read(Op::Query { .. })));
             if let Some((to, reply)) = self.run_item(item, *now)? {
                 tally.add(&reply.body);
@@ -351,7 +369,7 @@ impl Executor {
             }
             self.keep_within_budget();
             if part.bytes > REPLY_BYTES_TOGETHER_MAX && !draft.items.is_empty() {
-                self.hand_over(part, &placed);
+                self.hand_over(part, first_seq);
                 self.placed = Some(placed);
                 return Ok(());
             }
@@ -360,7 +378,7 @@ impl Executor {
             self.digests.push(self.engine.end_batch());
         }
         self.count(draft.commands, tally);
-        self.hand_over(part, &placed);
+        self.hand_over(part, first_seq);
         Ok(())
     }
 
@@ -387,9 +405,8 @@ impl Executor {
 
     /// Hands over replies of a batch. Where the log has failed before the batch was durable, they will
     /// be taken back: they are not kept until then.
-    fn hand_over(&self, part: Part, of: &Placed) {
+    fn hand_over(&self, part: Part, first_seq: Option<Seq>) {
         let standing = self.commit.standing();
-        let first_seq = of.begun.flatten();
         if let (Some(failure), Some(first_seq)) = (standing.failure, first_seq)
             && standing.durable < first_seq
             && !planted(Bug::ReplyKept)

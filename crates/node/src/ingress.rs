@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ordain_engine::Args;
-use ordain_types::{Bug, Command, planted};
+use ordain_types::{Bug, Call, Command, planted};
 
 use crate::door::Refused;
 use crate::node::Op;
@@ -20,10 +20,10 @@ pub(crate) struct Item {
 
 /// What is to be done.
 pub(crate) enum Work {
-    /// A command for the log, encoded already.
+    /// A command for the log.
     Update {
         command: Command,
-        encoded: Vec<u8>,
+        /// Its arguments, where they are decoded.
         args: Option<Args>,
     },
     /// Something that only reads.
@@ -32,19 +32,42 @@ pub(crate) enum Work {
     Checkpoint,
 }
 
+impl Work {
+    /// The call that it is, if it is one.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Work::Update { command, .. } => command.call(),
+            Work::Read(Op::Query { accepted, .. }) => Some(&accepted.call),
+            Work::Read(_) | Work::Checkpoint => None,
+        }
+    }
+}
+
 impl Item {
     fn bytes(&self) -> usize {
         match &self.work {
-            // Operators' requests, few: one may be larger than all that is to wait.
-            Work::Update {
-                command: Command::Deploy(_),
-                ..
-            } => 64,
-            Work::Update { encoded, .. } => encoded.len(),
-            Work::Read(Op::Query { accepted, .. }) => 64 + accepted.call.args.len(),
-            Work::Read(..) | Work::Checkpoint => 64,
+            Work::Update { command, .. } => match command {
+                Command::Call(call) | Command::Send { call, .. } => held(call),
+                // Operators' requests, few: one may be larger than all that is to wait.
+                Command::Deploy(_) | Command::Undeploy(_) => REQUEST_BYTES,
+                Command::Genesis { .. } | Command::InForce(_) | Command::Deliver { .. } => {
+                    REQUEST_BYTES
+                }
+            },
+            Work::Read(Op::Query { accepted, .. }) => held(&accepted.call),
+            Work::Read(..) | Work::Checkpoint => REQUEST_BYTES,
         }
     }
+}
+
+/// What a request takes beside its texts, roughly.
+const REQUEST_BYTES: usize = 64;
+
+/// Roughly the bytes that a call keeps alive.
+fn held(call: &Call) -> usize {
+    let key = call.idempotency_key.as_ref();
+    let key = key.map_or(0, |key| key.as_str().len());
+    REQUEST_BYTES + call.entity.key.as_str().len() + call.args.len() + call.caller.len() + key
 }
 
 pub(crate) struct Ingress {
@@ -169,7 +192,8 @@ impl Ingress {
         let news = !quiet(&queue);
         queue.nudged = false;
         queue.bytes = 0;
-        let items = std::mem::take(&mut queue.items);
+        let room = Vec::with_capacity(queue.items.len()); // the next ones are like these
+        let items = std::mem::replace(&mut queue.items, room);
         Taken {
             items,
             closed: queue.closed,

@@ -446,12 +446,7 @@ fn work(op: Op) -> Result<Work, Refused> {
         }
         read => return Ok(Work::Read(read)),
     };
-    let encoded = door::encode(&command);
-    Ok(Work::Update {
-        command,
-        encoded,
-        args,
-    })
+    Ok(Work::Update { command, args })
 }
 
 /// What this node puts in force, if it is not yet.

@@ -373,6 +373,7 @@ impl Whole {
             digests,
             carried: VecDeque::new(),
             backlog: VecDeque::new(),
+            encoded: Vec::new(),
             placed: None,
             closing: false,
             ended: false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use ordain_engine::{Answer, Args, Catalog, Engine};
+use ordain_engine::{Answer, Args, Catalog, Engine, FORESEEN};
 use ordain_log::Record;
 use ordain_log::disk::Disk;
 use ordain_store::Store;
@@ -188,7 +188,11 @@ impl<'a> Replay<'a> {
         }
         self.engine.begin_batch(batch.first_seq, batch.timestamp);
         let mut answers = Vec::with_capacity(batch.commands.len());
-        for (command, args) in batch.commands.iter().zip(args) {
+        for (at, (command, args)) in batch.commands.iter().zip(args).enumerate() {
+            if at % FORESEEN == 0 {
+                let next = batch.commands[at..].iter();
+                self.engine.foresee(next.filter_map(Command::call));
+            }
             self.check_build(command)?;
             let command = match planted(Bug::NewestReplays) {
                 true => newest(&batch.commands, command),

@@ -1,7 +1,7 @@
 //! Replies, and how they reach whoever waits: one at a time ([`Pending`]) or batch by batch ([`Sink`]).
 
 use std::future::Future;
-use std::iter::Peekable;
+use std::iter::{self, Peekable};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -250,7 +250,7 @@ impl Owed {
 impl Drop for Owed {
     fn drop(&mut self) {
         if let Some(to) = self.0.take() {
-            give(to, halted(), &mut std::iter::empty().peekable());
+            give(to, halted(), &mut iter::empty().peekable());
         }
     }
 }
@@ -268,16 +268,17 @@ pub(crate) fn deliver(replies: Vec<(Owed, Reply)>) {
 
 /// Gives a reply, and with it those of `more` that go to the same sink.
 fn give(to: ReplyTo, reply: Reply, more: &mut Peekable<impl Iterator<Item = (ReplyTo, Reply)>>) {
-    let given = caught(|| match to {
-        ReplyTo::Once(once) => once.put(State::Here(reply)),
+    let given = match to {
+        ReplyTo::Once(once) => caught(|| once.put(State::Here(reply))),
         ReplyTo::Sink(sink, token) => {
-            let mut run = vec![(token, reply)];
-            while let Some(next) = more.next_if(|(to, _)| is_for(to, &sink)) {
-                run.push(token_of(next));
-            }
-            sink.deliver(&mut run.into_iter());
+            let others = iter::from_fn(|| more.next_if(|(to, _)| is_for(to, &sink)));
+            let mut others = others.map(token_of);
+            let run = iter::once((token, reply)).chain(others.by_ref());
+            let given = caught(|| sink.deliver(&mut { run }));
+            others.for_each(drop); // what it did not take was its own as well
+            given
         }
-    });
+    };
     if let Err(panic) = given {
         tracing::error!(%panic, "whoever was given a reply panicked");
     }

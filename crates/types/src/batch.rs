@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Seq, Timestamp};
+use crate::{Call, Command, EntityId, Seq, Timestamp};
 
 /// The digest of one executed batch's outcomes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,11 +38,51 @@ pub struct Batch {
 pub struct BatchError(String);
 
 impl Command {
-    /// Appends the encoding of this command.
+    /// Appends the encoding of this command: postcard's, which for the most frequent one is written here,
+    /// in a third of the instructions.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
+        if let Command::Call(call) = self {
+            out.push(CALL);
+            return call.encode_into(out);
+        }
         let taken = std::mem::take(out);
         *out = postcard::to_extend(self, taken).expect("a command always encodes into memory");
     }
+}
+
+/// The place of [`Command::Call`] among the kinds of commands.
+const CALL: u8 = 2;
+
+impl Call {
+    fn encode_into(&self, out: &mut Vec<u8>) {
+        let Self {
+            entity: EntityId { ty, key },
+            method,
+            args,
+            caller,
+            idempotency_key,
+        } = self;
+        put(out, ty.as_str().as_bytes());
+        put(out, key.as_str().as_bytes());
+        put(out, method.as_str().as_bytes());
+        put(out, args);
+        put(out, caller.as_bytes());
+        out.push(u8::from(idempotency_key.is_some()));
+        if let Some(key) = idempotency_key {
+            put(out, key.as_str().as_bytes());
+        }
+    }
+}
+
+/// Appends the length of `bytes`, seven bits to a byte and the least first, and then them.
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut len = bytes.len();
+    while len >= 0x80 {
+        out.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    out.push(len as u8);
+    out.extend_from_slice(bytes);
 }
 
 impl Batch {
@@ -129,7 +169,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BuildId, Call, EntityId, IdempotencyKey, InForce, LogId, Method, SendId};
+    use crate::{BuildId, IdempotencyKey, InForce, LogId, Method, SendId};
 
     fn sample() -> Batch {
         let call = Call {
@@ -167,6 +207,26 @@ mod tests {
                     },
                 },
             ],
+        }
+    }
+
+    #[test]
+    fn what_is_written_by_hand_is_postcards() {
+        for len in [1, 2, 127, 128, 300, 512] {
+            for keyed in [false, true] {
+                let call = Call {
+                    entity: EntityId::new("account", &"k".repeat(len)).unwrap(),
+                    method: Method::new("deposit").unwrap(),
+                    args: vec![b' '; len * 61].into(), // past three bytes of length
+                    caller: "c".repeat(len - 1),
+                    idempotency_key: keyed.then(|| IdempotencyKey::new("k1").unwrap()),
+                };
+                let command = Command::Call(Box::new(call));
+                let mut written = b"before".to_vec();
+                command.encode_into(&mut written);
+                let theirs = postcard::to_extend(&command, b"before".to_vec());
+                assert_eq!(Ok(written), theirs, "{len} bytes, keyed: {keyed}");
+            }
         }
     }
 

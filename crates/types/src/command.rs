@@ -36,6 +36,16 @@ pub enum Command {
     Undeploy(Box<Undeploy>),
 }
 
+impl Command {
+    /// The call that it is, if it is one from outside that runs now.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Command::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+}
+
 /// What a module's name stands for from here on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deploy {

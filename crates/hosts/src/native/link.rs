@@ -48,8 +48,7 @@ impl<'a> Link<'a> {
         args: A,
         run: impl FnOnce(&mut Tx, A) -> Result<R, Rejection>,
     ) -> Result<R, Rejection> {
-        let (ty, key) = (self.ty, self.key.clone());
-        self.tx
-            .call(ty, key, MethodIndex(method), move |tx| run(tx, args))
+        let (ty, key, method) = (self.ty, &self.key, MethodIndex(method));
+        self.tx.call(ty, key, method, move |tx| run(tx, args))
     }
 }
