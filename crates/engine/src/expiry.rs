@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Tx;
 use crate::known::{Cut, Stretch};
-use crate::sends::encode;
+use crate::sends::{encode, encoded};
 
 /// An answered idempotency key: the payload of its row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub(crate) struct Answered {
 /// A hash of all that makes two requests the same one.
 pub(crate) fn request_hash(call: &Call, delay_ms: Option<u64>) -> u128 {
     let parts = (&call.entity, &call.method, &call.args, delay_ms);
-    xxh3_128(&postcard::to_allocvec(&parts).expect("a request encodes into memory"))
+    xxh3_128(&encoded(&parts))
 }
 
 impl Tx {

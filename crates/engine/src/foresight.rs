@@ -7,45 +7,44 @@
 
 use ordain_types::Call;
 
-use crate::slots::Slots;
-use crate::{Catalog, Tx, TypeIndex};
+use crate::Tx;
+use crate::slots::{TOGETHER_MAX, Together};
 
 /// For how many calls one looks ahead: of more, what was read first would be far away again.
 pub const FORESEEN: usize = 8;
 
-/// How many texts among its arguments are taken for keys, of each call.
+/// How many texts among its arguments are taken for keys, of each call, and in how many bytes of them.
 const GUESSES: usize = 2;
+const LOOKED_AT: usize = 96;
 
-const _: () = assert!(FORESEEN * (1 + GUESSES) <= Slots::TOGETHER);
+const _: () = assert!(FORESEEN * (1 + GUESSES) <= TOGETHER_MAX);
 
 impl Tx {
     pub(crate) fn foresee<'a>(&self, calls: impl Iterator<Item = &'a Call>) {
-        let touched = calls
-            .take(FORESEEN)
-            .flat_map(|call| touched(&self.catalog, call));
-        self.slots.foresee(touched);
+        let mut together = Together::new(&self.slots);
+        for call in calls.take(FORESEEN) {
+            let Some(ty) = self.catalog.place(call.entity.ty.as_str()) else {
+                continue;
+            };
+            together.add(ty, call.entity.key.as_str());
+            // An entity often calls others of its own type, and is told their keys.
+            let keys = texts(&call.args).take(GUESSES);
+            keys.for_each(|key| together.add(ty, key));
+        }
+        together.read();
     }
 }
 
-/// The entity that is called, and those that may be called by it.
-fn touched<'a>(
-    catalog: &Catalog,
-    call: &'a Call,
-) -> impl Iterator<Item = (TypeIndex, &'a str)> + use<'a> {
-    let ty = catalog.place(call.entity.ty.as_str());
-    let keys = [call.entity.key.as_str()].into_iter();
-    let keys = keys.chain(texts(&call.args).take(GUESSES));
-    ty.into_iter()
-        .flat_map(move |ty| keys.clone().map(move |key| (ty, key)))
-}
-
-/// Texts among arguments: an entity often calls others of its own type, and is told their keys. Those with
-/// escapes come in pieces, which are no keys then.
-fn texts(args: &[u8]) -> impl Iterator<Item = &str> + Clone {
-    let parts = args.split(|byte| *byte == b'"');
-    let values = parts.clone().zip(parts.skip(1));
-    let values = values.filter(|(before, _)| before.ends_with(b":"));
-    values.filter_map(|(_, value)| str::from_utf8(value).ok())
+/// Texts among the first arguments. Those with escapes come in pieces.
+fn texts(args: &[u8]) -> impl Iterator<Item = &str> {
+    let begin = &args[..args.len().min(LOOKED_AT)];
+    let mut value = false;
+    let parts = begin.split(|byte| *byte == b'"').filter(move |part| {
+        let is_one = value;
+        value = part.ends_with(b":");
+        is_one
+    });
+    parts.filter_map(|part| str::from_utf8(part).ok())
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ mod fields;
 mod foresight;
 mod known;
 mod modules;
+mod row_key;
 mod rows;
 mod sends;
 mod slots;

@@ -16,6 +16,7 @@
 //! It only says where to look. No result depends on it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::cold::{Cold, ColdError};
 use crate::known::{Cut, Stretch};
+use crate::row_key::RowKey;
 use crate::slots::Mark;
 
 /// One granule in memory. A value of none hides one that `Cold` may have.
@@ -73,7 +75,8 @@ impl Most {
     }
 }
 
-const ROW_BYTES: usize = 112;
+/// A place in a node of a tree, of which a third is empty, and the value's own allocation.
+const ROW_BYTES: usize = 160;
 const OWNER_BYTES: usize = std::mem::size_of::<Owner>() + 64;
 
 /// Rows asked of cold at a time: where each question costs more than a row, few questions.
@@ -94,14 +97,14 @@ pub(crate) struct Rows {
     bytes: usize,
     loaded: usize,
     /// Where evicting goes on: an owner, and a key of it.
-    hand: (usize, Option<Box<[u8]>>),
+    hand: (usize, Option<RowKey>),
 }
 
 struct Owner {
     /// What its granules begin with, and no others.
-    prefix: Box<[u8]>,
-    live: BTreeMap<Box<[u8]>, Live>,
-    gone: BTreeMap<Box<[u8]>, Mark>,
+    prefix: RowKey,
+    live: BTreeMap<RowKey, Live>,
+    gone: BTreeMap<RowKey, Mark>,
     known: Stretch,
 }
 
@@ -148,10 +151,10 @@ impl Rows {
                 false => Look::Unknown,
             };
         };
-        let owner = self.owner(at);
-        match owner.live.get(key) {
+        let (owner, key) = (self.owner(at), RowKey::from(key));
+        match owner.live.get(&key) {
             Some(live) => Look::Value(&live.value),
-            None if owner.gone.contains_key(key) || owner.known.contains(key) => Look::Gone,
+            None if owner.gone.contains_key(&key) || owner.known.contains(&key) => Look::Gone,
             None => Look::Unknown,
         }
     }
@@ -159,11 +162,11 @@ impl Rows {
     /// The value and the mark of a row in memory.
     pub fn get_mut(&mut self, granule: &Granule) -> Option<(Option<&Bytes>, &mut Mark)> {
         let (prefix, key) = granule.split();
-        let at = self.find(prefix)?;
+        let (at, key) = (self.find(prefix)?, RowKey::from(key));
         let Owner { live, gone, .. } = self.owner_mut(at);
-        match live.get_mut(key) {
+        match live.get_mut(&key) {
             Some(live) => Some((Some(&live.value), &mut live.mark)),
-            None => gone.get_mut(key).map(|mark| (None, mark)),
+            None => gone.get_mut(&key).map(|mark| (None, mark)),
         }
     }
 
@@ -172,7 +175,7 @@ impl Rows {
         let (prefix, key) = granule.split();
         let at = self.find_or_make(prefix);
         self.bytes += cost(key, row.value.as_ref());
-        let before = self.owner_mut(at).put(key, row);
+        let before = self.owner_mut(at).put(key.into(), row);
         if let Some(before) = &before {
             self.bytes -= cost(key, before.value.as_ref());
         }
@@ -187,7 +190,7 @@ impl Rows {
         if !planted(Bug::UndoneStaysKnown) {
             owner.known.leave(key);
         }
-        let row = owner.take(key)?;
+        let row = owner.take(&key.into())?;
         self.bytes -= cost(key, row.value.as_ref());
         Some(row)
     }
@@ -200,13 +203,13 @@ impl Rows {
         self.load_at(at, key, value);
     }
 
-    /// Roughly the bytes of all rows.
     /// Whether memory has a row with a value of any owner whose prefix begins so.
     pub fn any_lives(&self, beginning: &[u8]) -> bool {
         let mut owners = self.owners.iter().flatten();
         owners.any(|owner| owner.prefix.starts_with(beginning) && !owner.live.is_empty())
     }
 
+    /// Roughly the bytes of all rows.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -273,8 +276,8 @@ impl Rows {
     }
 
     fn load_at(&mut self, at: u32, key: &[u8], value: Bytes) {
-        let owner = self.owner_mut(at);
-        let hidden = owner.live.contains_key(key) || owner.gone.contains_key(key);
+        let (owner, key) = (self.owner_mut(at), RowKey::from(key));
+        let hidden = owner.live.contains_key(&key) || owner.gone.contains_key(&key);
         if hidden && !planted(Bug::HidesNothing) {
             return;
         }
@@ -282,7 +285,7 @@ impl Rows {
             mark: Mark::default(),
             value: Some(value),
         };
-        let cost = cost(key, row.value.as_ref());
+        let cost = cost(&key, row.value.as_ref());
         owner.put(key, row);
         self.bytes += cost;
         self.loaded += cost;
@@ -299,7 +302,7 @@ impl Rows {
     pub fn forget_gone(&mut self, granule: &Granule) {
         let (prefix, key) = granule.split();
         let Some(at) = self.find(prefix) else { return };
-        if self.owner_mut(at).gone.remove(key).is_some() {
+        if self.owner_mut(at).gone.remove(&key.into()).is_some() {
             self.bytes -= cost(key, None);
         }
     }
@@ -331,7 +334,7 @@ impl Rows {
     }
 
     fn find(&self, prefix: &[u8]) -> Option<u32> {
-        let same = |&at: &u32| *self.owner(at).prefix == *prefix;
+        let same = |&at: &u32| self.owner(at).prefix[..] == *prefix;
         self.table.find(self.hash(prefix), same).copied()
     }
 
@@ -361,7 +364,7 @@ impl Rows {
             gone: BTreeMap::new(),
             known,
         });
-        self.bytes += OWNER_BYTES + prefix.len();
+        self.bytes += OWNER_BYTES + RowKey::beside(prefix.len());
         let at = self.free.pop().unwrap_or(self.owners.len() as u32);
         match self.owners.get_mut(at as usize) {
             Some(place) => *place = Some(owner),
@@ -384,30 +387,31 @@ impl Rows {
             Ok(entry) => drop(entry.remove()),
             Err(_) => unreachable!("an owner that is there is in the table"),
         }
-        self.bytes -= OWNER_BYTES + owner.prefix.len();
+        self.bytes -= OWNER_BYTES + RowKey::beside(owner.prefix.len());
         self.free.push(at);
     }
 }
 
 impl Owner {
-    fn put(&mut self, key: &[u8], row: Row) -> Option<Row> {
+    fn put(&mut self, key: RowKey, row: Row) -> Option<Row> {
         let Row { value, mark } = row;
         let Some(value) = value else {
-            let before = self.take(key);
-            self.gone.insert(key.into(), mark);
+            let before = self.take(&key);
+            self.gone.insert(key, mark);
             return before;
         };
         let live = Live { value, mark };
-        match self.live.get_mut(key) {
-            Some(place) => Some(std::mem::replace(place, live).into()),
-            None => {
-                self.live.insert(key.into(), live);
-                self.gone.remove(key).map(gone)
+        match self.live.entry(key) {
+            Entry::Occupied(mut place) => Some(place.insert(live).into()),
+            Entry::Vacant(place) => {
+                let before = self.gone.remove(place.key()).map(gone);
+                place.insert(live);
+                before
             }
         }
     }
 
-    fn take(&mut self, key: &[u8]) -> Option<Row> {
+    fn take(&mut self, key: &RowKey) -> Option<Row> {
         let live = self.live.remove(key).map(Row::from);
         live.or_else(|| self.gone.remove(key).map(gone))
     }
@@ -416,7 +420,10 @@ impl Owner {
         if part.is_empty() {
             return;
         }
-        let mut rows = self.live.range::<[u8], _>(part.bounds());
+        let (from, to) = part.bounds();
+        let mut rows = self
+            .live
+            .range((from.map(RowKey::from), to.map(RowKey::from)));
         while most.has_room() {
             let next = match reverse {
                 false => rows.next(),
@@ -424,18 +431,18 @@ impl Owner {
             };
             let Some((key, live)) = next else { return };
             most.less(key, &live.value);
-            found.push((key.clone(), live.value.clone()));
+            found.push((key[..].into(), live.value.clone()));
         }
     }
 
     /// Forgets rows after `from` that cold has. Gives the key it came to if there was enough.
     fn evict(
         &mut self,
-        from: Option<Box<[u8]>>,
+        from: Option<RowKey>,
         applied: u64,
         bytes: &mut usize,
         goal: usize,
-    ) -> Option<Box<[u8]>> {
+    ) -> Option<RowKey> {
         let from = from.map_or(Bound::Unbounded, Bound::Excluded);
         let mut last = None;
         let rest = (from, Bound::Unbounded);
@@ -492,5 +499,5 @@ fn borrowed(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
 }
 
 fn cost(key: &[u8], value: Option<&Bytes>) -> usize {
-    ROW_BYTES + key.len() + value.map_or(0, Bytes::len)
+    ROW_BYTES + RowKey::beside(key.len()) + value.map_or(0, Bytes::len)
 }

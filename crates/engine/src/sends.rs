@@ -278,7 +278,13 @@ const LOAD_BYTES: usize = 8 << 20;
 
 /// The encoding of a system row.
 pub(crate) fn encode<T: Serialize>(row: &T) -> Json {
-    postcard::to_allocvec(row)
-        .expect("a row encodes into memory")
-        .into()
+    Json::copy_from_slice(&encoded(row)) // no longer than it is: it may stay for a day
 }
+
+/// The same, to be read and dropped.
+pub(crate) fn encoded<T: Serialize>(row: &T) -> Vec<u8> {
+    postcard::to_extend(row, Vec::with_capacity(ROOM)).expect("a row encodes into memory")
+}
+
+/// Enough for most, which then do not grow piece by piece.
+const ROOM: usize = 256;

@@ -104,35 +104,6 @@ impl Slots {
         self.table.find(hash, same).map(|&at| SlotIndex(at))
     }
 
-    /// Reads where these entities are, as far as they are in memory; the first [`Slots::TOGETHER`] of them.
-    pub fn foresee<'a>(&self, entities: impl Iterator<Item = (TypeIndex, &'a str)>) {
-        // Step by step for all of them: what each step reads does not depend on another's, so that the
-        // processor waits for all of memory's answers at once.
-        let mut hashes = [0; Self::TOGETHER];
-        let mut places = [0; Self::TOGETHER];
-        let mut count = 0;
-        for ((ty, key), hash) in entities.zip(&mut hashes) {
-            *hash = self.hash(ty, key);
-            count += 1;
-        }
-        for (hash, place) in hashes[..count].iter().zip(&mut places) {
-            // Whichever has a hash like it: most often the one that is meant.
-            *place = self
-                .table
-                .find(*hash, |_| true)
-                .copied()
-                .unwrap_or(u32::MAX);
-        }
-        let slots = places[..count]
-            .iter()
-            .map(|&at| self.slots.get(at as usize));
-        let used = slots.filter(|slot| matches!(slot, Some(Some(slot)) if slot.used));
-        std::hint::black_box(used.count());
-    }
-
-    /// How many entities are looked for together.
-    pub const TOGETHER: usize = 24;
-
     pub fn insert(&mut self, slot: Slot) -> SlotIndex {
         let hash = self.hash(slot.ty, slot.key.as_str());
         self.bytes += cost(&slot);
@@ -226,6 +197,48 @@ impl Slots {
         }
         self.bytes -= cost(&slot);
         self.free.push(at.0);
+    }
+}
+
+/// How many entities may be looked for together.
+pub(crate) const TOGETHER_MAX: usize = 24;
+
+/// Entities that are looked for together, so that the processor waits for all of memory's answers at once.
+pub(crate) struct Together<'a> {
+    slots: &'a Slots,
+    hashes: [u64; TOGETHER_MAX],
+    count: usize,
+}
+
+impl<'a> Together<'a> {
+    pub fn new(slots: &'a Slots) -> Self {
+        Self {
+            slots,
+            hashes: [0; TOGETHER_MAX],
+            count: 0,
+        }
+    }
+
+    /// One more.
+    pub fn add(&mut self, ty: TypeIndex, key: &str) {
+        self.hashes[self.count] = self.slots.hash(ty, key);
+        self.count += 1;
+    }
+
+    /// Reads them, as far as they are in memory. Each step for all of them: what it reads does not depend on
+    /// the others'.
+    pub fn read(self) {
+        let Slots { slots, table, .. } = self.slots;
+        let mut places = [u32::MAX; TOGETHER_MAX];
+        for (hash, place) in self.hashes[..self.count].iter().zip(&mut places) {
+            // Whichever has a hash like it: nearly always the one that is meant.
+            *place = table.find(*hash, |_| true).copied().unwrap_or(u32::MAX);
+        }
+        let found = places[..self.count]
+            .iter()
+            .map(|&at| slots.get(at as usize));
+        let used = found.filter(|slot| matches!(slot, Some(Some(slot)) if slot.used));
+        std::hint::black_box(used.count());
     }
 }
 

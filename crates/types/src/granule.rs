@@ -111,7 +111,8 @@ impl Granule {
 
     /// The answer to a caller's idempotency key.
     pub fn answered(caller: &str, key: &str) -> Self {
-        let mut bytes = vec![ANSWERED];
+        let mut bytes = Vec::with_capacity(1 + caller.len() + 1 + key.len());
+        bytes.push(ANSWERED);
         bytes.extend_from_slice(caller.as_bytes());
         bytes.push(0);
         bytes.extend_from_slice(key.as_bytes());
