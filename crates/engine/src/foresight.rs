@@ -10,7 +10,8 @@ use ordain_types::Call;
 use crate::Tx;
 use crate::slots::{TOGETHER_MAX, Together};
 
-/// For how many calls one looks ahead: of more, what was read first would be far away again.
+/// For how many calls one looks ahead: of more, what was read first would be far away again. Whoever has
+/// commands of which few are calls looks at no more of them than these.
 pub const FORESEEN: usize = 8;
 
 /// How many texts among its arguments are taken for keys, of each call, and in how many bytes of them.

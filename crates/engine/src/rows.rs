@@ -77,7 +77,10 @@ impl Most {
 
 /// A place in a node of a tree, of which a third is empty, and the value's own allocation.
 const ROW_BYTES: usize = 160;
-const OWNER_BYTES: usize = std::mem::size_of::<Owner>() + 64;
+/// With the first node of a tree, which has all its places from the first row on.
+const OWNER_BYTES: usize = size_of::<Owner>() + 64 + NODE_PLACES * size_of::<(RowKey, Live)>();
+/// Of a node of the standard library's trees.
+const NODE_PLACES: usize = 11;
 
 /// Rows asked of cold at a time: where each question costs more than a row, few questions.
 const ASK_MIN: usize = 16;

@@ -278,7 +278,7 @@ const LOAD_BYTES: usize = 8 << 20;
 
 /// The encoding of a system row.
 pub(crate) fn encode<T: Serialize>(row: &T) -> Json {
-    Json::copy_from_slice(&encoded(row)) // no longer than it is: it may stay for a day
+    Json::copy_from_slice(&encoded(row)) // as long as it is, and no longer: it stays
 }
 
 /// The same, to be read and dropped.

@@ -268,6 +268,7 @@ impl Executor {
             commands: 0,
         };
         self.encoded.clear();
+        self.encoded.shrink_to(limits::BATCH_BYTES_MAX); // a deployment may be larger than any batch
         if let Some(failure) = &standing.failure {
             let (updates, others) = std::mem::take(&mut self.backlog)
                 .into_iter()
@@ -356,12 +357,15 @@ impl Executor {
         } = &mut placed;
         let first_seq = begun.flatten();
         let mut part = Part::default();
-        while let Some(item) = draft.items.pop_front() {
-            if draft.items.len() % FORESEEN == 0 {
-                let next = draft.items.iter();
-                self.engine
-                    .foresee(next.filter_map(|item| item.work.call()));
+        for at in 0.. {
+            if at % FORESEEN == 0 {
+                let next = draft.items.iter().take(FORESEEN);
+                let next = next.filter_map(|item| item.work.call());
+                self.engine.foresee(next);
             }
+            let Some(item) = draft.items.pop_front() else {
+                break;
+            };
             tally.queries += u64::from(matches!(item.work, Work::Read(Op::Query { .. })));
             if let Some((to, reply)) = self.run_item(item, *now)? {
                 tally.add(&reply.body);
@@ -423,7 +427,7 @@ impl Executor {
 
     fn run_item(&mut self, item: Item, now: Timestamp) -> Result<Option<(Owed, Reply)>, Halt> {
         let reply = match item.work {
-            Work::Update { command, args, .. } => {
+            Work::Update { command, args } => {
                 let executed = self.execute(&command, args)?;
                 let (seq, body) = body(executed.seq, executed.answer);
                 let reply = Reply { seq, body };

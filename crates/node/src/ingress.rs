@@ -49,10 +49,7 @@ impl Item {
             Work::Update { command, .. } => match command {
                 Command::Call(call) | Command::Send { call, .. } => held(call),
                 // Operators' requests, few: one may be larger than all that is to wait.
-                Command::Deploy(_) | Command::Undeploy(_) => REQUEST_BYTES,
-                Command::Genesis { .. } | Command::InForce(_) | Command::Deliver { .. } => {
-                    REQUEST_BYTES
-                }
+                _ => REQUEST_BYTES,
             },
             Work::Read(Op::Query { accepted, .. }) => held(&accepted.call),
             Work::Read(..) | Work::Checkpoint => REQUEST_BYTES,

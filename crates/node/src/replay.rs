@@ -190,7 +190,7 @@ impl<'a> Replay<'a> {
         let mut answers = Vec::with_capacity(batch.commands.len());
         for (at, (command, args)) in batch.commands.iter().zip(args).enumerate() {
             if at % FORESEEN == 0 {
-                let next = batch.commands[at..].iter();
+                let next = batch.commands[at..].iter().take(FORESEEN);
                 self.engine.foresee(next.filter_map(Command::call));
             }
             self.check_build(command)?;

@@ -276,7 +276,7 @@ fn give(to: ReplyTo, reply: Reply, more: &mut Peekable<impl Iterator<Item = (Rep
             let run = iter::once((token, reply)).chain(others.by_ref());
             let given = caught(|| sink.deliver(&mut { run }));
             others.for_each(drop); // what it did not take was its own as well
-            given
+            given.and(caught(|| drop(sink)))
         }
     };
     if let Err(panic) = given {

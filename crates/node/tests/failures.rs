@@ -413,6 +413,14 @@ impl Sink for Rude {
     }
 }
 
+impl Drop for Rude {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("nor so");
+        }
+    }
+}
+
 #[test]
 fn a_sink_that_panics_harms_nobody_else() {
     in_time(|| {

@@ -2,7 +2,7 @@
 //!
 //! A batch also carries the digests of earlier batches' outcomes, one or more batches behind, so
 //! that a replay can be held against what ran. The encoding is postcard's; since a list there is its
-//! length and then its elements, commands encoded ahead of time are joined without touching them.
+//! length and then its elements, encodings of commands one behind the other are most of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,8 @@ pub struct Batch {
 pub struct BatchError(String);
 
 impl Command {
-    /// Appends the encoding of this command: postcard's, which for the most frequent one is written here,
-    /// in a third of the instructions.
+    /// Appends the encoding of this command: postcard's, which for the most frequent one is written here, in
+    /// far fewer instructions.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         if let Command::Call(call) = self {
             out.push(CALL);
@@ -217,7 +217,7 @@ mod tests {
                 let call = Call {
                     entity: EntityId::new("account", &"k".repeat(len)).unwrap(),
                     method: Method::new("deposit").unwrap(),
-                    args: vec![b' '; len * 61].into(), // past three bytes of length
+                    args: vec![b' '; len * 61].into(), // up to three bytes of length
                     caller: "c".repeat(len - 1),
                     idempotency_key: keyed.then(|| IdempotencyKey::new("k1").unwrap()),
                 };

@@ -22,16 +22,18 @@ const FEW: usize = 16;
 pub fn by_key(mut changes: Vec<Change>) -> impl Iterator<Item = Change> {
     let place = |at| Place { head: 0, at };
     let mut places: Vec<Place> = (0..changes.len()).map(place).collect();
-    sort(&mut places, &changes);
+    sort(&mut places, &changes, 0);
     places
         .into_iter()
         .map(move |Place { at, .. }| std::mem::take(&mut changes[at]))
 }
 
-/// Each round goes on where all keys of a run begin to differ, eight bytes further at least, or ends.
-fn sort(places: &mut [Place], changes: &[Change]) {
+/// Puts changes in order whose keys have so many bytes alike, or more. Each round goes on from where all
+/// keys of a run begin to differ, or ends.
+fn sort(places: &mut [Place], changes: &[Change], alike: usize) {
     let key = |place: &Place| &*changes[place.at].0;
-    let alike = alike(places.iter().map(key));
+    let rests = places.iter().map(|place| &key(place)[alike..]);
+    let alike = alike + begin_alike(rests);
     for place in &mut *places {
         place.head = head(&key(place)[alike..]);
     }
@@ -46,13 +48,13 @@ fn sort(places: &mut [Place], changes: &[Change]) {
                     (key(left), left.at).cmp(&(key(right), right.at))
                 });
             }
-            _ => sort(run, changes),
+            _ => sort(run, changes, alike),
         }
     }
 }
 
 /// With how many bytes all of these keys begin alike.
-fn alike<'a>(mut keys: impl Iterator<Item = &'a [u8]>) -> usize {
+fn begin_alike<'a>(mut keys: impl Iterator<Item = &'a [u8]>) -> usize {
     let Some(first) = keys.next() else {
         return 0;
     };
