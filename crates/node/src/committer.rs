@@ -351,6 +351,9 @@ impl Committer {
 
     /// The disk was full: takes up the log again if there is room.
     fn make_room(&mut self) {
+        // One in the making since before may have failed for the same reason: that is no news then.
+        self.preparing.finish();
+        drop(self.preparing.result());
         let made = self.log.reset_tail().and_then(|()| self.log.prepare_next());
         match made {
             Ok(()) => {

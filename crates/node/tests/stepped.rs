@@ -103,14 +103,18 @@ fn step_on(steps: &mut Steps) {
     }
 }
 
-/// A write that is answered.
-fn add_long(node: &Node, steps: &mut Steps) {
+fn ask_long(node: &Node) -> Pending {
     let key = "k".repeat(500);
     let request = request::<i64>(&key, "add", json!({ "n": 1 }));
     let parts = request.into_parts().expect("a request");
     let accepted = node.accept(parts.entity, parts.method.as_str(), &parts.args, "", None);
     let op = Op::Call(accepted.expect("it fits"));
-    let mut reply = node.ask(op).expect("there is room");
+    node.ask(op).expect("there is room")
+}
+
+/// A write that is done.
+fn add_long(node: &Node, steps: &mut Steps) {
+    let mut reply = ask_long(node);
     step_on(steps);
     let body = now(&mut reply).expect("it is answered").body;
     assert!(matches!(body, Body::Outcome { .. }), "{body:?}");
@@ -144,6 +148,29 @@ fn a_next_segment_that_cannot_be_made_shows_at_once() {
         (node.health(), node.durable_seq()),
         (Health::Ready, durable)
     );
+}
+
+/// A next segment that was in the making when the disk was found full, and could not be made for that: once
+/// there is room, it is no news.
+#[test]
+fn a_next_segment_that_could_not_be_made_is_forgotten_with_the_full_disk() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps) = open(&disk);
+    settle(&mut steps);
+    disk.limit_bytes(Some(disk.bytes()));
+    while node.health() == Health::Ready {
+        drop(ask_long(&node));
+        while steps.executor() == Stepped::Did {}
+        steps.committer();
+    }
+    assert_eq!(steps.preparer(), Stepped::Did, "it was asked for before");
+    steps.executor(); // what is not durable is taken back
+    disk.limit_bytes(None);
+    while node.health() != Health::Ready {
+        let before = steps.committer();
+        assert_eq!(before, Stepped::Did, "it tries on its own");
+    }
+    add_long(&node, &mut steps);
 }
 
 /// Calls that are answered with as much as a value may hold, together more than may wait for the log.
