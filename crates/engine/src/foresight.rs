@@ -14,6 +14,9 @@ use crate::slots::{TOGETHER_MAX, Together};
 /// commands of which few are calls looks at no more of them than these.
 pub const FORESEEN: usize = 8;
 
+/// Up to so many entities are in the processor's caches anyway.
+const NEAR: usize = 4_096;
+
 /// How many texts among its arguments are taken for keys, of each call, and in how many bytes of them.
 const GUESSES: usize = 2;
 const LOOKED_AT: usize = 96;
@@ -22,6 +25,9 @@ const _: () = assert!(FORESEEN * (1 + GUESSES) <= TOGETHER_MAX);
 
 impl Tx {
     pub(crate) fn foresee<'a>(&self, calls: impl Iterator<Item = &'a Call>) {
+        if self.slots.len() <= NEAR {
+            return;
+        }
         let mut together = Together::new(&self.slots);
         for call in calls.take(FORESEEN) {
             let Some(ty) = self.catalog.place(call.entity.ty.as_str()) else {
