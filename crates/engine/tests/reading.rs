@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{World, call, field};
+use common::{World, call, entity, field, request};
 use ordain_engine::Tx;
-use ordain_types::{FaultKind, FieldKey, Json, Outcome, Rejection, limits};
+use ordain_types::{EntityId, FaultKind, FieldKey, Json, Outcome, Rejection, limits};
 use serde_json::{Value, json};
 
 fn number(args: &Value) -> usize {
@@ -145,4 +145,43 @@ fn read_bytes() {
         world.checkpoint();
         world.reopen();
     }
+}
+
+/// What is looked at ahead may be anything: entities and types that are not there, arguments that are no JSON.
+#[test]
+fn looking_ahead_changes_nothing() {
+    let mut world = World::new(&[]);
+    for at in 0..5_000 {
+        world.value(&at.to_string(), "set", json!(at));
+    }
+    let strange = [
+        &b""[..],
+        b"\"",
+        b"{\"to\":\"7\",\"and\":\"8\",\"or\":\"9\"}",
+        b"{\"to\":\"\\u0037\",\"and\":\"\xff\"}",
+        b":\":\":\":\"",
+        &[b'"'; 200],
+    ];
+    let other = EntityId::new("other", "7").expect("a sound entity");
+    let of = [entity("7"), entity("nobody"), other];
+    let calls = of.into_iter().flat_map(|entity| {
+        strange.map(|args| {
+            let mut call = request("7", "get", Value::Null, None);
+            (call.entity, call.args) = (entity.clone(), Json::copy_from_slice(args));
+            call
+        })
+    });
+    let calls: Vec<_> = calls.collect();
+    let memory = |world: &World| {
+        (
+            world.engine.memory_bytes(),
+            world.engine.entities_in_memory(),
+        )
+    };
+    let before = memory(&world);
+    for many in [0, 1, 8, 100] {
+        world.engine.foresee(calls.iter().cycle().take(many));
+    }
+    assert_eq!(memory(&world), before);
+    assert_eq!(world.root("7"), json!(7));
 }
