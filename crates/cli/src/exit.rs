@@ -167,6 +167,7 @@ impl From<OpenError> for Failure {
             OpenError::Options(_) => Exit::Usage,
             OpenError::Dir(DirError::Io { .. })
             | OpenError::Io { .. }
+            | OpenError::Thread { .. }
             | OpenError::Log(Log::Io { .. } | Log::Prepare(_))
             | OpenError::Store(ordain_store::Error::Io { .. }) => Exit::Failed,
             _ => Exit::Damaged,

@@ -60,7 +60,12 @@ impl Preparation {
         *self.errand.lock() = At::Asked(preparer);
         if let Way::Threads(thread) = &mut self.way {
             let errand = self.errand.clone();
-            *thread = Some(thread::spawn(move || _ = errand.step()));
+            let started = thread::Builder::new().spawn(move || _ = errand.step());
+            match started {
+                Ok(started) => *thread = Some(started),
+                // The system gives no thread: that is no reason to stop writing.
+                Err(_) => _ = self.errand.step(),
+            }
         }
     }
 

@@ -96,6 +96,17 @@ pub enum OpenError {
         /// What the system said.
         error: io::Error,
     },
+    /// The system gives no thread.
+    #[error(
+        "the system gives no thread for `{name}`: {error}; allow this process more memory (address \
+         space) or more threads"
+    )]
+    Thread {
+        /// What it was for.
+        name: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] ordain_store::Error),
@@ -200,7 +211,7 @@ pub(crate) fn open_on(
     let chance = Chance::of_the_system();
     let ahead = ReadAhead::OnAThread;
     let (whole, recovered) = recover(disk, store, catalog, options, chance, ahead, progress)?;
-    Ok((whole.start(dir), recovered))
+    Ok((whole.start(dir)?, recovered))
 }
 
 /// Opens a node on any disk and store, and leaves its steps to the caller.
@@ -397,8 +408,8 @@ impl Whole {
         Self { running, steps }
     }
 
-    /// Starts the threads.
-    fn start(self, dir: Option<DataDir>) -> Node {
+    /// Starts the threads; all of them, or none stays.
+    fn start(self, dir: Option<DataDir>) -> Result<Node, OpenError> {
         let Whole { mut running, steps } = self;
         let Steps {
             executor,
@@ -407,14 +418,19 @@ impl Whole {
             ..
         } = steps;
         committer.preparing = committer.preparing.on_threads();
-        let threads = vec![
-            spawn("ordain-executor", move || executor.run()),
-            spawn("ordain-committer", move || committer.run()),
-            spawn("ordain-checkpointer", move || checkpointer.run()),
-        ];
+        let commit = committer.commit.clone();
+        // The executor is the last: the others end without it, the checkpointer by itself.
+        let start = || -> Result<_, OpenError> {
+            Ok(vec![
+                spawn("ordain-committer", move || committer.run())?,
+                spawn("ordain-checkpointer", move || checkpointer.run())?,
+                spawn("ordain-executor", move || executor.run())?,
+            ])
+        };
+        let threads = start().inspect_err(|_| commit.stop())?;
         running.own = threads.iter().map(|thread| thread.thread().id()).collect();
         running.ending = Arc::new(Mutex::new(Ending { threads, dir }));
-        Node::of(running)
+        Ok(Node::of(running))
     }
 
     /// Leaves what the threads would do to someone else.
@@ -429,12 +445,13 @@ pub(crate) const STACK_BYTES: usize = 64 << 20;
 // A call into a WebAssembly module may use all of its share, at every depth; as much again is for what lies between.
 const _: () = assert!(2 * CALL_DEPTH_MAX * WASM_STACK_BYTES_MAX <= STACK_BYTES);
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
-    thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .name(name.to_owned())
-        .spawn(run)
-        .expect("the system gives a thread")
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, OpenError> {
+    let thread = thread::Builder::new().stack_size(STACK_BYTES);
+    let started = thread.name(name.to_owned()).spawn(run);
+    started.map_err(|error| OpenError::Thread { name, error })
 }
 
 /// What the log must hold before anything else: what tells it from others, if it is new, and what is

@@ -146,7 +146,13 @@ impl<'a> Replay<'a> {
             ReadAhead::OnAThread => thread::scope(|scope| {
                 let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
                 // It ends when there is no more to read, or when nobody takes it.
-                scope.spawn(move || read.into_iter().all(|read| give.send(read).is_ok()));
+                let name = "ordain-replay";
+                thread::Builder::new()
+                    .name(name.to_owned())
+                    .spawn_scoped(scope, move || {
+                        read.into_iter().all(|read| give.send(read).is_ok())
+                    })
+                    .map_err(|error| OpenError::Thread { name, error })?;
                 // What ran on the executor's stack needs one like it again, whoever opens the node.
                 stacker::grow(STACK_BYTES, move || {
                     take.into_iter()
