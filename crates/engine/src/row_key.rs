@@ -1,10 +1,11 @@
-//! The key of a row within its owner, or of an owner: bytes, in their order. Short ones, which most are, lie in the nodes of
-//! the tree they are in, and eight bytes at once tell most of them apart: whoever looks for one key among
-//! a million touches the nodes on his way and little else.
+//! The key of a row within its owner, or of an owner: bytes, in their order. Short ones, which most are, lie
+//! in the nodes of the tree they are in, and eight bytes at once tell most of them apart: whoever looks for
+//! one key among a million touches the nodes on his way and little else.
 
 use std::cmp::Ordering;
 use std::ops::Deref;
 
+use ordain_types::granule::head;
 use smallvec::SmallVec;
 
 /// Room for what an idempotency key mostly is: a UUID as text, and before it a caller's name of eleven bytes
@@ -14,8 +15,7 @@ const INLINE: usize = 48;
 /// A key of a row.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RowKey {
-    /// The first eight bytes as a number, zeros for those that are not there: where it differs, it is in
-    /// the order of the keys.
+    /// Of the bytes.
     head: u64,
     bytes: SmallVec<[u8; INLINE]>,
 }
@@ -29,13 +29,8 @@ impl RowKey {
 
 impl From<&[u8]> for RowKey {
     fn from(key: &[u8]) -> Self {
-        let head = key.first_chunk().copied().unwrap_or_else(|| {
-            let mut head = [0; 8];
-            head[..key.len()].copy_from_slice(key);
-            head
-        });
         Self {
-            head: u64::from_be_bytes(head),
+            head: head(key),
             bytes: SmallVec::from_slice(key),
         }
     }

@@ -241,6 +241,17 @@ impl Granule {
     }
 }
 
+/// The first eight bytes of a key as a number, zeros for those that are not there. Where two keys' numbers
+/// differ, they are in the order of the keys: most are told apart without reading more of them.
+pub fn head(key: &[u8]) -> u64 {
+    let head = key.first_chunk().copied().unwrap_or_else(|| {
+        let mut head = [0; 8];
+        head[..key.len()].copy_from_slice(key);
+        head
+    });
+    u64::from_be_bytes(head)
+}
+
 /// The smallest byte string greater than all that begin with `prefix`; none if there is no such.
 pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;

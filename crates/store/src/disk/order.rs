@@ -6,6 +6,7 @@
 //! order in the same way, from where they in turn differ.
 
 use bytes::Bytes;
+use ordain_types::granule::head;
 
 type Change = (Box<[u8]>, Option<Bytes>);
 
@@ -63,14 +64,6 @@ fn begin_alike<'a>(mut keys: impl Iterator<Item = &'a [u8]>) -> usize {
         pairs.take_while(|(left, right)| left == right).count()
     };
     keys.fold(first.len(), |most, key| with_first(key, most))
-}
-
-/// The first eight bytes as a number that is ordered as they are.
-fn head(key: &[u8]) -> u64 {
-    let mut head = [0; 8];
-    let len = key.len().min(8);
-    head[..len].copy_from_slice(&key[..len]);
-    u64::from_be_bytes(head)
 }
 
 #[cfg(test)]
