@@ -2,9 +2,11 @@
 //! against what the log says came of it. It knows nothing of the threads that come after it.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::thread;
+
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use ordain_engine::{Answer, Args, Catalog, Engine, FORESEEN};
 use ordain_log::Record;
@@ -64,6 +66,18 @@ pub(crate) fn warm(
 
 /// Records that may be decoded and not run.
 const RECORDS_AHEAD_MAX: usize = 4;
+
+fn spawn<'scope, T: Send + 'scope>(
+    thread: thread::Builder,
+    name: &'static str,
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, OpenError> {
+    thread
+        .name(name.to_owned())
+        .spawn_scoped(scope, work)
+        .map_err(|error| OpenError::Thread { name, error })
+}
 
 /// A record as it is run. Its checksum says nothing of whether it holds a batch, or belongs there.
 struct Read {
@@ -146,18 +160,20 @@ impl<'a> Replay<'a> {
             ReadAhead::OnAThread => thread::scope(|scope| {
                 let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
                 // It ends when there is no more to read, or when nobody takes it.
-                let name = "ordain-replay";
-                thread::Builder::new()
-                    .name(name.to_owned())
-                    .spawn_scoped(scope, move || {
-                        read.into_iter().all(|read| give.send(read).is_ok())
-                    })
-                    .map_err(|error| OpenError::Thread { name, error })?;
+                spawn(thread::Builder::new(), "ordain-reader", scope, move || {
+                    read.into_iter().all(|read| give.send(read).is_ok())
+                })?;
+                let (ran, runs) = channel();
                 // What ran on the executor's stack needs one like it again, whoever opens the node.
-                stacker::grow(STACK_BYTES, move || {
-                    take.into_iter()
-                        .try_for_each(|read| run(read).map(&mut tell))
-                })
+                let deep = thread::Builder::new().stack_size(STACK_BYTES);
+                let replay = spawn(deep, "ordain-replay", scope, move || {
+                    take.into_iter().try_for_each(|read| {
+                        // Whoever opens the node is there until this ends.
+                        run(read).map(|at| ran.send(at).unwrap_or_default())
+                    })
+                })?;
+                runs.into_iter().for_each(tell);
+                replay.join().unwrap_or_else(|panic| resume_unwind(panic))
             }),
         }
     }

@@ -25,6 +25,8 @@ const MEMORY_MEGABYTES: [u64; 6] = [40, 150, 400, 550, 700, 1_000];
 /// How long a server that has too little is asked for much.
 const STARVED: Duration = Duration::from_secs(1);
 const LIVED: &str = "lived on";
+/// What no failed start may say.
+const PANICKED: &str = "the start panicked";
 /// Clients that ask for much, and lists that each asks for at once.
 const HUNGRY: usize = 32;
 const KEYS: usize = 5_000;
@@ -138,6 +140,9 @@ fn starve(scene: &mut Scene) -> anyhow::Result<String> {
         // It says that it failed, or the allocator ended it.
         scene.check(!ended.status.success(), || {
             format!("a start ended well: {ended}")
+        });
+        scene.check(!ended.said.contains(PANICKED), || {
+            format!("a start panicked: {ended}")
         });
         return Ok(format!("did not start ({})", ended.status));
     }
