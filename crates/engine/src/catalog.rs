@@ -33,6 +33,11 @@ pub trait State: Any + Send {
     /// # Errors
     /// As [`State::encode`].
     fn encoded_len(&self) -> Result<usize, String>;
+    /// Reads a byte from where the value lies, if the host has one there: it is then near when it is
+    /// needed. What the byte is means nothing.
+    fn touch(&self) -> u8 {
+        0
+    }
 }
 
 /// Makes live root values of one entity type.

@@ -14,21 +14,35 @@ use crate::versioned;
 
 /// A live root value.
 #[derive(Debug, Default)]
-pub struct NativeState<E>(pub E);
+pub struct NativeState<E> {
+    value: E,
+    /// What is read to have the value near: of `E` itself nothing is known.
+    touched: u8,
+}
+
+impl<E> NativeState<E> {
+    fn new(value: E) -> Self {
+        Self { value, touched: 0 }
+    }
+}
 
 impl<E: Entity> State for NativeState<E> {
     fn snapshot(&self) -> Box<dyn State> {
-        Box::new(Self(copy(&self.0)))
+        Box::new(Self::new(copy(&self.value)))
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
-        let value = |out: &mut Vec<u8>| append_json(&self.0, out);
+        let value = |out: &mut Vec<u8>| append_json(&self.value, out);
         versioned::encode(E::VERSION, out, value).map_err(|error| error.to_string())
     }
 
     fn encoded_len(&self) -> Result<usize, String> {
-        let value = encoded_len(&self.0).map_err(|error| error.to_string())?;
+        let value = encoded_len(&self.value).map_err(|error| error.to_string())?;
         Ok(value + versioned::around(E::VERSION))
+    }
+
+    fn touch(&self) -> u8 {
+        self.touched
     }
 }
 
@@ -44,7 +58,7 @@ impl<E> Default for NativeType<E> {
 
 impl<E: Entity> StateType for NativeType<E> {
     fn initial(&self) -> Box<dyn State> {
-        Box::new(NativeState(E::default()))
+        Box::new(NativeState::new(E::default()))
     }
 
     fn decode(&self, stored: &[u8]) -> Result<Box<dyn State>, String> {
@@ -59,7 +73,7 @@ impl<E: Entity> StateType for NativeType<E> {
             }
             _ => from_json::<E>(json)?,
         };
-        Ok(Box::new(NativeState(value)))
+        Ok(Box::new(NativeState::new(value)))
     }
 
     fn shown(&self, stored: Json) -> Json {
@@ -82,14 +96,14 @@ const ITS_OWN: &str = "a native entity's state is a value of its Rust type";
 #[inline]
 pub fn state<E: Entity>(tx: &mut Tx) -> &E {
     let state: &dyn Any = tx.state();
-    &state.downcast_ref::<NativeState<E>>().expect(ITS_OWN).0
+    &state.downcast_ref::<NativeState<E>>().expect(ITS_OWN).value
 }
 
 /// The state of the entity of the running call, for a method that takes `&mut self`.
 #[inline]
 pub fn state_mut<E: Entity>(tx: &mut Tx) -> &mut E {
     let state: &mut dyn Any = tx.state_mut();
-    &mut state.downcast_mut::<NativeState<E>>().expect(ITS_OWN).0
+    &mut state.downcast_mut::<NativeState<E>>().expect(ITS_OWN).value
 }
 
 /// Runs a method that takes `&self` and a context. It holds its state: a call that comes back to the
@@ -113,7 +127,7 @@ fn with_held<E: Entity, R>(
     run: impl FnOnce(&mut E, &mut Tx) -> R,
 ) -> R {
     let state: &mut dyn Any = &mut *held;
-    let state = &mut state.downcast_mut::<NativeState<E>>().expect(ITS_OWN).0;
+    let state = &mut state.downcast_mut::<NativeState<E>>().expect(ITS_OWN).value;
     let ended = catch_unwind(AssertUnwindSafe(|| run(state, tx)));
     tx.put_back(held);
     ended.unwrap_or_else(|unwinding| resume_unwind(unwinding))
