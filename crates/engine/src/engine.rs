@@ -396,6 +396,11 @@ impl Engine {
             .whole(|tx| (tx.root(entity), tx.fields_of(entity, after, limit)))
     }
 
+    /// Makes room for up to so many entities, as far as a budget of bytes goes, before they are loaded.
+    pub fn reserve(&mut self, entities: u64, budget: usize) {
+        self.tx.slots.reserve(entities, budget);
+    }
+
     /// Takes what cold has for a granule into memory, ahead of its use: it only changes what a later
     /// read costs. Cold must not have changed since it was read.
     pub fn load(&mut self, granule: &Granule, value: Bytes) {

@@ -88,10 +88,7 @@ impl Slots {
     }
 
     fn hash(&self, ty: TypeIndex, key: &str) -> u64 {
-        xxh3_64_with_seed(
-            key.as_bytes(),
-            self.seed ^ u64::from(ty.0).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        )
+        hash(self.seed, ty, key)
     }
 
     pub fn find(&self, ty: TypeIndex, key: &str) -> Option<SlotIndex> {
@@ -102,6 +99,16 @@ impl Slots {
                 .is_some_and(|s| s.ty == ty && s.key.as_str() == key)
         };
         self.table.find(hash, same).map(|&at| SlotIndex(at))
+    }
+
+    /// Makes room for more, if the system has it: room that is not used takes no memory, and with it nothing
+    /// moves as they come.
+    pub fn reserve(&mut self, count: u64, budget: usize) {
+        let fit = budget / SLOT_BYTES;
+        let count = usize::try_from(count).map_or(fit, |count| count.min(fit));
+        let _ = self.slots.try_reserve(count);
+        let (slots, seed) = (&self.slots, self.seed);
+        let _ = self.table.try_reserve(count, |&at| rehash(slots, at, seed));
     }
 
     pub fn insert(&mut self, slot: Slot) -> SlotIndex {
@@ -116,13 +123,8 @@ impl Slots {
         };
         self.slots[at as usize] = Some(slot);
         let (slots, seed) = (&self.slots, self.seed);
-        self.table.insert_unique(hash, at, |&at| {
-            let slot = slots[at as usize]
-                .as_ref()
-                .expect("a slot in the table is in use");
-            let salt = u64::from(slot.ty.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            xxh3_64_with_seed(slot.key.as_str().as_bytes(), seed ^ salt)
-        });
+        self.table
+            .insert_unique(hash, at, |&at| rehash(slots, at, seed));
         SlotIndex(at)
     }
 
@@ -268,6 +270,18 @@ impl Slot {
             key: self.key.clone(),
         })
     }
+}
+
+fn hash(seed: u64, ty: TypeIndex, key: &str) -> u64 {
+    let salt = u64::from(ty.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    xxh3_64_with_seed(key.as_bytes(), seed ^ salt)
+}
+
+/// Of one that is in the table.
+fn rehash(slots: &[Option<Slot>], at: u32, seed: u64) -> u64 {
+    let slot = slots[at as usize].as_ref();
+    let slot = slot.expect("a slot in the table is in use");
+    hash(seed, slot.ty, slot.key.as_str())
 }
 
 fn cost(slot: &Slot) -> usize {

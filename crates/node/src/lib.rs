@@ -53,7 +53,9 @@ mod reply;
 mod status;
 mod stepped;
 mod test_node;
+mod threads;
 mod time;
+mod warm;
 
 pub use backup::{BackupError, restore};
 pub use call::{CallError, CallOptions, Pipeline, Received};

@@ -6,7 +6,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use arc_swap::ArcSwap;
 use ordain_engine::{Catalog, CatalogError, Engine, Halt, Meta};
@@ -14,7 +13,6 @@ use ordain_log::disk::{Dir, Disk};
 use ordain_log::{Cut, Log};
 use ordain_store::{DiskStore, Store};
 use ordain_types::batch::BatchError;
-use ordain_types::limits::{CALL_DEPTH_MAX, WASM_STACK_BYTES_MAX};
 use ordain_types::{BatchDigest, Bug, Command, InForce, LogId, Seq, planted};
 
 use crate::budget::Budget;
@@ -28,9 +26,11 @@ use crate::lock::{DataDir, DirError};
 use crate::node::{Ending, Node, Running, in_force};
 use crate::options::{Options, OptionsError};
 use crate::preparer::{Errand, Preparation};
-use crate::replay::{ReadAhead, Replay, warm};
+use crate::replay::{ReadAhead, Replay};
 use crate::status::Counters;
 use crate::stepped::Steps;
+use crate::threads::spawn;
+use crate::warm::warm;
 
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,7 +298,8 @@ fn recover(
         });
     }
     let replayed = found.last_seq.0.saturating_sub(checkpoint.0);
-    warm(&mut engine, &*store, replayed, options.memory_budget_bytes)?;
+    let budget = options.memory_budget_bytes;
+    warm(&mut engine, &*store, replayed, budget, ahead)?;
     let mut replay = Replay::new(&mut engine, &in_force, &options);
     replay.run(disk, found.last_seq, ahead, progress)?;
     let (digests, differences) = replay.end();
@@ -437,21 +438,6 @@ impl Whole {
     fn leave(self) -> (Node, Steps) {
         (Node::of(self.running), self.steps)
     }
-}
-
-/// Stack of each thread: the executor's holds the deepest calls of methods with large frames, and an
-/// overflow there would end the process. Untouched pages cost nothing.
-pub(crate) const STACK_BYTES: usize = 64 << 20;
-// A call into a WebAssembly module may use all of its share, at every depth; as much again is for what lies between.
-const _: () = assert!(2 * CALL_DEPTH_MAX * WASM_STACK_BYTES_MAX <= STACK_BYTES);
-
-fn spawn(
-    name: &'static str,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<thread::JoinHandle<()>, OpenError> {
-    let thread = thread::Builder::new().stack_size(STACK_BYTES);
-    let started = thread.name(name.to_owned()).spawn(run);
-    started.map_err(|error| OpenError::Thread { name, error })
 }
 
 /// What the log must hold before anything else: what tells it from others, if it is new, and what is

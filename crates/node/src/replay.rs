@@ -6,21 +6,19 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use std::sync::mpsc::{channel, sync_channel};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread;
 
 use ordain_engine::{Answer, Args, Catalog, Engine, FORESEEN};
 use ordain_log::Record;
 use ordain_log::disk::Disk;
-use ordain_store::Store;
 use ordain_types::batch::BatchError;
-use ordain_types::{
-    Batch, BatchDigest, Bug, Command, Granule, InForce, Outcome, Seq, limits, planted,
-};
+use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, Outcome, Seq, limits, planted};
 
 use crate::budget::Budget;
 use crate::options::Options;
 use crate::panics::caught;
-use crate::recovery::{Difference, OpenError, Progress, STACK_BYTES};
+use crate::recovery::{Difference, OpenError, Progress};
+use crate::threads::{STACK_BYTES, spawn_within};
 
 /// Whether the log is read and decoded while what was read before is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,47 +35,8 @@ struct ReplayedBatch {
     answers: Vec<Answer>,
 }
 
-/// Keys of the store for each command of the replay up to which the store is read from end to end
-/// first: what most of the replay needs is then in memory, at a small part of what reading it key by
-/// key costs.
-const WARM_KEYS: u64 = 4;
-
-/// Takes the entities of the store into memory, as far as they fit, if the replay is long enough.
-pub(crate) fn warm(
-    engine: &mut Engine,
-    store: &dyn Store,
-    replayed: u64,
-    budget: usize,
-) -> Result<(), OpenError> {
-    if replayed.saturating_mul(WARM_KEYS) < store.stats().keys_approx.max(1) {
-        return Ok(());
-    }
-    let snapshot = store.snapshot()?;
-    for entry in snapshot.entries() {
-        let (key, value) = entry?;
-        if !key.starts_with(Granule::entities()) || engine.memory_bytes() > budget {
-            break;
-        }
-        // What cannot be read is left to whoever needs it: it is their fault then, and no failed start.
-        let _ = caught(|| engine.load(&Granule::from_bytes(&key), value));
-    }
-    Ok(())
-}
-
 /// Records that may be decoded and not run.
 const RECORDS_AHEAD_MAX: usize = 4;
-
-fn spawn<'scope, T: Send + 'scope>(
-    thread: thread::Builder,
-    name: &'static str,
-    scope: &'scope Scope<'scope, '_>,
-    work: impl FnOnce() -> T + Send + 'scope,
-) -> Result<ScopedJoinHandle<'scope, T>, OpenError> {
-    thread
-        .name(name.to_owned())
-        .spawn_scoped(scope, work)
-        .map_err(|error| OpenError::Thread { name, error })
-}
 
 /// A record as it is run. Its checksum says nothing of whether it holds a batch, or belongs there.
 struct Read {
@@ -160,13 +119,13 @@ impl<'a> Replay<'a> {
             ReadAhead::OnAThread => thread::scope(|scope| {
                 let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
                 // It ends when there is no more to read, or when nobody takes it.
-                spawn(thread::Builder::new(), "ordain-reader", scope, move || {
+                spawn_within(scope, "ordain-reader", thread::Builder::new(), move || {
                     read.into_iter().all(|read| give.send(read).is_ok())
                 })?;
                 let (ran, runs) = channel();
                 // What ran on the executor's stack needs one like it again, whoever opens the node.
                 let deep = thread::Builder::new().stack_size(STACK_BYTES);
-                let replay = spawn(deep, "ordain-replay", scope, move || {
+                let replay = spawn_within(scope, "ordain-replay", deep, move || {
                     take.into_iter().try_for_each(|read| {
                         // Whoever opens the node is there until this ends.
                         run(read).map(|at| ran.send(at).unwrap_or_default())

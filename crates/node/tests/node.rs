@@ -3,12 +3,15 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use common::{catalog, catalog_with, request};
 use ordain_log::Log;
 use ordain_log::disk::{Disk, MemoryDisk};
-use ordain_node::{CallError, CallOptions, Node, OpenError, Options, Recovered, VirtualClock};
+use ordain_node::{
+    Body, CallError, CallOptions, Node, OpenError, Options, Recovered, VirtualClock,
+};
 use ordain_store::{MemoryStore, Store};
 use ordain_types::planted::{Bug, assert_caught};
 use ordain_types::{IdempotencyKey, Rejection, Seq};
@@ -126,6 +129,50 @@ fn a_crash_replays_and_a_clean_stop_does_not() {
         .open_with(catalog(), world.options())
         .expect("it opens again");
     assert_eq!(recovered.replayed, 0);
+}
+
+/// Only where the replay is long, and as far as there is room.
+#[test]
+fn a_long_replay_begins_with_what_the_store_has_in_memory() {
+    const ENTITIES: u64 = 12_000; // several times what is read together
+    let world = World::new();
+    let node = world.open();
+    let mut pipeline = node.pipeline();
+    for n in 0..ENTITIES {
+        let call = request::<i64>(&format!("k{n}"), "add", json!({ "n": n }));
+        pipeline.submit(call).expect("room");
+    }
+    while let Some(received) = pipeline.receive() {
+        assert!(matches!(received.reply.body, Body::Outcome { .. }));
+    }
+    node.checkpoint().expect("a checkpoint");
+    let in_memory = |budget: usize| {
+        let options = Options {
+            memory_budget_bytes: budget,
+            ..world.options()
+        };
+        let crashed = World {
+            store: Arc::new(world.store.fork()),
+            ..world.crash()
+        };
+        let (node, _) = crashed.open_with(catalog(), options).expect("it opens");
+        let hash = node.state_hash().expect("a hash");
+        let counters = node.counters();
+        (counters.entities_in_memory.load(Ordering::Relaxed), hash)
+    };
+    let plenty = Options::default().memory_budget_bytes;
+    for n in 0..=ENTITIES / 4 {
+        if n == 10 {
+            let (few, _) = in_memory(plenty);
+            assert_eq!(few, 1, "a short replay needs what it needs");
+        }
+        add(&node, "k7", 1).expect("a call");
+    }
+    let (all, hash) = in_memory(plenty);
+    assert_eq!(all, ENTITIES);
+    let (some, same) = in_memory(1 << 20);
+    assert!(some > 0 && some < ENTITIES, "{some} in a MiB");
+    assert_eq!((&hash, &same), (&node.state_hash().expect("a hash"), &hash));
 }
 
 /// A long replay takes the store's entities in first: what cannot be read waits for who needs it.
