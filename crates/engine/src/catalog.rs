@@ -33,8 +33,8 @@ pub trait State: Any + Send {
     /// # Errors
     /// As [`State::encode`].
     fn encoded_len(&self) -> Result<usize, String>;
-    /// Reads a byte from where the value lies, if the host has one there: it is then near when it is
-    /// needed. What the byte is means nothing.
+    /// Reads a byte from where the value begins, if the host has one there: its beginning is then near when
+    /// it is needed. What the byte is means nothing.
     fn touch(&self) -> u8 {
         0
     }

@@ -101,8 +101,8 @@ impl Slots {
         self.table.find(hash, same).map(|&at| SlotIndex(at))
     }
 
-    /// Makes room for more, if the system has it: room that is not used takes no memory, and with it nothing
-    /// moves as they come.
+    /// Makes room for more, if the system has it, so that nothing moves as they come. What is not used then
+    /// takes addresses, and a byte each in the table.
     pub fn reserve(&mut self, count: u64, budget: usize) {
         let fit = budget / SLOT_BYTES;
         let count = usize::try_from(count).map_or(fit, |count| count.min(fit));

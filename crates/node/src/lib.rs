@@ -28,6 +28,7 @@
 //! The node knows no HTTP, no SQL and no command line. It installs nothing global: two nodes live in
 //! one process.
 
+mod ahead;
 mod backup;
 mod budget;
 mod call;

@@ -15,6 +15,7 @@ use ordain_store::{DiskStore, Store};
 use ordain_types::batch::BatchError;
 use ordain_types::{BatchDigest, Bug, Command, InForce, LogId, Seq, planted};
 
+use crate::ahead::ReadAhead;
 use crate::budget::Budget;
 use crate::checkpointer;
 use crate::cold::StoreCold;
@@ -26,11 +27,10 @@ use crate::lock::{DataDir, DirError};
 use crate::node::{Ending, Node, Running, in_force};
 use crate::options::{Options, OptionsError};
 use crate::preparer::{Errand, Preparation};
-use crate::replay::{ReadAhead, Replay};
+use crate::replay::Replay;
 use crate::status::Counters;
 use crate::stepped::Steps;
 use crate::threads::spawn;
-use crate::warm::warm;
 
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,10 +298,8 @@ fn recover(
         });
     }
     let replayed = found.last_seq.0.saturating_sub(checkpoint.0);
-    let budget = options.memory_budget_bytes;
-    warm(&mut engine, &*store, replayed, budget, ahead)?;
     let mut replay = Replay::new(&mut engine, &in_force, &options);
-    replay.run(disk, found.last_seq, ahead, progress)?;
+    replay.run(disk, &*store, found.last_seq, ahead, progress)?;
     let (digests, differences) = replay.end();
     let recovered = Recovered {
         checkpoint,

@@ -4,29 +4,23 @@
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use ordain_engine::{Answer, Args, Catalog, Engine, FORESEEN};
-use ordain_log::Record;
 use ordain_log::disk::Disk;
+use ordain_log::{Reader, Record};
+use ordain_store::Store;
 use ordain_types::batch::BatchError;
 use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, Outcome, Seq, limits, planted};
 
+use crate::ahead::ReadAhead;
 use crate::budget::Budget;
 use crate::options::Options;
 use crate::panics::caught;
 use crate::recovery::{Difference, OpenError, Progress};
-use crate::threads::{STACK_BYTES, spawn_within};
-
-/// Whether the log is read and decoded while what was read before is run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReadAhead {
-    OnAThread,
-    /// All is done by who replays, one after the other: the seam for simulations.
-    Never,
-}
+use crate::threads::spawn_within;
+use crate::warm::warm;
 
 /// What a replayed batch came to, until the log says what it should have.
 struct ReplayedBatch {
@@ -75,6 +69,7 @@ pub(crate) struct Replay<'a> {
     engine: &'a mut Engine,
     in_force: &'a InForce,
     force: bool,
+    budget_bytes: usize,
     budget: Budget,
     executed: BTreeMap<Seq, ReplayedBatch>,
     differences: Vec<Difference>,
@@ -86,16 +81,18 @@ impl<'a> Replay<'a> {
             engine,
             in_force,
             force: options.replay_other_build,
+            budget_bytes: options.memory_budget_bytes,
             budget: Budget::new(options.memory_budget_bytes),
             executed: BTreeMap::new(),
             differences: Vec::new(),
         }
     }
 
-    /// Runs what the log holds up to `last` after what the engine has executed.
+    /// Runs what the log holds up to `last` after what the engine has executed, which is what `store` holds.
     pub fn run(
         &mut self,
         disk: Arc<dyn Disk>,
+        store: &dyn Store,
         last: Seq,
         ahead: ReadAhead,
         progress: &mut dyn FnMut(Progress),
@@ -104,37 +101,48 @@ impl<'a> Replay<'a> {
         if first > last {
             return Ok(());
         }
+        let count = last.0 - first.0 + 1;
         let records = ordain_log::read_from(disk, first)?.until(last);
+        let mut tell = |at| progress(Progress { at, first, last });
+        if ahead == ReadAhead::Never {
+            let ran = |at| {
+                tell(at);
+                true
+            };
+            return self.all(records, count, store, ahead, ran);
+        }
+        thread::scope(|scope| {
+            let (ran, runs) = sync_channel(RECORDS_AHEAD_MAX);
+            // What ran on the executor's stack needs one like it again, whoever opens the node.
+            let replay = spawn_within(scope, "ordain-replay", move || {
+                self.all(records, count, store, ahead, |at| ran.send(at).is_ok())
+            })?;
+            runs.into_iter().for_each(tell);
+            replay.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// Runs `count` commands of these records. It breaks off when nobody hears any more what `ran`.
+    fn all(
+        &mut self,
+        records: Reader,
+        count: u64,
+        store: &dyn Store,
+        ahead: ReadAhead,
+        mut ran: impl FnMut(Seq) -> bool,
+    ) -> Result<(), OpenError> {
+        warm(self.engine, store, count, self.budget_bytes, ahead)?;
         let catalog = self.engine.catalog().clone();
         let read = records.map(move |record| record.map(|record| Read::new(record, &catalog)));
-        let mut run = |read: Result<Read, _>| {
-            self.record(read?)?;
-            Ok(self.engine.seq())
-        };
-        let mut tell = |at| progress(Progress { at, first, last });
-        match ahead {
-            ReadAhead::Never => read
-                .into_iter()
-                .try_for_each(|read| run(read).map(&mut tell)),
-            ReadAhead::OnAThread => thread::scope(|scope| {
-                let (give, take) = sync_channel(RECORDS_AHEAD_MAX);
-                // It ends when there is no more to read, or when nobody takes it.
-                spawn_within(scope, "ordain-reader", thread::Builder::new(), move || {
-                    read.into_iter().all(|read| give.send(read).is_ok())
-                })?;
-                let (ran, runs) = channel();
-                // What ran on the executor's stack needs one like it again, whoever opens the node.
-                let deep = thread::Builder::new().stack_size(STACK_BYTES);
-                let replay = spawn_within(scope, "ordain-replay", deep, move || {
-                    take.into_iter().try_for_each(|read| {
-                        // Whoever opens the node is there until this ends.
-                        run(read).map(|at| ran.send(at).unwrap_or_default())
-                    })
-                })?;
-                runs.into_iter().for_each(tell);
-                replay.join().unwrap_or_else(|panic| resume_unwind(panic))
-            }),
-        }
+        ahead.read(read, RECORDS_AHEAD_MAX, |records| {
+            for read in records {
+                self.record(read?)?;
+                if !ran(self.engine.seq()) {
+                    break;
+                }
+            }
+            Ok(())
+        })?
     }
 
     /// The digests that the log does not hold yet, and what came out differently.

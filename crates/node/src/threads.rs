@@ -1,5 +1,5 @@
-//! How threads are started: with a name, with a stack that fits, and with a word where the system gives
-//! none.
+//! How the threads that a start needs are begun: with a name, a stack that fits, and a word where the system
+//! gives none.
 
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
@@ -7,19 +7,23 @@ use ordain_types::limits::{CALL_DEPTH_MAX, WASM_STACK_BYTES_MAX};
 
 use crate::recovery::OpenError;
 
-/// Stack of whoever runs methods: it holds the deepest calls of those with large frames, and an overflow there
-/// would end the process. Untouched pages cost nothing.
-pub(crate) const STACK_BYTES: usize = 64 << 20;
+/// Stack of each thread: the executor's holds the deepest calls of methods with large frames, and an
+/// overflow there would end the process. Untouched pages cost nothing.
+const STACK_BYTES: usize = 64 << 20;
 // A call into a WebAssembly module may use all of its share, at every depth; as much again is for what lies between.
 const _: () = assert!(2 * CALL_DEPTH_MAX * WASM_STACK_BYTES_MAX <= STACK_BYTES);
+
+fn builder(name: &'static str) -> Builder {
+    let thread = Builder::new().stack_size(STACK_BYTES);
+    thread.name(name.to_owned())
+}
 
 /// A thread of a node.
 pub(crate) fn spawn(
     name: &'static str,
     run: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, OpenError> {
-    let thread = Builder::new().stack_size(STACK_BYTES);
-    let started = thread.name(name.to_owned()).spawn(run);
+    let started = builder(name).spawn(run);
     started.map_err(|error| OpenError::Thread { name, error })
 }
 
@@ -27,9 +31,8 @@ pub(crate) fn spawn(
 pub(crate) fn spawn_within<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     name: &'static str,
-    thread: Builder,
     run: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>, OpenError> {
-    let started = thread.name(name.to_owned()).spawn_scoped(scope, run);
+    let started = builder(name).spawn_scoped(scope, run);
     started.map_err(|error| OpenError::Thread { name, error })
 }

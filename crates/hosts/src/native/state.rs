@@ -13,16 +13,17 @@ use super::entity::{Entity, Migrate, copy};
 use crate::versioned;
 
 /// A live root value.
-#[derive(Debug, Default)]
+#[derive(Debug)]
+#[repr(C)] // what is read lies where the value begins
 pub struct NativeState<E> {
-    value: E,
-    /// What is read to have the value near: of `E` itself nothing is known.
+    /// Read to have the value near: of `E` itself nothing is known.
     touched: u8,
+    value: E,
 }
 
 impl<E> NativeState<E> {
     fn new(value: E) -> Self {
-        Self { value, touched: 0 }
+        Self { touched: 0, value }
     }
 }
 
