@@ -38,6 +38,7 @@ mod foresight;
 mod known;
 mod modules;
 mod row_key;
+mod row_map;
 mod rows;
 mod sends;
 mod slots;

@@ -15,9 +15,7 @@
 //!
 //! It only says where to look. No result depends on it.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -28,6 +26,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::cold::{Cold, ColdError};
 use crate::known::{Cut, Stretch};
 use crate::row_key::RowKey;
+use crate::row_map::RowMap;
 use crate::slots::Mark;
 
 /// One granule in memory. A value of none hides one that `Cold` may have.
@@ -75,12 +74,10 @@ impl Most {
     }
 }
 
-/// A place in a node of a tree, of which a third is empty, and the value's own allocation.
-const ROW_BYTES: usize = 160;
-/// With the first node of a tree, which has all its places from the first row on.
-const OWNER_BYTES: usize = size_of::<Owner>() + 64 + NODE_PLACES * size_of::<(RowKey, Live)>();
-/// Of a node of the standard library's trees.
-const NODE_PLACES: usize = 11;
+/// A place among others, of which a third is empty, and the value's own allocation.
+const ROW_BYTES: usize = size_of::<(RowKey, Live)>() * 3 / 2 + 32;
+/// With its place and its entry in the table.
+const OWNER_BYTES: usize = size_of::<Owner>() + 64;
 
 /// Rows asked of cold at a time: where each question costs more than a row, few questions.
 const ASK_MIN: usize = 16;
@@ -106,8 +103,8 @@ pub(crate) struct Rows {
 struct Owner {
     /// What its granules begin with, and no others.
     prefix: RowKey,
-    live: BTreeMap<RowKey, Live>,
-    gone: BTreeMap<RowKey, Mark>,
+    live: RowMap<Live>,
+    gone: RowMap<Mark>,
     known: Stretch,
 }
 
@@ -157,7 +154,7 @@ impl Rows {
         let (owner, key) = (self.owner(at), RowKey::from(key));
         match owner.live.get(&key) {
             Some(live) => Look::Value(&live.value),
-            None if owner.gone.contains_key(&key) || owner.known.contains(&key) => Look::Gone,
+            None if owner.gone.contains(&key) || owner.known.contains(&key) => Look::Gone,
             None => Look::Unknown,
         }
     }
@@ -280,7 +277,7 @@ impl Rows {
 
     fn load_at(&mut self, at: u32, key: &[u8], value: Bytes) {
         let (owner, key) = (self.owner_mut(at), RowKey::from(key));
-        let hidden = owner.live.contains_key(&key) || owner.gone.contains_key(&key);
+        let hidden = owner.live.contains(&key) || owner.gone.contains(&key);
         if hidden && !planted(Bug::HidesNothing) {
             return;
         }
@@ -363,8 +360,8 @@ impl Rows {
         };
         let owner = Box::new(Owner {
             prefix: prefix.into(),
-            live: BTreeMap::new(),
-            gone: BTreeMap::new(),
+            live: RowMap::new(),
+            gone: RowMap::new(),
             known,
         });
         self.bytes += OWNER_BYTES + RowKey::beside(prefix.len());
@@ -403,15 +400,13 @@ impl Owner {
             self.gone.insert(key, mark);
             return before;
         };
-        let live = Live { value, mark };
-        match self.live.entry(key) {
-            Entry::Occupied(mut place) => Some(place.insert(live).into()),
-            Entry::Vacant(place) => {
-                let before = self.gone.remove(place.key()).map(gone);
-                place.insert(live);
-                before
-            }
-        }
+        // It is in one of them at most.
+        let hid = match self.gone.is_empty() {
+            true => None,
+            false => self.gone.remove(&key),
+        };
+        let before = self.live.insert(key, Live { value, mark });
+        before.map(Row::from).or(hid.map(gone))
     }
 
     fn take(&mut self, key: &RowKey) -> Option<Row> {
@@ -423,19 +418,19 @@ impl Owner {
         if part.is_empty() {
             return;
         }
+        if !most.has_room() {
+            return;
+        }
         let (from, to) = part.bounds();
-        let mut rows = self
-            .live
-            .range((from.map(RowKey::from), to.map(RowKey::from)));
-        while most.has_room() {
-            let next = match reverse {
-                false => rows.next(),
-                true => rows.next_back(),
-            };
-            let Some((key, live)) = next else { return };
+        let bounds = (from.map(RowKey::from), to.map(RowKey::from));
+        self.live.visit(bounds, reverse, |(key, live)| {
             most.less(key, &live.value);
             found.push((key[..].into(), live.value.clone()));
-        }
+            match most.has_room() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
     }
 
     /// Forgets rows after `from` that cold has. Gives the key it came to if there was enough.
@@ -448,25 +443,26 @@ impl Owner {
     ) -> Option<RowKey> {
         let from = from.map_or(Bound::Unbounded, Bound::Excluded);
         let mut last = None;
-        let rest = (from, Bound::Unbounded);
-        let leave = self
-            .live
-            .extract_if(rest, |_, live| live.mark.is_cold(applied));
-        for (key, live) in leave {
+        let is_cold = |live: &Live| live.mark.is_cold(applied);
+        self.live.extract(from, is_cold, |key, live| {
             *bytes -= cost(&key, Some(&live.value));
             last = Some(key);
-            if *bytes <= goal {
-                break;
+            match *bytes > goal {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
             }
-        }
+        });
         if let Some(last) = last.as_ref().filter(|_| !planted(Bug::EvictedStaysKnown)) {
             self.known.leave(last);
         }
         if *bytes <= goal {
             return last;
         }
-        let gone_too = self.gone.extract_if(.., |_, mark| mark.is_cold(applied));
-        *bytes -= gone_too.map(|(key, _)| cost(&key, None)).sum::<usize>();
+        let is_cold = |mark: &Mark| mark.is_cold(applied);
+        self.gone.extract(Bound::Unbounded, is_cold, |key, _| {
+            *bytes -= cost(&key, None);
+            ControlFlow::Continue(())
+        });
         None
     }
 }
