@@ -126,7 +126,10 @@ pub fn run(
 fn runtime() -> Result<Runtime, Failure> {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(|why| {
-        eprintln!("cannot start the server's threads: {why}");
+        let why = why.payload_as_str().unwrap_or("no reason given");
+        eprintln!(
+            "cannot start the server's threads: {why}; allow this process more memory (address space) or more threads"
+        );
         std::process::exit(i32::from(Exit::Failed.code()));
     }));
     let built = Builder::new_multi_thread().enable_all().build();
@@ -177,7 +180,7 @@ impl Start {
         });
         let opened = opened
             .await
-            .map_err(|_| Failure::new(Exit::Failed, "the start panicked"))?;
+            .map_err(|_| Failure::new(Exit::Failed, "the start panicked"))?; // the torture knows this word
         let (node, recovered): (Node, Recovered) = opened?;
         handle.set_node(node.clone());
         self.say_ready(&node, &recovered, url);

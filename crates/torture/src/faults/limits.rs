@@ -25,8 +25,8 @@ const MEMORY_MEGABYTES: [u64; 6] = [40, 150, 400, 550, 700, 1_000];
 /// How long a server that has too little is asked for much.
 const STARVED: Duration = Duration::from_secs(1);
 const LIVED: &str = "lived on";
-/// What no failed start may say: the program's own word for it has this in it, and that of Rust.
-const PANICKED: &str = "panicked";
+/// What no failed start may say. It is the server's own word.
+const PANICKED: &str = "the start panicked";
 /// Clients that ask for much, and lists that each asks for at once.
 const HUNGRY: usize = 32;
 const KEYS: usize = 5_000;
