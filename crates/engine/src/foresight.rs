@@ -1,9 +1,9 @@
 //! What the next calls will need, read before they run.
 //!
 //! With a million entities a call waits for memory longer than it computes: for the table's entry of
-//! each entity it touches, for its slot, and for its value. Asked one after the other these are so many waits; asked for
-//! several calls at once they are about one. Nothing comes of it but that memory is near: neither
-//! outcomes nor state depend on it, and a wrong guess costs a look.
+//! each entity it touches, for its slot, and for its value. Asked one after the other these are so many
+//! waits; asked for several calls at once they are about one. Nothing comes of it but that memory is
+//! near: neither outcomes nor state depend on it, and a wrong guess costs a look.
 
 use ordain_types::Call;
 

@@ -3,7 +3,7 @@
 //! what rows hold.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 use crate::row_key::RowKey;
 
@@ -76,12 +76,12 @@ impl<V> RowMap<V> {
     }
 
     /// Shows the rows between two bounds, of which the first is not above the second, from the first upwards
-    /// or the last downwards, until it is enough.
+    /// or the last downwards, as long as `visit` wants more.
     pub fn visit<'a>(
         &'a self,
         (from, to): (Bound<RowKey>, Bound<RowKey>),
         reverse: bool,
-        visit: impl FnMut((&'a RowKey, &'a V)) -> ControlFlow<()>,
+        visit: impl FnMut((&'a RowKey, &'a V)) -> bool,
     ) {
         match self {
             Self::Few(rows) => {
@@ -97,12 +97,12 @@ impl<V> RowMap<V> {
         }
     }
 
-    /// Takes out the rows from a bound on of which this holds, upwards, until it is enough.
+    /// Takes out rows from a bound on upwards, those of `which`, as long as whoever has `taken` one wants more.
     pub fn extract(
         &mut self,
         from: Bound<RowKey>,
         mut which: impl FnMut(&V) -> bool,
-        mut taken: impl FnMut(RowKey, V) -> ControlFlow<()>,
+        mut taken: impl FnMut(RowKey, V) -> bool,
     ) {
         match self {
             Self::Few(rows) => {
@@ -113,7 +113,7 @@ impl<V> RowMap<V> {
                         continue;
                     }
                     let (key, value) = rows.remove(at);
-                    if taken(key, value).is_break() {
+                    if !taken(key, value) {
                         return;
                     }
                 }
@@ -121,7 +121,7 @@ impl<V> RowMap<V> {
             Self::Many(rows) => {
                 let leave = rows.extract_if((from, Bound::Unbounded), |_, value| which(value));
                 for (key, value) in leave {
-                    if taken(key, value).is_break() {
+                    if !taken(key, value) {
                         return;
                     }
                 }
@@ -145,12 +145,12 @@ fn start<V>(rows: &[(RowKey, V)], from: &Bound<RowKey>) -> usize {
 fn walk<T>(
     mut rows: impl DoubleEndedIterator<Item = T>,
     reverse: bool,
-    visit: impl FnMut(T) -> ControlFlow<()>,
+    visit: impl FnMut(T) -> bool,
 ) {
-    // Whether it ended with all or was enough is the same to who visits.
+    // Whether it ended with the last or before is the same to who visits.
     let _ = match reverse {
-        false => rows.try_for_each(visit),
-        true => rows.rev().try_for_each(visit),
+        false => rows.all(visit),
+        true => rows.rev().all(visit),
     };
 }
 
@@ -189,14 +189,6 @@ mod tests {
         ]
     }
 
-    /// Until `most` have come.
-    fn enough(have: usize, most: usize) -> ControlFlow<()> {
-        match have < most {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
-        }
-    }
-
     /// Whether a tree takes them.
     fn are_ordered(from: Bound<u8>, to: Bound<u8>) -> bool {
         let of = |bound| match bound {
@@ -228,7 +220,7 @@ mod tests {
                         let mut taken = Vec::new();
                         map.extract(from.map(key), |value| value % by == 0, |key, value| {
                             taken.push((key.to_vec(), value));
-                            enough(taken.len(), most)
+                            taken.len() < most
                         });
                         let range = (from.map(|at| vec![at]), Bound::Unbounded);
                         let expected = model.extract_if(range, |_, value| *value % by == 0);
@@ -238,7 +230,7 @@ mod tests {
                         let mut seen = Vec::new();
                         map.visit((from.map(key), to.map(key)), reverse, |(key, value)| {
                             seen.push((key.to_vec(), *value));
-                            enough(seen.len(), most)
+                            seen.len() < most
                         });
                         let range = model.range((from.map(|at| vec![at]), to.map(|at| vec![at])));
                         let mut expected: Vec<_> = range.map(|(key, value)| (key.clone(), *value)).collect();

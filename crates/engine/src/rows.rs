@@ -15,7 +15,7 @@
 //!
 //! It only says where to look. No result depends on it.
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -401,10 +401,7 @@ impl Owner {
             return before;
         };
         // It is in one of them at most.
-        let hid = match self.gone.is_empty() {
-            true => None,
-            false => self.gone.remove(&key),
-        };
+        let hid = self.gone.remove(&key);
         let before = self.live.insert(key, Live { value, mark });
         before.map(Row::from).or(hid.map(gone))
     }
@@ -415,10 +412,7 @@ impl Owner {
     }
 
     fn read(&self, part: &Stretch, reverse: bool, most: &mut Most, found: &mut Vec<Found>) {
-        if part.is_empty() {
-            return;
-        }
-        if !most.has_room() {
+        if part.is_empty() || !most.has_room() {
             return;
         }
         let (from, to) = part.bounds();
@@ -426,10 +420,7 @@ impl Owner {
         self.live.visit(bounds, reverse, |(key, live)| {
             most.less(key, &live.value);
             found.push((key[..].into(), live.value.clone()));
-            match most.has_room() {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
+            most.has_room()
         });
     }
 
@@ -447,10 +438,7 @@ impl Owner {
         self.live.extract(from, is_cold, |key, live| {
             *bytes -= cost(&key, Some(&live.value));
             last = Some(key);
-            match *bytes > goal {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
+            *bytes > goal
         });
         if let Some(last) = last.as_ref().filter(|_| !planted(Bug::EvictedStaysKnown)) {
             self.known.leave(last);
@@ -461,7 +449,7 @@ impl Owner {
         let is_cold = |mark: &Mark| mark.is_cold(applied);
         self.gone.extract(Bound::Unbounded, is_cold, |key, _| {
             *bytes -= cost(&key, None);
-            ControlFlow::Continue(())
+            true
         });
         None
     }

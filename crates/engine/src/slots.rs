@@ -236,15 +236,12 @@ impl<'a> Together<'a> {
             // Whichever has a hash like it: nearly always the one that is meant.
             *place = table.find(*hash, |_| true).copied().unwrap_or(u32::MAX);
         }
-        let found = places[..self.count]
-            .iter()
-            .map(|&at| slots.get(at as usize));
-        let states = found.map(|slot| slot?.as_ref()?.state.as_deref());
-        let mut near = [None; TOGETHER_MAX];
-        for (state, near) in states.zip(&mut near) {
-            *near = state;
+        let mut states = [None; TOGETHER_MAX];
+        for (&at, state) in places[..self.count].iter().zip(&mut states) {
+            let slot = slots.get(at as usize).and_then(Option::as_ref);
+            *state = slot.and_then(|slot| slot.state.as_deref());
         }
-        let bytes = near.iter().flatten().map(|state| state.touch());
+        let bytes = states.iter().flatten().map(|state| state.touch());
         std::hint::black_box(bytes.fold(0, u8::wrapping_add));
     }
 }

@@ -23,4 +23,4 @@ pub use ordain_values::{
     Address, ByClone, ByPlain, Cloned, IntoKey, MethodResult, NotByClone, NotJson, NotPlain, Plain,
     Plainly, WithDetails, encoded_len, from_json, to_json,
 };
-pub use state::{NativeState, NativeType, held, held_mut, state, state_mut};
+pub use state::{NativeType, held, held_mut, state, state_mut};

@@ -16,6 +16,11 @@ impl Budget {
         }
     }
 
+    /// What it is.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Between two commands: lets what was not used lately leave if there is too much. Says whether
     /// there still is: the rest is not in the store yet.
     pub fn keep(&mut self, engine: &mut Engine) -> bool {

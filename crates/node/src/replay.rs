@@ -69,7 +69,6 @@ pub(crate) struct Replay<'a> {
     engine: &'a mut Engine,
     in_force: &'a InForce,
     force: bool,
-    budget_bytes: usize,
     budget: Budget,
     executed: BTreeMap<Seq, ReplayedBatch>,
     differences: Vec<Difference>,
@@ -81,7 +80,6 @@ impl<'a> Replay<'a> {
             engine,
             in_force,
             force: options.replay_other_build,
-            budget_bytes: options.memory_budget_bytes,
             budget: Budget::new(options.memory_budget_bytes),
             executed: BTreeMap::new(),
             differences: Vec::new(),
@@ -131,7 +129,7 @@ impl<'a> Replay<'a> {
         ahead: ReadAhead,
         mut ran: impl FnMut(Seq) -> bool,
     ) -> Result<(), OpenError> {
-        warm(self.engine, store, count, self.budget_bytes, ahead)?;
+        warm(self.engine, store, count, self.budget.bytes(), ahead)?;
         let catalog = self.engine.catalog().clone();
         let read = records.map(move |record| record.map(|record| Read::new(record, &catalog)));
         ahead.read(read, RECORDS_AHEAD_MAX, |records| {

@@ -15,7 +15,7 @@ use crate::versioned;
 /// A live root value.
 #[derive(Debug)]
 #[repr(C)] // what is read lies where the value begins
-pub struct NativeState<E> {
+pub(crate) struct NativeState<E> {
     /// Read to have the value near: of `E` itself nothing is known.
     touched: u8,
     value: E,
