@@ -9,6 +9,7 @@ use ordain_types::{Bug, Granule, Seq, planted};
 
 use crate::catalog::Catalog;
 use crate::rows::{Row, Rows};
+use crate::slot_set::SlotSet;
 use crate::slots::{Mark, Slot, SlotIndex, Slots};
 
 /// What one checkpoint writes: every granule changed since the one before, as of `seq`.
@@ -26,7 +27,7 @@ pub struct Changes {
 pub(crate) struct Capture {
     epoch: u64,
     pub applied: u64,
-    slots: Vec<SlotIndex>,
+    slots: SlotSet,
     rows: Vec<Granule>,
     frozen: Option<Frozen>,
 }
@@ -34,9 +35,10 @@ pub(crate) struct Capture {
 struct Frozen {
     seq: Seq,
     epoch: u64,
-    slots: Vec<SlotIndex>,
+    slots: SlotSet,
     rows: Vec<Granule>,
-    slots_done: usize,
+    /// The slots before this number are done.
+    slots_done: u32,
     rows_done: usize,
     /// Rows captured as gone: memory need not hide them once this is applied.
     gone: Vec<Granule>,
@@ -48,7 +50,7 @@ impl Default for Capture {
         Self {
             epoch: 1,
             applied: 0,
-            slots: Vec::new(),
+            slots: SlotSet::default(),
             rows: Vec::new(),
             frozen: None,
         }
@@ -66,7 +68,7 @@ impl Capture {
         }
         if !slot.mark.is_dirty() {
             slot.mark = Mark::dirty(self.epoch);
-            self.slots.push(at);
+            self.slots.insert(at);
         }
     }
 
@@ -134,9 +136,11 @@ impl Capture {
     ) -> Option<Changes> {
         let frozen = self.frozen.as_mut()?;
         let mut left = most;
-        while left > 0 && frozen.slots_done < frozen.slots.len() {
-            let slot = slots.get_mut(frozen.slots[frozen.slots_done]);
-            frozen.slots_done += 1;
+        while left > 0
+            && let Some(at) = frozen.slots.first_from(frozen.slots_done)
+        {
+            let slot = slots.get_mut(at);
+            frozen.slots_done = at.0 + 1;
             left -= 1;
             if slot.mark == Mark::dirty(frozen.epoch) {
                 frozen.changes.push(encode(slot, catalog));
@@ -161,7 +165,8 @@ impl Capture {
                 }
             }
         }
-        let done = frozen.slots_done == frozen.slots.len() && frozen.rows_done == frozen.rows.len();
+        let slots_left = frozen.slots.first_from(frozen.slots_done).is_some();
+        let done = !slots_left && frozen.rows_done == frozen.rows.len();
         (done && !frozen.changes.is_empty()).then(|| Changes {
             seq: frozen.seq,
             epoch: frozen.epoch,
@@ -189,11 +194,11 @@ impl Capture {
             return;
         }
         let dirty = Mark::dirty(self.epoch);
-        for at in frozen.slots {
+        for at in frozen.slots.iter() {
             let slot = slots.get_mut(at);
             if slot.mark != dirty {
                 slot.mark = dirty;
-                self.slots.push(at);
+                self.slots.insert(at);
             }
         }
         for granule in frozen.rows {

@@ -41,6 +41,7 @@ mod row_key;
 mod row_map;
 mod rows;
 mod sends;
+mod slot_set;
 mod slots;
 mod transaction;
 mod twice;

@@ -20,7 +20,7 @@ use crate::stepped::{Pace, Stepped};
 /// Granules captured between two batches, at least: short enough that no batch waits for it.
 const CAPTURE_STEP_MIN: usize = 512;
 /// Between so many batches a checkpoint is captured at the latest, however large it is.
-const CAPTURE_STEPS_MAX: usize = 64;
+const CAPTURE_STEPS_MAX: usize = 512;
 
 /// How far a checkpoint is.
 enum Phase {
