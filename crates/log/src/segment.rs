@@ -66,21 +66,24 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     let file = disk
         .open(&name, Mode::Create)
         .map_err(|error| AppendError::from_open("make", &name, &error))?;
-    let preallocate = || {
+    let size = || {
         let bytes = file.bytes()?.max(header.bytes);
-        if file.bytes()? == bytes && planted(Bug::UsedUnzeroed) {
-            return Ok(bytes);
-        }
-        zero(&*file, HEADER_BYTES, bytes - HEADER_BYTES)?;
-        Ok(bytes)
+        let used = file.bytes()? == bytes && planted(Bug::UsedUnzeroed);
+        Ok((bytes, if used { bytes } else { HEADER_BYTES }))
     };
-    let bytes =
-        preallocate().map_err(|error| AppendError::from_write("preallocate", &name, &error))?;
+    let preallocate = |error| AppendError::from_write("preallocate", &name, &error);
     let sync = || {
         file.sync()
             .map_err(|error| AppendError::from_sync("sync", &name, &error))
     };
-    sync()?;
+    let (bytes, mut done) = size().map_err(preallocate)?;
+    while done < bytes {
+        let piece = CHUNK_BYTES.min(bytes - done);
+        zero(&*file, done, piece).map_err(preallocate)?;
+        // Piece by piece: whoever syncs records meanwhile waits for what this sync has to write.
+        sync()?;
+        done += piece;
+    }
     write_whole_at(&*file, &header.encode(), 0)
         .map_err(|error| AppendError::from_write("write the header of", &name, &error))?;
     sync()?;

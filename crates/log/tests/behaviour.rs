@@ -102,6 +102,21 @@ fn a_record_larger_than_a_segment_gets_its_own() {
 }
 
 #[test]
+fn a_large_segment_goes_to_the_disk_piece_by_piece() {
+    let disk = MemoryDisk::new();
+    let options = Options {
+        segment_bytes: 8 << 20,
+    };
+    let opened = Log::open(Arc::new(disk.clone()), options);
+    let (log, _) = opened.expect("the log opens");
+    let before = disk.counts();
+    log.preparer().prepare().expect("the next segment is made");
+    // Whoever syncs a record meanwhile waits for one piece, not for all of it.
+    let syncs = disk.counts().syncs - before.syncs;
+    assert!(syncs >= 8, "{syncs} syncs for 8 MiB");
+}
+
+#[test]
 fn a_prepared_segment_is_used_and_an_unused_one_does_no_harm() {
     on_every_disk(|disk| {
         let mut log = open(&disk);

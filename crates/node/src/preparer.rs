@@ -60,8 +60,8 @@ impl Preparation {
         *self.errand.lock() = At::Asked(preparer);
         if let Way::Threads(thread) = &mut self.way {
             let errand = self.errand.clone();
-            let started = thread::Builder::new().spawn(move || _ = errand.step());
-            match started {
+            let thread_of_its_own = thread::Builder::new().name("ordain-preparer".to_owned());
+            match thread_of_its_own.spawn(move || _ = errand.step()) {
                 Ok(started) => *thread = Some(started),
                 // The system gives no thread: that is no reason to stop writing.
                 Err(_) => _ = self.errand.step(),
