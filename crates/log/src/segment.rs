@@ -66,23 +66,20 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     let file = disk
         .open(&name, Mode::Create)
         .map_err(|error| AppendError::from_open("make", &name, &error))?;
-    let size = || {
-        let bytes = file.bytes()?.max(header.bytes);
-        let used = file.bytes()? == bytes && planted(Bug::UsedUnzeroed);
-        Ok((bytes, if used { bytes } else { HEADER_BYTES }))
-    };
     let preallocate = |error| AppendError::from_write("preallocate", &name, &error);
     let sync = || {
         file.sync()
             .map_err(|error| AppendError::from_sync("sync", &name, &error))
     };
-    let (bytes, mut done) = size().map_err(preallocate)?;
-    while done < bytes {
-        let piece = CHUNK_BYTES.min(bytes - done);
-        zero(&*file, done, piece).map_err(preallocate)?;
-        // Piece by piece: whoever syncs records meanwhile waits for what this sync has to write.
+    let found = file.bytes().map_err(preallocate)?;
+    let bytes = found.max(header.bytes);
+    let kept = found == bytes && planted(Bug::UsedUnzeroed);
+    let start = if kept { bytes } else { HEADER_BYTES };
+    // Piece by piece: whoever syncs records meanwhile waits for what this sync has to write.
+    for offset in (start..bytes).step_by(CHUNK_BYTES as usize) {
+        let piece = CHUNK_BYTES.min(bytes - offset);
+        zero(&*file, offset, piece).map_err(preallocate)?;
         sync()?;
-        done += piece;
     }
     write_whole_at(&*file, &header.encode(), 0)
         .map_err(|error| AppendError::from_write("write the header of", &name, &error))?;
@@ -100,11 +97,11 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
 
 /// Writes zeros over a part of a file; the caller syncs.
 pub(crate) fn zero(file: &dyn File, offset: u64, bytes: u64) -> io::Result<()> {
-    let zeros = vec![0; CHUNK_BYTES.min(bytes) as usize];
+    static ZEROS: [u8; CHUNK_BYTES as usize] = [0; CHUNK_BYTES as usize];
     let mut done = 0;
     while done < bytes {
-        let length = (bytes - done).min(zeros.len() as u64);
-        write_whole_at(file, &zeros[..length as usize], offset + done)?;
+        let length = CHUNK_BYTES.min(bytes - done);
+        write_whole_at(file, &ZEROS[..length as usize], offset + done)?;
         done += length;
     }
     Ok(())
