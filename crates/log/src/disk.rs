@@ -37,6 +37,9 @@ pub enum Mode {
     Write,
     /// For reading and writing; made if missing, never truncated.
     Create,
+    /// For writing whole pages, from memory in whole pages, that nobody reads soon; the file must exist. Where the
+    /// system can, they do not pass through its memory. Where it cannot after all, a write answers `InvalidInput`.
+    Fill,
 }
 
 /// An open file.

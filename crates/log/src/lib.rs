@@ -17,6 +17,8 @@
 //! 1. **A segment is ready before it is used.** Its size is written out with zeros, its header
 //!    follows, file and directory are synced; only then does it take a record. A later
 //!    `fdatasync` has no metadata to write, and a full disk shows before a batch is accepted.
+//!    The zeros go past the system's cache where it has a way, and a record is written to the end of
+//!    its page, so that none has to be read for it.
 //!    Segments are numbered, not named by seq, because one is made before anybody knows which
 //!    seq it will begin with, and the roll must stay one write and one sync.
 //! 2. **A record is one write and one sync**, and the next is not written before the sync

@@ -15,6 +15,9 @@ use crate::next::Preparer;
 use crate::recover::{self, Opened, Recovered};
 use crate::segment::{Ready, file_name, ordinals, zero};
 
+/// Of the system's memory, on most machines. Nothing but speed depends on it.
+const PAGE_BYTES: u64 = 4096;
+
 /// The buffer for a record is not kept any larger than this between appends.
 const RECORD_BUFFER_BYTES_MAX: usize = 8 << 20;
 
@@ -157,6 +160,8 @@ impl Log {
             offset: self.offset,
         };
         encode_record(&mut self.record, place, first_seq, count, payload);
+        let bytes = self.record.len() as u64;
+        self.fill_page();
         self.write_record().map_err(|error| self.doubt(error))?;
 
         let segment = self.segments.last_mut().expect("a log has a segment");
@@ -164,7 +169,7 @@ impl Log {
             segment.first_seq = Some(first_seq);
             self.next.raise_base(first_seq);
         }
-        self.offset += self.record.len() as u64;
+        self.offset += bytes;
         self.last_seq = Seq(first_seq.0 + u64::from(count) - 1);
         self.acked.settle(self.last_seq);
         self.record.clear();
@@ -280,6 +285,14 @@ impl Log {
             bytes,
         });
         Ok(())
+    }
+
+    /// Lengthens the record by zeros, which are there already, to the end of its page: the system would have to
+    /// read a page that it does not know, of which only a part is written.
+    fn fill_page(&mut self) {
+        let end = self.offset + self.record.len() as u64;
+        let page_end = end.next_multiple_of(PAGE_BYTES).min(self.current.bytes);
+        self.record.resize((page_end - self.offset) as usize, 0);
     }
 
     fn write_record(&mut self) -> Result<(), AppendError> {

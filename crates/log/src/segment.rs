@@ -76,9 +76,16 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     let kept = found == bytes && planted(Bug::UsedUnzeroed);
     let start = if kept { bytes } else { HEADER_BYTES };
     // Piece by piece: whoever syncs records meanwhile waits for what this sync has to write.
+    let filler = disk
+        .open(&name, Mode::Fill)
+        .map_err(|error| AppendError::from_open("preallocate", &name, &error))?;
     for offset in (start..bytes).step_by(CHUNK_BYTES as usize) {
         let piece = CHUNK_BYTES.min(bytes - offset);
-        zero(&*file, offset, piece).map_err(preallocate)?;
+        let filled = match zero(&*filler, offset, piece) {
+            Err(error) if error.kind() == ErrorKind::InvalidInput => zero(&*file, offset, piece),
+            filled => filled,
+        };
+        filled.map_err(preallocate)?;
         sync()?;
     }
     write_whole_at(&*file, &header.encode(), 0)
@@ -95,13 +102,17 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     })
 }
 
+/// In whole pages, as [`Mode::Fill`] wants it.
+#[repr(align(4096))]
+struct Zeros([u8; CHUNK_BYTES as usize]);
+
 /// Writes zeros over a part of a file; the caller syncs.
 pub(crate) fn zero(file: &dyn File, offset: u64, bytes: u64) -> io::Result<()> {
-    static ZEROS: [u8; CHUNK_BYTES as usize] = [0; CHUNK_BYTES as usize];
+    static ZEROS: Zeros = Zeros([0; CHUNK_BYTES as usize]);
     let mut done = 0;
     while done < bytes {
         let length = CHUNK_BYTES.min(bytes - done);
-        write_whole_at(file, &ZEROS[..length as usize], offset + done)?;
+        write_whole_at(file, &ZEROS.0[..length as usize], offset + done)?;
         done += length;
     }
     Ok(())

@@ -77,11 +77,18 @@ fn examine(
     newest: bool,
 ) -> Result<Option<Found>, OpenError> {
     let io = |error| io_error("read", name)(error);
-    let header = match read_header(file).map_err(io)? {
-        Beginning::Header(header) => header,
-        Beginning::Flawed(flaw) if newest && is_unfinished(file, flaw).map_err(io)? => {
+    let mut beginning = read_header(file).map_err(io)?;
+    if let Beginning::Flawed(flaw) = beginning
+        && newest
+    {
+        if is_unfinished(file, flaw).map_err(io)? {
             return Ok(None);
         }
+        // Somebody who appends may have finished it since: a header is there before any record is.
+        beginning = read_header(file).map_err(io)?;
+    }
+    let header = match beginning {
+        Beginning::Header(header) => header,
         Beginning::Flawed(flaw) => return Err(header_error(name, flaw)),
     };
     if header.ordinal != ordinal {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ordain_log::disk::{Disk, Fault, File, MemoryDisk, Mode};
-use ordain_log::{AppendError, Log, OpenError};
+use ordain_log::{AppendError, Log, OpenError, Options};
 use ordain_types::Seq;
 use ordain_types::planted::{Bug, assert_caught};
 
@@ -16,6 +16,16 @@ use common::{SMALL, append, log_of, open, payload, read_all, reopen, segment};
 fn attempt(log: &mut Log, bytes: usize) -> Result<(), AppendError> {
     let seq = log.last_seq().next();
     log.append(seq, 1, &payload(seq, bytes))
+}
+
+/// An empty log with room for records that reach beyond the page that a short one fills with zeros.
+fn roomy_log() -> (MemoryDisk, Log) {
+    let disk = MemoryDisk::new();
+    let options = Options {
+        segment_bytes: 16_384,
+    };
+    let (log, _) = Log::open(Arc::new(disk.clone()), options).expect("it opens");
+    (disk, log)
 }
 
 fn sizes(disk: &MemoryDisk) -> Vec<usize> {
@@ -35,18 +45,18 @@ fn a_full_disk_is_got_over_with_a_shorter_batch() {
             kind: ErrorKind::QuotaExceeded,
         },
         Fault::Write {
-            landed: 1440,
+            landed: 6_048,
             kind: ErrorKind::StorageFull,
         },
-        Fault::ShortWrite { landed: 1000 },
+        Fault::ShortWrite { landed: 5_000 },
         Fault::ShortWrite { landed: 10 },
     ];
     for fault in faults {
         for reset in [false, true] {
-            let disk = log_of(1, 1000);
-            let mut log = reopen(&disk);
+            let (disk, mut log) = roomy_log();
+            append(&mut log, 1, 1000);
             disk.inject(0, fault);
-            let error = attempt(&mut log, 1400).expect_err("the disk is full");
+            let error = attempt(&mut log, 6_000).expect_err("the disk is full");
             assert!(matches!(error, AppendError::Full { .. }), "{error}");
             assert_eq!(log.last_seq(), Seq(1));
             if reset {
@@ -87,6 +97,72 @@ impl Disk for WithoutDescriptors {
     fn sync_dir(&self) -> io::Result<()> {
         self.disk.sync_dir()
     }
+}
+
+/// A disk on which the header of a segment, looked at for the first time, is not there yet: somebody who appends
+/// writes it only then.
+struct Finishing {
+    disk: MemoryDisk,
+    name: String,
+}
+
+struct FinishedOnce {
+    file: Box<dyn File>,
+    looked: AtomicBool,
+}
+
+impl Disk for Finishing {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn open(&self, name: &str, mode: Mode) -> io::Result<Box<dyn File>> {
+        let file = self.disk.open(name, mode)?;
+        let looked = AtomicBool::new(name != self.name);
+        Ok(Box::new(FinishedOnce { file, looked }))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk.sync_dir()
+    }
+}
+
+impl File for FinishedOnce {
+    fn bytes(&self) -> io::Result<u64> {
+        self.file.bytes()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, offset)?;
+        if offset == 0 && !self.looked.swap(true, Ordering::Relaxed) {
+            buffer[..read].fill(0);
+        }
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+#[test]
+fn a_segment_finished_and_used_while_it_is_looked_at_is_no_damage() {
+    let disk = log_of(6, 1400);
+    let names = disk.list().expect("it lists");
+    let name = names.into_iter().filter(|name| name.ends_with(".segment"));
+    let name = name.max().expect("there are segments");
+    assert_ne!(name, segment(1));
+    let finishing = Arc::new(Finishing { disk, name });
+    let records = ordain_log::read_from(finishing, Seq(1)).expect("it reads");
+    assert_eq!(records.filter(Result::is_ok).count(), 6);
 }
 
 #[test]
@@ -270,10 +346,9 @@ fn what_an_open_cut_does_not_come_back() {
 /// And when the segment held nothing else, so that it is made again.
 #[test]
 fn what_was_cut_from_the_first_segment_does_not_come_back() {
-    let disk = MemoryDisk::new();
-    let mut log = reopen(&disk);
-    disk.inject(0, Fault::ShortWrite { landed: 500 });
-    attempt(&mut log, 600).expect_err("the write is short");
+    let (disk, mut log) = roomy_log();
+    disk.inject(0, Fault::ShortWrite { landed: 5_000 });
+    attempt(&mut log, 6_000).expect_err("the write is short");
     disk.kill();
     let (mut log, recovered) = open(&disk).expect("it opens");
     assert!(recovered.cut.is_some());

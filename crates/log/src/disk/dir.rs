@@ -65,13 +65,16 @@ impl Disk for Dir {
     }
 
     fn open(&self, name: &str, mode: Mode) -> io::Result<Box<dyn File>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(mode != Mode::Read)
-            .create(mode == Mode::Create)
-            .truncate(false)
-            .open(self.path.join(name))?;
-        Ok(Box::new(file))
+        let path = self.path.join(name);
+        let mut options = OpenOptions::new();
+        options.read(true).write(mode != Mode::Read);
+        options.create(mode == Mode::Create).truncate(false);
+        let file = match mode {
+            // Not every file system takes the flag.
+            Mode::Fill => direct(&options, &path).or_else(|_| options.open(&path)),
+            _ => options.open(&path),
+        };
+        Ok(Box::new(file?))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -99,6 +102,19 @@ impl File for fs::File {
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
+}
+
+/// Opens a file whose writes go to the disk by themselves.
+#[cfg(target_os = "linux")]
+fn direct(options: &OpenOptions, path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flag = rustix::fs::OFlags::DIRECT.bits();
+    options.clone().custom_flags(flag as i32).open(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn direct(_: &OpenOptions, _: &Path) -> io::Result<fs::File> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// Repeats a call that a signal interrupted before it did anything.
