@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use rand_distr::{Distribution, Zipf};
+use rand_distr::Distribution;
+use rand_distr::weighted::WeightedAliasIndex;
 
 /// What chooses: fast, and the same algorithm in every version and on every machine.
 pub type Chance = Xoshiro256PlusPlus;
@@ -61,17 +63,21 @@ impl fmt::Display for Spread {
 }
 
 /// Chooses one of `n`, from 0. The lowest are chosen most.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Chooser {
     n: usize,
+    spread: Spread,
     kind: Kind,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Kind {
     Uniform,
-    Zipf(Zipf<f64>),
-    Hotspot { hot: usize },
+    /// By a table, which clones share: a choice costs as little as a uniform one.
+    Zipf(Arc<WeightedAliasIndex<f64>>),
+    Hotspot {
+        hot: usize,
+    },
 }
 
 impl Chooser {
@@ -81,23 +87,33 @@ impl Chooser {
         assert!(n > 0, "there is nothing to choose from");
         let kind = match spread {
             Spread::Uniform => Kind::Uniform,
-            Spread::Zipf(s) => Kind::Zipf(Zipf::new(n as f64, s).expect("n and s are in bounds")),
+            Spread::Zipf(s) => {
+                let weights = (1..=n).map(|k| (k as f64).powf(-s)).collect();
+                let table =
+                    WeightedAliasIndex::new(weights).expect("weights of 0 to 1, the first 1");
+                Kind::Zipf(Arc::new(table))
+            }
             Spread::Hotspot => Kind::Hotspot {
                 hot: n.div_ceil(100),
             },
         };
-        Self { n, kind }
+        Self { n, spread, kind }
+    }
+
+    /// How its choices are spread.
+    pub fn spread(&self) -> Spread {
+        self.spread
     }
 
     /// One of them.
     pub fn choose(&self, chance: &mut Chance) -> usize {
-        match self.kind {
+        match &self.kind {
             Kind::Uniform => chance.random_range(0..self.n),
-            Kind::Zipf(zipf) => (zipf.sample(chance) as usize).clamp(1, self.n) - 1,
-            Kind::Hotspot { hot } if hot == self.n || chance.random_range(0..4) < 3 => {
+            Kind::Zipf(table) => table.sample(chance),
+            &Kind::Hotspot { hot } if hot == self.n || chance.random_range(0..4) < 3 => {
                 chance.random_range(0..hot)
             }
-            Kind::Hotspot { hot } => chance.random_range(hot..self.n),
+            &Kind::Hotspot { hot } => chance.random_range(hot..self.n),
         }
     }
 

@@ -154,7 +154,7 @@ impl World {
         let world = Self {
             node,
             steps: Rc::new(RefCell::new(steps)),
-            keys: keys("", 1..=ACCOUNTS),
+            keys: keys("", ACCOUNTS),
             keyed: Cell::new(0),
         };
         let deposit = |key: &Key| parts(Account::at(key).deposit(1_000_000));

@@ -50,7 +50,7 @@ pub struct Market(Arc<Shared>);
 
 struct Shared {
     sizes: Sizes,
-    spread: Spread,
+    chooser: Chooser,
     names: Names,
     told: Mutex<Told>,
 }
@@ -84,9 +84,9 @@ impl Market {
         };
         let products = sizes.sellers * sizes.products_each.max(1);
         let names = Names {
-            customers: keys("c", 1..=sizes.customers),
-            sellers: keys("s", 1..=sizes.sellers),
-            products: keys("p", 1..=products),
+            customers: keys("c", sizes.customers),
+            sellers: keys("s", sizes.sellers),
+            products: keys("p", products),
             depots: (0..DEPOTS)
                 .map(|n| Key::new(&depot(n)).expect("a short text"))
                 .collect(),
@@ -98,7 +98,7 @@ impl Market {
         });
         Self(Arc::new(Shared {
             sizes,
-            spread,
+            chooser: Chooser::new(products, spread),
             names,
             told,
         }))
@@ -128,7 +128,7 @@ impl Workload for Market {
             products_each,
             stock,
         } = self.0.sizes;
-        let spread = self.0.spread;
+        let spread = self.0.chooser.spread();
         format!(
             "{customers} customers, {sellers} sellers with {products_each} products each, {stock} of \
              each in stock, products {spread}"
@@ -148,8 +148,8 @@ impl Workload for Market {
     }
 
     fn source(&self, slot: usize, of: usize, seed: u64) -> Box<dyn Source> {
-        let chooser = Chooser::new(self.0.names.products.len(), self.0.spread);
         let (chance, pending) = (chance(seed, slot), Pending::Nothing);
+        let chooser = self.0.chooser.clone();
         Box::new(Shoppers {
             shared: self.0.clone(),
             slot,

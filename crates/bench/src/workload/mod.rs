@@ -14,8 +14,6 @@ pub mod transfer;
 pub mod travel;
 mod violations;
 
-use std::ops::RangeInclusive;
-
 use ordain::Key;
 use rand::RngExt;
 
@@ -71,10 +69,57 @@ pub trait Source: Send {
     fn ended(&mut self, _answer: &Answer) {}
 }
 
-/// The keys `prefix` and a number, padded so that they sort.
-pub fn keys(prefix: &str, numbers: RangeInclusive<usize>) -> Vec<Key> {
-    let key = |number| Key::new(&format!("{prefix}{number:07}")).expect("a short text is a key");
-    numbers.map(key).collect()
+/// Keys of a prefix and a number from 1 on, padded so that they sort. They are made when they are wanted: a look
+/// into a table of a million would be a wait for memory, of the program that asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys {
+    prefix: &'static str,
+    count: usize,
+}
+
+/// The fewest digits that a number has.
+const DIGITS: usize = 7;
+
+impl Keys {
+    /// So many.
+    ///
+    /// # Panics
+    /// If the prefix has more than eight bytes.
+    pub fn new(prefix: &'static str, count: usize) -> Self {
+        assert!(prefix.len() <= 8, "{prefix} is short");
+        Self { prefix, count }
+    }
+
+    /// How many.
+    pub fn count(self) -> usize {
+        self.count
+    }
+
+    /// The one at this place, from 0: its number is one more.
+    pub fn get(self, at: usize) -> Key {
+        let (mut text, mut left) = ([0; 32], at + 1);
+        let mut begin = text.len();
+        while left > 0 || text.len() - begin < DIGITS {
+            begin -= 1;
+            text[begin] = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        let end = begin;
+        begin -= self.prefix.len();
+        text[begin..end].copy_from_slice(self.prefix.as_bytes());
+        let text = str::from_utf8(&text[begin..]).expect("texts and digits");
+        Key::new(text).expect("a short text is a key")
+    }
+
+    /// All of them.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = Key> + Send {
+        (0..self.count).map(move |at| self.get(at))
+    }
+}
+
+/// The same, all made.
+pub fn keys(prefix: &'static str, count: usize) -> Vec<Key> {
+    Keys::new(prefix, count).iter().collect()
 }
 
 /// So many letters, the same in every run: what texts are parts of.
@@ -82,4 +127,19 @@ fn letters(count: usize) -> String {
     let mut chance = chance(0, 0);
     let letter = |_| char::from(b'a' + chance.random_range(0..26_u8));
     (0..count).map(letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_padded_numbers() {
+        for at in [0, 8, 9, 41, 999_999, 9_999_998, 9_999_999, 123_456_788] {
+            let key = Keys::new("name", at + 1).get(at);
+            assert_eq!(key.as_str(), format!("name{:07}", at + 1));
+        }
+        let all: Vec<_> = Keys::new("", 3).iter().map(|key| key.to_string()).collect();
+        assert_eq!(all, ["0000001", "0000002", "0000003"]);
+    }
 }

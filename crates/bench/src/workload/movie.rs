@@ -22,7 +22,7 @@ use crate::door::{self, Door};
 pub struct Reviews(Arc<Shared>);
 
 struct Shared {
-    spread: Spread,
+    chooser: Chooser,
     /// Names, and the ids that they have.
     users: Vec<Key>,
     user_ids: Vec<Key>,
@@ -37,12 +37,12 @@ struct Shared {
 impl Reviews {
     /// So many of each; `spread` chooses movies.
     pub fn new(users: usize, movies: usize, spread: Spread) -> Self {
-        let (users, movies) = (1..=users.max(1), 1..=movies.max(1));
+        let (users, movies) = (users.max(1), movies.max(1));
         Self(Arc::new(Shared {
-            spread,
-            users: keys("name", users.clone()),
+            chooser: Chooser::new(movies, spread),
+            users: keys("name", users),
             user_ids: keys("u", users),
-            titles: keys("title", movies.clone()),
+            titles: keys("title", movies),
             movie_ids: keys("m", movies),
             text: letters(2 * TEXT_MAX),
             told: Told::default(),
@@ -57,12 +57,12 @@ impl Workload for Reviews {
 
     fn about(&self) -> String {
         let Shared {
-            spread,
+            chooser,
             users,
             titles,
             ..
         } = &*self.0;
-        let (users, movies) = (users.len(), titles.len());
+        let (users, movies, spread) = (users.len(), titles.len(), chooser.spread());
         format!("{users} users, {movies} movies, {spread}, texts of {TEXT_MAX} characters")
     }
 
@@ -77,7 +77,7 @@ impl Workload for Reviews {
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
         Box::new(Writing {
-            movies: Chooser::new(self.0.titles.len(), self.0.spread),
+            movies: self.0.chooser.clone(),
             chance: chance(seed, slot),
             shared: self.0.clone(),
         })

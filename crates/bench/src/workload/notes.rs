@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use ordain::Key;
 use ordain_example_probe::Note;
 
 use super::told::Told;
-use super::{Loading, Source, Task, Workload, keys};
+use super::{Keys, Loading, Source, Task, Workload};
 use crate::answer::{Answer, ask};
 use crate::choose::{Chance, Chooser, Spread, chance};
 use crate::door::{self, Door};
@@ -15,19 +14,20 @@ use crate::door::{self, Door};
 /// Notes of one size.
 #[derive(Debug)]
 pub struct Notes {
-    keys: Arc<Vec<Key>>,
+    keys: Keys,
     bytes: usize,
-    spread: Spread,
+    chooser: Chooser,
     told: Arc<Told>,
 }
 
 impl Notes {
     /// So many, of so many bytes each.
     pub fn new(count: usize, bytes: usize, spread: Spread) -> Self {
+        let keys = Keys::new("n", count.max(1));
         Self {
-            keys: Arc::new(keys("n", 1..=count.max(1))),
+            keys,
             bytes,
-            spread,
+            chooser: Chooser::new(keys.count(), spread),
             told: Arc::default(),
         }
     }
@@ -39,17 +39,14 @@ impl Workload for Notes {
     }
 
     fn about(&self) -> String {
-        let (count, bytes, spread) = (self.keys.len(), self.bytes, self.spread);
+        let (count, bytes, spread) = (self.keys.count(), self.bytes, self.chooser.spread());
         format!("{count} notes of {bytes} bytes, {spread}")
     }
 
     fn load(&self) -> Loading<'_> {
         let bytes = self.bytes as u64;
-        Box::new(
-            self.keys
-                .iter()
-                .map(move |key| ask(Note::at(key).fill(bytes))),
-        )
+        let fill = move |key| ask(Note::at(key).fill(bytes));
+        Box::new(self.keys.iter().map(fill))
     }
 
     fn loaded(&self, answer: &Answer) -> bool {
@@ -58,8 +55,8 @@ impl Workload for Notes {
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
         Box::new(Counting {
-            keys: self.keys.clone(),
-            chooser: Chooser::new(self.keys.len(), self.spread),
+            keys: self.keys,
+            chooser: self.chooser.clone(),
             chance: chance(seed, slot),
             told: self.told.clone(),
         })
@@ -74,7 +71,7 @@ impl Workload for Notes {
 }
 
 struct Counting {
-    keys: Arc<Vec<Key>>,
+    keys: Keys,
     chooser: Chooser,
     chance: Chance,
     told: Arc<Told>,
@@ -82,7 +79,7 @@ struct Counting {
 
 impl Source for Counting {
     fn next(&mut self) -> Task {
-        let key = &self.keys[self.chooser.choose(&mut self.chance)];
+        let key = self.keys.get(self.chooser.choose(&mut self.chance));
         Task {
             kind: "add",
             prepare: None,

@@ -24,7 +24,7 @@ const FOLLOWED: usize = 50;
 pub struct Retwis(Arc<Shared>);
 
 struct Shared {
-    spread: Spread,
+    chooser: Chooser,
     users: Vec<Key>,
     /// Whom each user follows, by their places among the users, in order.
     followed: Vec<Vec<usize>>,
@@ -39,19 +39,19 @@ impl Retwis {
     /// So many; `spread` chooses who posts and who reads.
     pub fn new(users: usize, spread: Spread) -> Self {
         let users = users.max(2);
-        let chooser = Chooser::new(users, Spread::Uniform);
+        let uniform = Chooser::new(users, Spread::Uniform);
         let followed = |user| {
             // The same in every run: data is not what a seed is for.
             let mut chance = chance(0, user);
             let count = FOLLOWED.min(users - 1);
-            let mut followed = chooser.choose_distinct(&mut chance, count, &[user]);
+            let mut followed = uniform.choose_distinct(&mut chance, count, &[user]);
             followed.sort_unstable();
             followed
         };
         Self(Arc::new(Shared {
-            spread,
+            chooser: Chooser::new(users, spread),
             followed: (0..users).map(followed).collect(),
-            users: keys("u", 1..=users),
+            users: keys("u", users),
             text: letters(2 * TEXT_MAX),
             told: Told::default(),
             odd: AtomicU64::new(0),
@@ -68,10 +68,10 @@ impl Workload for Retwis {
         let Shared {
             users,
             followed,
-            spread,
+            chooser,
             ..
         } = &*self.0;
-        let (users, each) = (users.len(), followed[0].len());
+        let (users, each, spread) = (users.len(), followed[0].len(), chooser.spread());
         format!("{users} users who follow {each} each, {spread}, posts of {TEXT_MAX} characters")
     }
 
@@ -98,7 +98,7 @@ impl Workload for Retwis {
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
         Box::new(Using {
-            users: Chooser::new(self.0.users.len(), self.0.spread),
+            users: self.0.chooser.clone(),
             chance: chance(seed, slot),
             shared: self.0.clone(),
             pending: Pending::Post,
@@ -253,6 +253,7 @@ impl Source for Using {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::Keys;
     use ordain::Timestamp;
 
     fn entry(author: usize, at: u64) -> Entry {
@@ -261,7 +262,7 @@ mod tests {
             at: Timestamp(at),
             text: "x".into(),
         };
-        let author = keys("u", author..=author).remove(0);
+        let author = Keys::new("u", author).get(author - 1);
         Entry { author, post }
     }
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use ordain::Key;
 use ordain_example_smallbank::Customer;
 use rand::RngExt;
 
-use super::{Loading, Source, Task, Workload, keys};
+use super::{Keys, Loading, Source, Task, Workload};
 use crate::answer::{Answer, ask};
 use crate::choose::{Chance, Chooser, Spread, chance};
 use crate::door::{self, Door};
@@ -18,8 +17,8 @@ const START: i64 = i32::MAX as i64;
 /// Customers, and what they do.
 #[derive(Debug, Clone)]
 pub struct SmallBank {
-    keys: Arc<Vec<Key>>,
-    spread: Spread,
+    keys: Keys,
+    chooser: Chooser,
     /// Customers in a `multi_transfer`; none: the six classic procedures.
     size: Option<usize>,
     flow: Arc<Flow>,
@@ -44,10 +43,10 @@ impl SmallBank {
 
     /// The six classic procedures.
     pub fn classic(customers: usize, spread: Spread) -> Self {
-        let keys = Arc::new(keys("", 1..=customers.max(2)));
+        let keys = Keys::new("", customers.max(2));
         Self {
             keys,
-            spread,
+            chooser: Chooser::new(keys.count(), spread),
             size: None,
             flow: Arc::default(),
         }
@@ -60,7 +59,7 @@ impl Workload for SmallBank {
     }
 
     fn about(&self) -> String {
-        let (customers, spread) = (self.keys.len(), self.spread);
+        let (customers, spread) = (self.keys.count(), self.chooser.spread());
         match self.size {
             Some(size) => format!("{customers} customers, {spread}, multi_transfer of size {size}"),
             None => format!("{customers} customers, {spread}, the six classic procedures"),
@@ -68,17 +67,14 @@ impl Workload for SmallBank {
     }
 
     fn load(&self) -> Loading<'_> {
-        Box::new(
-            self.keys
-                .iter()
-                .map(|key| ask(Customer::at(key).open(START, START))),
-        )
+        let open = |key| ask(Customer::at(key).open(START, START));
+        Box::new(self.keys.iter().map(open))
     }
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
         Box::new(Procedures {
-            keys: self.keys.clone(),
-            chooser: Chooser::new(self.keys.len(), self.spread),
+            keys: self.keys,
+            chooser: self.chooser.clone(),
             size: self.size,
             chance: chance(seed, slot),
             flow: self.flow.clone(),
@@ -87,10 +83,10 @@ impl Workload for SmallBank {
     }
 
     fn check(&self, door: &mut dyn Door) -> anyhow::Result<Vec<String>> {
-        let mut all = Vec::with_capacity(self.keys.len());
+        let mut all = Vec::with_capacity(self.keys.count());
         let requests = self.keys.iter().map(|key| Customer::at(key).values());
         door::values(door, requests, |_, customer: Customer| all.push(customer))?;
-        let start = 2 * i128::from(START) * self.keys.len() as i128;
+        let start = 2 * i128::from(START) * self.keys.count() as i128;
         let net = self.flow.net.load(Ordering::SeqCst);
         let known = !self.flow.unknown.load(Ordering::SeqCst);
         Ok(violations(&all, known.then_some(start + i128::from(net))))
@@ -126,7 +122,7 @@ enum Pending {
 }
 
 struct Procedures {
-    keys: Arc<Vec<Key>>,
+    keys: Keys,
     chooser: Chooser,
     size: Option<usize>,
     chance: Chance,
@@ -138,12 +134,10 @@ impl Procedures {
     fn multi_transfer(&mut self, size: usize) -> Task {
         let chosen = self.chooser.choose_distinct(&mut self.chance, size, &[]);
         let (source, destinations) = chosen.split_first().expect("a size is at least one");
-        let destinations = destinations
-            .iter()
-            .map(|&at| self.keys[at].clone())
-            .collect();
+        let destinations = destinations.iter().map(|&at| self.keys.get(at));
+        let destinations = destinations.collect();
         let amount = self.chance.random_range(0..=10);
-        let source = Customer::at(&self.keys[*source]);
+        let source = Customer::at(self.keys.get(*source));
         let ask = ask(source.multi_transfer(destinations, amount));
         Task {
             kind: "multi_transfer",
@@ -155,8 +149,8 @@ impl Procedures {
     fn classic(&mut self) -> Task {
         let chosen = self.chooser.choose_distinct(&mut self.chance, 2, &[]);
         let (from, to) = (
-            Customer::at(&self.keys[chosen[0]]),
-            self.keys[chosen[1]].clone(),
+            Customer::at(self.keys.get(chosen[0])),
+            self.keys.get(chosen[1]),
         );
         let amount = self.chance.random_range(1..=100);
         let (kind, ask, pending) = match self.chance.random_range(0..100) {
@@ -243,7 +237,7 @@ mod tests {
         let bank = SmallBank::classic(10, Spread::Uniform);
         let flow = bank.flow.clone();
         let mut source = Procedures {
-            keys: bank.keys.clone(),
+            keys: bank.keys,
             chooser: Chooser::new(10, Spread::Uniform),
             size: None,
             chance: chance(1, 0),

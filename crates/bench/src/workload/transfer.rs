@@ -1,12 +1,9 @@
 //! Transfers between accounts: the sum of balances stays, and none is negative.
 
-use std::sync::Arc;
-
-use ordain::Key;
 use ordain_example_transfer::Account;
 use rand::RngExt;
 
-use super::{Loading, Source, Task, Workload, keys};
+use super::{Keys, Loading, Source, Task, Workload};
 use crate::answer::{Answer, ask};
 use crate::choose::{Chance, Chooser, Spread, chance};
 use crate::door::{self, Door};
@@ -14,40 +11,40 @@ use crate::door::{self, Door};
 /// Accounts, and how transfers choose among them.
 #[derive(Debug, Clone)]
 pub struct Transfer {
-    keys: Arc<Vec<Key>>,
+    keys: Keys,
     balance: i64,
     amount_max: i64,
-    from: Spread,
-    to: Spread,
+    from: Chooser,
+    to: Chooser,
 }
 
 impl Transfer {
     /// The form of the stateful-dataflow literature: `from` uniform, `to` as given, small amounts.
     pub fn ycsb(accounts: usize, to: Spread) -> Self {
-        let keys = Arc::new(keys("", 1..=accounts.max(2)));
+        let keys = Keys::new("", accounts.max(2));
         Self {
             keys,
             balance: 1_000_000,
             amount_max: 100,
-            from: Spread::Uniform,
-            to,
+            from: Chooser::new(keys.count(), Spread::Uniform),
+            to: Chooser::new(keys.count(), to),
         }
     }
 
     /// The form of transactional databases' figures: an amount of 1, both sides spread alike.
     pub fn keynote(accounts: usize, spread: Spread) -> Self {
         let (balance, amount_max) = (1_000_000_000, 1);
+        let ycsb = Self::ycsb(accounts, spread);
         Self {
             balance,
             amount_max,
-            from: spread,
-            to: spread,
-            ..Self::ycsb(accounts, spread)
+            from: ycsb.to.clone(),
+            ..ycsb
         }
     }
 
     fn total(&self) -> i128 {
-        i128::from(self.balance) * self.keys.len() as i128
+        i128::from(self.balance) * self.keys.count() as i128
     }
 }
 
@@ -64,18 +61,13 @@ impl Workload for Transfer {
             amount_max,
             ..
         } = self;
-        format!(
-            "{} accounts, from {from}, to {to}, amount 1..{amount_max}",
-            keys.len()
-        )
+        let (accounts, from, to) = (keys.count(), from.spread(), to.spread());
+        format!("{accounts} accounts, from {from}, to {to}, amount 1..{amount_max}")
     }
 
     fn load(&self) -> Loading<'_> {
-        Box::new(
-            self.keys
-                .iter()
-                .map(|key| ask(Account::at(key).deposit(self.balance))),
-        )
+        let deposit = |key| ask(Account::at(key).deposit(self.balance));
+        Box::new(self.keys.iter().map(deposit))
     }
 
     fn loaded(&self, answer: &Answer) -> bool {
@@ -83,18 +75,17 @@ impl Workload for Transfer {
     }
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
-        let n = self.keys.len();
         Box::new(Transfers {
-            keys: self.keys.clone(),
+            keys: self.keys,
             amount_max: self.amount_max,
-            from: Chooser::new(n, self.from),
-            to: Chooser::new(n, self.to),
+            from: self.from.clone(),
+            to: self.to.clone(),
             chance: chance(seed, slot),
         })
     }
 
     fn check(&self, door: &mut dyn Door) -> anyhow::Result<Vec<String>> {
-        let mut balances = Vec::with_capacity(self.keys.len());
+        let mut balances = Vec::with_capacity(self.keys.count());
         let requests = self.keys.iter().map(|key| Account::at(key).balance());
         door::values(door, requests, |_, balance: i64| balances.push(balance))?;
         Ok(violations(&balances, self.total()))
@@ -115,7 +106,7 @@ fn violations(balances: &[i64], expected: i128) -> Vec<String> {
 }
 
 struct Transfers {
-    keys: Arc<Vec<Key>>,
+    keys: Keys,
     amount_max: i64,
     from: Chooser,
     to: Chooser,
@@ -133,7 +124,8 @@ impl Source for Transfers {
             }
         };
         let amount = chance.random_range(1..=self.amount_max);
-        let ask = ask(Account::at(&self.keys[from]).transfer(self.keys[to].clone(), amount));
+        let (from, to) = (self.keys.get(from), self.keys.get(to));
+        let ask = ask(Account::at(from).transfer(to, amount));
         Task {
             kind: "transfer",
             prepare: None,
@@ -151,7 +143,7 @@ impl Workload for Balances {
     }
 
     fn about(&self) -> String {
-        format!("{} accounts, {}", self.0.keys.len(), self.0.from)
+        format!("{} accounts, {}", self.0.keys.count(), self.0.from.spread())
     }
 
     fn load(&self) -> Loading<'_> {
@@ -164,8 +156,8 @@ impl Workload for Balances {
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
         Box::new(Queries {
-            keys: self.0.keys.clone(),
-            chooser: Chooser::new(self.0.keys.len(), self.0.from),
+            keys: self.0.keys,
+            chooser: self.0.from.clone(),
             chance: chance(seed, slot),
         })
     }
@@ -176,14 +168,14 @@ impl Workload for Balances {
 }
 
 struct Queries {
-    keys: Arc<Vec<Key>>,
+    keys: Keys,
     chooser: Chooser,
     chance: Chance,
 }
 
 impl Source for Queries {
     fn next(&mut self) -> Task {
-        let key = &self.keys[self.chooser.choose(&mut self.chance)];
+        let key = self.keys.get(self.chooser.choose(&mut self.chance));
         Task {
             kind: "balance",
             prepare: None,

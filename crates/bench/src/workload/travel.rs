@@ -61,7 +61,8 @@ pub struct Travel(Arc<Shared>);
 struct Shared {
     sizes: Sizes,
     mix: Mix,
-    spread: Spread,
+    choose_rooms: Chooser,
+    choose_flights: Chooser,
     rooms: Vec<Key>,
     flights: Vec<Key>,
     travelers: Vec<Key>,
@@ -76,10 +77,11 @@ impl Travel {
         Self(Arc::new(Shared {
             sizes,
             mix,
-            spread,
-            rooms: keys("h", 1..=ROOMS),
-            flights: keys("f", 1..=FLIGHTS),
-            travelers: keys("t", 1..=sizes.travelers.max(1)),
+            choose_rooms: Chooser::new(ROOMS, spread),
+            choose_flights: Chooser::new(FLIGHTS, spread),
+            rooms: keys("h", ROOMS),
+            flights: keys("f", FLIGHTS),
+            travelers: keys("t", sizes.travelers.max(1)),
             reserved: Told::default(),
             refused: AtomicU64::new(0),
         }))
@@ -96,13 +98,14 @@ impl Workload for Travel {
             travelers,
             sizes,
             mix,
-            spread,
+            choose_rooms,
             ..
         } = &*self.0;
         let mix = match mix {
             Mix::Usual => "the usual mix",
             Mix::Reserve => "reservations alone",
         };
+        let spread = choose_rooms.spread();
         format!(
             "{HOTELS} hotels, {ROOMS} with rooms, {FLIGHTS} flights, {} of each, {} travelers, hotels and \
              flights {spread}, {mix}",
@@ -135,8 +138,8 @@ impl Workload for Travel {
 
     fn source(&self, slot: usize, _of: usize, seed: u64) -> Box<dyn Source> {
         Box::new(Asking {
-            rooms: Chooser::new(ROOMS, self.0.spread),
-            flights: Chooser::new(FLIGHTS, self.0.spread),
+            rooms: self.0.choose_rooms.clone(),
+            flights: self.0.choose_flights.clone(),
             chance: chance(seed, slot),
             kind: "",
             shared: self.0.clone(),
