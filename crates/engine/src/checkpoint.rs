@@ -113,11 +113,12 @@ impl Capture {
         // All at once: to be moved while commands wait is no small thing for so many.
         let mut changes = Vec::with_capacity(1 + self.dirty());
         changes.push((Granule::meta("engine"), Some(meta)));
+        let room = Vec::with_capacity(self.rows.len()); // until the next as many will be written
         self.frozen = Some(Frozen {
             seq,
             epoch: self.epoch,
             slots: std::mem::take(&mut self.slots),
-            rows: std::mem::take(&mut self.rows),
+            rows: std::mem::replace(&mut self.rows, room),
             slots_done: 0,
             rows_done: 0,
             gone: Vec::new(),

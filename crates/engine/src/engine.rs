@@ -96,6 +96,9 @@ pub struct Executed {
 /// Before-images of executed batches that are not durable yet are given up beyond this many bytes.
 const KEPT_BYTES_MAX: usize = 256 << 20;
 
+/// A list of before-images is used again if it has room for no more than these.
+const SPARE_MAX: usize = 32 << 10;
+
 /// The serial executor and the state it runs on.
 pub struct Engine {
     tx: Tx,
@@ -104,6 +107,8 @@ pub struct Engine {
     digest: Digest,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// Empty lists of before-images, for batches to come: their memory is there already.
+    spare: Vec<Vec<Undo>>,
 }
 
 /// A batch that is executed and not durable yet.
@@ -151,6 +156,7 @@ impl Engine {
             digest,
             kept,
             kept_bytes: 0,
+            spare: Vec::new(),
         })
     }
 
@@ -236,7 +242,9 @@ impl Engine {
     pub fn end_batch(&mut self) -> BatchDigest {
         let first_seq = self.batch.take().expect("a batch was begun");
         let kept = self.kept.back_mut().expect("pushed when it began");
-        let room = Vec::with_capacity(self.tx.undo.len()); // the next batch is like this one
+        let len = self.tx.undo.len(); // the next batch is like this one
+        let room = self.spare.pop();
+        let room = room.unwrap_or_else(|| Vec::with_capacity(len));
         kept.undo = std::mem::replace(&mut self.tx.undo, room);
         kept.bytes = kept.undo.iter().map(Undo::bytes).sum();
         self.kept_bytes += kept.bytes;
@@ -244,6 +252,11 @@ impl Engine {
             self.forget_oldest();
         }
         self.digest.take(first_seq)
+    }
+
+    /// How many writes the last batch kept before-images of, if it is not durable yet.
+    pub fn writes_kept(&self) -> usize {
+        self.kept.back().map_or(0, |kept| kept.undo.len())
     }
 
     /// Runs a query on the state as it is. `now` counts only if it is later than the last batch.
@@ -279,8 +292,12 @@ impl Engine {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(kept) = self.kept.pop_front() {
+        if let Some(mut kept) = self.kept.pop_front() {
             self.kept_bytes -= kept.bytes;
+            kept.undo.clear();
+            if kept.undo.capacity() <= SPARE_MAX {
+                self.spare.push(kept.undo);
+            }
         }
     }
 

@@ -210,14 +210,11 @@ impl Checkpoints {
     /// Answers `reply` when a checkpoint as of the state now, or later, is applied.
     pub fn wait_for(&mut self, reply: Owed, engine: &Engine) {
         if self.store.seq() >= engine.seq() {
-            let seq = self.store.seq();
-            return reply::deliver(vec![(
-                reply,
-                Reply {
-                    seq,
-                    body: Body::Checkpoint,
-                },
-            )]);
+            let done = Reply {
+                seq: self.store.seq(),
+                body: Body::Checkpoint,
+            };
+            return reply::deliver([(reply, done)]);
         }
         self.waiters.push((reply, engine.seq()));
         self.wanted = true;
@@ -321,12 +318,7 @@ impl Checkpoints {
             body: Body::Checkpoint,
         };
         let ready: Vec<(Owed, Seq)> = ready;
-        reply::deliver(
-            ready
-                .into_iter()
-                .map(|(to, _)| (to, reply.clone()))
-                .collect(),
-        );
+        reply::deliver(ready.into_iter().map(|(to, _)| (to, reply.clone())));
     }
 
     /// No checkpoint will come for those who wait.
@@ -341,6 +333,6 @@ impl Checkpoints {
             body: Body::Unavailable(why.clone()),
         };
         let gone = self.waiters.extract_if(.., |(_, asked)| *asked > seq);
-        reply::deliver(gone.map(|(to, _)| (to, reply.clone())).collect());
+        reply::deliver(gone.map(|(to, _)| (to, reply.clone())));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ordain_log::{AppendError, Log};
-use ordain_types::{Bug, Seq, planted};
+use ordain_types::{Bug, Seq, limits, planted};
 
 use crate::clock::Clock;
 use crate::ingress::Ingress;
@@ -46,6 +46,8 @@ struct State {
     executed: VecDeque<Executed>,
     /// Of all that wait there.
     reply_bytes: usize,
+    /// Empty lists of replies, for batches to come: their memory is there already.
+    spare: Vec<Vec<(Owed, Reply)>>,
     durable: Seq,
     /// Handed over and not durable, the one being written included.
     in_flight: usize,
@@ -71,6 +73,10 @@ pub(crate) struct Standing {
     /// The executor has answered to the failure.
     pub taken_back: bool,
 }
+
+/// So many lists of replies are kept to be used again, of no more room than these.
+const SPARE_LISTS_MAX: usize = 4;
+const SPARE_MAX: usize = limits::BATCH_COMMANDS_MAX;
 
 /// How long to wait before trying again for room on a full disk.
 const FULL_RETRY: Duration = Duration::from_millis(500);
@@ -124,6 +130,19 @@ impl Commit {
         state.records.push_back(record);
         drop(state);
         self.news.notify_one();
+    }
+
+    /// An empty list for replies.
+    pub fn room(&self) -> Vec<(Owed, Reply)> {
+        self.lock().spare.pop().unwrap_or_default()
+    }
+
+    /// Takes back a list of which all replies are delivered.
+    fn give_back(&self, list: Vec<(Owed, Reply)>) {
+        let mut state = self.lock();
+        if list.capacity() <= SPARE_MAX && state.spare.len() < SPARE_LISTS_MAX {
+            state.spare.push(list);
+        }
     }
 
     /// Hands over the replies of an executed batch.
@@ -276,8 +295,10 @@ impl Committer {
             None => return Stepped::Idle(None),
             Some(Next::Append(record)) => self.append(&record),
             Some(Next::Answer(batches)) => {
-                let batches = batches.into_iter();
-                batches.for_each(|batch| reply::deliver(batch.replies));
+                for mut batch in batches {
+                    reply::deliver(batch.replies.drain(..));
+                    self.commit.give_back(batch.replies);
+                }
             }
             Some(Next::Prepared) => {} // below
             Some(Next::Recover) => self.make_room(),

@@ -1,6 +1,7 @@
 //! The executor thread: takes all that waits, gives it its place in the order, hands the record to
 //! the committer and runs the batch meanwhile.
 
+mod batch;
 mod reads;
 
 use std::collections::VecDeque;
@@ -26,6 +27,7 @@ use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
 use crate::stepped::{Pace, Stepped};
 use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX};
+use batch::{Draft, Part, Placed, Tally, body};
 
 pub(crate) struct Executor {
     pub engine: Engine,
@@ -51,6 +53,10 @@ pub(crate) struct Executor {
     pub carried: VecDeque<(Seq, Vec<BatchDigest>)>,
     /// Taken from the queue and not run yet.
     pub backlog: VecDeque<Item>,
+    /// How many commands the next batch may hold.
+    pub batch_max: usize,
+    /// An empty list for what is taken next: its memory is there already.
+    pub spare: Vec<Item>,
     /// The commands of the batch in the making, encoded and joined.
     pub encoded: Vec<u8>,
     /// Has its place in the order and is to be run next.
@@ -61,41 +67,8 @@ pub(crate) struct Executor {
     pub ended: bool,
 }
 
-/// A batch with its place in the order, its record on its way into the log; run as far as there was room
-/// for its replies.
-pub(crate) struct Placed {
-    draft: Draft,
-    now: Timestamp,
-    /// Its first seq, once it has begun and if it has commands.
-    begun: Option<Option<Seq>>,
-    tally: Tally,
-}
-
-/// Replies that are handed over together, and roughly what they keep alive.
-#[derive(Default)]
-struct Part {
-    replies: Vec<(Owed, Reply)>,
-    bytes: usize,
-}
-
-impl Part {
-    fn push(&mut self, to: Owed, reply: Reply) {
-        self.bytes += reply.bytes();
-        self.replies.push((to, reply));
-    }
-}
-
 /// The longest rest while something is waited for that nudges: a belt to the braces.
 const REST_MAX: Duration = Duration::from_millis(100);
-
-/// One batch in the making.
-struct Draft {
-    /// What is in force, and sends that are due.
-    own: Vec<Command>,
-    items: VecDeque<Item>,
-    /// Commands among both: their encodings are in [`Executor::encoded`].
-    commands: usize,
-}
 
 impl Executor {
     /// Runs until the queue is closed and all is done, or until the engine cannot go on.
@@ -126,7 +99,10 @@ impl Executor {
         }
         self.ingress.close();
         let why = halted.map_or(Unavailable::Stopping, Unavailable::Halted);
-        let left = self.ingress.take(Some(Duration::ZERO), true).items;
+        let left = self
+            .ingress
+            .take(Some(Duration::ZERO), true, Vec::new())
+            .items;
         let backlog = std::mem::take(&mut self.backlog);
         self.refuse(backlog.into_iter().chain(left), &why);
         self.checkpoints.fail_waiters(&why);
@@ -198,9 +174,10 @@ impl Executor {
 
     fn take(&mut self, standing: &Standing, pace: Pace) -> Stepped {
         let patience = self.patience(standing);
+        let room = std::mem::take(&mut self.spare);
         let taken = match pace {
-            Pace::Waits => self.ingress.take(patience, self.closing),
-            Pace::Tells => self.ingress.take(Some(Duration::ZERO), self.closing),
+            Pace::Waits => self.ingress.take(patience, self.closing, room),
+            Pace::Tells => self.ingress.take(Some(Duration::ZERO), self.closing, room),
         };
         let mut busy = taken.news || patience == Some(Duration::ZERO);
         assert!(self.backlog.is_empty(), "taken when nothing else waits");
@@ -293,9 +270,7 @@ impl Executor {
         draft.commands = draft.own.len();
         let mut fit = 0;
         for item in &self.backlog {
-            if draft.commands >= limits::BATCH_COMMANDS_MAX
-                || self.encoded.len() >= limits::BATCH_BYTES_MAX
-            {
+            if draft.commands >= self.batch_max || self.encoded.len() >= limits::BATCH_BYTES_MAX {
                 break;
             }
             if let Work::Update { command, .. } = &item.work {
@@ -356,7 +331,7 @@ impl Executor {
             tally,
         } = &mut placed;
         let first_seq = begun.flatten();
-        let mut part = Part::default();
+        let mut part = Part::in_room(self.commit.room());
         for at in 0.. {
             if at % FORESEEN == 0 {
                 let next = draft.items.iter().take(FORESEEN);
@@ -380,9 +355,13 @@ impl Executor {
         }
         if draft.commands > 0 {
             self.digests.push(self.engine.end_batch());
+            self.batch_max = batch::commands_max(draft.commands, self.engine.writes_kept());
         }
         self.count(draft.commands, tally);
         self.hand_over(part, first_seq);
+        if draft.items.capacity() <= limits::BATCH_COMMANDS_MAX {
+            self.spare = std::mem::take(&mut draft.items).into();
+        }
         Ok(())
     }
 
@@ -432,7 +411,7 @@ impl Executor {
                 let (seq, body) = body(executed.seq, executed.answer);
                 let reply = Reply { seq, body };
                 if planted(Bug::DeployedEarly) && matches!(command, Command::Deploy(_)) {
-                    reply::deliver(vec![(item.reply, reply)]);
+                    reply::deliver([(item.reply, reply)]);
                     return Ok(None);
                 }
                 reply
@@ -534,7 +513,7 @@ impl Executor {
             seq: self.engine.seq(),
             body: Body::Unavailable(why.clone()),
         };
-        reply::deliver(items.map(|item| (item.reply, reply.clone())).collect());
+        reply::deliver(items.map(|item| (item.reply, reply.clone())));
     }
 }
 
@@ -552,44 +531,4 @@ fn told(lost: Vec<(Owed, Reply)>, why: Unavailable) -> Vec<(Owed, Reply)> {
     };
     let lost = lost.into_iter();
     lost.map(|(to, _)| (to, reply.clone())).collect()
-}
-
-/// What came of a batch, for the counters.
-#[derive(Default)]
-struct Tally {
-    queries: u64,
-    rejections: u64,
-    faults: u64,
-    repeated: u64,
-}
-
-impl Tally {
-    fn add(&mut self, body: &Body) {
-        let Body::Outcome { outcome, repeated } = body else {
-            return;
-        };
-        self.repeated += u64::from(*repeated);
-        self.rejections += u64::from(matches!(outcome, Outcome::Rejected(_)));
-        self.faults += u64::from(matches!(outcome, Outcome::Fault(_)));
-    }
-}
-
-fn body(seq: Seq, answer: Answer) -> (Seq, Body) {
-    match answer {
-        Answer::Done(outcome) => (
-            seq,
-            Body::Outcome {
-                outcome,
-                repeated: false,
-            },
-        ),
-        Answer::Repeated { first, outcome } => (
-            first,
-            Body::Outcome {
-                outcome,
-                repeated: true,
-            },
-        ),
-        Answer::KeyReused { first } => (seq, Body::KeyReused { first }),
-    }
 }

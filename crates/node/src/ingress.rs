@@ -178,8 +178,8 @@ impl Ingress {
     }
 
     /// Takes all that waits; if nothing does, waits for it, for a nudge or for `patience`.
-    /// `closing`: that the queue was closed is no news.
-    pub fn take(&self, patience: Option<Duration>, closing: bool) -> Taken {
+    /// `closing`: that the queue was closed is no news. `room` is empty, and what comes next lies there.
+    pub fn take(&self, patience: Option<Duration>, closing: bool, mut room: Vec<Item>) -> Taken {
         let mut queue = self.lock();
         let quiet =
             |queue: &Queue| queue.items.is_empty() && !queue.nudged && (closing || !queue.closed);
@@ -189,7 +189,7 @@ impl Ingress {
         let news = !quiet(&queue);
         queue.nudged = false;
         queue.bytes = 0;
-        let room = Vec::with_capacity(queue.items.len()); // the next ones are like these
+        room.reserve(queue.items.len()); // the next ones are like these
         let items = std::mem::replace(&mut queue.items, room);
         Taken {
             items,

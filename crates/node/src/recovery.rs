@@ -383,6 +383,8 @@ impl Whole {
             digests,
             carried: VecDeque::new(),
             backlog: VecDeque::new(),
+            batch_max: ordain_types::limits::BATCH_COMMANDS_MAX,
+            spare: Vec::new(),
             encoded: Vec::new(),
             placed: None,
             closing: false,

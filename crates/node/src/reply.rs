@@ -256,7 +256,7 @@ impl Drop for Owed {
 }
 
 /// Delivers replies in order; neighbours for one sink go together.
-pub(crate) fn deliver(replies: Vec<(Owed, Reply)>) {
+pub(crate) fn deliver(replies: impl IntoIterator<Item = (Owed, Reply)>) {
     let replies = replies.into_iter();
     let mut replies = replies
         .map(|(owed, reply)| (owed.settled(), reply))
@@ -317,7 +317,7 @@ mod tests {
             seq: Seq(3),
             body: Body::SeqNotReached,
         };
-        deliver(vec![(Owed::new(to), reply.clone())]);
+        deliver([(Owed::new(to), reply.clone())]);
         assert_eq!(waiter.join().unwrap(), reply);
     }
 }
