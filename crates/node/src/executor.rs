@@ -1,5 +1,6 @@
 //! The executor thread: takes all that waits, gives it its place in the order, hands the record to
-//! the committer and runs the batch meanwhile.
+//! the committer and runs the batch meanwhile. While one is on its way into the log, the next is begun
+//! once enough waits, or something that only reads.
 
 mod batch;
 mod reads;
@@ -18,7 +19,7 @@ use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
 use crate::clock::Clock;
 use crate::committer::{self, Commit, Record, Standing};
-use crate::ingress::{Ingress, Item, Work};
+use crate::ingress::{Enough, Ingress, Item, Work};
 use crate::listener::{Heard, Listener};
 use crate::node::Op;
 use crate::panics::caught;
@@ -53,6 +54,8 @@ pub(crate) struct Executor {
     pub carried: VecDeque<(Seq, Vec<BatchDigest>)>,
     /// Taken from the queue and not run yet.
     pub backlog: VecDeque<Item>,
+    /// How many requests are worth a batch while another is on its way into the log.
+    pub batch_min: usize,
     /// How many commands the next batch may hold.
     pub batch_max: usize,
     /// An empty list for what is taken next: its memory is there already.
@@ -116,7 +119,7 @@ impl Executor {
         if let Some(placed) = self.placed.take() {
             if placed.begun.is_some() && replies_wait(&standing) {
                 self.placed = Some(placed);
-                return Ok(self.rest(pace));
+                return Ok(self.rest(pace, Enough::Never));
             }
             self.run_batch(placed)?;
             return Ok(Stepped::Did);
@@ -132,7 +135,7 @@ impl Executor {
         }
         self.keep_within_budget();
         if self.must_wait(&standing) {
-            return Ok(self.rest(pace));
+            return Ok(self.rest(pace, Enough::Never));
         }
         if self.all_done(&standing) {
             return Ok(Stepped::Ended);
@@ -141,8 +144,13 @@ impl Executor {
             None => recovery::news(self.engine.meta(), &self.in_force, self.log_id),
             Some(_) => Vec::new(),
         };
+        let enough = Enough::Many(self.batch_min);
+        let nothing = self.backlog.is_empty() && news.is_empty();
+        if nothing && standing.in_flight > 0 && !self.ingress.has(enough) {
+            return Ok(self.rest(pace, enough));
+        }
         let mut idle = Stepped::Did;
-        if self.backlog.is_empty() && news.is_empty() {
+        if nothing {
             idle = self.take(&standing, pace);
         }
         let draft = self.draft(news, &standing);
@@ -153,14 +161,14 @@ impl Executor {
         Ok(Stepped::Did)
     }
 
-    /// Whoever is waited for nudges: the committer or the checkpointer.
-    fn rest(&self, pace: Pace) -> Stepped {
+    /// Whoever is waited for nudges: the committer or the checkpointer. Where enough comes meanwhile, the rest is over.
+    fn rest(&self, pace: Pace, enough: Enough) -> Stepped {
         let waits = self.commit.await_durable() || self.checkpoints.is_applying();
         match (waits && !self.checkpoints.has_work(), pace) {
             (false, _) => Stepped::Did,
             (true, Pace::Tells) => Stepped::Idle(Some(REST_MAX)),
             (true, Pace::Waits) => {
-                self.ingress.rest(REST_MAX);
+                self.ingress.rest(REST_MAX, enough);
                 Stepped::Did
             }
         }

@@ -81,9 +81,25 @@ struct Queue {
     /// Someone has news for the executor: a batch became durable, the clock moved, …
     nudged: bool,
     sleeping: bool,
+    /// What wakes who sleeps.
+    enough: Enough,
+    /// Whether something waits that is no update.
+    reads: bool,
     closed: bool,
     /// Why updates are refused, if they are.
     refusing: Option<Unavailable>,
+}
+
+/// How much must wait for it to be worth the executor's while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Enough {
+    /// Anything.
+    #[default]
+    Any,
+    /// So many requests, or one that only reads.
+    Many(usize),
+    /// It has no time now, whatever waits.
+    Never,
 }
 
 /// What the executor takes.
@@ -113,7 +129,7 @@ impl Ingress {
         let mut queue = self.lock();
         let before = queue.items.len();
         let result = queue.fill(items, self.commands_max, self.bytes_max);
-        if queue.sleeping && queue.items.len() > before {
+        if queue.sleeping && queue.items.len() > before && queue.has(queue.enough) {
             queue.sleeping = false;
             drop(queue);
             self.wake.notify_one();
@@ -142,11 +158,16 @@ impl Ingress {
         self.lock().refusing = why;
     }
 
-    /// Waits for news, a nudge or `patience`, and takes nothing.
-    pub fn rest(&self, patience: Duration) {
+    /// Whether enough waits.
+    pub fn has(&self, enough: Enough) -> bool {
+        self.lock().has(enough)
+    }
+
+    /// Waits for enough, a nudge or `patience`, and takes nothing.
+    pub fn rest(&self, patience: Duration, enough: Enough) {
         let mut queue = self.lock();
-        if !queue.nudged {
-            queue = self.sleep(queue, Some(patience));
+        if !queue.nudged && !queue.has(enough) {
+            queue = self.sleep(queue, Some(patience), enough);
         }
         queue.nudged = false;
     }
@@ -156,8 +177,9 @@ impl Ingress {
         &'a self,
         mut queue: MutexGuard<'a, Queue>,
         patience: Option<Duration>,
+        enough: Enough,
     ) -> MutexGuard<'a, Queue> {
-        queue.sleeping = true;
+        (queue.sleeping, queue.enough) = (true, enough);
         let mut queue = match patience {
             None => self
                 .wake
@@ -184,11 +206,11 @@ impl Ingress {
         let quiet =
             |queue: &Queue| queue.items.is_empty() && !queue.nudged && (closing || !queue.closed);
         if quiet(&queue) && patience != Some(Duration::ZERO) {
-            queue = self.sleep(queue, patience);
+            queue = self.sleep(queue, patience, Enough::Any);
         }
         let news = !quiet(&queue);
         queue.nudged = false;
-        queue.bytes = 0;
+        (queue.bytes, queue.reads) = (0, false);
         room.reserve(queue.items.len()); // the next ones are like these
         let items = std::mem::replace(&mut queue.items, room);
         Taken {
@@ -200,6 +222,14 @@ impl Ingress {
 }
 
 impl Queue {
+    fn has(&self, enough: Enough) -> bool {
+        match enough {
+            Enough::Any => !self.items.is_empty(),
+            Enough::Many(count) => self.reads || self.items.len() >= count,
+            Enough::Never => false,
+        }
+    }
+
     fn fill(
         &mut self,
         items: &mut VecDeque<Item>,
@@ -226,6 +256,7 @@ impl Queue {
             };
             let fits = refused.is_none();
             self.bytes += if fits { item.bytes() } else { 0 };
+            self.reads |= fits && !update;
             count += usize::from(fits);
             fits
         });
@@ -281,6 +312,32 @@ mod tests {
         assert_eq!(left_over(&by_bytes, [large()]), 0);
         assert_eq!(left_over(&by_bytes, [large(), large()]), 1);
         assert_eq!(left_over(&by_bytes, [query(0)]), 0);
+    }
+
+    #[test]
+    fn what_reads_is_enough_and_few_updates_are_not() {
+        let ingress = Ingress::new(10, 1 << 20);
+        let many = Enough::Many(2);
+        let update = || Item {
+            work: Work::Update {
+                command: Command::Deliver {
+                    send: "1.0".parse().expect("an id"),
+                },
+                args: None,
+            },
+            reply: Owed::new(crate::reply::Pending::new().1),
+        };
+        assert_eq!(left_over(&ingress, [update()]), 0);
+        assert!(ingress.has(Enough::Any) && !ingress.has(many));
+        assert_eq!(left_over(&ingress, [update()]), 0);
+        assert!(ingress.has(many) && !ingress.has(Enough::Never));
+        drop(ingress.take(Some(Duration::ZERO), false, Vec::new()));
+        assert!(!ingress.has(Enough::Any));
+        assert_eq!(left_over(&ingress, [query(0)]), 0);
+        assert!(ingress.has(many));
+        drop(ingress.take(Some(Duration::ZERO), false, Vec::new()));
+        assert_eq!(left_over(&ingress, [update()]), 0);
+        assert!(!ingress.has(many));
     }
 
     #[test]

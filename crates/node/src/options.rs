@@ -15,6 +15,10 @@ pub struct Options {
     pub queue_commands_max: usize,
     /// Bytes of requests that may wait.
     pub queue_bytes_max: usize,
+    /// How many requests are worth a batch of their own while another is on its way into the log. Fewer wait until it
+    /// is durable, with what comes meanwhile: each batch costs a sync and some wakes of threads, however few it holds.
+    /// What only reads does not wait for it.
+    pub batch_min: usize,
     /// Bytes of entities kept in memory; what was not used lately leaves beyond it.
     pub memory_budget_bytes: usize,
     /// Bytes of the store's block cache.
@@ -50,6 +54,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             queue_commands_max: 65_536,
             queue_bytes_max: 64 << 20,
+            batch_min: 256,
             memory_budget_bytes: 2 << 30,
             store_cache_bytes: 64 << 20,
             checkpoint_interval: Duration::from_secs(5),

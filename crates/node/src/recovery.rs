@@ -383,6 +383,7 @@ impl Whole {
             digests,
             carried: VecDeque::new(),
             backlog: VecDeque::new(),
+            batch_min: options.batch_min,
             batch_max: ordain_types::limits::BATCH_COMMANDS_MAX,
             spare: Vec::new(),
             encoded: Vec::new(),

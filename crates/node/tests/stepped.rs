@@ -6,13 +6,14 @@ mod common;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::{catalog, catalog_with, request, start};
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_node::{
-    Body, Catalog, Health, Node, Op, Options, Pending, REPLY_BYTES_TOGETHER_MAX,
+    Accepted, Body, Catalog, Health, Node, Op, Options, Pending, REPLY_BYTES_TOGETHER_MAX,
     REPLY_BYTES_WAITING_MAX, Reply, Stepped, Steps, Unavailable, VirtualClock,
 };
 use ordain_store::MemoryStore;
@@ -40,11 +41,23 @@ fn open_with(disk: &MemoryDisk, catalog: Catalog) -> (Node, Steps) {
 }
 
 fn add(node: &Node) -> Pending {
-    let request = request::<i64>("a", "add", json!({ "n": 1 }));
+    let op = Op::Call(accepted(node, "a", "add"));
+    node.ask(op).expect("there is room")
+}
+
+fn look(node: &Node) -> Pending {
+    let op = Op::Query {
+        accepted: accepted(node, "a", "look"),
+        at_least: None,
+    };
+    node.ask(op).expect("there is room")
+}
+
+fn accepted(node: &Node, key: &str, method: &str) -> Accepted {
+    let request = request::<i64>(key, method, json!({ "n": 1 }));
     let parts = request.into_parts().expect("a request");
     let accepted = node.accept(parts.entity, parts.method.as_str(), &parts.args, "", None);
-    node.ask(Op::Call(accepted.expect("it fits")))
-        .expect("there is room")
+    accepted.expect("it fits")
 }
 
 fn now(pending: &mut Pending) -> Option<Reply> {
@@ -94,6 +107,38 @@ fn a_reply_leaves_only_by_the_committers_step() {
     assert_eq!(steps.committer(), Stepped::Ended);
 }
 
+/// What comes while a batch is on its way into the log goes into the next one together, unless there is
+/// enough of it for one, or something that only reads.
+#[test]
+fn few_requests_wait_for_the_batch_before_theirs() {
+    let (node, mut steps) = open(&MemoryDisk::new());
+    settle(&mut steps);
+    let batches = || node.counters().batches.load(Ordering::Relaxed);
+    let executed = |steps: &mut Steps| while steps.executor() == Stepped::Did {};
+    let before = batches();
+    drop(add(&node));
+    executed(&mut steps);
+    assert_eq!(batches(), before + 1);
+    let mut replies = [add(&node), add(&node)];
+    executed(&mut steps);
+    assert_eq!(batches(), before + 1, "they wait");
+    steps.committer();
+    executed(&mut steps);
+    assert_eq!(batches(), before + 2, "both are in one");
+
+    drop(add(&node));
+    let mut look = look(&node);
+    executed(&mut steps);
+    assert_eq!(batches(), before + 3, "what reads does not wait");
+    let many = Options::default().batch_min;
+    let _all: Vec<_> = (0..many).map(|_| add(&node)).collect();
+    executed(&mut steps);
+    assert_eq!(batches(), before + 4, "so many are worth a batch");
+    settle(&mut steps);
+    assert!(replies.iter_mut().all(|reply| now(reply).is_some()));
+    assert!(now(&mut look).is_some());
+}
+
 /// Steps both so often that whatever is to come of one write has come; while the disk is full there
 /// is always something to try.
 fn step_on(steps: &mut Steps) {
@@ -104,11 +149,7 @@ fn step_on(steps: &mut Steps) {
 }
 
 fn ask_long(node: &Node) -> Pending {
-    let key = "k".repeat(500);
-    let request = request::<i64>(&key, "add", json!({ "n": 1 }));
-    let parts = request.into_parts().expect("a request");
-    let accepted = node.accept(parts.entity, parts.method.as_str(), &parts.args, "", None);
-    let op = Op::Call(accepted.expect("it fits"));
+    let op = Op::Call(accepted(node, &"k".repeat(500), "add"));
     node.ask(op).expect("there is room")
 }
 

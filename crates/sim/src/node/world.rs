@@ -217,6 +217,7 @@ impl<'a> World<'a> {
             segment_bytes: 64 << 10,
             queue_commands_max: chance.pick(&[1_000, 1_000, 8, 3, 1]),
             queue_bytes_max: 2 << 20,
+            batch_min: chance.clone().pick(&[1, 1, 2, 256]), // of a copy: what follows stays as it was
             memory_budget_bytes: self.settings.memory_budget_bytes,
             checkpoint_interval: Duration::from_millis(chance.pick(&[3_600_000, 1, 50, 1_000])),
             checkpoint_log_bytes: chance.pick(&[1 << 30, 1, 3_000, 20_000]),
