@@ -134,7 +134,7 @@ impl Tx {
         }
         let outcome = run(self);
         if self.running.broken.is_none() && !planted(Bug::AnswerLost) {
-            self.remember_answer(call, request, &outcome);
+            self.remember_answer(granule, request, &outcome);
         }
         Answer::Done(outcome)
     }

@@ -49,12 +49,8 @@ impl Tx {
         self.next_expiry = Some(next.unwrap_or(at));
     }
 
-    /// Remembers the answer to a call with an idempotency key.
-    pub(crate) fn remember_answer(&mut self, call: &Call, request: u128, outcome: &Outcome) {
-        let Some(key) = &call.idempotency_key else {
-            return;
-        };
-        let granule = Granule::answered(&call.caller, key.as_str());
+    /// Remembers the answer to a call with an idempotency key, which is `granule`'s.
+    pub(crate) fn remember_answer(&mut self, granule: Granule, request: u128, outcome: &Outcome) {
         let row = Answered {
             request,
             seq: self.running.seq,
