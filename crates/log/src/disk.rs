@@ -38,7 +38,8 @@ pub enum Mode {
     /// For reading and writing; made if missing, never truncated.
     Create,
     /// For writing whole pages, from memory in whole pages, that nobody reads soon; the file must exist. Where the
-    /// system can, they do not pass through its memory. Where it cannot after all, a write answers `InvalidInput`.
+    /// system can, they do not pass through its memory. Where it cannot after all, a write answers
+    /// `InvalidInput` or `Unsupported`.
     Fill,
 }
 

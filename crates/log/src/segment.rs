@@ -11,6 +11,8 @@ use crate::format::{HEADER_BYTES, HeaderFlaw, SegmentHeader, is_zero};
 
 const SUFFIX: &str = ".segment";
 const CHUNK_BYTES: u64 = 1 << 20;
+/// What a write past the system's cache answers where there are none.
+const NOT_DIRECT: [ErrorKind; 2] = [ErrorKind::InvalidInput, ErrorKind::Unsupported];
 
 pub(crate) fn file_name(ordinal: u64) -> String {
     format!("{ordinal:010}{SUFFIX}")
@@ -82,7 +84,7 @@ pub(crate) fn make_ready(disk: &dyn Disk, header: SegmentHeader) -> Result<Ready
     for offset in (start..bytes).step_by(CHUNK_BYTES as usize) {
         let piece = CHUNK_BYTES.min(bytes - offset);
         let filled = match zero(&*filler, offset, piece) {
-            Err(error) if error.kind() == ErrorKind::InvalidInput => zero(&*file, offset, piece),
+            Err(error) if NOT_DIRECT.contains(&error.kind()) => zero(&*file, offset, piece),
             filled => filled,
         };
         filled.map_err(preallocate)?;

@@ -72,22 +72,22 @@ fn a_full_disk_is_got_over_with_a_shorter_batch() {
     }
 }
 
-/// A disk on which no file can be opened while there is no descriptor for it.
-struct WithoutDescriptors {
+/// A disk that opens files in its own way.
+struct Opening<F> {
     disk: MemoryDisk,
-    none_left: Arc<AtomicBool>,
+    open: F,
 }
 
-impl Disk for WithoutDescriptors {
+impl<F> Disk for Opening<F>
+where
+    F: Fn(&MemoryDisk, &str, Mode) -> io::Result<Box<dyn File>> + Send + Sync,
+{
     fn list(&self) -> io::Result<Vec<String>> {
         self.disk.list()
     }
 
     fn open(&self, name: &str, mode: Mode) -> io::Result<Box<dyn File>> {
-        match self.none_left.load(Ordering::Relaxed) {
-            true => Err(io::Error::from_raw_os_error(24)), // EMFILE
-            false => self.disk.open(name, mode),
-        }
+        (self.open)(&self.disk, name, mode)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -99,36 +99,10 @@ impl Disk for WithoutDescriptors {
     }
 }
 
-/// A disk on which the header of a segment, looked at for the first time, is not there yet: somebody who appends
-/// writes it only then.
-struct Finishing {
-    disk: MemoryDisk,
-    name: String,
-}
-
+/// A file whose header, looked at for the first time, is not there yet: somebody who appends writes it only then.
 struct FinishedOnce {
     file: Box<dyn File>,
     looked: AtomicBool,
-}
-
-impl Disk for Finishing {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.disk.list()
-    }
-
-    fn open(&self, name: &str, mode: Mode) -> io::Result<Box<dyn File>> {
-        let file = self.disk.open(name, mode)?;
-        let looked = AtomicBool::new(name != self.name);
-        Ok(Box::new(FinishedOnce { file, looked }))
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(name)
-    }
-
-    fn sync_dir(&self) -> io::Result<()> {
-        self.disk.sync_dir()
-    }
 }
 
 impl File for FinishedOnce {
@@ -160,17 +134,72 @@ fn a_segment_finished_and_used_while_it_is_looked_at_is_no_damage() {
     let name = names.into_iter().filter(|name| name.ends_with(".segment"));
     let name = name.max().expect("there are segments");
     assert_ne!(name, segment(1));
-    let finishing = Arc::new(Finishing { disk, name });
-    let records = ordain_log::read_from(finishing, Seq(1)).expect("it reads");
+    let finishing = Opening {
+        disk,
+        open: move |disk: &MemoryDisk, file: &str, mode| {
+            let looked = AtomicBool::new(file != name);
+            let file = disk.open(file, mode)?;
+            Ok(Box::new(FinishedOnce { file, looked }) as Box<dyn File>)
+        },
+    };
+    let records = ordain_log::read_from(Arc::new(finishing), Seq(1)).expect("it reads");
     assert_eq!(records.filter(Result::is_ok).count(), 6);
+}
+
+/// A file that refuses writes past the system's cache, for which it was opened.
+struct Refusing(Box<dyn File>, ErrorKind);
+
+impl File for Refusing {
+    fn bytes(&self) -> io::Result<u64> {
+        self.0.bytes()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        Err(self.1.into())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+}
+
+#[test]
+fn segments_are_made_where_no_write_passes_by_the_cache() {
+    for refused in [ErrorKind::InvalidInput, ErrorKind::Unsupported] {
+        let disk = MemoryDisk::new();
+        let without = Opening {
+            disk: disk.clone(),
+            open: move |disk: &MemoryDisk, name: &str, mode| {
+                let file = disk.open(name, mode)?;
+                Ok(match mode {
+                    Mode::Fill => Box::new(Refusing(file, refused)),
+                    _ => file,
+                })
+            },
+        };
+        let (mut log, _) = Log::open(Arc::new(without), SMALL).expect("it opens");
+        (0..6).for_each(|_| append(&mut log, 1, 1400));
+        drop(log);
+        assert_eq!(sizes(&disk), [1400; 6]);
+    }
 }
 
 #[test]
 fn a_want_of_descriptors_passes() {
     let (disk, none_left) = (log_of(1, 1000), Arc::<AtomicBool>::default());
-    let without = WithoutDescriptors {
+    let without = Opening {
         disk: disk.clone(),
-        none_left: none_left.clone(),
+        open: {
+            let none_left = none_left.clone();
+            move |disk: &MemoryDisk, name: &str, mode| match none_left.load(Ordering::Relaxed) {
+                true => Err(io::Error::from_raw_os_error(24)), // EMFILE
+                false => disk.open(name, mode),
+            }
+        },
     };
     let (mut log, _) = Log::open(Arc::new(without), SMALL).expect("it opens");
     none_left.store(true, Ordering::Relaxed);

@@ -352,8 +352,9 @@ impl Committer {
                 state.in_flight -= 1;
                 let awaited = std::mem::take(&mut state.awaited);
                 drop(state);
-                if awaited {
-                    self.ingress.nudge();
+                match awaited {
+                    true => self.ingress.nudge(),
+                    false => self.ingress.landed(),
                 }
             }
             Err(error) => self.fail(unavailable(&error)),

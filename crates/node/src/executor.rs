@@ -119,7 +119,7 @@ impl Executor {
         if let Some(placed) = self.placed.take() {
             if placed.begun.is_some() && replies_wait(&standing) {
                 self.placed = Some(placed);
-                return Ok(self.rest(pace, Enough::Never));
+                return Ok(self.rest(pace));
             }
             self.run_batch(placed)?;
             return Ok(Stepped::Did);
@@ -135,7 +135,7 @@ impl Executor {
         }
         self.keep_within_budget();
         if self.must_wait(&standing) {
-            return Ok(self.rest(pace, Enough::Never));
+            return Ok(self.rest(pace));
         }
         if self.all_done(&standing) {
             return Ok(Stepped::Ended);
@@ -144,10 +144,13 @@ impl Executor {
             None => recovery::news(self.engine.meta(), &self.in_force, self.log_id),
             Some(_) => Vec::new(),
         };
-        let enough = Enough::Many(self.batch_min);
         let nothing = self.backlog.is_empty() && news.is_empty();
-        if nothing && standing.in_flight > 0 && !self.ingress.has(enough) {
-            return Ok(self.rest(pace, enough));
+        if nothing
+            && standing.in_flight > 0
+            && !self.ingress.has(Enough::Many(self.batch_min))
+            && let Some(stepped) = self.gather(&standing, pace)
+        {
+            return Ok(stepped);
         }
         let mut idle = Stepped::Did;
         if nothing {
@@ -161,14 +164,34 @@ impl Executor {
         Ok(Stepped::Did)
     }
 
-    /// Whoever is waited for nudges: the committer or the checkpointer. Where enough comes meanwhile, the rest is over.
-    fn rest(&self, pace: Pace, enough: Enough) -> Stepped {
+    /// Waits for enough requests, or for the batch that is on its way into the log; none: something is due before.
+    fn gather(&self, standing: &Standing, pace: Pace) -> Option<Stepped> {
+        if self.checkpoints.has_work() {
+            return Some(Stepped::Did);
+        }
+        let patience = self.patience(standing);
+        if patience == Some(Duration::ZERO) {
+            return None;
+        }
+        let patience = patience.unwrap_or(REST_MAX).min(REST_MAX);
+        Some(match pace {
+            Pace::Tells => Stepped::Idle(Some(patience)),
+            Pace::Waits => {
+                let on_its_way = || self.commit.standing().in_flight > 0;
+                self.ingress.gather(patience, self.batch_min, on_its_way);
+                Stepped::Did
+            }
+        })
+    }
+
+    /// Whoever is waited for nudges: the committer or the checkpointer.
+    fn rest(&self, pace: Pace) -> Stepped {
         let waits = self.commit.await_durable() || self.checkpoints.is_applying();
         match (waits && !self.checkpoints.has_work(), pace) {
             (false, _) => Stepped::Did,
             (true, Pace::Tells) => Stepped::Idle(Some(REST_MAX)),
             (true, Pace::Waits) => {
-                self.ingress.rest(REST_MAX, enough);
+                self.ingress.rest(REST_MAX);
                 Stepped::Did
             }
         }

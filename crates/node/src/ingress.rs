@@ -163,13 +163,39 @@ impl Ingress {
         self.lock().has(enough)
     }
 
-    /// Waits for enough, a nudge or `patience`, and takes nothing.
-    pub fn rest(&self, patience: Duration, enough: Enough) {
+    /// Waits for a nudge or `patience`, and takes nothing.
+    pub fn rest(&self, patience: Duration) {
         let mut queue = self.lock();
-        if !queue.nudged && !queue.has(enough) {
+        if !queue.nudged {
+            queue = self.sleep(queue, Some(patience), Enough::Never);
+        }
+        queue.nudged = false;
+    }
+
+    /// Waits for so many requests, or one that only reads; for anything, once a batch has [landed](Ingress::landed);
+    /// for a nudge or `patience`. Does not wait unless one is still on its way.
+    pub fn gather(&self, patience: Duration, count: usize, on_its_way: impl FnOnce() -> bool) {
+        let mut queue = self.lock();
+        let enough = Enough::Many(count);
+        // Asked under the lock: what lands from now on finds who waits.
+        if !queue.nudged && !queue.has(enough) && on_its_way() {
             queue = self.sleep(queue, Some(patience), enough);
         }
         queue.nudged = false;
+    }
+
+    /// A batch is durable: who waits for many requests goes on with few.
+    pub fn landed(&self) {
+        let mut queue = self.lock();
+        if !matches!(queue.enough, Enough::Many(_)) {
+            return;
+        }
+        queue.enough = Enough::Any;
+        if queue.sleeping && !queue.items.is_empty() {
+            queue.sleeping = false;
+            drop(queue);
+            self.wake.notify_one();
+        }
     }
 
     /// Lets go of the queue until someone wakes its taker, or for `patience`.
@@ -295,6 +321,17 @@ mod tests {
         }
     }
 
+    fn update() -> Item {
+        let send = "1.0".parse().expect("an id");
+        Item {
+            work: Work::Update {
+                command: Command::Deliver { send },
+                args: None,
+            },
+            reply: Owed::new(crate::reply::Pending::new().1),
+        }
+    }
+
     fn left_over(ingress: &Ingress, items: impl IntoIterator<Item = Item>) -> usize {
         let mut items = items.into_iter().collect();
         let result = ingress.push(&mut items);
@@ -318,15 +355,6 @@ mod tests {
     fn what_reads_is_enough_and_few_updates_are_not() {
         let ingress = Ingress::new(10, 1 << 20);
         let many = Enough::Many(2);
-        let update = || Item {
-            work: Work::Update {
-                command: Command::Deliver {
-                    send: "1.0".parse().expect("an id"),
-                },
-                args: None,
-            },
-            reply: Owed::new(crate::reply::Pending::new().1),
-        };
         assert_eq!(left_over(&ingress, [update()]), 0);
         assert!(ingress.has(Enough::Any) && !ingress.has(many));
         assert_eq!(left_over(&ingress, [update()]), 0);
@@ -338,6 +366,36 @@ mod tests {
         drop(ingress.take(Some(Duration::ZERO), false, Vec::new()));
         assert_eq!(left_over(&ingress, [update()]), 0);
         assert!(!ingress.has(many));
+    }
+
+    #[test]
+    fn who_gathers_goes_on_with_few_once_a_batch_has_landed() {
+        for pushed_before in [true, false] {
+            let ingress = Ingress::new(10, 1 << 20);
+            std::thread::scope(|scope| {
+                scope.spawn(|| ingress.gather(Duration::from_secs(3_600), 2, || true));
+                while !ingress.lock().sleeping {
+                    std::thread::yield_now();
+                }
+                let push = || assert_eq!(left_over(&ingress, [update()]), 0);
+                if pushed_before {
+                    push();
+                    assert!(ingress.lock().sleeping, "one is not worth it");
+                }
+                ingress.landed();
+                if !pushed_before {
+                    assert!(ingress.lock().sleeping, "there is nothing");
+                    push();
+                }
+                assert!(!ingress.lock().sleeping);
+            });
+        }
+    }
+
+    #[test]
+    fn who_gathers_does_not_wait_for_what_has_landed() {
+        let ingress = Ingress::new(10, 1 << 20);
+        ingress.gather(Duration::from_secs(3_600), 2, || false);
     }
 
     #[test]
