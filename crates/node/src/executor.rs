@@ -166,7 +166,9 @@ impl Executor {
 
     /// Waits for enough requests, or for the batch that is on its way into the log; none: something is due before.
     fn gather(&self, standing: &Standing, pace: Pace) -> Option<Stepped> {
-        if self.checkpoints.has_work() {
+        let on_its_way = || self.commit.standing().in_flight > 0;
+        // It may have been taken back since.
+        if self.checkpoints.has_work() || !on_its_way() {
             return Some(Stepped::Did);
         }
         let patience = self.patience(standing);
@@ -177,7 +179,6 @@ impl Executor {
         Some(match pace {
             Pace::Tells => Stepped::Idle(Some(patience)),
             Pace::Waits => {
-                let on_its_way = || self.commit.standing().in_flight > 0;
                 self.ingress.gather(patience, self.batch_min, on_its_way);
                 Stepped::Did
             }
