@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use ordain_types::Granule;
 use ordain_types::granule::Part;
+use ordain_types::{Bug, Granule, planted};
 
 use crate::slots::Slot;
 use crate::{Engine, Tx};
@@ -58,8 +58,11 @@ impl Tx {
         let Some(ty) = self.catalog.index(entity.ty.as_str()) else {
             return;
         };
-        if self.slots.find(ty, entity.key.as_str()).is_some() {
-            return;
+        if let Some(at) = self.slots.find(ty, entity.key.as_str()) {
+            if !planted(Bug::LoadedOverNewer) {
+                return;
+            }
+            self.slots.remove(at);
         }
         if let Ok(state) = self.catalog.get(ty).state.decode(&value) {
             let slot = Slot::new(ty, entity.key, state, Some(&value));

@@ -188,7 +188,7 @@ impl Slots {
         }
     }
 
-    fn remove(&mut self, at: SlotIndex) {
+    pub fn remove(&mut self, at: SlotIndex) {
         let slot = self.slots[at.0 as usize]
             .take()
             .expect("a slot removed is in use");

@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use ordain_engine::{Cold, ColdError, ColdRows};
@@ -9,11 +10,30 @@ use ordain_store::{Most, Store};
 use ordain_types::Granule;
 
 /// Reads of granules go to the store.
-pub(crate) struct StoreCold(Arc<dyn Store>);
+pub(crate) struct StoreCold {
+    store: Arc<dyn Store>,
+    found: Found,
+}
+
+/// How many rows of entities were read and found, each by itself.
+#[derive(Clone, Default)]
+pub(crate) struct Found(Arc<AtomicU64>);
+
+impl Found {
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, granule: &Granule, value: Option<&Bytes>) {
+        if value.is_some() && granule.as_bytes().starts_with(Granule::entities()) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl StoreCold {
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self(store)
+    pub fn new(store: Arc<dyn Store>, found: Found) -> Self {
+        Self { store, found }
     }
 }
 
@@ -23,7 +43,9 @@ fn failed(error: ordain_store::Error) -> ColdError {
 
 impl Cold for StoreCold {
     fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
-        self.0.get(granule.as_bytes()).map_err(failed)
+        let value = self.store.get(granule.as_bytes()).map_err(failed)?;
+        self.found.add(granule, value.as_ref());
+        Ok(value)
     }
 
     fn scan(
@@ -38,7 +60,7 @@ impl Cold for StoreCold {
             entries: limit,
             bytes,
         };
-        let entries = self.0.scan((from, to), reverse, most).map_err(failed)?;
+        let entries = self.store.scan((from, to), reverse, most).map_err(failed)?;
         Ok(entries
             .into_iter()
             .map(|(key, value)| (Granule::from_bytes(&key), value))

@@ -288,7 +288,7 @@ impl Executor {
         }
         if !self.closing {
             let now = self.now().plus_ms(planted(Bug::DueEarly).into());
-            let due = self.engine.due(now, limits::BATCH_COMMANDS_MAX / 2);
+            let due = self.engine.due(now, self.batch_max / 2);
             let due = due.into_iter();
             draft.own.extend(due.map(|send| Command::Deliver { send }));
         }

@@ -18,7 +18,7 @@ use ordain_types::{BatchDigest, Bug, Command, InForce, LogId, Seq, planted};
 use crate::ahead::ReadAhead;
 use crate::budget::Budget;
 use crate::checkpointer;
-use crate::cold::StoreCold;
+use crate::cold::{Found, StoreCold};
 use crate::committer::{Commit, Committer};
 use crate::executor::Executor;
 use crate::identity::build_of_this_program;
@@ -278,7 +278,8 @@ fn recover(
         segment_bytes: options.segment_bytes,
     };
     let (log, found) = Log::open(disk.clone(), log_options)?;
-    let cold = Box::new(StoreCold::new(store.clone()));
+    let reads = Found::default();
+    let cold = Box::new(StoreCold::new(store.clone(), reads.clone()));
     let hash_seed = chance.hash_seed;
     let read_back = options.read_back;
     let engine_options = ordain_engine::Options {
@@ -298,7 +299,7 @@ fn recover(
         });
     }
     let replayed = found.last_seq.0.saturating_sub(checkpoint.0);
-    let mut replay = Replay::new(&mut engine, &in_force, &options);
+    let mut replay = Replay::new(&mut engine, &in_force, &options, reads);
     replay.run(disk, &*store, found.last_seq, ahead, progress)?;
     let (digests, differences) = replay.end();
     let recovered = Recovered {

@@ -16,11 +16,12 @@ use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, Outcome, Seq, limi
 
 use crate::ahead::ReadAhead;
 use crate::budget::Budget;
+use crate::cold::Found;
 use crate::options::Options;
 use crate::panics::caught;
 use crate::recovery::{Difference, OpenError, Progress};
 use crate::threads::spawn_within;
-use crate::warm::warm;
+use crate::warm::{Worth, warm};
 
 /// What a replayed batch came to, until the log says what it should have.
 struct ReplayedBatch {
@@ -70,17 +71,25 @@ pub(crate) struct Replay<'a> {
     in_force: &'a InForce,
     force: bool,
     budget: Budget,
+    found: Found,
     executed: BTreeMap<Seq, ReplayedBatch>,
     differences: Vec<Difference>,
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(engine: &'a mut Engine, in_force: &'a InForce, options: &Options) -> Self {
+    /// On an engine whose reads of the store count as `found`.
+    pub fn new(
+        engine: &'a mut Engine,
+        in_force: &'a InForce,
+        options: &Options,
+        found: Found,
+    ) -> Self {
         Self {
             engine,
             in_force,
             force: options.replay_other_build,
             budget: Budget::new(options.memory_budget_bytes),
+            found,
             executed: BTreeMap::new(),
             differences: Vec::new(),
         }
@@ -129,14 +138,19 @@ impl<'a> Replay<'a> {
         ahead: ReadAhead,
         mut ran: impl FnMut(Seq) -> bool,
     ) -> Result<(), OpenError> {
-        warm(self.engine, store, count, self.budget.bytes(), ahead)?;
+        let before = self.engine.seq();
+        let mut worth = Worth::new(self.found.clone(), count);
         let catalog = self.engine.catalog().clone();
         let read = records.map(move |record| record.map(|record| Read::new(record, &catalog)));
         ahead.read(read, RECORDS_AHEAD_MAX, |records| {
             for read in records {
                 self.record(read?)?;
-                if !ran(self.engine.seq()) {
+                let now = self.engine.seq();
+                if !ran(now) {
                     break;
+                }
+                if worth.is_now(now.0 - before.0, store) {
+                    warm(self.engine, store, self.budget.bytes(), ahead)?;
                 }
             }
             Ok(())

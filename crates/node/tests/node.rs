@@ -131,9 +131,9 @@ fn a_crash_replays_and_a_clean_stop_does_not() {
     assert_eq!(recovered.replayed, 0);
 }
 
-/// Only where the replay is long, and as far as there is room.
+/// Only where it needs much of it, and as far as there is room.
 #[test]
-fn a_long_replay_begins_with_what_the_store_has_in_memory() {
+fn a_long_replay_takes_what_the_store_has_into_memory() {
     const ENTITIES: u64 = 12_000; // several times what is read together
     let world = World::new();
     let node = world.open();
@@ -161,14 +161,19 @@ fn a_long_replay_begins_with_what_the_store_has_in_memory() {
         (counters.entities_in_memory.load(Ordering::Relaxed), hash)
     };
     let plenty = Options::default().memory_budget_bytes;
-    for _ in 0..10 {
-        add(&node, "k7", 1).expect("a call");
-    }
+    let ask = |count: u64, keys: u64| {
+        for n in 0..count {
+            add(&node, &format!("k{}", n % keys), 1).expect("a call");
+        }
+    };
+    ask(10, 10);
     let (few, _) = in_memory(plenty);
-    assert_eq!(few, 1, "a short replay needs what it needs");
-    for _ in 0..ENTITIES / 2 {
-        add(&node, "k7", 1).expect("a call");
-    }
+    assert_eq!(few, 10, "a short one needs what it needs");
+    ask(ENTITIES / 2, 10);
+    let (few, _) = in_memory(plenty);
+    assert_eq!(few, 10, "a long one of few entities too");
+    node.checkpoint().expect("a checkpoint");
+    ask(ENTITIES / 2, ENTITIES);
     let (all, hash) = in_memory(plenty);
     assert_eq!(all, ENTITIES);
     let (some, same) = in_memory(1 << 20);
@@ -176,16 +181,20 @@ fn a_long_replay_begins_with_what_the_store_has_in_memory() {
     assert_eq!((&hash, &same), (&node.state_hash().expect("a hash"), &hash));
 }
 
-/// A long replay takes the store's entities in first: what cannot be read waits for who needs it.
+/// A long replay takes all entities of the store in: what cannot be read waits for who needs it.
 #[test]
 fn a_stored_value_whose_reading_panics_keeps_no_node_from_starting() {
     let world = World::new();
     let node = world.open();
     add(&node, "bad", common::UNREADABLE).expect("a call");
+    let ask = |count| {
+        for n in 0..count {
+            add(&node, &format!("good{n}"), 1).expect("a call");
+        }
+    };
+    ask(21);
     node.checkpoint().expect("a checkpoint");
-    for _ in 0..20 {
-        add(&node, "good", 1).expect("a call");
-    }
+    ask(20);
     let crashed = World {
         store: Arc::new(world.store.fork()),
         ..world.crash()
@@ -193,7 +202,9 @@ fn a_stored_value_whose_reading_panics_keeps_no_node_from_starting() {
     let opened = crashed.open_with(catalog(), world.options());
     let (node, recovered) = opened.expect("a replay");
     assert_eq!(recovered.replayed, 20);
-    assert_eq!(look(&node, "good"), 20);
+    assert_eq!(look(&node, "good19"), 2);
+    let in_memory = node.counters().entities_in_memory.load(Ordering::Relaxed);
+    assert_eq!(in_memory, 21, "all but one, of which one was not asked for");
     let bad = node.query::<i64>(request("bad", "look", json!({})));
     assert!(matches!(bad, Err(CallError::Fault(_))), "{bad:?}");
 }

@@ -88,8 +88,11 @@ pub struct Checkpoint {
 pub struct Stats {
     /// Bytes the contents take on disk, deleted ones not yet compacted away included; 0 in memory.
     pub bytes_on_disk: u64,
-    /// How many keys there are, roughly: overwritten and deleted ones may count until compaction.
-    pub keys_approx: u64,
+    /// What reading all of it takes in: each key as often as it was written or deleted, but for what
+    /// compaction has merged.
+    pub entries: u64,
+    /// About how many keys there are at least, deleted ones included until compaction.
+    pub keys_min: u64,
     /// Why checkpoints are refused until [`Store::reopen`]; none while all is well.
     pub failure: Option<String>,
 }

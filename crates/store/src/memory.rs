@@ -124,8 +124,10 @@ impl Store for MemoryStore {
     }
 
     fn stats(&self) -> Stats {
+        let keys = self.read().map.len() as u64;
         Stats {
-            keys_approx: self.read().map.len() as u64,
+            entries: keys,
+            keys_min: keys,
             ..Stats::default()
         }
     }

@@ -223,6 +223,8 @@ bugs! {
         DoorAhead,
         /// After a start the door knows no modules until the next deployment.
         DoorForgets,
+        /// What a replay reads of the store ahead takes the place of what it has made of it.
+        LoadedOverNewer,
         /// A replay takes the newest version that a batch has of a module for all of them.
         NewestReplays,
         /// A checkpoint leaves out the history of modules.

@@ -301,7 +301,8 @@ impl Store for DiskStore {
             Ok(Opened { compactor, tree }) => (
                 Stats {
                     bytes_on_disk: tree.bytes_on_disk(),
-                    keys_approx: tree.keys_approx(),
+                    entries: tree.entries(),
+                    keys_min: tree.keys_min(),
                     failure: None,
                 },
                 failed.or_else(|| compactor.failure()),

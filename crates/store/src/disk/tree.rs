@@ -159,9 +159,17 @@ impl Tree {
         self.tree.disk_space()
     }
 
-    pub(super) fn keys_approx(&self) -> u64 {
-        // Less the store's own.
-        (self.tree.approximate_len() as u64).saturating_sub(1)
+    /// What is in all tables.
+    pub(super) fn entries(&self) -> u64 {
+        self.tree.approximate_len() as u64
+    }
+
+    /// What is in the largest run of tables, in which each key is once, less the store's own.
+    pub(super) fn keys_min(&self) -> u64 {
+        let version = self.tree.current_version();
+        let runs = version.iter_levels().flat_map(|level| level.iter());
+        let keys = runs.map(|run| run.iter().map(|table| table.metadata.item_count).sum());
+        keys.max().unwrap_or(0_u64).saturating_sub(1)
     }
 
     pub(super) fn is_pinned(&self) -> bool {
