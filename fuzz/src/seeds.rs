@@ -14,8 +14,8 @@ use ordain_log::{Log, Options as LogOptions};
 use ordain_node::{Options, VirtualClock};
 use ordain_store::Checkpoint;
 use ordain_types::{
-    Batch, BuildId, Call, Command, EntityId, IdempotencyKey, InForce, LogId, Method, Seq,
-    Timestamp, limits,
+    Batch, BuildId, Call, ChangeList, Command, EntityId, IdempotencyKey, InForce, LogId, Method,
+    Seq, Timestamp, limits,
 };
 
 use crate::{entities, input};
@@ -66,13 +66,9 @@ fn live() -> Life {
             break changes;
         }
     };
-    let rows = changes.granules.into_iter();
-    let row = |(granule, value): (_, Option<Bytes>)| {
-        let granule: ordain_types::Granule = granule;
-        Some((granule.as_bytes().to_vec(), value?.to_vec()))
-    };
+    let row = |(key, value): (&[u8], Option<&[u8]>)| Some((key.to_vec(), value?.to_vec()));
     Life {
-        rows: rows.filter_map(row).collect(),
+        rows: changes.granules.iter().filter_map(row).collect(),
         end: (engine.seq(), engine.meta().timestamp),
         batches,
     }
@@ -184,16 +180,10 @@ pub fn checkpoints() -> Vec<Checkpoint> {
     let all: Vec<_> = state().iter().collect();
     let mut checkpoints = Vec::new();
     for (part, at) in all.chunks(all.len().div_ceil(3)).zip(1..) {
-        let change = |(key, value): &(&Vec<u8>, &Vec<u8>)| {
-            let value = Bytes::copy_from_slice(value);
-            (key.as_slice().into(), Some(value))
-        };
-        let mut changes: Vec<_> = part.iter().map(change).collect();
-        let passing: Box<[u8]> = (*b"\x06passing").into();
-        changes.push((
-            passing,
-            (at != 3).then(|| Bytes::from_static(b"gone at last")),
-        ));
+        let change = |(key, value): &(&Vec<u8>, &Vec<u8>)| (key.to_vec(), Some(value.to_vec()));
+        let mut changes: ChangeList = part.iter().map(change).collect();
+        let passing = Bytes::from_static(b"gone at last");
+        changes.push(b"\x06passing", (at != 3).then_some(&passing));
         checkpoints.push(Checkpoint {
             seq: Seq(at),
             changes,

@@ -177,8 +177,8 @@ mod planted {
         fn wrong(file: &[u8], into: &MemoryStore) -> Result<Summary, Error> {
             let taken = read(file, into, &mut |_| {});
             if taken.is_err() {
-                let changes = vec![(Box::from(*b"k"), Some("v".into()))];
-                let _ = into.apply(Checkpoint {
+                let changes = [("k", Some("v"))].into_iter().collect();
+                let _ = into.apply(&Checkpoint {
                     seq: Seq(1),
                     changes,
                 });

@@ -5,7 +5,7 @@
 //! changes hold each granule as it was at the freeze, and no command waits for a whole checkpoint.
 
 use bytes::Bytes;
-use ordain_types::{Bug, Granule, Seq, planted};
+use ordain_types::{Bug, ChangeList, Granule, Seq, planted};
 
 use crate::catalog::Catalog;
 use crate::rows::{Row, Rows};
@@ -18,7 +18,7 @@ pub struct Changes {
     /// What the state stands for once these are applied.
     pub seq: Seq,
     /// Granules and their values; none: delete.
-    pub granules: Vec<(Granule, Option<Bytes>)>,
+    pub granules: ChangeList,
     /// What [`crate::Engine::applied`] is to be told.
     pub epoch: u64,
 }
@@ -30,6 +30,8 @@ pub(crate) struct Capture {
     slots: SlotSet,
     rows: Vec<Granule>,
     frozen: Option<Frozen>,
+    /// The list of an earlier checkpoint, to be filled again.
+    spare: ChangeList,
 }
 
 struct Frozen {
@@ -42,7 +44,7 @@ struct Frozen {
     rows_done: usize,
     /// Rows captured as gone: memory need not hide them once this is applied.
     gone: Vec<Granule>,
-    changes: Vec<(Granule, Option<Bytes>)>,
+    changes: ChangeList,
 }
 
 impl Default for Capture {
@@ -53,6 +55,7 @@ impl Default for Capture {
             slots: SlotSet::default(),
             rows: Vec::new(),
             frozen: None,
+            spare: ChangeList::default(),
         }
     }
 }
@@ -63,7 +66,7 @@ impl Capture {
         let late = planted(Bug::RootCapturedLate);
         if slot.mark.is_dirty_before(self.epoch) && !late {
             let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
-            frozen.changes.push(encode(slot, catalog));
+            slot.capture(&catalog.get(slot.ty).name, &mut frozen.changes);
             slot.mark = Mark::clean(frozen.epoch);
         }
         if !slot.mark.is_dirty() {
@@ -77,7 +80,7 @@ impl Capture {
         let late = planted(Bug::RowCapturedLate);
         if row.mark.is_dirty_before(self.epoch) && !late {
             let frozen = self.frozen.as_mut().expect("an older epoch is frozen");
-            frozen.changes.push((granule.clone(), row.value.clone()));
+            frozen.changes.push(granule.as_bytes(), row.value.as_ref());
             row.mark = Mark::clean(frozen.epoch);
         }
     }
@@ -110,9 +113,9 @@ impl Capture {
     /// Begins a checkpoint as of `seq`, which must be the last executed.
     pub fn freeze(&mut self, seq: Seq, meta: Bytes) {
         assert!(self.frozen.is_none(), "one checkpoint at a time");
-        // All at once: to be moved while commands wait is no small thing for so many.
-        let mut changes = Vec::with_capacity(1 + self.dirty());
-        changes.push((Granule::meta("engine"), Some(meta)));
+        let mut changes = std::mem::take(&mut self.spare);
+        changes.reserve(1 + self.dirty());
+        changes.push(Granule::meta("engine").as_bytes(), Some(&meta));
         let room = Vec::with_capacity(self.rows.len()); // until the next as many will be written
         self.frozen = Some(Frozen {
             seq,
@@ -144,7 +147,7 @@ impl Capture {
             frozen.slots_done = at.0 + 1;
             left -= 1;
             if slot.mark == Mark::dirty(frozen.epoch) {
-                frozen.changes.push(encode(slot, catalog));
+                slot.capture(&catalog.get(slot.ty).name, &mut frozen.changes);
                 slot.mark = Mark::clean(frozen.epoch);
             }
         }
@@ -157,7 +160,7 @@ impl Capture {
             };
             if *mark == Mark::dirty(frozen.epoch) {
                 let gone = value.is_none();
-                frozen.changes.push((granule.clone(), value.cloned()));
+                frozen.changes.push(granule.as_bytes(), value);
                 *mark = Mark::clean(frozen.epoch);
                 match gone {
                     true if planted(Bug::DeletionForgotten) => rows.forget_gone(granule),
@@ -186,6 +189,14 @@ impl Capture {
         frozen.seq
     }
 
+    /// Takes a list back whose changes were applied, and keeps its memory while there is much to do.
+    pub fn reuse(&mut self, mut list: ChangeList) {
+        if self.dirty() >= list.len() / 4 {
+            list.clear();
+            self.spare = list;
+        }
+    }
+
     /// The checkpoint being taken will not be applied: all it held is dirty again.
     pub fn abandon(&mut self, slots: &mut Slots, rows: &mut Rows) {
         let Some(frozen) = self.frozen.take() else {
@@ -212,20 +223,4 @@ impl Capture {
             }
         }
     }
-}
-
-fn encode(slot: &Slot, catalog: &Catalog) -> (Granule, Option<Bytes>) {
-    let granule = slot.granule(&catalog.get(slot.ty).name);
-    if !slot.exists {
-        return (granule, None);
-    }
-    let mut json = Vec::with_capacity(slot.len as usize);
-    let state = slot
-        .state
-        .as_ref()
-        .expect("nothing is held when a granule is captured");
-    state
-        .encode(&mut json)
-        .expect("a value that was measured encodes");
-    (granule, Some(json.into()))
 }

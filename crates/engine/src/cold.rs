@@ -125,7 +125,9 @@ impl Cold for BTreeMap<Granule, Bytes> {
 pub fn first_checkpoint(engine: &mut Engine) -> BTreeMap<Granule, Bytes> {
     engine.begin_checkpoint();
     let changes = engine.step_checkpoint(usize::MAX);
-    let rows = changes.into_iter().flat_map(|changes| changes.granules);
-    rows.filter_map(|(granule, value)| Some((granule, value?)))
-        .collect()
+    let changes = changes.expect("all of it, in one step").granules;
+    let row = |(granule, value): (&[u8], Option<&[u8]>)| {
+        Some((Granule::from_bytes(granule), Bytes::copy_from_slice(value?)))
+    };
+    changes.iter().filter_map(row).collect()
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ordain_types::module::ModuleHash;
 use ordain_types::{
-    BatchDigest, Bug, BuildId, Call, Command, EntityId, EntityType, FieldKey, Granule, InForce,
-    Json, LogId, ModuleName, Outcome, Rejection, SendId, Seq, Timestamp, limits, planted,
+    BatchDigest, Bug, BuildId, Call, ChangeList, Command, EntityId, EntityType, FieldKey, Granule,
+    InForce, Json, LogId, ModuleName, Outcome, Rejection, SendId, Seq, Timestamp, limits, planted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -469,6 +469,12 @@ impl Engine {
         let seq = self.tx.capture.applied(epoch, &mut self.tx.rows);
         self.tx.rows.cold_is_filled();
         self.durable(seq); // before-images name slots that may now be forgotten
+    }
+
+    /// Gives back the list of a checkpoint that was applied: its memory serves for the next one, if many granules
+    /// are changed already.
+    pub fn reuse(&mut self, list: ChangeList) {
+        self.tx.capture.reuse(list);
     }
 
     /// The checkpoint under way, if any, will not be applied.

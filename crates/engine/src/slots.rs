@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use compact_str::CompactString;
 use hashbrown::HashTable;
-use ordain_types::{Bug, EntityId, EntityType, Granule, Key, planted};
+use ordain_types::{Bug, ChangeList, EntityType, Granule, Key, planted};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{State, TypeIndex};
@@ -260,12 +260,21 @@ impl Slot {
         }
     }
 
-    /// The key of its root granule.
-    pub fn granule(&self, name: &EntityType) -> Granule {
-        Granule::root(&EntityId {
-            ty: name.clone(),
-            key: self.key.clone(),
-        })
+    /// Adds its root value to what a checkpoint writes.
+    pub fn capture(&self, name: &EntityType, changes: &mut ChangeList) {
+        let state = self.exists.then(|| {
+            let state = self.state.as_ref();
+            state.expect("nothing is held when a granule is captured")
+        });
+        changes.push_written(
+            |out| Granule::write_prefix(name, &self.key, out),
+            state.map(|state| {
+                |out: &mut Vec<u8>| {
+                    let encoded = state.encode(out);
+                    encoded.expect("a value that was measured encodes");
+                }
+            }),
+        );
     }
 }
 

@@ -113,10 +113,11 @@ impl World {
             .engine
             .step_checkpoint(usize::MAX)
             .expect("in one step");
-        for (granule, value) in granules {
+        for (granule, value) in granules.iter() {
+            let granule = Granule::from_bytes(granule);
             let mut cold = self.cold.0.lock().expect("one thread");
             match value {
-                Some(value) => cold.insert(granule, value),
+                Some(value) => cold.insert(granule, Bytes::copy_from_slice(value)),
                 None => cold.remove(&granule),
             };
         }

@@ -4,10 +4,11 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use ordain_engine::{Changes, Engine};
 use ordain_store::{Checkpoint, Store};
 use ordain_types::granule::Part;
-use ordain_types::{Bug, Granule, Seq, planted};
+use ordain_types::{Bug, ChangeList, Granule, Seq, planted};
 
 use crate::clock::Clock;
 use crate::committer::{Commit, Standing};
@@ -38,7 +39,8 @@ enum Phase {
     },
 }
 
-type Done = Arc<Mutex<Option<Result<(), String>>>>;
+/// What came of the last one, with its list, to be filled again.
+type Done = Arc<Mutex<Option<Result<ChangeList, String>>>>;
 
 /// The executor's side.
 pub(crate) struct Checkpoints {
@@ -130,29 +132,30 @@ impl Checkpointer {
         Stepped::Did
     }
 
-    fn apply(&self, changes: Changes) -> Result<(), String> {
+    fn apply(&self, changes: Changes) -> Result<ChangeList, String> {
         if self.store.stats().failure.is_some() {
             self.store.reopen().map_err(|error| error.to_string())?;
         }
-        if self.store.seq() >= changes.seq {
-            return Ok(()); // an earlier try of the same one was durable after all
+        let seq = changes.seq;
+        if self.store.seq() >= seq {
+            return Ok(changes.granules); // an earlier try of the same one was durable after all
         }
-        let Changes { seq, granules, .. } = changes;
-        let lost = |granule: &Granule| {
-            planted(Bug::VersionsLost) && matches!(granule.part(), Some(Part::Deployment(..)))
+        let changes = match planted(Bug::VersionsLost) {
+            true => without_deployments(&changes.granules),
+            false => changes.granules,
         };
-        let keyed = granules
-            .into_iter()
-            .filter(|(granule, _)| !lost(granule))
-            .map(|(granule, value)| (granule.into_bytes(), value));
-        let checkpoint = Checkpoint {
-            seq,
-            changes: keyed.collect(),
-        };
-        self.store
-            .apply(checkpoint)
-            .map_err(|error| error.to_string())
+        let checkpoint = Checkpoint { seq, changes };
+        let applied = self.store.apply(&checkpoint);
+        applied.map_err(|error| error.to_string())?;
+        Ok(checkpoint.changes)
     }
+}
+
+fn without_deployments(changes: &ChangeList) -> ChangeList {
+    let is_one = |key| matches!(Granule::from_bytes(key).part(), Some(Part::Deployment(..)));
+    let others = changes.iter().filter(|(key, _)| !is_one(key));
+    let own = |(key, value): (_, Option<&[u8]>)| (key, value.map(Bytes::copy_from_slice));
+    others.map(own).collect()
 }
 
 impl Checkpoints {
@@ -276,9 +279,10 @@ impl Checkpoints {
             .take();
         match result {
             None => false,
-            Some(Ok(())) => {
+            Some(Ok(list)) => {
                 (self.phase, self.failed) = (Phase::Idle, false);
                 engine.applied(epoch);
+                engine.reuse(list);
                 let gone = planted(Bug::HistoryGone);
                 self.commit
                     .keep_from(if gone { Seq(u64::MAX) } else { seq.next() });

@@ -68,7 +68,7 @@ impl Store for AskingStore {
     fn scan(&self, range: KeyRange<'_>, rev: bool, most: Most) -> Result<Vec<Entry>, StoreError> {
         self.inner.scan(range, rev, most)
     }
-    fn apply(&self, checkpoint: Checkpoint) -> Result<(), StoreError> {
+    fn apply(&self, checkpoint: &Checkpoint) -> Result<(), StoreError> {
         run_hook(&self.before_apply)?;
         self.inner.apply(checkpoint)
     }

@@ -27,10 +27,11 @@ impl Durable {
     /// Takes in a checkpoint.
     pub fn apply(&self, changes: &Changes) {
         let granules = &mut self.contents().granules;
-        for (granule, value) in &changes.granules {
+        for (granule, value) in changes.granules.iter() {
+            let granule = Granule::from_bytes(granule);
             match value {
-                Some(value) => granules.insert(granule.clone(), value.clone()),
-                None => granules.remove(granule),
+                Some(value) => granules.insert(granule, Bytes::copy_from_slice(value)),
+                None => granules.remove(&granule),
             };
         }
     }

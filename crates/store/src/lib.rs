@@ -24,7 +24,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use ordain_types::{Bug, Seq, planted};
+use ordain_types::{Bug, ChangeList, Seq, planted};
 
 pub mod disk;
 mod error;
@@ -80,7 +80,7 @@ pub struct Checkpoint {
     /// What the contents stand for once the changes are in.
     pub seq: Seq,
     /// A key's new value, or none to delete it. Any order; of one key the last one counts.
-    pub changes: Vec<(Box<[u8]>, Option<Bytes>)>,
+    pub changes: ChangeList,
 }
 
 /// What metrics show of a store.
@@ -117,7 +117,7 @@ pub trait Store: Send + Sync {
     ///
     /// The seq must grow. After an I/O error it is open whether the checkpoint is in; all later
     /// ones are refused ([`Error::Poisoned`]) until [`Store::reopen`], while reads go on.
-    fn apply(&self, checkpoint: Checkpoint) -> Result<(), Error>;
+    fn apply(&self, checkpoint: &Checkpoint) -> Result<(), Error>;
 
     /// Fills an empty store with entries in strictly rising key order: all of them, or, on an
     /// error of theirs or ours, nothing. A store whose restore did not end is refused when opened.

@@ -20,8 +20,8 @@ type Map = BTreeMap<Box<[u8]>, Bytes>;
 /// use ordain_types::Seq;
 ///
 /// let store = MemoryStore::default();
-/// let changes = vec![(b"key".as_slice().into(), Some("value".into()))];
-/// store.apply(Checkpoint { seq: Seq(7), changes })?;
+/// let changes = [("key", Some("value"))].into_iter().collect();
+/// store.apply(&Checkpoint { seq: Seq(7), changes })?;
 /// assert_eq!(store.get(b"key")?, Some("value".into()));
 /// assert_eq!(store.seq(), Seq(7));
 /// # Ok::<(), ordain_store::Error>(())
@@ -81,17 +81,17 @@ impl Store for MemoryStore {
         })
     }
 
-    fn apply(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+    fn apply(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let mut contents = self.write();
         check_seq(contents.seq, checkpoint.seq)?;
-        for (key, _) in &checkpoint.changes {
+        for (key, _) in checkpoint.changes.iter() {
             check_key(key)?;
         }
         let map = Arc::make_mut(&mut contents.map);
-        for (key, value) in checkpoint.changes {
+        for (key, value) in checkpoint.changes.iter() {
             match value {
-                Some(value) => map.insert(key, value),
-                None => map.remove(&key),
+                Some(value) => map.insert(key.into(), Bytes::copy_from_slice(value)),
+                None => map.remove(key),
             };
         }
         contents.seq = checkpoint.seq;

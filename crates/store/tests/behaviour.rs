@@ -26,10 +26,10 @@ fn a_new_store_is_empty_at_seq_zero() {
 fn a_checkpoint_writes_overwrites_and_deletes() {
     for (store, _dir) in stores() {
         store
-            .apply(checkpoint(3, &[(b"b", Some(b"1")), (b"a", Some(b""))]))
+            .apply(&checkpoint(3, &[(b"b", Some(b"1")), (b"a", Some(b""))]))
             .unwrap();
         store
-            .apply(checkpoint(
+            .apply(&checkpoint(
                 9,
                 &[(b"b", None), (b"c", None), (b"a", Some(b"2"))],
             ))
@@ -50,7 +50,7 @@ fn of_one_key_the_last_change_counts() {
             (b"k", Some(b"2")),
             (b"l", None),
         ];
-        store.apply(checkpoint(1, &changes)).unwrap();
+        store.apply(&checkpoint(1, &changes)).unwrap();
         assert_eq!(store.get(b"k").unwrap(), Some(Bytes::from("2")));
         assert_eq!(store.get(b"l").unwrap(), None);
     }
@@ -59,7 +59,7 @@ fn of_one_key_the_last_change_counts() {
 #[test]
 fn a_checkpoint_without_changes_moves_the_seq() {
     for (store, _dir) in stores() {
-        store.apply(checkpoint(5, &[])).unwrap();
+        store.apply(&checkpoint(5, &[])).unwrap();
         assert_eq!(store.seq(), Seq(5));
         assert_eq!(store.snapshot().unwrap().seq(), Seq(5));
     }
@@ -68,16 +68,16 @@ fn a_checkpoint_without_changes_moves_the_seq() {
 #[test]
 fn the_seq_must_grow_and_a_refusal_changes_nothing() {
     for (store, _dir) in stores() {
-        store.apply(checkpoint(5, &[(b"a", Some(b"1"))])).unwrap();
+        store.apply(&checkpoint(5, &[(b"a", Some(b"1"))])).unwrap();
         for seq in [0, 4, 5] {
-            let refused = store.apply(checkpoint(seq, &[(b"a", None)]));
+            let refused = store.apply(&checkpoint(seq, &[(b"a", None)]));
             assert!(
                 matches!(refused, Err(Error::SeqNotGrown { .. })),
                 "{refused:?}"
             );
         }
         assert_eq!(store.get(b"a").unwrap(), Some(Bytes::from("1")));
-        store.apply(checkpoint(6, &[(b"a", None)])).unwrap();
+        store.apply(&checkpoint(6, &[(b"a", None)])).unwrap();
     }
 }
 
@@ -86,12 +86,12 @@ fn keys_of_no_granule_are_refused_and_not_found() {
     let long = vec![1; 65_536];
     for (store, _dir) in stores() {
         for key in [&b""[..], b"\0seq", b"\0", &long] {
-            let refused = store.apply(checkpoint(1, &[(b"a", Some(b"1")), (key, Some(b"2"))]));
+            let refused = store.apply(&checkpoint(1, &[(b"a", Some(b"1")), (key, Some(b"2"))]));
             assert!(matches!(refused, Err(Error::Key { .. })), "{refused:?}");
             assert_eq!(store.get(key).unwrap(), None);
         }
         store
-            .apply(checkpoint(1, &[(&long[1..], Some(b"1"))]))
+            .apply(&checkpoint(1, &[(&long[1..], Some(b"1"))]))
             .unwrap();
         assert_eq!(store.get(&long[1..]).unwrap(), Some(Bytes::from("1")));
         assert_eq!(entries(&*store.snapshot().unwrap()).len(), 1);
@@ -110,7 +110,7 @@ fn scans_go_both_ways_with_a_limit_and_any_bounds() {
         for (store, _dir) in stores() {
             let all: Vec<_> = (b'a'..=b'f').map(|key| [key]).collect();
             for (seq, key) in (1..).zip(&all) {
-                store.apply(checkpoint(seq, &[(key, Some(b"v"))])).unwrap();
+                store.apply(&checkpoint(seq, &[(key, Some(b"v"))])).unwrap();
             }
             let backwards: String = expected.chars().rev().collect();
             assert_eq!(range_of(&*store, range, false, usize::MAX), expected);
@@ -144,7 +144,7 @@ fn a_scan_ends_with_the_entry_that_brings_it_to_its_bytes() {
             (b"c", Some(b"nine byte")),
         ];
         let changes = changes.map(|(key, value)| (&key[..], value));
-        store.apply(checkpoint(1, &changes)).unwrap();
+        store.apply(&checkpoint(1, &changes)).unwrap();
         let found = |reverse, bytes| {
             let most = Most { entries: 9, bytes };
             store.scan(all, reverse, most).unwrap().len()
@@ -164,7 +164,7 @@ fn a_snapshot_stands_still_while_checkpoints_go_on() {
         for seq in 1..=60 {
             let next = step(seq, 200);
             apply_to(&mut model, &next);
-            store.apply(next).unwrap();
+            store.apply(&next).unwrap();
             if seq % 7 == 0 {
                 held.push((seq, model.clone(), store.snapshot().unwrap()));
             }
@@ -209,15 +209,10 @@ fn readers_see_whole_checkpoints_only() {
                 });
             }
             for seq in 1..=last {
-                let change = |key: u8| {
-                    (
-                        vec![b'k', key].into(),
-                        Some(Bytes::from(seq.to_be_bytes().to_vec())),
-                    )
-                };
+                let change = |key: u8| ([b'k', key], Some(Bytes::from(seq.to_be_bytes().to_vec())));
                 let changes = (0..50).map(change).collect();
                 store
-                    .apply(Checkpoint {
+                    .apply(&Checkpoint {
                         seq: Seq(seq),
                         changes,
                     })
@@ -249,7 +244,7 @@ fn a_restore_fills_an_empty_store_only_in_order_or_not_at_all() {
             matches!(refused, Err(Error::NotEmpty { .. })),
             "{refused:?}"
         );
-        store.apply(checkpoint(5, &[(b"c", Some(b"1"))])).unwrap();
+        store.apply(&checkpoint(5, &[(b"c", Some(b"1"))])).unwrap();
     }
 }
 
@@ -257,8 +252,8 @@ fn a_restore_fills_an_empty_store_only_in_order_or_not_at_all() {
 fn equal_contents_have_equal_hashes_whatever_their_history() {
     let [(memory, _), (disk, _dir)] = stores();
     for seq in 1..=30 {
-        memory.apply(step(seq, 300)).unwrap();
-        disk.apply(step(seq, 300)).unwrap();
+        memory.apply(&step(seq, 300)).unwrap();
+        disk.apply(&step(seq, 300)).unwrap();
     }
     let hash = |store: &dyn Store| state_hash(&*store.snapshot().unwrap()).unwrap();
     assert_eq!(hash(&*memory), hash(&*disk));
@@ -268,13 +263,13 @@ fn equal_contents_have_equal_hashes_whatever_their_history() {
             .iter()
             .map(|(key, value)| (&key[..], Some(&value[..])))
             .collect();
-        store.apply(checkpoint(1, &changes)).unwrap();
+        store.apply(&checkpoint(1, &changes)).unwrap();
         assert_eq!(hash(&*store), hash(&*memory));
     }
     for (seq, value) in [(31, b"1"), (32, b"2")] {
         let before = hash(&*memory);
         memory
-            .apply(checkpoint(seq, &[(b"one more", Some(value))]))
+            .apply(&checkpoint(seq, &[(b"one more", Some(value))]))
             .unwrap();
         assert_ne!(hash(&*memory), before);
     }
@@ -286,7 +281,7 @@ fn many_small_checkpoints_are_merged_as_they_come() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     for seq in 1..=150 {
-        store.apply(step(seq, 3)).unwrap();
+        store.apply(&step(seq, 3)).unwrap();
     }
     let held = std::fs::read_dir(dir.path().join("tree/tables"))
         .unwrap()
@@ -333,12 +328,12 @@ proptest! {
                 Action::Apply(changes) => {
                     seq += 1;
                     let own = |(key, value): (u8, Option<Vec<u8>>)| {
-                        (vec![key].into(), value.map(Bytes::from))
+                        ([key], value.map(Bytes::from))
                     };
                     let changes = changes.into_iter().map(own).collect();
                     let next = Checkpoint { seq: Seq(seq), changes };
                     apply_to(&mut model, &next);
-                    store.apply(next).unwrap();
+                    store.apply(&next).unwrap();
                 }
                 Action::Reopen => match (store.reopen(), &held) {
                     (Err(Error::Busy { .. }), Some(_)) | (Ok(()), None) => {}

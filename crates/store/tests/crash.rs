@@ -20,7 +20,7 @@ fn run_victim(dir: &str) -> ! {
     let store = DiskStore::open(dir, Options::default()).unwrap();
     let mut out = std::io::stdout();
     for seq in store.seq().0 + 1.. {
-        store.apply(step(seq, CHANGES)).unwrap();
+        store.apply(&step(seq, CHANGES)).unwrap();
         writeln!(out, "applied {seq}").unwrap();
         out.flush().unwrap();
     }

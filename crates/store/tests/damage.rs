@@ -18,7 +18,7 @@ fn filled() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
     for seq in 1..=STEPS {
-        store.apply(step(seq, CHANGES)).unwrap();
+        store.apply(&step(seq, CHANGES)).unwrap();
     }
     drop(store);
     // Opened again it deletes what is no longer in force.
@@ -240,7 +240,7 @@ fn a_creation_cut_short_begins_anew() {
     fs::write(dir.path().join("tree/current"), "half").unwrap();
     let store = open(&dir);
     assert_eq!(store.seq(), Seq::ZERO);
-    store.apply(checkpoint(1, &[(b"a", Some(b"1"))])).unwrap();
+    store.apply(&checkpoint(1, &[(b"a", Some(b"1"))])).unwrap();
 }
 
 #[test]

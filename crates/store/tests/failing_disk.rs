@@ -35,16 +35,11 @@ fn a_failed_checkpoint_is_the_last_until_reopened() {
     let store = DiskStore::open(dir.path(), Options::default()).unwrap();
     assert_eq!(store.seq(), Seq(4));
     assert_holds(&store, &model_after(4, 100));
-    store.apply(too_large(5)).unwrap();
+    store.apply(&too_large(5)).unwrap();
 }
 
 fn too_large(seq: u64) -> Checkpoint {
-    let change = |index: u32| {
-        (
-            vec![1, index as u8].into(),
-            Some(Bytes::from(vec![7; 1 << 18])),
-        )
-    };
+    let change = |index: u32| ([1, index as u8], Some(Bytes::from(vec![7; 1 << 18])));
     Checkpoint {
         seq: Seq(seq),
         changes: (0..16).map(change).collect(),
@@ -54,13 +49,13 @@ fn too_large(seq: u64) -> Checkpoint {
 fn run_limited(dir: &str) {
     let store = DiskStore::open(dir, Options::default()).unwrap();
     for seq in 1..=3 {
-        store.apply(step(seq, 100)).unwrap();
+        store.apply(&step(seq, 100)).unwrap();
     }
-    let failed = store.apply(too_large(4)).unwrap_err();
+    let failed = store.apply(&too_large(4)).unwrap_err();
     assert!(matches!(failed, Error::Io { .. }), "{failed:?}");
 
     assert!(store.stats().failure.is_some());
-    let refused = store.apply(step(4, 100)).unwrap_err();
+    let refused = store.apply(&step(4, 100)).unwrap_err();
     assert!(matches!(refused, Error::Poisoned { .. }), "{refused:?}");
     assert_eq!(refused.is_full(), failed.is_full());
     assert_eq!(store.seq(), Seq(3));
@@ -73,6 +68,6 @@ fn run_limited(dir: &str) {
     store.reopen().unwrap();
     assert_eq!(store.stats().failure, None);
     assert_eq!(store.seq(), Seq(3));
-    store.apply(step(4, 100)).unwrap();
+    store.apply(&step(4, 100)).unwrap();
     assert_holds(&store, &model_after(4, 100));
 }

@@ -28,7 +28,7 @@ fn small() -> MemoryStore {
     let store = MemoryStore::default();
     let changes: [(&[u8], Option<&[u8]>); 3] =
         [(b"a", Some(b"1")), (b"bb", Some(b"")), (b"c", Some(b"333"))];
-    store.apply(checkpoint(258, &changes)).unwrap();
+    store.apply(&checkpoint(258, &changes)).unwrap();
     store
 }
 
@@ -36,7 +36,7 @@ fn small() -> MemoryStore {
 fn what_is_written_is_read_back_by_every_store() {
     for (from, _dir) in stores() {
         for seq in 1..=20 {
-            from.apply(step(seq, 500)).unwrap();
+            from.apply(&step(seq, 500)).unwrap();
         }
         let (file, written) = write(&*from);
         let model = model_after(20, 500);
@@ -46,7 +46,7 @@ fn what_is_written_is_read_back_by_every_store() {
             assert_eq!(read(&file, &*into).unwrap(), written);
             assert_eq!(into.seq(), Seq(20));
             assert_holds(&*into, &model);
-            into.apply(step(21, 10)).unwrap();
+            into.apply(&step(21, 10)).unwrap();
             let refused = read(&file, &*into);
             assert!(
                 matches!(refused, Err(Error::NotEmpty { .. })),
@@ -60,9 +60,9 @@ fn what_is_written_is_read_back_by_every_store() {
 fn large_values_and_many_blocks_go_through_and_progress_is_told() {
     let from = MemoryStore::default();
     let value = |index: u32| Bytes::from(vec![index as u8; 40_000 * (index as usize % 9)]);
-    let change = |index: u32| (index.to_string().into_bytes().into(), Some(value(index)));
+    let change = |index: u32| (index.to_string(), Some(value(index)));
     let changes = (0..60).map(change).collect();
-    from.apply(ordain_store::Checkpoint {
+    from.apply(&ordain_store::Checkpoint {
         seq: Seq(1),
         changes,
     })
@@ -157,7 +157,7 @@ fn an_interrupted_restore_leaves_a_store_that_is_refused() {
             .is_damage()
     );
     assert_eq!(store.seq(), Seq::ZERO);
-    let refused = store.apply(checkpoint(1, &[]));
+    let refused = store.apply(&checkpoint(1, &[]));
     assert!(
         matches!(refused, Err(Error::Poisoned { .. })),
         "{refused:?}"

@@ -92,12 +92,17 @@ impl Granule {
     fn prefix_with_room(entity: &EntityId, more: usize) -> Vec<u8> {
         let (ty, key) = (entity.ty.as_str(), entity.key.as_str());
         let mut bytes = Vec::with_capacity(1 + ty.len() + 1 + key.len() + 1 + more);
-        bytes.push(ENTITY);
-        bytes.extend_from_slice(ty.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(key.as_bytes());
-        bytes.push(0);
+        Self::write_prefix(&entity.ty, &entity.key, &mut bytes);
         bytes
+    }
+
+    /// Appends what [`Granule::prefix`] gives.
+    pub fn write_prefix(ty: &EntityType, key: &Key, out: &mut Vec<u8>) {
+        out.push(ENTITY);
+        out.extend_from_slice(ty.as_str().as_bytes());
+        out.push(0);
+        out.extend_from_slice(key.as_str().as_bytes());
+        out.push(0);
     }
 
     /// The bytes that all granules of one entity type begin with, and no others.

@@ -7,6 +7,7 @@
 //!   command   what the log holds: one entry each
 //!   batch     consecutive commands and the digests of earlier ones; one log record
 //!   granule   the ordered keys of durable state
+//!   change_list   changes of durable state, in large pieces of memory
 //!   module    what is deployed: packages, manifests, their history
 //!   request   a typed call, before it is a command
 //!   script    tests of modules: the seam between their host and their world
@@ -17,6 +18,7 @@
 //! file with its encoding, a round-trip test and golden bytes.
 
 pub mod batch;
+pub mod change_list;
 pub mod command;
 pub mod granule;
 pub mod id;
@@ -28,6 +30,7 @@ pub mod request;
 pub mod script;
 
 pub use batch::{Batch, BatchDigest};
+pub use change_list::ChangeList;
 pub use command::{Call, Command, Deploy, InForce, Undeploy};
 pub use granule::Granule;
 pub use id::{

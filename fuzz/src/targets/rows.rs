@@ -70,7 +70,8 @@ fn try_live(rows: Rows, told: &mut Vec<String>) -> Result<(), Halt> {
     engine.begin_checkpoint();
     while engine.checkpointing() {
         if let Some(changes) = engine.step_checkpoint(64) {
-            for (granule, _) in &changes.granules {
+            for (key, _) in changes.granules.iter() {
+                let granule = Granule::from_bytes(key);
                 assert!(granule.part().is_some(), "{granule:?} is no granule's key");
             }
             told.push(format!("{:?}", changes.granules));

@@ -104,7 +104,7 @@ pub fn template() -> &'static Template {
         let dir = temp.path().join("store");
         let store = DiskStore::open(&dir, options()).expect("a new store");
         for checkpoint in seeds::checkpoints() {
-            store.apply(checkpoint).expect("it is applied");
+            store.apply(&checkpoint).expect("it is applied");
         }
         let entries = store.snapshot().expect("a snapshot");
         let entries: Result<Vec<Entry>, Error> = entries.entries().collect();

@@ -335,9 +335,10 @@ impl World {
 
     pub fn apply(&mut self, changes: &ordain_engine::Changes) {
         let mut granules = self.cold.granules.lock().expect("one thread");
-        for (granule, value) in changes.granules.clone() {
+        for (granule, value) in changes.granules.iter() {
+            let granule = Granule::from_bytes(granule);
             match value {
-                Some(value) => granules.insert(granule, value),
+                Some(value) => granules.insert(granule, Bytes::copy_from_slice(value)),
                 None => granules.remove(&granule),
             };
         }

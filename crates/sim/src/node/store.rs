@@ -181,7 +181,7 @@ impl Store for FaultyStore {
         )
     }
 
-    fn apply(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+    fn apply(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let mut faults = self.faults();
         if faults.poisoned {
             return Err(Error::Poisoned {

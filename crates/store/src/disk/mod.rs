@@ -56,8 +56,8 @@ impl Default for Options {
 /// # let dir = tempfile::tempdir().unwrap();
 /// # let dir = dir.path();
 /// let store = DiskStore::open(dir, Options::default())?;
-/// let changes = vec![(b"key".as_slice().into(), Some("value".into()))];
-/// store.apply(Checkpoint { seq: Seq(7), changes })?;
+/// let changes = [("key", Some("value"))].into_iter().collect();
+/// store.apply(&Checkpoint { seq: Seq(7), changes })?;
 /// drop(store);
 ///
 /// let store = DiskStore::open(dir, Options::default())?;
@@ -223,20 +223,21 @@ impl Store for DiskStore {
         self.read(|opened| opened.tree.scan(range, reverse, most))
     }
 
-    fn apply(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+    fn apply(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let Checkpoint { seq, changes } = checkpoint;
-        for (key, _) in &changes {
+        for (key, _) in changes.iter() {
             check_key(key)?;
         }
         let changes = order::by_key(changes);
         let write = |opened: &Opened| {
-            check_seq(self.seq(), seq)?;
+            check_seq(self.seq(), *seq)?;
             opened.compactor.make_room()?;
             if planted(Bug::SeqFirst) {
-                opened.tree.ingest(seq, std::iter::empty())?;
+                let none = std::iter::empty::<Result<(&[u8], Option<&[u8]>), Error>>();
+                opened.tree.ingest(*seq, none)?;
             }
-            opened.tree.ingest(seq, last_of_each(changes).map(Ok))?;
-            self.set_seq(seq);
+            opened.tree.ingest(*seq, last_of_each(changes).map(Ok))?;
+            self.set_seq(*seq);
             opened.compactor.ask();
             Ok(())
         };
@@ -316,10 +317,11 @@ impl Store for DiskStore {
     }
 }
 
+/// A key and its new value; none: it is deleted.
+type Change<'a> = (&'a [u8], Option<&'a [u8]>);
+
 /// Of sorted changes, the last of each key.
-fn last_of_each(
-    changes: impl Iterator<Item = (Box<[u8]>, Option<Bytes>)>,
-) -> impl Iterator<Item = (Box<[u8]>, Option<Bytes>)> {
+fn last_of_each<'a>(changes: impl Iterator<Item = Change<'a>>) -> impl Iterator<Item = Change<'a>> {
     let mut changes = changes.peekable();
     std::iter::from_fn(move || {
         let mut last = changes.next()?;

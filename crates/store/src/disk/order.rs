@@ -5,10 +5,8 @@
 //! the keys themselves, which are all over memory. Those that these bytes do not tell apart are put in
 //! order in the same way, from where they in turn differ.
 
-use bytes::Bytes;
+use ordain_types::ChangeList;
 use ordain_types::granule::head;
-
-type Change = (Box<[u8]>, Option<Bytes>);
 
 /// Where a change is, and eight bytes of its key.
 struct Place {
@@ -20,15 +18,15 @@ struct Place {
 const FEW: usize = 16;
 
 /// The changes by rising key; those of one key as they came.
-pub fn by_key(mut changes: Vec<Change>) -> impl Iterator<Item = Change> {
+pub fn by_key(changes: &ChangeList) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
     let place = |at| Place { head: 0, at };
     let mut places: Vec<Place> = (0..changes.len()).map(place).collect();
-    sort(&mut places, &changes, 0);
+    sort(&mut places, changes, 0);
     (0..places.len()).map(move |n| {
         if n % TOGETHER == 0 {
-            touch(&changes, &places[n..]);
+            touch(changes, &places[n..]);
         }
-        std::mem::take(&mut changes[places[n].at])
+        changes.get(places[n].at)
     })
 }
 
@@ -36,20 +34,16 @@ pub fn by_key(mut changes: Vec<Change>) -> impl Iterator<Item = Change> {
 /// for those that it is asked for at once as long as for one.
 const TOGETHER: usize = 16;
 
-fn touch(changes: &[Change], places: &[Place]) {
+fn touch(changes: &ChangeList, places: &[Place]) {
     let next = places.iter().take(TOGETHER);
-    let bytes = next.map(|place| {
-        let (key, value) = &changes[place.at];
-        let value = value.as_ref().and_then(|value| value.first());
-        key.first().copied().unwrap_or(0) ^ value.copied().unwrap_or(0)
-    });
+    let bytes = next.map(|place| changes.get(place.at).0.first().copied().unwrap_or(0));
     std::hint::black_box(bytes.fold(0, |all, byte| all ^ byte));
 }
 
 /// Puts changes in order whose keys have so many bytes alike, or more. Each round goes on from where all
 /// keys of a run begin to differ, or ends.
-fn sort(places: &mut [Place], changes: &[Change], alike: usize) {
-    let key = |place: &Place| &*changes[place.at].0;
+fn sort(places: &mut [Place], changes: &ChangeList, alike: usize) {
+    let key = |place: &Place| changes.get(place.at).0;
     let rests = places.iter().map(|place| &key(place)[alike..]);
     let alike = alike + begin_alike(rests);
     for place in &mut *places {
@@ -91,11 +85,11 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_the_order_of_a_stable_sort(keys in prop::collection::vec(key(), 0..120)) {
-            let number = |(at, key): (usize, Vec<u8>)| (key.into(), Some(at.to_string().into()));
-            let changes: Vec<Change> = keys.into_iter().enumerate().map(number).collect();
-            let mut plain = changes.clone();
-            plain.sort_by(|(left, _), (right, _)| left.cmp(right));
-            prop_assert_eq!(by_key(changes).collect::<Vec<_>>(), plain);
+            let number = |(at, key): (usize, Vec<u8>)| (key, Some(at.to_string()));
+            let changes: ChangeList = keys.into_iter().enumerate().map(number).collect();
+            let mut plain: Vec<_> = changes.iter().collect();
+            plain.sort_by_key(|(key, _)| *key);
+            prop_assert_eq!(by_key(&changes).collect::<Vec<_>>(), plain);
         }
     }
 

@@ -119,10 +119,10 @@ impl Tree {
     }
 
     /// Takes in changes in strictly rising key order and the seq, all or nothing, durably.
-    pub(super) fn ingest(
+    pub(super) fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         &self,
         seq: Seq,
-        changes: impl Iterator<Item = Result<(Box<[u8]>, Option<Bytes>), Error>>,
+        changes: impl Iterator<Item = Result<(K, Option<V>), Error>>,
     ) -> Result<(), Error> {
         let mut writer = guard("write", &self.path, || self.tree.ingestion())?;
         guard("write", &self.path, || {
@@ -130,7 +130,10 @@ impl Tree {
         })?;
         for change in changes {
             let (key, value) = change?;
-            guard("write", &self.path, || write(&mut writer, &key, value))?;
+            let value = value.as_ref().map(AsRef::as_ref);
+            guard("write", &self.path, || {
+                write(&mut writer, key.as_ref(), value)
+            })?;
         }
         guard("sync", &self.path, || writer.finish())
     }
@@ -259,10 +262,10 @@ impl Drop for Pinned {
 fn write(
     writer: &mut AnyIngestion<'_>,
     key: &[u8],
-    value: Option<Bytes>,
+    value: Option<&[u8]>,
 ) -> Result<(), lsm_tree::Error> {
     match value {
-        Some(value) => writer.write(key, Slice::from(&value[..])),
+        Some(value) => writer.write(key, Slice::from(value)),
         None if planted(Bug::DeleteLost) => Ok(()),
         None => writer.write_tombstone(key),
     }

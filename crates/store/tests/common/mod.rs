@@ -27,7 +27,7 @@ pub fn open(dir: &TempDir) -> DiskStore {
 
 pub fn checkpoint(seq: u64, changes: &[(&[u8], Option<&[u8]>)]) -> Checkpoint {
     let owned =
-        |(key, value): &(&[u8], Option<&[u8]>)| ((*key).into(), value.map(Bytes::copy_from_slice));
+        |(key, value): &(&[u8], Option<&[u8]>)| (key.to_vec(), value.map(Bytes::copy_from_slice));
     Checkpoint {
         seq: Seq(seq),
         changes: changes.iter().map(owned).collect(),
@@ -59,7 +59,7 @@ pub fn step(seq: u64, changes: u64) -> Checkpoint {
         let key = format!("key/{:05}", random % 5_000);
         let value =
             (!random.is_multiple_of(7)).then(|| Bytes::from(format!("{seq}/{index}/{random:x}")));
-        (key.into_bytes().into(), value)
+        (key, value)
     };
     Checkpoint {
         seq: Seq(seq),
@@ -68,10 +68,10 @@ pub fn step(seq: u64, changes: u64) -> Checkpoint {
 }
 
 pub fn apply_to(model: &mut Model, checkpoint: &Checkpoint) {
-    for (key, value) in &checkpoint.changes {
+    for (key, value) in checkpoint.changes.iter() {
         match value {
             Some(value) => model.insert(key.to_vec(), value.to_vec()),
-            None => model.remove(&key[..]),
+            None => model.remove(key),
         };
     }
 }
