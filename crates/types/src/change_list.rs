@@ -8,7 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// What a piece of memory holds, but for one change that is larger.
+/// The size of a piece of memory. Only one that ends with a large change is larger.
 const PIECE_BYTES: usize = 1 << 20;
 /// A piece with less room is full: most changes that are begun in one then fit.
 const ROOM_MIN: usize = 4 << 10;
@@ -25,14 +25,15 @@ pub struct ChangeList {
     places: Vec<Place>,
 }
 
-/// Where a change is.
-#[derive(Clone, Copy)]
-struct Place {
+/// Where a change of a list is. Places are in the order in which the changes were added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
     piece: u32,
     at: u32,
-    key: u32,
-    value: Value,
 }
+
+/// What lies before a key: its length, and what its value is.
+const HEAD_BYTES: usize = 8;
 
 #[derive(Clone, Copy)]
 enum Value {
@@ -41,6 +42,26 @@ enum Value {
     Beside(u32),
     /// A number among those that are shared.
     Shared(u32),
+}
+
+impl Value {
+    const IS_SHARED: u32 = 1 << 31;
+
+    fn to_number(self) -> u32 {
+        match self {
+            Value::Gone => 0,
+            Value::Beside(len) => len + 1,
+            Value::Shared(number) => number | Self::IS_SHARED,
+        }
+    }
+
+    fn from_number(number: u32) -> Self {
+        match number {
+            0 => Value::Gone,
+            number if number & Self::IS_SHARED != 0 => Value::Shared(number & !Self::IS_SHARED),
+            number => Value::Beside(number - 1),
+        }
+    }
 }
 
 impl ChangeList {
@@ -63,7 +84,7 @@ impl ChangeList {
     pub fn push(&mut self, key: &[u8], value: Option<&Bytes>) {
         let shared = value.filter(|value| value.len() >= SHARED_BYTES_MIN);
         if let Some(value) = shared {
-            let number = Value::Shared(self.shared.len() as u32);
+            let number = Value::Shared(number(self.shared.len()));
             self.shared.push(value.clone());
             return self.add(|out| out.extend_from_slice(key), |_| number);
         }
@@ -88,7 +109,7 @@ impl ChangeList {
     }
 
     fn add(&mut self, key: impl FnOnce(&mut Vec<u8>), value: impl FnOnce(&mut Vec<u8>) -> Value) {
-        let full = |piece: &Vec<u8>| piece.capacity() - piece.len() < ROOM_MIN;
+        let full = |piece: &Vec<u8>| piece.len() > PIECE_BYTES - ROOM_MIN;
         if self.pieces.get(self.piece).is_some_and(full) {
             self.piece += 1;
         }
@@ -97,26 +118,33 @@ impl ChangeList {
         }
         let out = &mut self.pieces[self.piece];
         let at = out.len();
+        out.extend_from_slice(&[0; HEAD_BYTES]);
         key(out);
-        let key = out.len() - at;
-        let value = value(out);
+        let key = number(out.len() - at - HEAD_BYTES);
+        let value = value(out).to_number();
+        out[at..at + 4].copy_from_slice(&key.to_ne_bytes());
+        out[at + 4..at + 8].copy_from_slice(&value.to_ne_bytes());
         self.places.push(Place {
-            piece: self.piece as u32,
-            at: at as u32,
-            key: key as u32,
-            value,
+            piece: number(self.piece),
+            at: number(at),
         });
     }
 
-    /// One change.
+    /// Where each change is.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The change at a place of this list.
     ///
     /// # Panics
-    /// If there are not so many.
-    pub fn get(&self, number: usize) -> (&[u8], Option<&[u8]>) {
-        let place = self.places[number];
-        let (key, after) =
-            self.pieces[place.piece as usize][place.at as usize..].split_at(place.key as usize);
-        let value = match place.value {
+    /// Perhaps, if it is not one of this list's.
+    pub fn get(&self, place: Place) -> (&[u8], Option<&[u8]>) {
+        let change = &self.pieces[place.piece as usize][place.at as usize..];
+        let (head, rest) = change.split_at(HEAD_BYTES);
+        let word = |at| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (key, after) = rest.split_at(word(0) as usize);
+        let value = match Value::from_number(word(4)) {
             Value::Gone => None,
             Value::Beside(len) => Some(&after[..len as usize]),
             Value::Shared(number) => Some(&self.shared[number as usize][..]),
@@ -126,10 +154,10 @@ impl ChangeList {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        (0..self.len()).map(|number| self.get(number))
+        self.places.iter().map(|&place| self.get(place))
     }
 
-    /// Forgets them, and keeps the memory that they took.
+    /// Forgets them, and keeps the memory that they took, but for pieces larger than most.
     pub fn clear(&mut self) {
         self.pieces.truncate(self.piece + 1);
         self.pieces.retain(|piece| piece.capacity() <= PIECE_BYTES);
@@ -145,7 +173,15 @@ impl ChangeList {
 fn beside(out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) -> Value {
     let at = out.len();
     value(out);
-    Value::Beside((out.len() - at) as u32)
+    Value::Beside(number(out.len() - at))
+}
+
+/// # Panics
+/// If there are more than two thousand million of something: limits of states and memory come first.
+fn number(count: usize) -> u32 {
+    let number = u32::try_from(count).ok();
+    let number = number.filter(|number| *number < Value::IS_SHARED - 1);
+    number.expect("limits keep lists and values far smaller")
 }
 
 impl<K: AsRef<[u8]>, V: Into<Bytes>> FromIterator<(K, Option<V>)> for ChangeList {
@@ -219,6 +255,21 @@ mod tests {
                 prop_assert_eq!(list.clone(), changes.into_iter().collect());
             }
         }
+    }
+
+    #[test]
+    fn pieces_stay_small_whatever_is_in_them() {
+        let mut list = ChangeList::default();
+        for n in 0..100_u32 {
+            let state = |out: &mut Vec<u8>| out.extend_from_slice(&vec![n as u8; 700 << 10]);
+            list.push_written(|out| out.extend_from_slice(&n.to_be_bytes()), Some(state));
+        }
+        let most = list.pieces.iter().map(Vec::len).max();
+        assert!(most < Some(2 * PIECE_BYTES), "{most:?}");
+        let whole = |(key, value): (&[u8], Option<&[u8]>)| {
+            value.is_some_and(|value| value.len() == 700 << 10 && value[9] == key[3])
+        };
+        assert!(list.len() == 100 && list.iter().all(whole));
     }
 
     #[test]

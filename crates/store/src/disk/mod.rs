@@ -236,7 +236,7 @@ impl Store for DiskStore {
                 let none = std::iter::empty::<Result<(&[u8], Option<&[u8]>), Error>>();
                 opened.tree.ingest(*seq, none)?;
             }
-            opened.tree.ingest(*seq, last_of_each(changes).map(Ok))?;
+            opened.tree.ingest(*seq, changes.map(Ok))?;
             self.set_seq(*seq);
             opened.compactor.ask();
             Ok(())
@@ -315,21 +315,4 @@ impl Store for DiskStore {
             ..figures
         }
     }
-}
-
-/// A key and its new value; none: it is deleted.
-type Change<'a> = (&'a [u8], Option<&'a [u8]>);
-
-/// Of sorted changes, the last of each key.
-fn last_of_each<'a>(changes: impl Iterator<Item = Change<'a>>) -> impl Iterator<Item = Change<'a>> {
-    let mut changes = changes.peekable();
-    std::iter::from_fn(move || {
-        let mut last = changes.next()?;
-        while let Some(later) = changes.next_if(|(key, _)| *key == last.0) {
-            if !planted(Bug::FirstChangeCounts) {
-                last = later;
-            }
-        }
-        Some(last)
-    })
 }

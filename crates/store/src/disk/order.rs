@@ -5,59 +5,76 @@
 //! the keys themselves, which are all over memory. Those that these bytes do not tell apart are put in
 //! order in the same way, from where they in turn differ.
 
-use ordain_types::ChangeList;
+use ordain_types::change_list::{ChangeList, Place};
 use ordain_types::granule::head;
+use ordain_types::{Bug, planted};
 
-/// Where a change is, and eight bytes of its key.
-struct Place {
+/// A change, and eight bytes of its key.
+#[derive(Clone, Copy)]
+struct Headed {
     head: u64,
-    at: usize,
+    place: Place,
 }
 
 /// So few are put in order by whole keys.
 const FEW: usize = 16;
 
-/// The changes by rising key; those of one key as they came.
+/// The changes by rising key; of one key the last.
 pub fn by_key(changes: &ChangeList) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-    let place = |at| Place { head: 0, at };
-    let mut places: Vec<Place> = (0..changes.len()).map(place).collect();
-    sort(&mut places, changes, 0);
-    (0..places.len()).map(move |n| {
-        if n % TOGETHER == 0 {
-            touch(changes, &places[n..]);
+    let headed = |&place| Headed { head: 0, place };
+    let mut all: Vec<Headed> = changes.places().iter().map(headed).collect();
+    sort(&mut all, changes, 0);
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let first = changes.get(take(changes, &all, &mut next)?.place);
+        let mut last = first;
+        while let Some(later) = all.get(next)
+            && later.head == all[next - 1].head
+            && changes.get(later.place).0 == first.0
+        {
+            last = changes.get(take(changes, &all, &mut next)?.place);
         }
-        changes.get(places[n].at)
+        Some(if planted(Bug::FirstChangeCounts) {
+            first
+        } else {
+            last
+        })
     })
 }
 
 /// So many are read together before they are given: they are all over memory, and the processor waits
 /// for those that it is asked for at once as long as for one.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 32;
 
-fn touch(changes: &ChangeList, places: &[Place]) {
-    let next = places.iter().take(TOGETHER);
-    let bytes = next.map(|place| changes.get(place.at).0.first().copied().unwrap_or(0));
-    std::hint::black_box(bytes.fold(0, |all, byte| all ^ byte));
+fn take(changes: &ChangeList, all: &[Headed], next: &mut usize) -> Option<Headed> {
+    if next.is_multiple_of(TOGETHER) {
+        let soon = all[*next..].iter().take(TOGETHER);
+        let bytes = soon.map(|it| changes.get(it.place).0.first().copied().unwrap_or(0));
+        std::hint::black_box(bytes.fold(0, |all, byte| all ^ byte));
+    }
+    let taken = *all.get(*next)?;
+    *next += 1;
+    Some(taken)
 }
 
 /// Puts changes in order whose keys have so many bytes alike, or more. Each round goes on from where all
 /// keys of a run begin to differ, or ends.
-fn sort(places: &mut [Place], changes: &ChangeList, alike: usize) {
-    let key = |place: &Place| changes.get(place.at).0;
-    let rests = places.iter().map(|place| &key(place)[alike..]);
+fn sort(all: &mut [Headed], changes: &ChangeList, alike: usize) {
+    let key = |it: &Headed| changes.get(it.place).0;
+    let rests = all.iter().map(|it| &key(it)[alike..]);
     let alike = alike + begin_alike(rests);
-    for place in &mut *places {
-        place.head = head(&key(place)[alike..]);
+    for it in &mut *all {
+        it.head = head(&key(it)[alike..]);
     }
-    places.sort_unstable_by_key(|place| (place.head, place.at));
-    let all = places.len();
-    for run in places.chunk_by_mut(|left, right| left.head == right.head) {
+    all.sort_unstable_by_key(|it| (it.head, it.place));
+    let count = all.len();
+    for run in all.chunk_by_mut(|left, right| left.head == right.head) {
         match run.len() {
             1 => {}
             // Alike to the end of the shortest: it is filled up with zeros, as others may go on.
-            len if len <= FEW || len == all => {
+            len if len <= FEW || len == count => {
                 run.sort_unstable_by(|left, right| {
-                    (key(left), left.at).cmp(&(key(right), right.at))
+                    (key(left), left.place).cmp(&(key(right), right.place))
                 });
             }
             _ => sort(run, changes, alike),
@@ -84,11 +101,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_order_of_a_stable_sort(keys in prop::collection::vec(key(), 0..120)) {
+        fn it_is_the_order_of_a_stable_sort_with_the_last_of_each_key(keys in prop::collection::vec(key(), 0..120)) {
             let number = |(at, key): (usize, Vec<u8>)| (key, Some(at.to_string()));
             let changes: ChangeList = keys.into_iter().enumerate().map(number).collect();
             let mut plain: Vec<_> = changes.iter().collect();
             plain.sort_by_key(|(key, _)| *key);
+            plain.reverse();
+            plain.dedup_by_key(|(key, _)| *key);
+            plain.reverse();
             prop_assert_eq!(by_key(&changes).collect::<Vec<_>>(), plain);
         }
     }
