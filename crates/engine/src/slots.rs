@@ -106,6 +106,7 @@ impl Slots {
     pub fn reserve(&mut self, count: u64, budget: usize) {
         let fit = budget / SLOT_BYTES;
         let count = usize::try_from(count).map_or(fit, |count| count.min(fit));
+        let count = count.saturating_sub(self.slots.len());
         let _ = self.slots.try_reserve(count);
         let (slots, seed) = (&self.slots, self.seed);
         let _ = self.table.try_reserve(count, |&at| rehash(slots, at, seed));

@@ -12,14 +12,14 @@ use ordain_types::Granule;
 /// Reads of granules go to the store.
 pub(crate) struct StoreCold {
     store: Arc<dyn Store>,
-    found: Found,
+    reads: Reads,
 }
 
 /// How many rows of entities were read and found, each by itself.
 #[derive(Clone, Default)]
-pub(crate) struct Found(Arc<AtomicU64>);
+pub(crate) struct Reads(Arc<AtomicU64>);
 
-impl Found {
+impl Reads {
     pub fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -32,8 +32,8 @@ impl Found {
 }
 
 impl StoreCold {
-    pub fn new(store: Arc<dyn Store>, found: Found) -> Self {
-        Self { store, found }
+    pub fn new(store: Arc<dyn Store>, reads: Reads) -> Self {
+        Self { store, reads }
     }
 }
 
@@ -44,7 +44,7 @@ fn failed(error: ordain_store::Error) -> ColdError {
 impl Cold for StoreCold {
     fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
         let value = self.store.get(granule.as_bytes()).map_err(failed)?;
-        self.found.add(granule, value.as_ref());
+        self.reads.add(granule, value.as_ref());
         Ok(value)
     }
 

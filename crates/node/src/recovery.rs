@@ -18,7 +18,7 @@ use ordain_types::{BatchDigest, Bug, Command, InForce, LogId, Seq, planted};
 use crate::ahead::ReadAhead;
 use crate::budget::Budget;
 use crate::checkpointer;
-use crate::cold::{Found, StoreCold};
+use crate::cold::{Reads, StoreCold};
 use crate::committer::{Commit, Committer};
 use crate::executor::Executor;
 use crate::identity::build_of_this_program;
@@ -278,7 +278,7 @@ fn recover(
         segment_bytes: options.segment_bytes,
     };
     let (log, found) = Log::open(disk.clone(), log_options)?;
-    let reads = Found::default();
+    let reads = Reads::default();
     let cold = Box::new(StoreCold::new(store.clone(), reads.clone()));
     let hash_seed = chance.hash_seed;
     let read_back = options.read_back;

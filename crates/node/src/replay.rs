@@ -16,7 +16,7 @@ use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, Outcome, Seq, limi
 
 use crate::ahead::ReadAhead;
 use crate::budget::Budget;
-use crate::cold::Found;
+use crate::cold::Reads;
 use crate::options::Options;
 use crate::panics::caught;
 use crate::recovery::{Difference, OpenError, Progress};
@@ -71,25 +71,25 @@ pub(crate) struct Replay<'a> {
     in_force: &'a InForce,
     force: bool,
     budget: Budget,
-    found: Found,
+    reads: Reads,
     executed: BTreeMap<Seq, ReplayedBatch>,
     differences: Vec<Difference>,
 }
 
 impl<'a> Replay<'a> {
-    /// On an engine whose reads of the store count as `found`.
+    /// On an engine whose reads of the store `reads` counts.
     pub fn new(
         engine: &'a mut Engine,
         in_force: &'a InForce,
         options: &Options,
-        found: Found,
+        reads: Reads,
     ) -> Self {
         Self {
             engine,
             in_force,
             force: options.replay_other_build,
             budget: Budget::new(options.memory_budget_bytes),
-            found,
+            reads,
             executed: BTreeMap::new(),
             differences: Vec::new(),
         }
@@ -139,7 +139,7 @@ impl<'a> Replay<'a> {
         mut ran: impl FnMut(Seq) -> bool,
     ) -> Result<(), OpenError> {
         let before = self.engine.seq();
-        let mut worth = Worth::new(self.found.clone(), count);
+        let mut worth = Worth::new(self.reads.clone(), count);
         let catalog = self.engine.catalog().clone();
         let read = records.map(move |record| record.map(|record| Read::new(record, &catalog)));
         ahead.read(read, RECORDS_AHEAD_MAX, |records| {

@@ -173,9 +173,12 @@ fn a_long_replay_takes_what_the_store_has_into_memory() {
     let (few, _) = in_memory(plenty);
     assert_eq!(few, 10, "a long one of few entities too");
     node.checkpoint().expect("a checkpoint");
+    for n in 0..100 {
+        add(&node, &format!("new{n}"), 1).expect("a call"); // of which the store knows nothing
+    }
     ask(ENTITIES / 2, ENTITIES);
     let (all, hash) = in_memory(plenty);
-    assert_eq!(all, ENTITIES);
+    assert_eq!(all, ENTITIES + 100);
     let (some, same) = in_memory(1 << 20);
     assert!(some > 0 && some < ENTITIES, "{some} in a MiB");
     assert_eq!((&hash, &same), (&node.state_hash().expect("a hash"), &hash));
