@@ -215,6 +215,8 @@ bugs! {
         OtherBuildRuns,
         /// A log and a store that do not meet are opened.
         ApartAccepted,
+        /// What a replay reads of the store ahead takes the place of what it has made of it.
+        LoadedOverNewer,
         /// A backup is made of the last checkpoint, not of one taken for it.
         BackupStale,
         /// A deployment is answered before it is durable.
@@ -223,8 +225,6 @@ bugs! {
         DoorAhead,
         /// After a start the door knows no modules until the next deployment.
         DoorForgets,
-        /// What a replay reads of the store ahead takes the place of what it has made of it.
-        LoadedOverNewer,
         /// A replay takes the newest version that a batch has of a module for all of them.
         NewestReplays,
         /// A checkpoint leaves out the history of modules.
