@@ -82,17 +82,17 @@ impl ChangeList {
 
     /// Adds a key with its new value; none: it is deleted.
     pub fn push(&mut self, key: &[u8], value: Option<&Bytes>) {
-        let shared = value.filter(|value| value.len() >= SHARED_BYTES_MIN);
-        if let Some(value) = shared {
-            let number = Value::Shared(number(self.shared.len()));
+        let large = value.filter(|value| value.len() >= SHARED_BYTES_MIN);
+        let shared = large.map(|value| {
             self.shared.push(value.clone());
-            return self.add(|out| out.extend_from_slice(key), |_| number);
-        }
+            Value::Shared(bounded(self.shared.len() - 1))
+        });
         self.add(
             |out| out.extend_from_slice(key),
-            |out| match value {
-                Some(value) => beside(out, |out| out.extend_from_slice(value)),
-                None => Value::Gone,
+            |out| match (shared, value) {
+                (Some(shared), _) => shared,
+                (None, Some(value)) => beside(out, |out| out.extend_from_slice(value)),
+                (None, None) => Value::Gone,
             },
         );
     }
@@ -120,13 +120,13 @@ impl ChangeList {
         let at = out.len();
         out.extend_from_slice(&[0; HEAD_BYTES]);
         key(out);
-        let key = number(out.len() - at - HEAD_BYTES);
+        let key = bounded(out.len() - at - HEAD_BYTES);
         let value = value(out).to_number();
         out[at..at + 4].copy_from_slice(&key.to_ne_bytes());
         out[at + 4..at + 8].copy_from_slice(&value.to_ne_bytes());
         self.places.push(Place {
-            piece: number(self.piece),
-            at: number(at),
+            piece: bounded(self.piece),
+            at: bounded(at),
         });
     }
 
@@ -162,7 +162,9 @@ impl ChangeList {
         self.pieces.truncate(self.piece + 1);
         self.pieces.retain(|piece| piece.capacity() <= PIECE_BYTES);
         self.pieces.iter_mut().for_each(Vec::clear);
-        self.places.shrink_to(self.places.len());
+        if self.places.len() < self.places.capacity() / 2 {
+            self.places.shrink_to_fit(); // seldom: it may be moved
+        }
         self.places.clear();
         self.shared = Vec::new();
         self.piece = 0;
@@ -173,12 +175,12 @@ impl ChangeList {
 fn beside(out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) -> Value {
     let at = out.len();
     value(out);
-    Value::Beside(number(out.len() - at))
+    Value::Beside(bounded(out.len() - at))
 }
 
 /// # Panics
 /// If there are more than two thousand million of something: limits of states and memory come first.
-fn number(count: usize) -> u32 {
+fn bounded(count: usize) -> u32 {
     let number = u32::try_from(count).ok();
     let number = number.filter(|number| *number < Value::IS_SHARED - 1);
     number.expect("limits keep lists and values far smaller")

@@ -203,11 +203,6 @@ impl Granule {
         &self.0
     }
 
-    /// The key as stored, given up.
-    pub fn into_bytes(self) -> Box<[u8]> {
-        self.0
-    }
-
     /// Takes a key as stored. It is checked only by [`Granule::part`].
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(bytes.into())

@@ -1,17 +1,17 @@
 //! The vocabulary of Ordain as types, and the encoding of everything that is persisted.
 //!
 //! ```text
-//!   id        names: entity types, keys, methods, fields, seqs, send ids
-//!   limits    every bound of the engine, in one place
-//!   outcome   how a command ends: value, rejection or fault
-//!   command   what the log holds: one entry each
-//!   batch     consecutive commands and the digests of earlier ones; one log record
-//!   granule   the ordered keys of durable state
-//!   change_list   changes of durable state, in large pieces of memory
-//!   module    what is deployed: packages, manifests, their history
-//!   request   a typed call, before it is a command
-//!   script    tests of modules: the seam between their host and their world
-//!   planted   deliberate bugs, compiled in for tests alone
+//!   id           names: entity types, keys, methods, fields, seqs, send ids
+//!   limits       every bound of the engine, in one place
+//!   outcome      how a command ends: value, rejection or fault
+//!   command      what the log holds: one entry each
+//!   batch        consecutive commands and the digests of earlier ones; one log record
+//!   granule      the ordered keys of durable state
+//!   change_list  changes of durable state, in large pieces of memory
+//!   module       what is deployed: packages, manifests, their history
+//!   request      a typed call, before it is a command
+//!   script       tests of modules: the seam between their host and their world
+//!   planted      deliberate bugs, compiled in for tests alone
 //! ```
 //!
 //! This crate knows no I/O, no clock and no shape of the HTTP API. Every persisted thing has one

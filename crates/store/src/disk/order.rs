@@ -10,7 +10,6 @@ use ordain_types::granule::head;
 use ordain_types::{Bug, planted};
 
 /// A change, and eight bytes of its key.
-#[derive(Clone, Copy)]
 struct Headed {
     head: u64,
     place: Place,
@@ -24,21 +23,24 @@ pub fn by_key(changes: &ChangeList) -> impl Iterator<Item = (&[u8], Option<&[u8]
     let headed = |&place| Headed { head: 0, place };
     let mut all: Vec<Headed> = changes.places().iter().map(headed).collect();
     sort(&mut all, changes, 0);
-    let mut next = 0;
-    std::iter::from_fn(move || {
-        let first = changes.get(take(changes, &all, &mut next)?.place);
-        let mut last = first;
-        while let Some(later) = all.get(next)
-            && later.head == all[next - 1].head
-            && changes.get(later.place).0 == first.0
-        {
-            last = changes.get(take(changes, &all, &mut next)?.place);
+    let sorted = (0..all.len()).map(move |n| {
+        if n.is_multiple_of(TOGETHER) {
+            touch(changes, &all[n..]);
         }
-        Some(if planted(Bug::FirstChangeCounts) {
-            first
-        } else {
-            last
-        })
+        (all[n].head, changes.get(all[n].place))
+    });
+    let mut sorted = sorted.peekable();
+    std::iter::from_fn(move || {
+        let (head, mut last) = sorted.next()?;
+        // Most keys are told apart without a look at them.
+        while let Some((_, later)) =
+            sorted.next_if(|(other, (key, _))| *other == head && *key == last.0)
+        {
+            if !planted(Bug::FirstChangeCounts) {
+                last = later;
+            }
+        }
+        Some(last)
     })
 }
 
@@ -46,15 +48,10 @@ pub fn by_key(changes: &ChangeList) -> impl Iterator<Item = (&[u8], Option<&[u8]
 /// for those that it is asked for at once as long as for one.
 const TOGETHER: usize = 32;
 
-fn take(changes: &ChangeList, all: &[Headed], next: &mut usize) -> Option<Headed> {
-    if next.is_multiple_of(TOGETHER) {
-        let soon = all[*next..].iter().take(TOGETHER);
-        let bytes = soon.map(|it| changes.get(it.place).0.first().copied().unwrap_or(0));
-        std::hint::black_box(bytes.fold(0, |all, byte| all ^ byte));
-    }
-    let taken = *all.get(*next)?;
-    *next += 1;
-    Some(taken)
+fn touch(changes: &ChangeList, all: &[Headed]) {
+    let next = all.iter().take(TOGETHER);
+    let bytes = next.map(|it| changes.get(it.place).0.first().copied().unwrap_or(0));
+    std::hint::black_box(bytes.fold(0, |all, byte| all ^ byte));
 }
 
 /// Puts changes in order whose keys have so many bytes alike, or more. Each round goes on from where all
