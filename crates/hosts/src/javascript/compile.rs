@@ -16,11 +16,11 @@ use super::instance::Instance;
 use super::meter::{Limits, Meter};
 use super::raw::{Bytecode, Entry, Inside};
 use super::sources::{self, Resolved, SDK, Sources};
-use super::syntax::{Lines, Position, Signature};
+use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, STARTED, Signature};
 
 /// How what a file keeps at its top level is exported beside what it exports itself: the host must reach
 /// it to freeze it.
-pub const KEPT: &str = "__kept_";
+pub const KEPT: &str = "__ordain_kept_";
 /// The module that imports all files of a module.
 const START: &str = "ordain:start";
 /// The version of what "ordain" gives.
@@ -41,9 +41,20 @@ struct Inner {
 struct File {
     path: String,
     bytecode: Bytecode,
-    bindings: Vec<(String, Position)>,
+    /// What it binds at its top level.
+    bindings: Vec<Variable>,
+    /// What its closures hold.
+    held: Vec<Variable>,
     signatures: BTreeMap<Position, Signature>,
     lines: Lines,
+}
+
+/// A variable, and where it is.
+struct Variable {
+    name: String,
+    position: Position,
+    /// Where a function assigns it that could do so in any call.
+    assigned: Option<Position>,
 }
 
 impl Compiled {
@@ -55,19 +66,24 @@ impl Compiled {
         let sources = sources::read(source)?;
         let compiler = Compiler::new(&sources)?;
         let mut files = Vec::new();
-        for (path, script) in &sources.files {
+        for (at, (path, script)) in sources.files.iter().enumerate() {
             let text = source.files.iter().find(|file| file.path == *path);
             let text = text
                 .and_then(|file| std::str::from_utf8(&file.bytes).ok())
                 .unwrap_or_default();
-            let position = |at| script.lines.position(text, at);
+            let variable = |name: &String, at, assigned: Option<u32>| Variable {
+                name: name.clone(),
+                position: script.lines.position(text, at),
+                assigned: assigned.map(|at| script.lines.position(text, at)),
+            };
+            let bindings = script.bindings.iter();
+            let held = script.held.iter();
             files.push(File {
                 path: path.clone(),
-                bytecode: compiler.compile(path, &whole(script))?,
-                bindings: script
-                    .bindings
-                    .iter()
-                    .map(|it| (it.name.clone(), position(it.at)))
+                bytecode: compiler.compile(path, &whole(at, script))?,
+                bindings: bindings.map(|it| variable(&it.name, it.at, None)).collect(),
+                held: held
+                    .map(|it| variable(&it.name, it.at, it.assigned))
                     .collect(),
                 signatures: script.signatures.clone(),
                 lines: script.lines.clone(),
@@ -114,26 +130,36 @@ impl Compiled {
     /// Something wrong with what the entry file binds under a name.
     pub fn at_binding(&self, name: &str, message: String) -> Thrown {
         let main = &self.0.files[0];
-        let binding = main.bindings.iter().find(|(bound, _)| bound == name);
-        let position = binding.map_or(Position { line: 1, column: 1 }, |(_, position)| *position);
-        Thrown {
-            place: Some((main.path.clone(), position)),
-            ..Thrown::plain(message)
+        let binding = main.bindings.iter().find(|it| it.name == name);
+        let position = binding.map_or(Position { line: 1, column: 1 }, |it| it.position);
+        main.at(position, message)
+    }
+
+    /// Something wrong with what a file keeps at its top level.
+    pub fn at_kept(&self, file: usize, index: usize, what: &str) -> Thrown {
+        let file = &self.0.files[file];
+        file.at_variable(file.bindings.get(index), what)
+    }
+
+    /// Something wrong with what closures of a file hold.
+    pub fn at_held(&self, file: usize, index: usize, what: &str) -> Thrown {
+        match self.0.files.get(file) {
+            Some(file) => file.at_variable(file.held.get(index), what),
+            None => Thrown::plain(NOT_THEIRS),
         }
     }
 
-    /// Something wrong with what a file keeps.
-    pub fn at_kept(&self, file: usize, index: &str, what: &str) -> Thrown {
-        let file = &self.0.files[file];
-        let binding = index
-            .parse::<usize>()
-            .ok()
-            .and_then(|at| file.bindings.get(at));
-        let (name, position) = binding.expect("what is kept was numbered by this list");
-        Thrown {
-            place: Some((file.path.clone(), *position)),
-            ..Thrown::plain(format!("`{name}` {what}; entity state lives in `cx.state`"))
-        }
+    /// What is wrong with a variable that closures hold whatever its value is, if something is.
+    pub fn assigned(&self, file: usize, index: usize) -> Option<Thrown> {
+        let file = self.0.files.get(file)?;
+        let variable = file.held.get(index)?;
+        let message = format!(
+            "`{}` would keep its changes from one call to the next: the function that holds it runs when the module \
+             starts, and a function in it changes it; entity state lives in `cx.state`, and a loop (`for`) needs no \
+             function",
+            variable.name
+        );
+        variable.assigned.map(|position| file.at(position, message))
     }
 
     /// What a function says of itself.
@@ -149,10 +175,31 @@ impl Compiled {
     }
 }
 
-/// A file's JavaScript, with all it keeps exported.
-fn whole(script: &super::syntax::Script) -> String {
+impl File {
+    fn at(&self, position: Position, message: String) -> Thrown {
+        Thrown {
+            place: Some((self.path.clone(), position)),
+            ..Thrown::plain(message)
+        }
+    }
+
+    /// None: the module said what only the host's insertions should.
+    fn at_variable(&self, variable: Option<&Variable>, what: &str) -> Thrown {
+        let Some(Variable { name, position, .. }) = variable else {
+            return Thrown::plain(NOT_THEIRS);
+        };
+        let message = format!("`{name}` {what}; entity state lives in `cx.state`");
+        self.at(*position, message)
+    }
+}
+
+/// A file's JavaScript, with all it keeps exported, and what its closures say as of this file.
+fn whole(at: usize, script: &super::syntax::Script) -> String {
     let mut text = script.javascript.clone();
-    text.push_str("\nexport {");
+    text.push_str(&format!(
+        "\nimport {{ {STARTED}, {HOLDS} as {HOLDS}_of }} from \"{SDK}\";\nfunction {HOLDS}(first, ...give) {{ \
+         {HOLDS}_of({at}, first, give); }}\nexport {{"
+    ));
     for (at, binding) in script.bindings.iter().enumerate() {
         text.push_str(&format!(" {} as {KEPT}{at},", binding.name));
     }
@@ -195,8 +242,8 @@ impl Compiler {
             texts: vec![(SDK.to_owned(), PRELUDE.to_owned())],
             resolved: sources.resolved.clone(),
         };
-        for (path, script) in &sources.files {
-            texts.texts.push((path.clone(), whole(script)));
+        for (at, (path, script)) in sources.files.iter().enumerate() {
+            texts.texts.push((path.clone(), whole(at, script)));
         }
         Self::with(texts).map_err(|error| SourceError::new(error.to_string()))
     }

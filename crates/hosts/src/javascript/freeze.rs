@@ -1,12 +1,10 @@
-//! Freezes whatever a call could leave something behind in: the library, the global object, and all that
-//! is reachable from what a module binds at its top level. Kinds of objects that would change all the
-//! same are refused there: generators, typed arrays, weak collections, objects with private members.
-//!
-//! Not seen is what a function captured that ran when the module started; rules about the text
-//! ([`super::syntax`]) refuse the ways to change such a thing that they know.
+//! Freezes whatever a call could leave something behind in: the library, the global object, and all that is
+//! reachable from what a module binds at its top level and from what its closures hold. Kinds of objects
+//! that would change all the same are refused there: generators, typed arrays, weak collections, objects with
+//! private members. Refused, too, is a variable held by a closure that a function assigns.
 
 use hashbrown::HashSet;
-use rquickjs::{Array, Ctx, Function, Object, Value};
+use rquickjs::{Array, Ctx, FromJs, Function, Object, Value};
 
 use super::compile::{Compiled, KEPT};
 use super::fault::Thrown;
@@ -49,13 +47,14 @@ pub fn all<'js>(
         let namespace: Object = started.get(compiled.namespace(at))?;
         for name in namespace.keys::<String>() {
             let name = name?;
-            if let Some(index) = name.strip_prefix(KEPT) {
+            let index = name.strip_prefix(KEPT).map(str::parse::<usize>);
+            if let Some(Ok(index)) = index {
                 freezer.wait(namespace.get(&*name)?);
                 freezer.run(&|what| compiled.at_kept(at, index, what))?;
             }
         }
     }
-    Ok(())
+    freezer.held(prelude, compiled)
 }
 
 /// Addresses of objects are spread well enough by their middle bits.
@@ -102,6 +101,26 @@ impl<'js> Freezer<'js> {
         {
             self.waiting.push(object);
         }
+    }
+
+    /// Freezes what closures hold.
+    fn held(&mut self, prelude: &Object<'js>, compiled: &Compiled) -> Result<(), NotMade> {
+        let ctx = self.ctx.clone();
+        let held: Array = prelude.get::<_, Function>("held")?.call(())?;
+        for [file, index, value] in each(held)?.as_chunks().0 {
+            let file = usize::from_js(&ctx, file.clone())?;
+            let index = usize::from_js(&ctx, index.clone())?;
+            if let Some(assigned) = compiled.assigned(file, index) {
+                return Err(NotMade::Rule(assigned));
+            }
+            self.wait(value.clone());
+            self.run(&|what| compiled.at_held(file, index, what))?;
+        }
+        let bound: Array = prelude.get::<_, Function>("bound")?.call(())?;
+        for value in each(bound)? {
+            self.wait(value);
+        }
+        self.run(&|what| Thrown::plain(format!("what a function was bound to {what}")))
     }
 
     /// Freezes what waits and whatever that holds.

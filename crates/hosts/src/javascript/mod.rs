@@ -19,12 +19,9 @@
 //! # What a module may keep
 //!
 //! Nothing: contexts are kept warm, made anew and dropped as the host likes, and the same call on any of
-//! them gives the same bytes. Held to that by rules about the text (assignments to module-level variables,
-//! closures that change what they captured when the module started), by freezing the library and all that
-//! a module's top level reaches, and by shutting Map, Set, Date and regular expressions there. Known not to
-//! be seen: an object that a function captured when the module started and then hands to another
-//! function, which changes it; a change to a module-level Map, Set or Date by way of another's method
-//! (`Map.prototype.set.call(map, …)`). Running each update twice, as in development, finds those.
+//! them gives the same bytes. Held to that by rules about the text (assignments to module-level variables),
+//! by refusing variables that closures hold and assign, and by freezing the library, all that a module's top
+//! level reaches and all that its closures hold, with Map, Set, Date and regular expressions shut.
 //!
 //! # Numbers
 //!

@@ -235,8 +235,8 @@ function shut(value) {
   apply(keep, kept, [value]);
   const held = [];
   const hold = (it, key) => {
-    defineProperty(held, held.length, { value: it });
-    defineProperty(held, held.length, { value: key });
+    push(held, it);
+    push(held, key);
   };
   // What it is its methods know: a prototype may be another's, and every iterator the module's own.
   const look = (each) => {
@@ -255,6 +255,45 @@ function shut(value) {
     }
   }
   return held;
+}
+
+/// Whether the module has started. Until then closures that are made may live on: code that has variables which
+/// functions within it use says so (`syntax/closures.rs`), and functions that are bound are noted here.
+export let __ordain_started = false;
+let holders = [];
+const bindings = [];
+
+const push = (list, value) => defineProperty(list, list.length, { value });
+
+/// Takes functions that give what code of a file holds, numbered from the first.
+export function __ordain_holds(file, first, give) {
+  for (let at = 0; at < give.length; at++) push(holders, { file, index: first + at, give: give[at] });
+}
+
+/// Ends the start, and gives what closures hold: file, number and value of each.
+function held() {
+  __ordain_started = true;
+  const found = [];
+  for (let at = 0; at < holders.length; at++) {
+    const { file, index, give } = holders[at];
+    try {
+      const value = give();
+      push(found, file);
+      push(found, index);
+      push(found, value);
+    } catch {} // its code ended before it had a value
+  }
+  holders = [];
+  return found;
+}
+
+function noteBound() {
+  replace(getPrototypeOf(held), ["bind"], (bind, name) => ({
+    [name](...args) {
+      if (!__ordain_started) push(bindings, [this, args]);
+      return apply(bind, this, args);
+    },
+  }));
 }
 
 // ---- work ------------------------------------------------------------------------------------------
@@ -419,11 +458,12 @@ function allowOwn(prototype, names) {
 function setLibrary() {
   setDate();
   countWork();
+  noteBound();
   guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
   guard(Set, ["add", "delete", "clear"]);
   guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
   define(Math, "random", () => host.random());
-  defineProperty(globalThis, "__caught", { value: host.caught });
+  defineProperty(globalThis, "__ordain_caught", { value: host.caught });
   for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "Proxy"]) {
     delete globalThis[name];
   }
@@ -456,4 +496,4 @@ function samples() {
 
 setLibrary();
 const shared = unnamed();
-host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, unnamed: () => shared, samples };
+host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, bound: () => bindings, unnamed: () => shared, samples };

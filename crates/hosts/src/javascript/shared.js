@@ -37,7 +37,7 @@ function show(value) {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch (error) {
-    globalThis.__caught?.(error);
+    globalThis.__ordain_caught?.(error);
     return String(value);
   }
 }

@@ -76,7 +76,6 @@ fn read_for(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
         }
         sources.files.push((path, script));
     }
-    check_start(&sources, &texts)?;
     Ok(sources)
 }
 
@@ -132,56 +131,6 @@ fn join(base: &str, import: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
-}
-
-/// Follows what runs at the start through all files, for state that hides in closures.
-fn check_start(sources: &Sources, texts: &BTreeMap<&str, &str>) -> Result<(), SourceError> {
-    let index = |path: &str| sources.files.iter().position(|(at, _)| at == path);
-    let mut used: Vec<BTreeSet<String>> = vec![BTreeSet::new(); sources.files.len()];
-    let mut waiting: BTreeSet<usize> = (0..sources.files.len()).collect();
-    while let Some(at) = waiting.pop_first() {
-        let (path, script) = &sources.files[at];
-        let (outside, problem) = script.start.follow(used[at].iter().cloned());
-        if let Some(problem) = problem {
-            let position = script.lines.position(texts[path.as_str()], problem.at);
-            return Err(error(path, position, &problem.message));
-        }
-        for (module, name) in outside {
-            let Some(file) = sources.resolved.get(&(path.clone(), module)) else {
-                continue;
-            };
-            for (file, local) in exported(sources, file, &name, 0) {
-                if let Some(file) = index(&file)
-                    && used[file].insert(local)
-                {
-                    waiting.insert(file);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The names that an exported name stands for, with their files, through files that pass on others'.
-fn exported(sources: &Sources, file: &str, name: &str, depth: usize) -> Vec<(String, String)> {
-    let Some((_, script)) = sources.files.iter().find(|(path, _)| path == file) else {
-        return Vec::new();
-    };
-    if depth > sources.files.len() {
-        return Vec::new(); // passed on in a circle
-    }
-    let own = script
-        .start
-        .exported(name)
-        .into_iter()
-        .map(|local| (file.to_owned(), local));
-    let mut found: Vec<_> = own.collect();
-    for module in script.start.passed_on() {
-        if let Some(from) = sources.resolved.get(&(file.to_owned(), module.clone())) {
-            found.extend(exported(sources, from, name, depth + 1));
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -227,16 +227,16 @@ fn a_recursion_that_does_not_end_is_a_fault() {
 #[test]
 fn what_guards_a_catch_cannot_be_replaced() {
     refused(
-        "import { entity } from \"ordain\";\nconst __caught = () => {};\nexport const a = entity({}, { run() {} });",
-        "a.ts:2:7: names that begin with `__caught` are the host's",
+        "import { entity } from \"ordain\";\nconst __ordain_caught = () => {};\nexport const a = entity({}, { run() {} });",
+        "a.ts:2:7: names that begin with `__ordain_` are the host's",
     );
     refused(
-        "import { entity } from \"ordain\";\nexport const a = entity({}, { run(_, __caught_it) {} });",
-        "names that begin with `__caught` are the host's",
+        "import { entity } from \"ordain\";\nexport const a = entity({}, { run(_, __ordain_caught_it) {} });",
+        "names that begin with `__ordain_` are the host's",
     );
     refused(
-        "import { entity } from \"ordain\";\n(globalThis as any).__caught = () => {};\nexport const a = entity({}, { run() {} });",
-        "'__caught' is read-only",
+        "import { entity } from \"ordain\";\n(globalThis as any).__ordain_caught = () => {};\nexport const a = entity({}, { run() {} });",
+        "'__ordain_caught' is read-only",
     );
 }
 

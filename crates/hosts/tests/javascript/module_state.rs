@@ -85,6 +85,88 @@ fn what_the_top_level_reaches_is_frozen() {
     );
 }
 
+/// Each of these holds an object that only a closure reaches, and would count in it from call to call.
+#[test]
+fn what_closures_hold_is_frozen() {
+    let held = |kept: &str| {
+        let touch = "function touch(it: any): number { return it.n = (it.n ?? 0) + 1; }";
+        let mut world = World::new(&module(&format!("{touch} {kept}"), "return (f as any)();"));
+        let says = "entity state lives in `cx.state`";
+        world.fault("a/x.run", "", FaultKind::ModuleState, says);
+    };
+    held("const f = (() => { const o = {}; return () => touch(o); })();");
+    held("const f = (() => { const o = new Map(); return () => o.set(1, 1); })();");
+    held("const f = (() => { const o: any = {}; return () => o[cx] ??= 1; })(); const cx = 1;");
+    held("const f = (() => { const o = { deep: [{}] }; return () => touch(o.deep[0]); })();");
+    held("const make = (o: any) => () => touch(o); const f = make({});");
+    held("const make = (o: any, g = () => touch(o)) => g; const f = make({});");
+    held("const make = ({ o }: any) => () => touch(o); const f = make({ o: {} });");
+    held("const make = (...o: any[]) => () => touch(o[0]); const f = make({});");
+    held("function make(o: any) { \"use strict\"; return () => touch(o); } const f = make({});");
+    held("const f = function () { const o = {}; return function () { return touch(o); }; }();");
+    held("const f = (function self() { return () => touch(self); })();");
+    held("let f: any; { const o = {}; f = () => touch(o); }");
+    held("let f: any; for (const o of [{}]) f = () => touch(o);");
+    held("let f: any; for (const o of [{}]) { f = () => touch(o); }");
+    held("let f: any; for (const k in { a: 1 }) { const o = { k }; f = () => touch(o); }");
+    held("let f: any; for (let o = {}, i = 0; i < 1; i++) f = () => touch(o);");
+    held("let f: any; for (const a of [1]) for (const o of [{ a }]) f = () => touch(o)\n");
+    held(
+        "let f: any; switch (1 as number) { case 0: f = 1; case 1: let o = {}; f = () => touch(o); }",
+    );
+    held("let f: any; try { throw {}; } catch (o) { f = () => touch(o); }");
+    held("let f: any; try { throw {}; } catch (o) { f = () => touch(o); } finally { touch({}); }");
+    held("const f = (function (this: any) { return () => touch(this); }).call({});");
+    held("const f = new (class { g = () => touch(this); })().g;");
+    held("const f = (class { static g = () => touch(this); }).g;");
+    held("let f: any; (class { static { f = () => touch(this); } });");
+    held("const f = (class C { static g() { return touch(C); } }).g;");
+    held(
+        "let f: any; class A { get o() { return A.p; } static p = {}; } f = (class extends A { g() { return touch(super.o); } }).prototype.g;",
+    );
+    held("const f = touch.bind(null, {});");
+    held(
+        "const f = Reflect.apply(Function_bind(), touch, [null, {}]); function Function_bind() { return (() => {}).bind; }",
+    );
+    held(
+        "const gs: any = { *g() { const o = {}; yield () => touch(o); } }; const f = [...gs.g()][0];",
+    );
+    held(
+        "const list = [1].map((it) => { const o = { it }; return () => touch(o); }); const f = list[0];",
+    );
+    held(
+        "let f: any; try { const o = {}; f = () => touch(o); throw 1; const later = 1; f = () => later; } catch {}",
+    );
+    let refused_kind = "`g` holds an object of the kind Generator";
+    let kept =
+        "const f = (() => { const g = (function* () { yield 1; })(); return () => g.next(); })();";
+    refused(&module(kept, ""), refused_kind);
+    let kept = "const f = (function () { return () => arguments[0]; })();";
+    refused(&module(kept, ""), "`arguments` holds an object of the kind");
+    let kept = "import * as sdk from \"ordain\"; (sdk as any).__ordain_holds(0, 9, [() => new WeakMap()]);";
+    refused(&module(kept, ""), "are the host's; take another");
+    refused(
+        &module("__ordain_holds(0);", ""),
+        "are the host's; take another",
+    );
+}
+
+#[test]
+fn what_closures_of_a_call_hold_can_change() {
+    let make = "function make() { const o = { n: 0 }; return () => ++o.n; } const once = make();";
+    value(make, "const f = make(); f(); return f();", "2");
+    value(
+        "const sum = (list: number[]) => { let n = 0; list.forEach((it) => { n += it; }); return n; };",
+        "return sum([1, 2]);",
+        "3",
+    );
+    value(
+        "const order = [\"b\", \"a\"].sort((x, y) => (x < y ? -1 : 1)); const by = new Map(order.map((k, i) => [k, i]));",
+        "const seen = [\"b\", \"a\"].map((k) => by.get(k)!); seen.forEach((it, i) => { seen[i] = it + order.length; }); return seen;",
+        "[3,2]",
+    );
+}
+
 #[test]
 fn what_a_call_makes_can_change() {
     let does = "const map = new Map([[1, \"a\"]]); map.set(2, \"b\"); map.delete(1);

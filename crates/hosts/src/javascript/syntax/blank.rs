@@ -65,6 +65,9 @@ impl Blanks {
                 _ => out.push(c),
             }
         }
+        if let Some(insert) = self.inserts.get(&(text.len() as u32)) {
+            out.push_str(insert);
+        }
         out
     }
 }

@@ -1,392 +1,231 @@
-//! State that hides in closures: a function that runs when its module starts, and makes a function that
-//! goes on changing the first one's variables.
+//! What closures hold: variables of functions and blocks that functions within them use. Where such code runs
+//! while a module starts, its closures may live on, and nothing shows what they hold. So it says so itself:
 //!
 //! ```js
-//! const next = (() => { let n = 0; return () => ++n; })();   // refused: the count would outlive a call
+//! const rate = (() => { const seen = {}; return (k) => note(seen, k); })();
+//! // becomes
+//! const rate = (() => {__ordain_started||__ordain_holds(0,()=>seen); const seen = {}; return …
 //! ```
 //!
-//! What runs at the start is found from the calls at the top level, with whatever they name, over all
-//! files, and rather too much of it than too little. A captured variable counts as changed where it is
-//! assigned, where a member of it is, or where one of the methods is called on it by which the library's
-//! own objects change. What stays unseen is a captured object that is handed to another function, which
-//! changes it: no rule about text can see all of that.
+//! When the module has started, the host asks for the values and freezes them. A variable that a function
+//! within assigns cannot be frozen: then the module is refused ([`Held::assigned`]).
+//!
+//! Beside variables, functions hold `this` and `arguments` of those around them, and methods that say `super`
+//! hold their class.
+//!
+//! Not seen is what was held by code that ended before it could say so: a default of a parameter that threw, the
+//! head of a loop whose body never ran.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
-use oxc_semantic::{NodeId, Semantic};
-use oxc_span::GetSpan;
+use oxc_semantic::{AstNodes, NodeId, Semantic};
+use oxc_span::{GetSpan, Span};
 use oxc_syntax::symbol::SymbolId;
 
 use super::rules::{is_owner, owner};
-use super::{Problem, Problems};
 
-/// Methods of the library by which its objects change.
-const CHANGING: &[&str] = &[
-    "set",
-    "add",
-    "delete",
-    "clear",
-    "push",
-    "pop",
-    "shift",
-    "unshift",
-    "splice",
-    "sort",
-    "reverse",
-    "fill",
-    "copyWithin",
-    "next",
-    "return",
-    "throw",
-    "exec",
-    "test",
-    "setTime",
-    "setFullYear",
-    "setMonth",
-    "setDate",
-    "setHours",
-    "setMinutes",
-    "setSeconds",
-    "setMilliseconds",
-    "getOrInsert",
-    "getOrInsertComputed",
-];
+/// Whether the module has started.
+pub const STARTED: &str = "__ordain_started";
+/// Takes the number of a file's first variable, and functions that give it and those after it.
+pub const HOLDS: &str = "__ordain_holds";
 
-/// What of a file runs when its module starts, and which hidden state that would make.
+/// A variable that closures hold.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub name: String,
+    pub at: u32,
+    /// Where a function within the code that has it assigns it.
+    pub assigned: Option<u32>,
+}
+
+/// What the closures of a file hold, and what to insert into its text that it says so.
 #[derive(Debug, Default)]
-pub struct Start {
-    /// What each imported name stands for: the module as imported, and the name there (`*`: all).
-    imports: BTreeMap<String, (String, String)>,
-    /// What each exported name stands for here.
-    exports: BTreeMap<String, String>,
-    /// The modules whose exports are passed on.
-    passed_on: Vec<String>,
-    /// The top-level names that calls at the top level use.
-    used: BTreeSet<String>,
-    /// What using each top-level name uses further.
-    uses: BTreeMap<String, BTreeSet<String>>,
-    /// The hidden state that using a top-level name makes.
-    hidden: BTreeMap<String, Problem>,
+pub struct Closures {
+    /// By the numbers that the text gives.
+    pub held: Vec<Held>,
+    /// What comes before which byte, in this order where that is the same.
+    pub inserts: Vec<(u32, String)>,
 }
 
-impl Start {
-    /// The names this file uses of other modules when `names` of its own are used, and the first problem
-    /// among what they run.
-    pub fn follow(
-        &self,
-        names: impl IntoIterator<Item = String>,
-    ) -> (BTreeSet<(String, String)>, Option<&Problem>) {
-        let mut waiting: Vec<String> = names.into_iter().collect();
-        waiting.extend(self.used.iter().cloned());
-        let (mut seen, mut outside) = (BTreeSet::new(), BTreeSet::new());
-        let mut problem: Option<&Problem> = None;
-        while let Some(name) = waiting.pop() {
-            if !seen.insert(name.clone()) {
-                continue;
-            }
-            outside.extend(self.imports.get(&name).cloned());
-            waiting.extend(self.uses.get(&name).into_iter().flatten().cloned());
-            problem = problem.into_iter().chain(self.hidden.get(&name)).min();
-        }
-        (outside, problem)
-    }
-
-    /// What an exported name stands for; `*` for all of them.
-    pub fn exported(&self, name: &str) -> Vec<String> {
-        match name {
-            "*" => self.exports.values().cloned().collect(),
-            name => self.exports.get(name).cloned().into_iter().collect(),
-        }
-    }
-
-    /// The modules whose exports this one passes on.
-    pub fn passed_on(&self) -> &[String] {
-        &self.passed_on
-    }
-}
-
-/// Finds what runs at the start. Hidden state that is made at the top level itself is a problem at once.
-pub fn start(semantic: &Semantic, problems: &mut Problems) -> Start {
-    let mut walk = Walk {
-        semantic,
-        roots: BTreeMap::new(),
-        start: Start::default(),
-    };
-    walk.names();
-    walk.references();
-    walk.hidden(problems);
-    walk.start
-}
-
-struct Walk<'s, 'a> {
-    semantic: &'s Semantic<'a>,
-    /// The top-level names by the node that declares them.
-    roots: BTreeMap<NodeId, Vec<String>>,
-    start: Start,
-}
-
-impl Walk<'_, '_> {
-    /// What the file binds, imports and exports.
-    fn names(&mut self) {
-        let scoping = self.semantic.scoping();
-        for symbol in scoping.get_bindings(scoping.root_scope_id()).values() {
-            let node = scoping.symbol_declaration(*symbol);
-            let node = self.declaring(node);
-            self.roots
-                .entry(node)
-                .or_default()
-                .push(scoping.symbol_name(*symbol).to_owned());
-        }
-        for statement in &self.semantic.nodes().program().body {
-            self.statement(statement);
-        }
-    }
-
-    /// The declarator, function or class around a binding.
-    fn declaring(&self, node: NodeId) -> NodeId {
-        let nodes = self.semantic.nodes();
-        let declares = |kind: AstKind| {
-            matches!(
-                kind,
-                AstKind::VariableDeclarator(_) | AstKind::Function(_) | AstKind::Class(_)
-            )
-        };
-        let mut around = std::iter::once(node).chain(nodes.ancestor_ids(node));
-        around.find(|id| declares(nodes.kind(*id))).unwrap_or(node)
-    }
-
-    fn statement(&mut self, statement: &Statement) {
-        match statement {
-            Statement::ImportDeclaration(it) => {
-                for specifier in it.specifiers.iter().flatten() {
-                    let (local, name) = match specifier {
-                        ImportDeclarationSpecifier::ImportSpecifier(it) => {
-                            (&it.local, it.imported.name().to_string())
-                        }
-                        ImportDeclarationSpecifier::ImportDefaultSpecifier(it) => {
-                            (&it.local, "default".to_owned())
-                        }
-                        ImportDeclarationSpecifier::ImportNamespaceSpecifier(it) => {
-                            (&it.local, "*".to_owned())
-                        }
-                    };
-                    let from = (it.source.value.to_string(), name);
-                    self.start.imports.insert(local.name.to_string(), from);
+/// Finds what closures hold.
+pub fn find(semantic: &Semantic) -> Closures {
+    let nodes = semantic.nodes();
+    let mut found: BTreeMap<NodeId, Vec<Held>> = BTreeMap::new();
+    variables(semantic, &mut found);
+    for node in nodes.iter() {
+        match node.kind() {
+            AstKind::ThisExpression(_) => hold(nodes, node.id(), "this", &mut found),
+            AstKind::Super(_) => {
+                hold(nodes, node.id(), "this", &mut found);
+                if let Some(class) = class_of_super(nodes, node.id()) {
+                    add(nodes, class, "this", &mut found);
                 }
-            }
-            Statement::ExportNamedDeclaration(it) => {
-                for specifier in &it.specifiers {
-                    self.export(&specifier.exported.name(), &specifier.local.name());
-                }
-            }
-            Statement::ExportFromDeclaration(it) => {
-                for specifier in &it.specifiers {
-                    let (name, local) = (
-                        specifier.exported.name(),
-                        format!("{} from", specifier.local.name()),
-                    );
-                    let from = (
-                        it.source.value.to_string(),
-                        specifier.local.name().to_string(),
-                    );
-                    self.start.imports.insert(local.clone(), from);
-                    self.export(&name, &local);
-                }
-            }
-            Statement::ExportAllDeclaration(it) => {
-                self.start.passed_on.push(it.source.value.to_string());
-            }
-            Statement::ExportDeclaration(it) => {
-                let start = it.span;
-                let scoping = self.semantic.scoping();
-                let within =
-                    |symbol: &&SymbolId| start.contains_inclusive(scoping.symbol_span(**symbol));
-                let symbols = scoping.get_bindings(scoping.root_scope_id()).values();
-                let names: Vec<_> = symbols
-                    .filter(within)
-                    .map(|s| scoping.symbol_name(*s).to_owned())
-                    .collect();
-                names.iter().for_each(|name| self.export(name, name));
             }
             _ => {}
         }
     }
-
-    fn export(&mut self, name: &str, local: &str) {
-        self.start.exports.insert(name.to_owned(), local.to_owned());
+    let unresolved = semantic.scoping().root_unresolved_references();
+    for id in unresolved.get("arguments").into_iter().flatten() {
+        let node = semantic.scoping().get_reference(*id).node_id();
+        hold(nodes, node, "arguments", &mut found);
     }
+    written(nodes, found)
+}
 
-    /// Which top-level names the code of the top level, and of each top-level name, uses.
-    fn references(&mut self) {
-        let (nodes, scoping) = (self.semantic.nodes(), self.semantic.scoping());
-        for symbol in scoping.get_bindings(scoping.root_scope_id()).values() {
-            let name = scoping.symbol_name(*symbol);
-            for reference in scoping.get_resolved_references(*symbol) {
-                let node = reference.node_id();
-                if !reference.flags().is_value()
-                    || matches!(nodes.parent_kind(node), AstKind::ExportSpecifier(_))
-                {
-                    continue;
-                }
-                for holder in self.holders(node) {
-                    self.start
-                        .uses
-                        .entry(holder)
-                        .or_default()
-                        .insert(name.to_owned());
-                }
-                if self.runs_at_start(node) {
-                    self.start.used.insert(name.to_owned());
-                }
-            }
+/// The variables that functions use which are not those they belong to, by the code they belong to.
+fn variables(semantic: &Semantic, found: &mut BTreeMap<NodeId, Vec<Held>>) {
+    let (nodes, scoping) = (semantic.nodes(), semantic.scoping());
+    for symbol in scoping.symbol_ids() {
+        let (scope, flags) = (
+            scoping.symbol_scope_id(symbol),
+            scoping.symbol_flags(symbol),
+        );
+        if scope == scoping.root_scope_id() || !flags.is_value() || flags.is_ambient() {
+            continue;
         }
-    }
-
-    /// The top-level names whose declaration a node is in.
-    fn holders(&self, node: NodeId) -> Vec<String> {
-        let mut around = self.semantic.nodes().ancestor_ids(node);
-        around
-            .find_map(|id| self.roots.get(&id))
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    /// Whether a node takes part in a call that the top level makes itself: as what is called, as an
-    /// argument, or within a function that is either. Definitions of entities call nothing.
-    fn runs_at_start(&self, node: NodeId) -> bool {
-        let nodes = self.semantic.nodes();
-        for id in nodes.ancestor_ids(node) {
-            match nodes.kind(id) {
-                AstKind::CallExpression(it) => match self.defines(&it.callee) {
-                    true => return false,
-                    false => return owner_is_run(self, id),
-                },
-                AstKind::NewExpression(_) | AstKind::TaggedTemplateExpression(_) => {
-                    return owner_is_run(self, id);
-                }
-                _ => {}
-            }
+        let keeper = keeper(semantic, symbol);
+        let below = scoping
+            .get_resolved_references(symbol)
+            .filter(|it| it.flags().is_value() && owner(nodes, it.node_id()) != keeper);
+        let below: Vec<_> = below.collect();
+        if below.is_empty() {
+            continue;
         }
-        false
-    }
-
-    /// Whether a callee is `entity` or `query` of "ordain".
-    fn defines(&self, callee: &Expression) -> bool {
-        let Expression::Identifier(it) = callee else {
-            return false;
-        };
-        let from = self.start.imports.get(it.name.as_str());
-        from.is_some_and(|(module, name)| {
-            module == "ordain" && matches!(&**name, "entity" | "query")
-        })
-    }
-
-    /// State that a function hides from its caller: variables of its own that functions in it change.
-    fn hidden(&mut self, problems: &mut Problems) {
-        let (nodes, scoping) = (self.semantic.nodes(), self.semantic.scoping());
-        for symbol in scoping.symbol_ids() {
-            if scoping.symbol_scope_id(symbol) == scoping.root_scope_id() {
-                continue;
-            }
-            let keeper = owner(nodes, scoping.symbol_declaration(symbol));
-            let keeper = keeper.or_else(|| self.own(symbol));
-            let Some(at) = self.changed_below(symbol, keeper) else {
-                continue;
-            };
-            let problem = Problem::new(
-                at,
-                format!(
-                    "`{}` would keep its changes from one call to the next: the function that holds it runs when the \
-                 module starts, and a function in it changes it; entity state lives in `cx.state`, and a loop (`for`) \
-                 needs no function",
-                    scoping.symbol_name(symbol)
-                ),
-            );
-            match keeper {
-                None => problems.push(problem),
-                Some(keeper) if self.runs_at_start(keeper) => problems.push(problem),
-                Some(keeper) => {
-                    let mut names = self.holders(keeper);
-                    names.extend(self.roots.get(&keeper).cloned().into_iter().flatten());
-                    for name in names {
-                        self.start
-                            .hidden
-                            .entry(name)
-                            .or_insert_with(|| problem.clone());
-                    }
-                }
-            }
-        }
-    }
-
-    /// The function a symbol is declared by, if it is a parameter or the name of one.
-    fn own(&self, symbol: SymbolId) -> Option<NodeId> {
-        let node = self.semantic.scoping().symbol_declaration(symbol);
-        is_owner(self.semantic.nodes().kind(node)).then_some(node)
-    }
-
-    /// Where a function below `keeper` changes a variable of it.
-    fn changed_below(&self, symbol: SymbolId, keeper: Option<NodeId>) -> Option<u32> {
-        let (nodes, scoping) = (self.semantic.nodes(), self.semantic.scoping());
-        let below = |node: NodeId| owner(nodes, node) != keeper;
-        let changes = scoping.get_resolved_references(symbol).filter(|reference| {
-            below(reference.node_id())
-                && (reference.flags().is_write() || self.changes(reference.node_id()))
-        });
-        changes
-            .map(|reference| nodes.kind(reference.node_id()).span().start)
-            .min()
-    }
-
-    /// Whether the value of a name, or something in it, is changed where it is named.
-    fn changes(&self, node: NodeId) -> bool {
-        let nodes = self.semantic.nodes();
-        let (mut inner, mut last) = (nodes.kind(node).span(), None);
-        for id in nodes.ancestor_ids(node) {
-            let kind = nodes.kind(id);
-            let (object, name) = match kind {
-                AstKind::StaticMemberExpression(it) => {
-                    (it.object.span(), Some(it.property.name.as_str()))
-                }
-                AstKind::ComputedMemberExpression(it) => (it.object.span(), None),
-                AstKind::PrivateFieldExpression(it) => (it.object.span(), None),
-                AstKind::TSNonNullExpression(_)
-                | AstKind::TSAsExpression(_)
-                | AstKind::ParenthesizedExpression(_)
-                | AstKind::ChainExpression(_) => {
-                    inner = kind.span();
-                    continue;
-                }
-                AstKind::CallExpression(it) => {
-                    return it.callee.span() == inner
-                        && last.is_some_and(|name| CHANGING.contains(&name));
-                }
-                AstKind::UpdateExpression(_) => {
-                    return last.is_some() || inner != nodes.kind(node).span();
-                }
-                AstKind::AssignmentExpression(it) => {
-                    return it.left.span() == inner && inner != nodes.kind(node).span();
-                }
-                AstKind::UnaryExpression(it) => {
-                    return it.operator == oxc_syntax::operator::UnaryOperator::Delete;
-                }
-                _ => return false,
-            };
-            if object != inner {
-                return false; // named in the brackets
-            }
-            (inner, last) = (kind.span(), name);
-        }
-        false
+        let writes = below.iter().filter(|it| it.flags().is_write());
+        found
+            .entry(scoping.get_node_id(scope))
+            .or_default()
+            .push(Held {
+                name: scoping.symbol_name(symbol).to_owned(),
+                at: scoping.symbol_span(symbol).start,
+                assigned: writes.map(|it| nodes.kind(it.node_id()).span().start).min(),
+            });
     }
 }
 
-/// Whether a call happens at the start: it is at the top level, or in a function that is called there.
-fn owner_is_run(walk: &Walk, call: NodeId) -> bool {
-    match owner(walk.semantic.nodes(), call) {
-        None => true,
-        Some(function) => walk.runs_at_start(function),
+/// The function that a variable belongs to; none: it belongs to code that runs when the module starts.
+fn keeper(semantic: &Semantic, symbol: SymbolId) -> Option<NodeId> {
+    let nodes = semantic.nodes();
+    let scope = semantic.scoping().symbol_scope_id(symbol);
+    let node = semantic.scoping().get_node_id(scope);
+    match is_owner(nodes.kind(node)) {
+        true => Some(node),
+        false => owner(nodes, node),
     }
+}
+
+/// Notes that arrow functions around a node, if it is in any, hold what belongs to the code around them.
+fn hold(nodes: &AstNodes, node: NodeId, name: &str, found: &mut BTreeMap<NodeId, Vec<Held>>) {
+    let mut arrows = false;
+    for id in nodes.ancestor_ids(node) {
+        match nodes.kind(id) {
+            AstKind::ArrowFunctionExpression(_) => arrows = true,
+            AstKind::Function(_) | AstKind::StaticBlock(_) | AstKind::PropertyDefinition(_) => {
+                if arrows {
+                    add(nodes, id, name, found);
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn add(nodes: &AstNodes, to: NodeId, name: &str, found: &mut BTreeMap<NodeId, Vec<Held>>) {
+    let held = found.entry(to).or_default();
+    if held.iter().all(|it| it.name != name) {
+        held.push(Held {
+            name: name.to_owned(),
+            at: nodes.kind(to).span().start,
+            assigned: None,
+        });
+    }
+}
+
+/// The class whose members say `super.name`.
+fn class_of_super(nodes: &AstNodes, node: NodeId) -> Option<NodeId> {
+    if matches!(nodes.parent_kind(node), AstKind::CallExpression(_)) {
+        return None; // the class above, which the class itself shows
+    }
+    let mut around = nodes.ancestor_ids(node);
+    around.find(|id| matches!(nodes.kind(*id), AstKind::Class(_)))
+}
+
+/// Numbers what was found and writes what says so.
+fn written(nodes: &AstNodes, found: BTreeMap<NodeId, Vec<Held>>) -> Closures {
+    let mut closures = Closures::default();
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for (node, held) in found {
+        let first = closures.held.len();
+        let gives = held.iter().map(|it| format!(",()=>{}", it.name));
+        let says = format!("{STARTED}||{HOLDS}({first}{})", gives.collect::<String>());
+        let places = places(nodes.kind(node));
+        if places.is_empty() {
+            continue; // of types
+        }
+        closures.held.extend(held);
+        for place in places {
+            match place {
+                Place::Statement(at) => before.push((at, format!("{says};"))),
+                Place::Member(at) => before.push((at, format!("static{{{says}}}"))),
+                Place::Body(span) => {
+                    before.push((span.start, format!("{{{says};")));
+                    after.push((span.end, "}".to_owned()));
+                }
+                Place::Value(span) => {
+                    before.push((span.start, format!("({says},")));
+                    after.push((span.end, ")".to_owned()));
+                }
+            }
+        }
+    }
+    // What is within ends first.
+    closures.inserts.extend(after.into_iter().rev());
+    closures.inserts.extend(before);
+    closures
+}
+
+/// Where code can say what its closures hold.
+enum Place {
+    /// A statement can stand here.
+    Statement(u32),
+    /// A member of a class can.
+    Member(u32),
+    /// A statement that becomes a block.
+    Body(Span),
+    /// An expression that gets another before it.
+    Value(Span),
+}
+
+fn places(kind: AstKind) -> Vec<Place> {
+    let within = |span: Span| Place::Statement(span.start + 1);
+    let body = |it: &Statement| match it {
+        Statement::BlockStatement(it) => within(it.span),
+        it => Place::Body(it.span()),
+    };
+    let place = match kind {
+        AstKind::Function(it) => it.body.as_ref().map(|it| within(it.span)),
+        AstKind::ArrowFunctionExpression(it) => Some(match &it.body {
+            ArrowFunctionBody::FunctionBody(it) => within(it.span),
+            value => Place::Value(value.span()),
+        }),
+        AstKind::BlockStatement(it) => Some(within(it.span)),
+        AstKind::CatchClause(it) => Some(within(it.body.span)),
+        AstKind::ForStatement(it) => Some(body(&it.body)),
+        AstKind::ForInStatement(it) => Some(body(&it.body)),
+        AstKind::ForOfStatement(it) => Some(body(&it.body)),
+        AstKind::Class(it) => Some(Place::Member(it.body.span.start + 1)),
+        AstKind::StaticBlock(it) => it.body.first().map(|it| Place::Statement(it.span().start)),
+        AstKind::PropertyDefinition(it) => it.value.as_ref().map(|it| Place::Value(it.span())),
+        AstKind::SwitchStatement(it) => {
+            let firsts = it.cases.iter().filter_map(|case| case.consequent.first());
+            return firsts
+                .map(|first| Place::Statement(first.span().start))
+                .collect();
+        }
+        _ => None,
+    };
+    place.into_iter().collect()
 }

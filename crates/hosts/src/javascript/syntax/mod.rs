@@ -6,7 +6,7 @@
 //!   lines       offsets as lines and columns
 //!   strip       types out, positions kept (blank does the blanking)
 //!   rules       what a module may not say
-//!   closures    state that hides in closures made when a module starts
+//!   closures    what closures hold that are made when a module starts
 //!   schema      parameters and types as JSON schemas
 //! ```
 
@@ -25,8 +25,10 @@ use oxc_parser::Parser;
 use oxc_semantic::{Semantic, SemanticBuilder};
 use oxc_span::SourceType;
 
-pub use closures::Start;
+use closures::Closures;
+pub use closures::{HOLDS, Held, STARTED};
 pub use lines::{Lines, Position};
+pub use rules::NOT_THEIRS;
 pub use schema::Signature;
 
 /// What is wrong, and where: a byte of the file.
@@ -66,8 +68,8 @@ pub struct Script {
     pub bindings: Vec<Named>,
     /// What its functions say of themselves, by where they begin.
     pub signatures: BTreeMap<Position, Signature>,
-    /// What runs when it starts.
-    pub start: Start,
+    /// What its closures hold, by the numbers that its text gives.
+    pub held: Vec<Held>,
 }
 
 /// What a file is read for.
@@ -115,21 +117,22 @@ fn examine(
     purpose: Purpose,
 ) -> Result<Script, Problem> {
     let (mut problems, mut lines) = (Problems::new(), lines.clone());
-    let javascript = strip::strip(program, semantic.scoping(), &mut lines, &mut problems);
-    let start = match purpose {
-        Purpose::Module => {
-            rules::check(semantic, &mut problems);
-            closures::start(semantic, &mut problems)
-        }
-        Purpose::Test => Start::default(),
+    let Closures { held, inserts } = match purpose {
+        Purpose::Module => closures::find(semantic),
+        Purpose::Test => Closures::default(),
     };
+    let scoping = semantic.scoping();
+    let javascript = strip::strip(program, scoping, inserts, &mut lines, &mut problems);
+    if purpose == Purpose::Module {
+        rules::check(semantic, &mut problems);
+    }
     first(problems.into_iter())?;
     Ok(Script {
         javascript,
         imports: rules::imports(program, semantic),
         bindings: rules::bindings(semantic),
         signatures: schema::signatures(program, semantic, &lines),
-        start,
+        held,
         lines,
     })
 }

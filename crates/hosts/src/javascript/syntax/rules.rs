@@ -3,11 +3,10 @@
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
-use oxc_semantic::{AstNodes, NodeId, Scoping, Semantic};
+use oxc_semantic::{AstNodes, NodeId, Semantic};
 use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
 
-use super::strip::CAUGHT;
 use super::{Named, Problem, Problems};
 
 const SYNCHRONOUS: &str = "methods are synchronous: leave out `async` and `await`; `cx.call(…)` gives its value \
@@ -24,6 +23,8 @@ const NO_THREADS: &str = "nothing is shared between threads; use ArrayBuffer";
 const NO_CONSOLE: &str = "there is no console; write `cx.log(…)`";
 const NO_CLOCK: &str = "there is no clock; write `cx.now()`";
 const NO_CRYPTO: &str = "there is no crypto; write `cx.uuid()` or `cx.random()`";
+const NO_SUPER: &str =
+    "`super` in an object names what nothing else shows: write the other object's name";
 const COPY: &str = "write `JSON.parse(JSON.stringify(value))`";
 
 /// Globals of other places that are not here, and what to write instead.
@@ -54,12 +55,14 @@ fn absent(name: &str) -> Option<&'static str> {
 /// Adds what is wrong with the file.
 pub fn check(semantic: &Semantic, problems: &mut Problems) {
     for node in semantic.nodes().iter() {
-        if let Some(message) = refused(node.kind()) {
+        let message = refused(node.kind())
+            .or_else(|| of_an_object(semantic.nodes(), node.id()).then_some(NO_SUPER));
+        if let Some(message) = message {
             problems.push(Problem::new(node.kind().span().start, message));
         }
     }
     absent_globals(semantic, problems);
-    names_of_the_host(semantic.scoping(), problems);
+    names_of_the_host(semantic, problems);
     module_state(semantic, problems);
 }
 
@@ -93,12 +96,36 @@ fn refused(kind: AstKind) -> Option<&'static str> {
     }
 }
 
-/// What is inserted into a module calls the host by a name that the module must not give to its own.
-fn names_of_the_host(scoping: &Scoping, problems: &mut Problems) {
-    for symbol in scoping.symbol_ids() {
-        if scoping.symbol_name(symbol).starts_with(CAUGHT) {
-            let message = format!("names that begin with `{CAUGHT}` are the host's; take another");
-            let at = scoping.symbol_span(symbol).start;
+/// Whether a node is the `super` of a method that stands in an object.
+fn of_an_object(nodes: &AstNodes, node: NodeId) -> bool {
+    let method = |id: &NodeId| matches!(nodes.kind(*id), AstKind::Function(_));
+    let method = nodes.ancestor_ids(node).find(method);
+    matches!(nodes.kind(node), AstKind::Super(_))
+        && method.is_some_and(|id| matches!(nodes.parent_kind(id), AstKind::ObjectProperty(_)))
+}
+
+/// How what is inserted into a module begins to name what is the host's.
+const OF_THE_HOST: &str = "__ordain_";
+/// What is said of a module that uses such a name.
+pub const NOT_THEIRS: &str = "names that begin with `__ordain_` are the host's; take another";
+
+/// What a module must not name itself.
+fn names_of_the_host(semantic: &Semantic, problems: &mut Problems) {
+    let scoping = semantic.scoping();
+    let declared = scoping.symbol_ids().map(|symbol| {
+        let at = scoping.symbol_span(symbol).start;
+        (scoping.symbol_name(symbol), at)
+    });
+    let unresolved = scoping.root_unresolved_references().iter();
+    let used = unresolved.filter_map(|(name, references)| {
+        let reference = scoping.get_reference(*references.first()?);
+        let at = semantic.nodes().kind(reference.node_id()).span().start;
+        Some((name.as_str(), at))
+    });
+    for (name, at) in declared.chain(used) {
+        if name.starts_with(OF_THE_HOST) {
+            let message =
+                format!("names that begin with `{OF_THE_HOST}` are the host's; take another");
             problems.push(Problem::new(at, message));
         }
     }

@@ -11,11 +11,12 @@ use oxc_syntax::scope::ScopeFlags;
 use super::blank::Blanks;
 use super::{Lines, Problem, Problems};
 
-/// The text without its types, with what catches asking whether there is something to catch. Notes in
-/// `lines` what that inserts.
+/// The text without its types, with what catches asking whether there is something to catch, and with
+/// `inserts` before their bytes. Notes in `lines` what is inserted.
 pub fn strip(
     program: &Program,
     scoping: &Scoping,
+    inserts: Vec<(u32, String)>,
     lines: &mut Lines,
     problems: &mut Problems,
 ) -> String {
@@ -25,6 +26,9 @@ pub fn strip(
         blanks: Blanks::default(),
         problems,
     };
+    for (at, text) in inserts {
+        strip.blanks.insert(at, text);
+    }
     strip.visit_program(program);
     for (at, len) in strip.blanks.inserts() {
         lines.note_insert(program.source_text, at, len as u32);
@@ -35,7 +39,7 @@ pub fn strip(
 /// The function of the host that throws again what is none of a `catch`'s business: the interpreter lets it
 /// catch that the stack is used up, which here is a fault. Where there is no stack left to call it,
 /// [`crate::javascript::meter`] has noticed.
-pub(super) const CAUGHT: &str = "__caught";
+pub(super) const CAUGHT: &str = "__ordain_caught";
 
 struct Strip<'s> {
     text: &'s str,
