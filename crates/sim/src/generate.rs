@@ -48,6 +48,15 @@ impl Within {
     fn leaf(self) -> Self {
         Self::new(0, self.dialect)
     }
+
+    /// Where a long value goes: in portable programs into one field of an entity. The oracle does not count
+    /// instructions, and what makes texts of many such values takes more than there are.
+    fn long_field(self, field: String) -> String {
+        match self.dialect {
+            Dialect::Native => field,
+            Dialect::Portable => "b".to_owned(),
+        }
+    }
 }
 
 /// A call from outside, perhaps one that is bound to fail.
@@ -123,16 +132,23 @@ fn lighten_call(call: &mut Invoke, had_one: &mut bool) -> bool {
     true
 }
 
-/// A query that scans an entity from both ends, in parts of several sizes.
-pub fn pages(entity: EntityId) -> Call {
+/// A query that scans an entity from both ends, in parts of several sizes; in a portable program of one, for making
+/// texts of long rows takes many instructions.
+pub fn pages(entity: EntityId, dialect: Dialect, turn: u64) -> Call {
     let scan = |reverse, limit| Op::Scan {
         from: Edge::Open,
         to: Edge::Open,
         reverse,
         limit,
     };
-    let limits = [1, 9, 16, 21, 40].into_iter();
-    let ops = limits.flat_map(|limit| [scan(true, limit), scan(false, limit)]);
+    let limits = [1, 9, 16, 21, 40];
+    let limits = match dialect {
+        Dialect::Native => &limits[..],
+        Dialect::Portable => &limits[turn as usize % limits.len()..][..1],
+    };
+    let ops = limits
+        .iter()
+        .flat_map(|limit| [scan(true, *limit), scan(false, *limit)]);
     let program = Program { ops: ops.collect() };
     Call {
         entity,
@@ -303,7 +319,10 @@ fn extreme_op(chance: &mut Chance, within: Within) -> Op {
             call: to,
         },
         2 => Op::Pad(edge(limits::VALUE_BYTES_MAX - 100, chance) + 70 * chance.below(2) as u32),
-        3 => Op::Put(field(chance), edge(limits::VALUE_BYTES_MAX - 2, chance)),
+        3 => {
+            let (field, length) = (field(chance), edge(limits::VALUE_BYTES_MAX - 2, chance));
+            Op::Put(within.long_field(field), length)
+        }
         4 => Op::Say(edge(limits::VALUE_BYTES_MAX - 4, chance)),
         5 => Op::Reject {
             code: "long".to_owned(),
@@ -328,7 +347,10 @@ fn extreme_op(chance: &mut Chance, within: Within) -> Op {
         },
         9 => Op::Fill {
             fields: 15 + chance.below(3) as u32,
-            bytes: (limits::VALUE_BYTES_MAX - 10) as u32,
+            bytes: match within.dialect {
+                Dialect::Native => (limits::VALUE_BYTES_MAX - 10) as u32,
+                Dialect::Portable => 1_000,
+            },
         },
         // A component that makes JSON of so much takes more instructions than there are.
         10 if within.dialect == Dialect::Native => long_scan(chance),
