@@ -141,11 +141,18 @@ impl Compiled {
         file.at_variable(file.bindings.get(index), what)
     }
 
+    /// Something wrong with what a file exports under a name of its own choice.
+    pub fn at_export(&self, file: usize, name: &str, what: &str) -> Thrown {
+        let position = Position { line: 1, column: 1 };
+        let message = format!("the export `{name}` {what}; entity state lives in `cx.state`");
+        self.0.files[file].at(position, message)
+    }
+
     /// Something wrong with what closures of a file hold.
     pub fn at_held(&self, file: usize, index: usize, what: &str) -> Thrown {
         match self.0.files.get(file) {
             Some(file) => file.at_variable(file.held.get(index), what),
-            None => Thrown::plain(NOT_THEIRS),
+            None => Thrown::plain(format!("what a function was bound to {what}")),
         }
     }
 

@@ -4,7 +4,7 @@
 //! private members. Refused, too, is a variable held by a closure that a function assigns.
 
 use hashbrown::HashSet;
-use rquickjs::{Array, Ctx, FromJs, Function, Object, Value};
+use rquickjs::{Array, Ctx, Function, Object, Value};
 
 use super::compile::{Compiled, KEPT};
 use super::fault::Thrown;
@@ -18,6 +18,7 @@ pub fn all<'js>(
     started: &Object<'js>,
     compiled: &Compiled,
     functions: Object<'js>,
+    methods: Vec<Value<'js>>,
 ) -> Result<(), NotMade> {
     let mut freezer = Freezer {
         ctx: ctx.clone(),
@@ -47,13 +48,18 @@ pub fn all<'js>(
         let namespace: Object = started.get(compiled.namespace(at))?;
         for name in namespace.keys::<String>() {
             let name = name?;
+            freezer.wait(namespace.get(&*name)?);
             let index = name.strip_prefix(KEPT).map(str::parse::<usize>);
-            if let Some(Ok(index)) = index {
-                freezer.wait(namespace.get(&*name)?);
-                freezer.run(&|what| compiled.at_kept(at, index, what))?;
+            match index {
+                Some(Ok(index)) => freezer.run(&|what| compiled.at_kept(at, index, what))?,
+                _ => freezer.run(&|what| compiled.at_export(at, &name, what))?,
             }
         }
     }
+    for run in methods {
+        freezer.wait(run);
+    }
+    freezer.run(&|what| Thrown::plain(format!("a method {what}")))?;
     freezer.held(prelude, compiled)
 }
 
@@ -81,6 +87,11 @@ impl std::hash::Hasher for ByAddress {
     }
 }
 
+/// The number that what is inserted gives; of what a module says in its place, perhaps none there is.
+fn number(value: &Value<'_>) -> usize {
+    value.as_number().map_or(usize::MAX, |it| it as usize)
+}
+
 type Hash = std::hash::BuildHasherDefault<ByAddress>;
 
 struct Freezer<'js> {
@@ -103,24 +114,25 @@ impl<'js> Freezer<'js> {
         }
     }
 
-    /// Freezes what closures hold.
+    /// Freezes what closures hold, and ends the start. To look at an object may run a module's code, which may
+    /// make more of them.
     fn held(&mut self, prelude: &Object<'js>, compiled: &Compiled) -> Result<(), NotMade> {
-        let ctx = self.ctx.clone();
-        let held: Array = prelude.get::<_, Function>("held")?.call(())?;
-        for [file, index, value] in each(held)?.as_chunks().0 {
-            let file = usize::from_js(&ctx, file.clone())?;
-            let index = usize::from_js(&ctx, index.clone())?;
-            if let Some(assigned) = compiled.assigned(file, index) {
-                return Err(NotMade::Rule(assigned));
+        let held: Function = prelude.get("held")?;
+        loop {
+            let held = each(held.call::<_, Array>(())?)?;
+            if held.is_empty() {
+                break;
             }
-            self.wait(value.clone());
-            self.run(&|what| compiled.at_held(file, index, what))?;
+            for [file, index, value] in held.as_chunks().0 {
+                let (file, index) = (number(file), number(index));
+                if let Some(assigned) = compiled.assigned(file, index) {
+                    return Err(NotMade::Rule(assigned));
+                }
+                self.wait(value.clone());
+                self.run(&|what| compiled.at_held(file, index, what))?;
+            }
         }
-        let bound: Array = prelude.get::<_, Function>("bound")?.call(())?;
-        for value in each(bound)? {
-            self.wait(value);
-        }
-        self.run(&|what| Thrown::plain(format!("what a function was bound to {what}")))
+        Ok(prelude.get::<_, Function>("end")?.call(())?)
     }
 
     /// Freezes what waits and whatever that holds.

@@ -153,16 +153,16 @@ fn start(ctx: &Ctx<'_>, compiled: &Compiled) -> Result<(Vec<Entity>, Library), N
     evaluate(ctx, raw::load(ctx, super::compile::prelude())?)?;
     let prelude: Object = functions.get("prelude")?;
     let started = evaluate(ctx, raw::load(ctx, compiled.start())?)?;
-    let mut entities = Vec::new();
+    let (mut entities, mut methods) = (Vec::new(), Vec::new());
     let main: Object = started.get(compiled.namespace(0))?;
     for name in main.keys::<String>() {
         let name = name?;
         if !name.starts_with(super::compile::KEPT) {
             let value: Value = main.get(&*name)?;
-            entities.extend(entity(&prelude, compiled, &name, value)?);
+            entities.extend(entity(&prelude, compiled, &name, value, &mut methods)?);
         }
     }
-    freeze::all(ctx, &prelude, &started, compiled, functions)?;
+    freeze::all(ctx, &prelude, &started, compiled, functions, methods)?;
     Ok((entities, library(ctx, &prelude)?))
 }
 
@@ -196,12 +196,14 @@ fn library<'js>(ctx: &Ctx<'js>, prelude: &Object<'js>) -> rquickjs::Result<Libra
     })
 }
 
-/// The entity type that an export is, if it is one.
+/// The entity type that an export is, if it is one. Adds its functions to what is found: an object may make them
+/// when they are asked for.
 fn entity<'js>(
     prelude: &Object<'js>,
     compiled: &Compiled,
     export: &str,
     value: Value<'js>,
+    found: &mut Vec<Value<'js>>,
 ) -> Result<Option<Entity>, NotMade> {
     let Some(def) = value.as_object() else {
         return Ok(None);
@@ -233,11 +235,12 @@ fn entity<'js>(
         .call::<_, ()>((def.clone(), type_name))?;
     let ctx = def.ctx();
     let migrate: Option<Function> = options.get("migrate")?;
+    found.extend(migrate.iter().map(|it| it.clone().into_value()));
     Ok(Some(Entity {
         initial: initial(prelude, def, &refuse)?,
         version,
         migrate: migrate.map(|it| Persistent::save(ctx, it)),
-        methods: methods(prelude, def, &name, &refuse)?,
+        methods: methods(prelude, def, &name, &refuse, found)?,
         name,
     }))
 }
@@ -265,6 +268,7 @@ fn methods<'js>(
     def: &Object<'js>,
     entity: &EntityType,
     refuse: &dyn Fn(String) -> NotMade,
+    functions: &mut Vec<Value<'js>>,
 ) -> Result<Vec<Callable>, NotMade> {
     let (ctx, query): (_, Value) = (def.ctx(), prelude.get("Query")?);
     let methods: Object = def.get("methods")?;
@@ -288,6 +292,7 @@ fn methods<'js>(
                 format!("`{name}` is a method of `{entity}`: {error}"),
             ))
         })?;
+        functions.push(run.clone().into_value());
         found.push(Callable {
             name: method,
             kind,

@@ -251,7 +251,7 @@ function shut(value) {
     for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
       const method = RegExp.prototype[symbol];
       const anew = (...args) => apply(method, new RegExp(value.source, value.flags), args);
-      defineProperty(value, symbol, { value: anew });
+      look(() => defineProperty(value, symbol, { value: anew })); // not if it is frozen, and so cannot be used anyway
     }
   }
   return held;
@@ -260,37 +260,46 @@ function shut(value) {
 /// Whether the module has started. Until then closures that are made may live on: code that has variables which
 /// functions within it use says so (`syntax/closures.rs`), and functions that are bound are noted here.
 export let __ordain_started = false;
+/// File, number of a variable, and a function that gives it, of each; no file for what is bound.
 let holders = [];
-const bindings = [];
 
 const push = (list, value) => defineProperty(list, list.length, { value });
 
 /// Takes functions that give what code of a file holds, numbered from the first.
 export function __ordain_holds(file, first, give) {
-  for (let at = 0; at < give.length; at++) push(holders, { file, index: first + at, give: give[at] });
+  if (__ordain_started) return;
+  for (let at = 0; at < give.length; at++) {
+    push(holders, file);
+    push(holders, first + at);
+    push(holders, give[at]);
+  }
 }
 
-/// Ends the start, and gives what closures hold: file, number and value of each.
+/// What closures hold that were not asked for before: file, number and value of each.
 function held() {
-  __ordain_started = true;
+  const asked = holders;
   const found = [];
-  for (let at = 0; at < holders.length; at++) {
-    const { file, index, give } = holders[at];
+  holders = [];
+  for (let at = 0; at < asked.length; at += 3) {
     try {
-      const value = give();
-      push(found, file);
-      push(found, index);
+      const value = apply(asked[at + 2], undefined, []);
+      push(found, asked[at]);
+      push(found, asked[at + 1]);
       push(found, value);
     } catch {} // its code ended before it had a value
   }
-  holders = [];
   return found;
+}
+
+/// Ends the start.
+function end() {
+  __ordain_started = true;
 }
 
 function noteBound() {
   replace(getPrototypeOf(held), ["bind"], (bind, name) => ({
     [name](...args) {
-      if (!__ordain_started) push(bindings, [this, args]);
+      if (!__ordain_started) __ordain_holds(Infinity, 0, [() => this, () => args]);
       return apply(bind, this, args);
     },
   }));
@@ -464,20 +473,22 @@ function setLibrary() {
   guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
   define(Math, "random", () => host.random());
   defineProperty(globalThis, "__ordain_caught", { value: host.caught });
-  for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "Proxy"]) {
+  for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "AsyncDisposableStack", "Proxy"]) {
     delete globalThis[name];
   }
   // Both would be state that all errors share.
   delete Error.prepareStackTrace;
   delete Error.stackTraceLimit;
   delete Array.fromAsync;
+  // It changes what is frozen.
+  delete RegExp.prototype.compile;
   allowOwn(Object.prototype, getOwnPropertyNames(Object.prototype));
   for (const error of [Error, TypeError, RangeError, SyntaxError, ReferenceError, URIError, EvalError, AggregateError, Rejection]) {
     allowOwn(error.prototype, ["name", "message", "toString", "constructor"]);
   }
 }
 
-const { Proxy } = globalThis;
+const { Promise, Proxy } = globalThis;
 
 /// What has no name, and still is the same for everyone.
 function unnamed() {
@@ -486,7 +497,7 @@ function unnamed() {
   const functions = [generator, async () => {}, async function* () {}];
   const holders = functions.map((it) => it.prototype).filter((it) => it !== undefined);
   const above = [...iterators, ...functions, ...holders].map((it) => getPrototypeOf(it));
-  return [...above, ...above.map((it) => getPrototypeOf(it)), getPrototypeOf(Int8Array), Native, Proxy];
+  return [...above, ...above.map((it) => getPrototypeOf(it)), getPrototypeOf(Int8Array), Native, Promise, Proxy];
 }
 
 /// One of each kind of object that a module may keep.
@@ -496,4 +507,4 @@ function samples() {
 
 setLibrary();
 const shared = unnamed();
-host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, bound: () => bindings, unnamed: () => shared, samples };
+host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, end, unnamed: () => shared, samples };

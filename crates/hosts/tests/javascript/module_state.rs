@@ -1,6 +1,7 @@
 //! A module keeps nothing between calls: what its top level reaches is frozen, the library too, and what
 //! would change all the same is refused.
 
+use ordain_engine::Options;
 use ordain_types::FaultKind;
 
 use crate::world::{World, anew, refused};
@@ -137,6 +138,39 @@ fn what_closures_hold_is_frozen() {
     held(
         "let f: any; try { const o = {}; f = () => touch(o); throw 1; const later = 1; f = () => later; } catch {}",
     );
+    held(
+        "const f = (() => { class C { static g() { return touch(C); } } const g = C.g; (C as any) = null; return g; })();",
+    );
+    held("const f = new (function (this: any) { return () => touch(new.target); } as any)();");
+    held(
+        "const f = () => box.f(); const box: any = {}; (function (this: any) { class X { [(box.f = () => touch(this), \"k\")] = 1; } }).call({});",
+    );
+    held(
+        "function make(o: any, g = () => touch(o)) { var o: any = null; return g; } const f = make({});",
+    );
+    held(
+        "const f = () => box.f(); const box: any = {}; for (const [o, g = () => touch(o)] of [[{}]] as any) { const o = 1; box.f = g; }",
+    );
+    held(
+        "const f = () => box.f(); const box: any = {}; for (let o = {}, _: any = (box.f = () => touch(o)), i = 0; i < 1; i++) { let o = 1; }",
+    );
+    held(
+        "const f = () => box.f(); const box: any = {}; for (let o: any = {}, i = 0; i < 1; o = {}, box.f = () => touch(o), i++) {}",
+    );
+    held(
+        "const f = () => box.f(); const box: any = {}; function* g(o: any, _ = (box.f = () => touch(o))) { yield 1; } g({});",
+    );
+    held(
+        "const f = () => box.f(); const box: any = {}; try { ((o: any, _ = (box.f = () => touch(o)), p = (null as any).x) => 1)({}); } catch {}",
+    );
+    held(
+        "const f = () => box.f(); const box: any = {}; (() => { switch (1 as number) { case (box.f = () => touch(g), 0): function g() {} } })();",
+    );
+    let getter =
+        "Object.defineProperty(r, \"global\", { get() { r.c ??= make(); return false; } })";
+    held(&format!(
+        "const make = () => {{ const o = {{}}; return () => touch(o); }}; const f = (() => {{ const r: any = /x/; {getter}; return () => r.c(); }})();"
+    ));
     let refused_kind = "`g` holds an object of the kind Generator";
     let kept =
         "const f = (() => { const g = (function* () { yield 1; })(); return () => g.next(); })();";
@@ -153,6 +187,16 @@ fn what_closures_hold_is_frozen() {
 
 #[test]
 fn what_closures_of_a_call_hold_can_change() {
+    value(
+        "class B { h() { return 1; } }",
+        "class C extends B { x = super.h(); y = () => super.h(); } const c = new C(); c.x += 1; return [c.x, c.y(), c.y.name];",
+        r#"[2,1,"y"]"#,
+    );
+    value(
+        "",
+        "const f = (x: any) => <any>{ g: x }; return [f(1), ((y = () => 1) => y.name)()];",
+        r#"[{"g":1},"y"]"#,
+    );
     let make = "function make() { const o = { n: 0 }; return () => ++o.n; } const once = make();";
     value(make, "const f = make(); f(); return f();", "2");
     value(
@@ -164,6 +208,44 @@ fn what_closures_of_a_call_hold_can_change() {
         "const order = [\"b\", \"a\"].sort((x, y) => (x < y ? -1 : 1)); const by = new Map(order.map((k, i) => [k, i]));",
         "const seen = [\"b\", \"a\"].map((k) => by.get(k)!); seen.forEach((it, i) => { seen[i] = it + order.length; }); return seen;",
         "[3,2]",
+    );
+}
+
+#[test]
+fn exports_without_names_are_frozen() {
+    let main = |does: &str| module("import it from \"./b\"; import { w } from \"./b\";", does);
+    for text in [
+        "export default { n: 0 };",
+        "export default class { static n = 0; }",
+        "export default function () {}",
+        "const o = { n: 0 }; export { o as default };",
+    ] {
+        let lib = format!("{text}\nexport const w = 1;");
+        let main = main("return w + ((it as any).n = 1);");
+        let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", &lib)];
+        let mut world = World::with(&[&files], Options::default());
+        let says = "entity state lives in `cx.state`";
+        world.fault("a/x.run", "", FaultKind::ModuleState, says);
+    }
+}
+
+#[test]
+fn methods_that_an_object_makes_are_frozen() {
+    let own = "function me(cx: any) { return (me as any).n = 1; }";
+    let text = format!(
+        "import {{ entity }} from \"ordain\";\nexport const a = entity({{}}, {{ get run() {{ return {own}; }} }} as any);\n"
+    );
+    let mut world = World::new(&text);
+    let says = "entity state lives in `cx.state`";
+    world.fault("a/x.run", "", FaultKind::ModuleState, says);
+}
+
+#[test]
+fn what_would_change_a_frozen_object_is_not_there() {
+    value(
+        "const R: any = /a/g; Object.freeze(R);",
+        "return [typeof R.compile, typeof (globalThis as any).AsyncDisposableStack];",
+        r#"["undefined","undefined"]"#,
     );
 }
 

@@ -13,8 +13,8 @@
 //! Beside variables, functions hold `this` and `arguments` of those around them, and methods that say `super`
 //! hold their class.
 //!
-//! Not seen is what was held by code that ended before it could say so: a default of a parameter that threw, the
-//! head of a loop whose body never ran.
+//! Code says so at its beginning, but for what belongs to it and is used earlier: a default of a parameter, the
+//! head of a loop, a case of a `switch` say it themselves ([`part`]).
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use oxc_semantic::{AstNodes, NodeId, Semantic};
 use oxc_span::{GetSpan, Span};
 use oxc_syntax::symbol::SymbolId;
 
-use super::rules::{is_owner, owner};
+use super::rules::{in_key, is_owner, owner};
 
 /// Whether the module has started.
 pub const STARTED: &str = "__ordain_started";
@@ -49,18 +49,22 @@ pub struct Closures {
     pub inserts: Vec<(u32, String)>,
 }
 
+/// What says that it holds something: the code of a node, or a part of it that may run when that code does not.
+type Found = BTreeMap<(NodeId, Option<Span>), Vec<Held>>;
+
 /// Finds what closures hold.
 pub fn find(semantic: &Semantic) -> Closures {
     let nodes = semantic.nodes();
-    let mut found: BTreeMap<NodeId, Vec<Held>> = BTreeMap::new();
+    let mut found = Found::new();
     variables(semantic, &mut found);
     for node in nodes.iter() {
         match node.kind() {
             AstKind::ThisExpression(_) => hold(nodes, node.id(), "this", &mut found),
+            AstKind::NewTarget(_) => hold(nodes, node.id(), "new.target", &mut found),
             AstKind::Super(_) => {
                 hold(nodes, node.id(), "this", &mut found);
-                if let Some(class) = class_of_super(nodes, node.id()) {
-                    add(nodes, class, "this", &mut found);
+                if let Some(Home::Class(class)) = home(nodes, node.id()) {
+                    add(nodes, (class, None), "this", &mut found);
                 }
             }
             _ => {}
@@ -75,33 +79,39 @@ pub fn find(semantic: &Semantic) -> Closures {
 }
 
 /// The variables that functions use which are not those they belong to, by the code they belong to.
-fn variables(semantic: &Semantic, found: &mut BTreeMap<NodeId, Vec<Held>>) {
+fn variables(semantic: &Semantic, found: &mut Found) {
     let (nodes, scoping) = (semantic.nodes(), semantic.scoping());
     for symbol in scoping.symbol_ids() {
-        let (scope, flags) = (
-            scoping.symbol_scope_id(symbol),
-            scoping.symbol_flags(symbol),
-        );
-        if scope == scoping.root_scope_id() || !flags.is_value() || flags.is_ambient() {
+        let flags = scoping.symbol_flags(symbol);
+        if !flags.is_value() || flags.is_ambient() {
             continue;
         }
-        let keeper = keeper(semantic, symbol);
+        let (scope, keeper) = (scoping.symbol_scope_id(symbol), keeper(semantic, symbol));
+        let node = scoping.get_node_id(scope);
+        let name = scoping.symbol_name(symbol);
         let below = scoping
             .get_resolved_references(symbol)
             .filter(|it| it.flags().is_value() && owner(nodes, it.node_id()) != keeper);
         let below: Vec<_> = below.collect();
-        if below.is_empty() {
+        for reference in &below {
+            // A class that is declared has a name within it that is its own.
+            if let Some(class) = declared_around(nodes, reference.node_id(), name) {
+                add(nodes, (class, None), name, found);
+            }
+            let part = part(nodes, reference.node_id(), node);
+            if let Some(part) = part.filter(|_| scope != scoping.root_scope_id()) {
+                add(nodes, part, name, found);
+            }
+        }
+        if below.is_empty() || scope == scoping.root_scope_id() {
             continue;
         }
         let writes = below.iter().filter(|it| it.flags().is_write());
-        found
-            .entry(scoping.get_node_id(scope))
-            .or_default()
-            .push(Held {
-                name: scoping.symbol_name(symbol).to_owned(),
-                at: scoping.symbol_span(symbol).start,
-                assigned: writes.map(|it| nodes.kind(it.node_id()).span().start).min(),
-            });
+        found.entry((node, None)).or_default().push(Held {
+            name: name.to_owned(),
+            at: scoping.symbol_span(symbol).start,
+            assigned: writes.map(|it| nodes.kind(it.node_id()).span().start).min(),
+        });
     }
 }
 
@@ -116,15 +126,56 @@ fn keeper(semantic: &Semantic, symbol: SymbolId) -> Option<NodeId> {
     }
 }
 
+/// The declaration of a class around a node that has this name.
+fn declared_around(nodes: &AstNodes, node: NodeId, name: &str) -> Option<NodeId> {
+    nodes.ancestor_ids(node).find(|id| match nodes.kind(*id) {
+        AstKind::Class(it) => {
+            it.is_declaration() && it.id.as_ref().is_some_and(|id| id.name == name)
+        }
+        _ => false,
+    })
+}
+
+/// The part of the code of `within` that a node is in and that may run when the code's beginning does not, or with
+/// variables of its own. If parts lie within parts: the outermost.
+fn part(nodes: &AstNodes, node: NodeId, within: NodeId) -> Option<(NodeId, Option<Span>)> {
+    let at = nodes.kind(node).span();
+    let mut found = None;
+    for id in nodes.ancestor_ids(node) {
+        let parts: [Option<&Expression>; 2] = match nodes.kind(id) {
+            AstKind::FormalParameter(it) => [it.initializer.as_deref(), None],
+            AstKind::AssignmentPattern(it) => [Some(&it.right), None],
+            AstKind::ForStatement(it) => [it.test.as_ref(), it.update.as_ref()],
+            AstKind::VariableDeclarator(it) => match nodes.parent_kind(nodes.parent_id(id)) {
+                AstKind::ForStatement(_) => [it.init.as_ref(), None],
+                _ => [None, None],
+            },
+            AstKind::SwitchCase(it) => [it.test.as_ref(), None],
+            _ => [None, None],
+        };
+        let spans = parts.into_iter().flatten().map(GetSpan::span);
+        for span in spans.filter(|span| span.contains_inclusive(at)) {
+            found = Some((id, Some(span)));
+        }
+        if id == within {
+            break;
+        }
+    }
+    found
+}
+
 /// Notes that arrow functions around a node, if it is in any, hold what belongs to the code around them.
-fn hold(nodes: &AstNodes, node: NodeId, name: &str, found: &mut BTreeMap<NodeId, Vec<Held>>) {
+fn hold(nodes: &AstNodes, node: NodeId, name: &str, found: &mut Found) {
     let mut arrows = false;
     for id in nodes.ancestor_ids(node) {
         match nodes.kind(id) {
             AstKind::ArrowFunctionExpression(_) => arrows = true,
-            AstKind::Function(_) | AstKind::StaticBlock(_) | AstKind::PropertyDefinition(_) => {
+            kind if gives_this(kind) && !in_key(kind, nodes.kind(node).span()) => {
                 if arrows {
-                    add(nodes, id, name, found);
+                    add(nodes, (id, None), name, found);
+                    if let Some(part) = part(nodes, node, id) {
+                        add(nodes, part, name, found);
+                    }
                 }
                 return;
             }
@@ -133,35 +184,61 @@ fn hold(nodes: &AstNodes, node: NodeId, name: &str, found: &mut BTreeMap<NodeId,
     }
 }
 
-fn add(nodes: &AstNodes, to: NodeId, name: &str, found: &mut BTreeMap<NodeId, Vec<Held>>) {
+/// Whether code has a `this` of its own.
+fn gives_this(kind: AstKind) -> bool {
+    matches!(
+        kind,
+        AstKind::Function(_) | AstKind::StaticBlock(_) | AstKind::PropertyDefinition(_)
+    )
+}
+
+fn add(nodes: &AstNodes, to: (NodeId, Option<Span>), name: &str, found: &mut Found) {
     let held = found.entry(to).or_default();
     if held.iter().all(|it| it.name != name) {
         held.push(Held {
             name: name.to_owned(),
-            at: nodes.kind(to).span().start,
+            at: to.1.unwrap_or(nodes.kind(to.0).span()).start,
             assigned: None,
         });
     }
 }
 
-/// The class whose members say `super.name`.
-fn class_of_super(nodes: &AstNodes, node: NodeId) -> Option<NodeId> {
+/// Where the method that says `super.name` was made.
+pub enum Home {
+    Class(NodeId),
+    Object,
+}
+
+/// Where the method around a `super` was made; none for `super(…)`, which names what the class itself shows.
+pub fn home(nodes: &AstNodes, node: NodeId) -> Option<Home> {
     if matches!(nodes.parent_kind(node), AstKind::CallExpression(_)) {
-        return None; // the class above, which the class itself shows
+        return None;
     }
+    let at = nodes.kind(node).span();
     let mut around = nodes.ancestor_ids(node);
-    around.find(|id| matches!(nodes.kind(*id), AstKind::Class(_)))
+    let method = around.find(|id| gives_this(nodes.kind(*id)) && !in_key(nodes.kind(*id), at))?;
+    match nodes.parent_kind(method) {
+        AstKind::ObjectProperty(_) => Some(Home::Object),
+        _ => {
+            let class = around.find(|id| matches!(nodes.kind(*id), AstKind::Class(_)));
+            class.map(Home::Class)
+        }
+    }
 }
 
 /// Numbers what was found and writes what says so.
-fn written(nodes: &AstNodes, found: BTreeMap<NodeId, Vec<Held>>) -> Closures {
+fn written(nodes: &AstNodes, found: Found) -> Closures {
     let mut closures = Closures::default();
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    for (node, held) in found {
+    for ((node, part), held) in found {
         let first = closures.held.len();
         let gives = held.iter().map(|it| format!(",()=>{}", it.name));
         let says = format!("{STARTED}||{HOLDS}({first}{})", gives.collect::<String>());
-        let places = places(nodes.kind(node));
+        let kind = nodes.kind(node);
+        let places = match part {
+            Some(span) => vec![Place::Value(span, named(kind))],
+            None => places(kind),
+        };
         if places.is_empty() {
             continue; // of types
         }
@@ -174,9 +251,13 @@ fn written(nodes: &AstNodes, found: BTreeMap<NodeId, Vec<Held>>) -> Closures {
                     before.push((span.start, format!("{{{says};")));
                     after.push((span.end, "}".to_owned()));
                 }
-                Place::Value(span) => {
+                Place::Value(span, None) => {
                     before.push((span.start, format!("({says},")));
                     after.push((span.end, ")".to_owned()));
+                }
+                Place::Value(span, Some(name)) => {
+                    before.push((span.start, format!("({says},{{{name}:")));
+                    after.push((span.end, format!("}}.{name})")));
                 }
             }
         }
@@ -195,30 +276,29 @@ enum Place {
     Member(u32),
     /// A statement that becomes a block.
     Body(Span),
-    /// An expression that gets another before it.
-    Value(Span),
+    /// An expression that gets another before it, and the name that it would give to a function.
+    Value(Span, Option<String>),
 }
 
 fn places(kind: AstKind) -> Vec<Place> {
     let within = |span: Span| Place::Statement(span.start + 1);
-    let body = |it: &Statement| match it {
-        Statement::BlockStatement(it) => within(it.span),
-        it => Place::Body(it.span()),
-    };
     let place = match kind {
         AstKind::Function(it) => it.body.as_ref().map(|it| within(it.span)),
         AstKind::ArrowFunctionExpression(it) => Some(match &it.body {
             ArrowFunctionBody::FunctionBody(it) => within(it.span),
-            value => Place::Value(value.span()),
+            value => Place::Value(value.span(), None),
         }),
         AstKind::BlockStatement(it) => Some(within(it.span)),
         AstKind::CatchClause(it) => Some(within(it.body.span)),
-        AstKind::ForStatement(it) => Some(body(&it.body)),
-        AstKind::ForInStatement(it) => Some(body(&it.body)),
-        AstKind::ForOfStatement(it) => Some(body(&it.body)),
+        AstKind::ForStatement(it) => Some(Place::Body(it.body.span())),
+        AstKind::ForInStatement(it) => Some(Place::Body(it.body.span())),
+        AstKind::ForOfStatement(it) => Some(Place::Body(it.body.span())),
         AstKind::Class(it) => Some(Place::Member(it.body.span.start + 1)),
         AstKind::StaticBlock(it) => it.body.first().map(|it| Place::Statement(it.span().start)),
-        AstKind::PropertyDefinition(it) => it.value.as_ref().map(|it| Place::Value(it.span())),
+        AstKind::PropertyDefinition(it) => {
+            let value = it.value.as_ref().map(GetSpan::span);
+            value.map(|value| Place::Value(value, named(kind)))
+        }
         AstKind::SwitchStatement(it) => {
             let firsts = it.cases.iter().filter_map(|case| case.consequent.first());
             return firsts
@@ -228,4 +308,125 @@ fn places(kind: AstKind) -> Vec<Place> {
         _ => None,
     };
     place.into_iter().collect()
+}
+
+/// The name that a value gives to a function, if it is one without a name and stands where it gets one.
+fn named(kind: AstKind) -> Option<String> {
+    let of = |pattern: &BindingPattern| match pattern {
+        BindingPattern::BindingIdentifier(it) => Some(it.name.to_string()),
+        _ => None,
+    };
+    let (name, value) = match kind {
+        AstKind::PropertyDefinition(it) => match &it.key {
+            PropertyKey::StaticIdentifier(key) => (Some(key.name.to_string()), it.value.as_ref()),
+            _ => (None, None),
+        },
+        AstKind::FormalParameter(it) => (of(&it.pattern), it.initializer.as_deref()),
+        AstKind::AssignmentPattern(it) => (of(&it.left), Some(&it.right)),
+        AstKind::VariableDeclarator(it) => (of(&it.id), it.init.as_ref()),
+        _ => (None, None),
+    };
+    let unnamed = match value? {
+        Expression::ArrowFunctionExpression(_) => true,
+        Expression::FunctionExpression(it) => it.id.is_none(),
+        Expression::ClassExpression(it) => it.id.is_none(),
+        _ => false,
+    };
+    name.filter(|name| unnamed && name != "__proto__")
+}
+
+#[cfg(test)]
+mod tests {
+    use oxc_allocator::Allocator;
+    use oxc_parser::Parser;
+    use oxc_span::SourceType;
+
+    use crate::javascript::syntax::{Purpose, read};
+
+    /// A text with what is inserted, which is JavaScript.
+    fn inserted(text: &str) -> String {
+        let script =
+            read("a.ts", text, Purpose::Module).unwrap_or_else(|no| panic!("{text}: {no:?}"));
+        let allocator = Allocator::default();
+        let parsed = Parser::new(&allocator, &script.javascript, SourceType::mjs()).parse();
+        assert!(
+            parsed.diagnostics.is_empty(),
+            "{}: {:?}",
+            script.javascript,
+            parsed.diagnostics
+        );
+        script.javascript.replace("__ordain_", "")
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(inserted(text), expected);
+    }
+
+    #[test]
+    fn code_says_what_its_closures_hold_wherever_that_can_be_said() {
+        check(
+            "(a) => { return () => a; }",
+            "(a) => {started||holds(0,()=>a); return () => a; }",
+        );
+        check("(a) => () => a", "(a) => (started||holds(0,()=>a),() => a)");
+        check(
+            "(a) => (b) => () => a + b",
+            "(a) => (started||holds(0,()=>a),(b) => (started||holds(1,()=>b),() => a + b))",
+        );
+        check(
+            "(a: any) => ({ f: () => a }) as any\n",
+            "(a     ) => (started||holds(0,()=>a),({ f: () => a })       )\n",
+        );
+        check(
+            "for (const a of [1]) for (const b of [2]) (() => a + b)",
+            "for (const a of [1]) {started||holds(0,()=>a);for (const b of [2]) {started||holds(1,()=>b);(() => a + b)}}",
+        );
+        check(
+            "if (1) for (const a of []) f(() => a); else f()",
+            "if (1) for (const a of []) {started||holds(0,()=>a);f(() => a);} else f()",
+        );
+        check(
+            "for (let i = 0; i < 9; i++) { const a = i; f(() => a, () => i) }",
+            "for (let i = 0; i < 9; i++) {started||holds(0,()=>i);{started||holds(1,()=>a); const a = i; f(() => a, () => i) }}",
+        );
+        check(
+            "switch (1) { case 0: case 1: let a = 1; f(() => a); default: f() }",
+            "switch (1) { case 0: case 1: started||holds(0,()=>a);let a = 1; f(() => a); default: started||holds(0,()=>a);f() }",
+        );
+        check(
+            "f(class A { m() { return A } })",
+            "f(class A {static{started||holds(0,()=>A)} m() { return A } })",
+        );
+        check(
+            "class B { x = () => this; static { f(() => this) } }",
+            "class B { x = (started||holds(0,()=>this),{x:() => this}.x); static { started||holds(1,()=>this);f(() => this) } }",
+        );
+        check(
+            "function f(a, g = () => a) { return g; }",
+            "function f(a, g = (started||holds(1,()=>a),{g:() => a}.g)) {started||holds(0,()=>a); return g; }",
+        );
+        check(
+            "for (let a = 1, f = () => a; f(() => a); g(() => a)) f = <any>h(() => a)\n",
+            "for (let a = 1, f = (started||holds(3,()=>a),{f:() => a}.f); (started||holds(1,()=>a),f(() => a)); (started||holds(2,()=>a),g(() => a))) {started||holds(0,()=>a);f = (    h(() => a))}\n",
+        );
+        check(
+            "function g() { return () => arguments }",
+            "function g() {started||holds(0,()=>arguments); return () => arguments }",
+        );
+    }
+
+    #[test]
+    fn code_without_closures_stays_as_it_is() {
+        for text in [
+            "const a = 1; const f = () => a;",
+            "function f(a) { for (const b of a) { g(b, this); } }",
+            "const f = (g) => g((x) => x + 1);",
+            "class A { m() { return this.x; } }",
+            "type F = (a: number) => () => typeof b; declare const b: number;",
+        ] {
+            let inserted = inserted(text);
+            assert!(!inserted.contains("holds"), "{inserted}");
+        }
+    }
 }

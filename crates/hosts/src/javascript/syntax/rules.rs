@@ -4,9 +4,10 @@
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
 use oxc_semantic::{AstNodes, NodeId, Semantic};
-use oxc_span::GetSpan;
+use oxc_span::{GetSpan, Span};
 use oxc_syntax::operator::UnaryOperator;
 
+use super::closures::{Home, home};
 use super::{Named, Problem, Problems};
 
 const SYNCHRONOUS: &str = "methods are synchronous: leave out `async` and `await`; `cx.call(…)` gives its value \
@@ -25,6 +26,8 @@ const NO_CLOCK: &str = "there is no clock; write `cx.now()`";
 const NO_CRYPTO: &str = "there is no crypto; write `cx.uuid()` or `cx.random()`";
 const NO_SUPER: &str =
     "`super` in an object names what nothing else shows: write the other object's name";
+const SUPER_LATER: &str =
+    "`super(…)` makes `this`: call it in the constructor itself, not in a function within it";
 const COPY: &str = "write `JSON.parse(JSON.stringify(value))`";
 
 /// Globals of other places that are not here, and what to write instead.
@@ -55,8 +58,7 @@ fn absent(name: &str) -> Option<&'static str> {
 /// Adds what is wrong with the file.
 pub fn check(semantic: &Semantic, problems: &mut Problems) {
     for node in semantic.nodes().iter() {
-        let message = refused(node.kind())
-            .or_else(|| of_an_object(semantic.nodes(), node.id()).then_some(NO_SUPER));
+        let message = refused(node.kind()).or_else(|| bad_super(semantic.nodes(), node.id()));
         if let Some(message) = message {
             problems.push(Problem::new(node.kind().span().start, message));
         }
@@ -96,12 +98,22 @@ fn refused(kind: AstKind) -> Option<&'static str> {
     }
 }
 
-/// Whether a node is the `super` of a method that stands in an object.
-fn of_an_object(nodes: &AstNodes, node: NodeId) -> bool {
-    let method = |id: &NodeId| matches!(nodes.kind(*id), AstKind::Function(_));
-    let method = nodes.ancestor_ids(node).find(method);
-    matches!(nodes.kind(node), AstKind::Super(_))
-        && method.is_some_and(|id| matches!(nodes.parent_kind(id), AstKind::ObjectProperty(_)))
+/// What is wrong with a `super`.
+fn bad_super(nodes: &AstNodes, node: NodeId) -> Option<&'static str> {
+    if !matches!(nodes.kind(node), AstKind::Super(_)) {
+        return None;
+    }
+    let called = matches!(nodes.parent_kind(node), AstKind::CallExpression(_));
+    let around = nodes
+        .ancestor_ids(node)
+        .find(|id| is_owner(nodes.kind(*id)));
+    let arrow =
+        around.is_some_and(|id| matches!(nodes.kind(id), AstKind::ArrowFunctionExpression(_)));
+    match home(nodes, node) {
+        Some(Home::Object) => Some(NO_SUPER),
+        _ if called && arrow => Some(SUPER_LATER),
+        _ => None,
+    }
 }
 
 /// How what is inserted into a module begins to name what is the host's.
@@ -173,9 +185,15 @@ fn module_state(semantic: &Semantic, problems: &mut Problems) {
 
 /// The function that a node's code belongs to; none: it runs when the module starts.
 pub fn owner(nodes: &AstNodes, node: NodeId) -> Option<NodeId> {
+    let at = nodes.kind(node).span();
     nodes
         .ancestor_ids(node)
-        .find(|id| is_owner(nodes.kind(*id)))
+        .find(|id| is_owner(nodes.kind(*id)) && !in_key(nodes.kind(*id), at))
+}
+
+/// Whether a place is in the computed name of a field, which belongs to the code around the class.
+pub fn in_key(kind: AstKind, at: Span) -> bool {
+    matches!(kind, AstKind::PropertyDefinition(it) if it.key.span().contains_inclusive(at))
 }
 
 /// Whether code in a node runs later than the code around it, if at all.

@@ -26,10 +26,10 @@ pub fn strip(
         blanks: Blanks::default(),
         problems,
     };
+    strip.visit_program(program);
     for (at, text) in inserts {
         strip.blanks.insert(at, text);
     }
-    strip.visit_program(program);
     for (at, len) in strip.blanks.inserts() {
         lines.note_insert(program.source_text, at, len as u32);
     }
@@ -215,6 +215,9 @@ impl<'a> Visit<'a> for Strip<'_> {
 
     fn visit_ts_type_assertion(&mut self, it: &TSTypeAssertion<'a>) {
         self.blanks.blank(it.span.start..it.expression.span().start);
+        // An object that is left at the beginning of a statement or of an arrow's body would be a block.
+        self.blanks.put(it.span.start, '(');
+        self.blanks.insert(it.span.end, ")");
         self.visit_expression(&it.expression);
     }
 
