@@ -64,6 +64,10 @@ pub const MODULE_BYTES_MAX: usize = 64 << 20;
 pub const MODULE_FILES_MAX: usize = 1_000;
 /// Bytes of the path of a file of a module.
 pub const MODULE_PATH_BYTES_MAX: usize = 256;
+/// Bytes of one file of JavaScript or TypeScript.
+pub const SCRIPT_BYTES_MAX: usize = 1 << 20;
+/// How deep expressions and statements may nest in such a file.
+pub const SCRIPT_DEPTH_MAX: usize = 10_000;
 /// Modules in force at a time.
 pub const MODULES_MAX: usize = 10_000;
 /// Versions of one module that are kept to go back to; older ones are forgotten.

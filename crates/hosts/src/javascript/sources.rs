@@ -1,8 +1,9 @@
 //! A module's files: read from the entry file on, each import found among them, checked together.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::panic::resume_unwind;
 
-use ordain_types::{Source, SourceError};
+use ordain_types::{Source, SourceError, limits};
 
 use super::syntax::{self, Position, Purpose, Script};
 
@@ -48,7 +49,26 @@ pub fn read_test(source: &Source) -> Result<Sources, SourceError> {
     read_for(source, Purpose::Test)
 }
 
+/// Bytes of the stack on which texts are read: enough for the deepest nesting that a file has room for, a kibibyte for
+/// each of its bytes. Only what is used of it is taken.
+const STACK_BYTES: usize = limits::SCRIPT_BYTES_MAX << 10;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a caller's stack is not deep enough for what a text may hold"
+)]
 fn read_for(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new()
+            .name("ordain-reader".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || read_here(source, purpose))
+            .map_err(|error| SourceError::new(format!("no thread to read it on: {error}")))?;
+        reader.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+fn read_here(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
     let texts = texts(source)?;
     let mut sources = Sources {
         files: Vec::new(),

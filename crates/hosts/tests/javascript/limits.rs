@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use ordain_engine::{Args, ArgumentError, Decoded, Options, Run, Tx};
-use ordain_types::{EntityType, FaultKind, Json, Method, MethodKind, Outcome, Rejection};
+use ordain_types::{EntityType, FaultKind, Json, Method, MethodKind, Outcome, Rejection, limits};
 
-use crate::world::{World, anew, catalog, refused};
+use crate::world::{World, anew, catalog, compile, refused};
 
 const HOSTILE: &str = r#"
 import { entity, query } from "ordain";
@@ -352,4 +352,56 @@ function fall(cx, { levels, between }: Way, left: number): number {
     );
     assert!((1..30).contains(&whole), "{once:?}");
     assert_eq!(anew(move || outcomes(true)), once);
+}
+
+/// What nests as deep as a file has room for; most of it is no program, and all of it must be read to know.
+#[test]
+fn what_nests_too_deep_is_refused() {
+    let brackets = "brackets are open here; divide it";
+    let deep = "levels deep; divide it";
+    for (unit, says) in [
+        ("(", brackets),
+        ("[", brackets),
+        ("{", brackets),
+        ("`${", brackets),
+        ("1+", deep),
+        ("1**", deep),
+        ("x.", deep),
+        ("x=", deep),
+        ("x=>", deep),
+        ("x?x:", deep),
+        ("!", deep),
+        ("- ", deep),
+        ("if(1)", deep),
+        ("if(1);else ", deep),
+        ("for(;;)", deep),
+        ("new ", deep),
+        ("typeof ", deep),
+        ("<x>", deep),
+    ] {
+        let all = limits::SCRIPT_BYTES_MAX - 100;
+        let text = format!(
+            "export let x: any = 0;\n{}x;",
+            unit.repeat(all / unit.len())
+        );
+        let error = compile(&[("a.ts", &text)]).unwrap_err().to_string();
+        assert!(error.contains(says), "{unit}: {error}");
+        assert!(error.starts_with("a.ts:"), "{unit}: {error}");
+    }
+    let text = "x".repeat(limits::SCRIPT_BYTES_MAX + 1);
+    let error = compile(&[("a.ts", &text)]).unwrap_err().to_string();
+    assert!(
+        error.contains("more than the limit of 1048576; divide it"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_nests_moderately_runs() {
+    let sum = format!("1{}", "+1".repeat(5_000));
+    let text = format!(
+        "import {{ entity }} from \"ordain\";\nconst n = {sum};\nexport const a = entity({{}}, {{ run() {{ return n; }} }});"
+    );
+    let mut world = World::new(&text);
+    assert_eq!(world.value("a/x.run", ""), "5001");
 }

@@ -5,6 +5,7 @@
 //! ```text
 //!   lines       offsets as lines and columns
 //!   strip       types out, positions kept (blank does the blanking)
+//!   depth       how large and how deep a file may be
 //!   rules       what a module may not say
 //!   closures    what closures hold that are made when a module starts
 //!   schema      parameters and types as JSON schemas
@@ -12,6 +13,7 @@
 
 mod blank;
 mod closures;
+mod depth;
 mod lines;
 mod rules;
 mod schema;
@@ -94,6 +96,7 @@ pub fn read(path: &str, text: &str, purpose: Purpose) -> Result<Script, (Positio
 }
 
 fn read_at(path: &str, text: &str, lines: &Lines, purpose: Purpose) -> Result<Script, Problem> {
+    first(depth::check_text(text).into_iter())?;
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, text, source_type(path)).parse();
     first(parsed.diagnostics.iter().map(problem))?;
@@ -103,6 +106,7 @@ fn read_at(path: &str, text: &str, lines: &Lines, purpose: Purpose) -> Result<Sc
         .with_build_nodes(true)
         .build(program);
     first(built.diagnostics.iter().map(problem))?;
+    first(depth::check(&built.semantic).into_iter())?;
     examine(program, &built.semantic, lines, purpose)
 }
 
