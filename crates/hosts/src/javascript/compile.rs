@@ -162,8 +162,7 @@ impl Compiled {
         let variable = file.held.get(index)?;
         let message = format!(
             "`{}` would keep its changes from one call to the next: the function that holds it runs when the module \
-             starts, and a function in it changes it; entity state lives in `cx.state`, and a loop (`for`) needs no \
-             function",
+             starts, and a function in it that is kept changes it; entity state lives in `cx.state`",
             variable.name
         );
         variable.assigned.map(|position| file.at(position, message))

@@ -1,7 +1,7 @@
 //! Freezes whatever a call could leave something behind in: the library, the global object, and all that is
 //! reachable from what a module binds at its top level and from what its closures hold. Kinds of objects
 //! that would change all the same are refused there: generators, typed arrays, weak collections, objects with
-//! private members. Refused, too, is a variable held by a closure that a function assigns.
+//! private members. Refused, too, is a variable that a function assigns which outlives the start.
 
 use hashbrown::HashSet;
 use rquickjs::{Array, Ctx, Function, Object, Value};
@@ -117,13 +117,11 @@ impl<'js> Freezer<'js> {
     /// Freezes what closures hold, and ends the start. To look at an object may run a module's code, which may
     /// make more of them.
     fn held(&mut self, prelude: &Object<'js>, compiled: &Compiled) -> Result<(), NotMade> {
-        let held: Function = prelude.get("held")?;
-        loop {
-            let held = each(held.call::<_, Array>(())?)?;
-            if held.is_empty() {
-                break;
-            }
-            for [file, index, value] in held.as_chunks().0 {
+        let (held, alive): (Function, Function) = (prelude.get("held")?, prelude.get("alive")?);
+        while let Some(found) = held.call::<_, Option<Array>>(())? {
+            raw::collect_garbage(&self.ctx);
+            let living: Array = alive.call((found,))?;
+            for [file, index, value] in each(living)?.as_chunks().0 {
                 let (file, index) = (number(file), number(index));
                 if let Some(assigned) = compiled.assigned(file, index) {
                     return Err(NotMade::Rule(assigned));

@@ -122,6 +122,7 @@ type Intrinsics = (
     intrinsic::Proxy,
     intrinsic::MapSet,
     intrinsic::TypedArrays,
+    intrinsic::WeakRef, // taken away from modules by the prelude
     intrinsic::Promise, // modules end in one, if only inside the interpreter
 );
 

@@ -275,21 +275,41 @@ export function __ordain_holds(file, first, give) {
   }
 }
 
-/// What closures hold that were not asked for before: file, number and value of each.
+/// What closures hold that were not asked for before: file and number of each variable, and what it holds, weakly. One
+/// that a function assigns is set to something new, which only functions that could do so hold. Undefined: there is no more.
 function held() {
+  if (holders.length === 0) return undefined;
   const asked = holders;
   const found = [];
   holders = [];
   for (let at = 0; at < asked.length; at += 3) {
     try {
-      const value = apply(asked[at + 2], undefined, []);
-      push(found, asked[at]);
-      push(found, asked[at + 1]);
-      push(found, value);
+      const value = apply(asked[at + 2], undefined, [{}]);
+      if (isObject(value)) {
+        push(found, asked[at]);
+        push(found, asked[at + 1]);
+        push(found, new WeakRef(value));
+      }
     } catch {} // its code ended before it had a value
   }
   return found;
 }
+
+/// What of that is alive. Between the two, garbage is to be collected.
+function alive(found) {
+  const living = [];
+  for (let at = 0; at < found.length; at += 3) {
+    const value = apply(deref, found[at + 2], []);
+    if (value !== undefined) {
+      push(living, found[at]);
+      push(living, found[at + 1]);
+      push(living, value);
+    }
+  }
+  return living;
+}
+
+const isObject = (it) => (typeof it === "object" && it !== null) || typeof it === "function";
 
 /// Ends the start.
 function end() {
@@ -299,7 +319,8 @@ function end() {
 function noteBound() {
   replace(getPrototypeOf(held), ["bind"], (bind, name) => ({
     [name](...args) {
-      if (!__ordain_started) __ordain_holds(Infinity, 0, [() => this, () => args]);
+      __ordain_holds(Infinity, 0, [() => this]);
+      for (let at = 0; at < args.length; at++) __ordain_holds(Infinity, 0, [() => args[at]]);
       return apply(bind, this, args);
     },
   }));
@@ -488,7 +509,8 @@ function setLibrary() {
   }
 }
 
-const { Promise, Proxy } = globalThis;
+const { Promise, Proxy, WeakRef } = globalThis;
+const { deref } = WeakRef.prototype;
 
 /// What has no name, and still is the same for everyone.
 function unnamed() {
@@ -497,7 +519,7 @@ function unnamed() {
   const functions = [generator, async () => {}, async function* () {}];
   const holders = functions.map((it) => it.prototype).filter((it) => it !== undefined);
   const above = [...iterators, ...functions, ...holders].map((it) => getPrototypeOf(it));
-  return [...above, ...above.map((it) => getPrototypeOf(it)), getPrototypeOf(Int8Array), Native, Promise, Proxy];
+  return [...above, ...above.map((it) => getPrototypeOf(it)), getPrototypeOf(Int8Array), Native, Promise, Proxy, WeakRef];
 }
 
 /// One of each kind of object that a module may keep.
@@ -507,4 +529,4 @@ function samples() {
 
 setLibrary();
 const shared = unnamed();
-host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, end, unnamed: () => shared, samples };
+host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, alive, end, unnamed: () => shared, samples };

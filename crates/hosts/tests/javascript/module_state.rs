@@ -177,11 +177,39 @@ fn what_closures_hold_is_frozen() {
     refused(&module(kept, ""), refused_kind);
     let kept = "const f = (function () { return () => arguments[0]; })();";
     refused(&module(kept, ""), "`arguments` holds an object of the kind");
-    let kept = "import * as sdk from \"ordain\"; (sdk as any).__ordain_holds(0, 9, [() => new WeakMap()]);";
-    refused(&module(kept, ""), "are the host's; take another");
+    let kept = "import * as sdk from \"ordain\"; (sdk as any).__ordain_holds(0, 9, [() => Math, 5, null]); (sdk as any).__ordain_holds({}, \"x\", \"y\");";
+    value(
+        kept,
+        "(sdk as any).__ordain_holds(0, 0, [() => cx]); return 1;",
+        "1",
+    );
     refused(
         &module("__ordain_holds(0);", ""),
         "are the host's; take another",
+    );
+}
+
+#[test]
+fn what_is_gone_after_the_start_may_have_changed() {
+    value(
+        "const sum = (() => { let n = 0; [1, 2].forEach((it) => { n += it; }); return n; })();",
+        "return sum;",
+        "3",
+    );
+    value(
+        "class B { n: number[] = []; #k = 1; add(xs: number[]) { xs.forEach((x) => this.n.push(x + this.#k)); return this.n; } } const r = new B().add([1]);",
+        "return r;",
+        "[2]",
+    );
+    value(
+        "const parsed = (() => { let at = 0; const next = () => \"ab\"[at++]; const all: any = { next }; all.self = all; return next() + next(); })();",
+        "return parsed;",
+        "\"ab\"",
+    );
+    value(
+        "const n = (() => { const it = [1, 2].values(); const next = () => it.next().value; return next()! + next()!; })();",
+        "return n;",
+        "3",
     );
 }
 

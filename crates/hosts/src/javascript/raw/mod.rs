@@ -14,6 +14,6 @@ pub use context::{Entry, Inside, stack_address};
 pub use memory::Metered;
 pub use plain::{Plain, Written};
 pub use values::{
-    Bytecode, add_big_int, address, class_id, class_name, freeze, holds_more, load, own_values,
-    parse, prototype, stringify, uncatchable,
+    Bytecode, add_big_int, address, class_id, class_name, collect_garbage, freeze, holds_more,
+    load, own_values, parse, prototype, stringify, uncatchable,
 };

@@ -172,6 +172,12 @@ pub fn add_big_int(ctx: &Ctx<'_>) {
     unsafe { qjs::JS_AddIntrinsicBigInt(ctx.as_raw().as_ptr()) };
 }
 
+/// Frees what is held only in circles.
+pub fn collect_garbage(ctx: &Ctx<'_>) {
+    // SAFETY: nothing of the runtime is borrowed here but by values, which count as holding.
+    unsafe { qjs::JS_RunGC(qjs::JS_GetRuntime(ctx.as_raw().as_ptr())) };
+}
+
 /// Where an object is: the same for as long as it lives, and another for any other meanwhile.
 pub fn address(object: &Object<'_>) -> usize {
     // SAFETY: the value is an object, so it holds a pointer; it is only looked at as a number.

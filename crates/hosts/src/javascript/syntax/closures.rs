@@ -7,8 +7,10 @@
 //! const rate = (() => {__ordain_started||__ordain_holds(0,()=>seen); const seen = {}; return …
 //! ```
 //!
-//! When the module has started, the host asks for the values and freezes them. A variable that a function
-//! within assigns cannot be frozen: then the module is refused ([`Held::assigned`]).
+//! When the module has started, the host asks for the values, and freezes those that are alive when nothing else holds
+//! them any more. A variable that a function within assigns cannot be frozen, so such code gives a function that
+//! sets it: what the host sets it to is alive if a closure that could assign it is, and then the module is
+//! refused ([`Held::assigned`]).
 //!
 //! Beside variables, functions hold `this` and `arguments` of those around them, and methods that say `super`
 //! hold their class.
@@ -28,8 +30,11 @@ use super::rules::{in_key, is_owner, owner};
 
 /// Whether the module has started.
 pub const STARTED: &str = "__ordain_started";
-/// Takes the number of a file's first variable, and functions that give it and those after it.
+/// Takes the number of a file's first variable, and functions that give it and those after it, or set them.
 pub const HOLDS: &str = "__ordain_holds";
+
+/// What a variable is set to.
+const SET: &str = "__ordain_set";
 
 /// A variable that closures hold.
 #[derive(Debug, Clone)]
@@ -193,13 +198,18 @@ fn gives_this(kind: AstKind) -> bool {
 }
 
 fn add(nodes: &AstNodes, to: (NodeId, Option<Span>), name: &str, found: &mut Found) {
-    let held = found.entry(to).or_default();
-    if held.iter().all(|it| it.name != name) {
-        held.push(Held {
-            name: name.to_owned(),
-            at: to.1.unwrap_or(nodes.kind(to.0).span()).start,
-            assigned: None,
-        });
+    let held = Held {
+        name: name.to_owned(),
+        at: to.1.unwrap_or(nodes.kind(to.0).span()).start,
+        assigned: None,
+    };
+    note(to, held, found);
+}
+
+fn note(to: (NodeId, Option<Span>), held: Held, found: &mut Found) {
+    let all = found.entry(to).or_default();
+    if all.iter().all(|it| it.name != held.name) {
+        all.push(held);
     }
 }
 
@@ -232,7 +242,12 @@ fn written(nodes: &AstNodes, found: Found) -> Closures {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for ((node, part), held) in found {
         let first = closures.held.len();
-        let gives = held.iter().map(|it| format!(",()=>{}", it.name));
+        let gives = held
+            .iter()
+            .map(|Held { name, assigned, .. }| match assigned {
+                None => format!(",()=>{name}"),
+                Some(_) => format!(",({SET})=>{name}={SET}"),
+            });
         let says = format!("{STARTED}||{HOLDS}({first}{})", gives.collect::<String>());
         let kind = nodes.kind(node);
         let places = match part {
@@ -397,6 +412,10 @@ mod tests {
         check(
             "f(class A { m() { return A } })",
             "f(class A {static{started||holds(0,()=>A)} m() { return A } })",
+        );
+        check(
+            "() => { let n = 0; return () => n++; }",
+            "() => {started||holds(0,(set)=>n=set); let n = 0; return () => n++; }",
         );
         check(
             "class B { x = () => this; static { f(() => this) } }",
