@@ -49,6 +49,14 @@ impl Within {
         Self::new(0, self.dialect)
     }
 
+    /// How long a state gets: every call of it reads all of it, so in portable programs it stays short.
+    fn long_state(self, length: u32) -> u32 {
+        match self.dialect {
+            Dialect::Native => length,
+            Dialect::Portable => length % 4_096,
+        }
+    }
+
     /// Where a long value goes: in portable programs into one field of an entity. The oracle does not count
     /// instructions, and what makes texts of many such values takes more than there are.
     fn long_field(self, field: String) -> String {
@@ -318,7 +326,10 @@ fn extreme_op(chance: &mut Chance, within: Within) -> Op {
             times: edge(limits::CALLS_MAX - 2, chance),
             call: to,
         },
-        2 => Op::Pad(edge(limits::VALUE_BYTES_MAX - 100, chance) + 70 * chance.below(2) as u32),
+        2 => {
+            let pad = edge(limits::VALUE_BYTES_MAX - 100, chance) + 70 * chance.below(2) as u32;
+            Op::Pad(within.long_state(pad))
+        }
         3 => {
             let (field, length) = (field(chance), edge(limits::VALUE_BYTES_MAX - 2, chance));
             Op::Put(within.long_field(field), length)
@@ -354,7 +365,7 @@ fn extreme_op(chance: &mut Chance, within: Within) -> Op {
         },
         // A component that makes JSON of so much takes more instructions than there are.
         10 if within.dialect == Dialect::Native => long_scan(chance),
-        _ => long_reading(chance, to.entity),
+        _ => long_reading(chance, within, to.entity),
     }
 }
 
@@ -388,7 +399,7 @@ fn long_scan(chance: &mut Chance) -> Op {
 }
 
 /// Calls of an entity with a long state, as often as one transaction may, or a little less or more.
-fn long_reading(chance: &mut Chance, entity: EntityId) -> Op {
+fn long_reading(chance: &mut Chance, within: Within, entity: EntityId) -> Op {
     let length = limits::VALUE_BYTES_MAX - 100;
     let call = |name, ops| Invoke {
         entity: entity.clone(),
@@ -396,7 +407,7 @@ fn long_reading(chance: &mut Chance, entity: EntityId) -> Op {
         with: With::Program(Program { ops }),
     };
     let grow = Op::Call {
-        call: call("run", vec![Op::Pad(length as u32)]),
+        call: call("run", vec![Op::Pad(within.long_state(length as u32))]),
         or: Or::Pass,
     };
     let read = Op::CallMany {

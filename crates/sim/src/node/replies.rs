@@ -2,7 +2,7 @@
 //! seq, each seq with what was told before. Faults' prose is left out, nothing else.
 
 use ordain_node::{Body, InvocationStatus, Reply};
-use ordain_types::{Call, Command, EntityId, Outcome, SendId, Seq};
+use ordain_types::{Call, Command, EntityId, Outcome, SendId, Seq, limits};
 
 use super::asks::{Ask, Standing, What, unavailable};
 use super::history::History;
@@ -230,7 +230,16 @@ impl History {
             .iter()
             .map(|(key, value)| (key.as_str().to_owned(), value.clone()))
             .collect();
-        let expected: Vec<_> = entity.fields.into_iter().collect();
+        // Nothing comes after the field with which they are too many bytes.
+        let bytes: usize = fields
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        let most = match bytes > limits::SCAN_BYTES_MAX {
+            true => fields.len(),
+            false => usize::MAX,
+        };
+        let expected: Vec<_> = entity.fields.into_iter().take(most).collect();
         same(
             || format!("fields of {id} at {}", reply.seq),
             &fields,
