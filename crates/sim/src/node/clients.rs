@@ -79,7 +79,9 @@ impl World<'_> {
         let pad = 150_000 + self.chance.below(250_000) as u32;
         let words = self.chance.below(40) as usize;
         if let Ok(mut program) = serde_json::from_slice::<Program>(&call.args) {
-            if self.settings.large && call.method.as_str() == "run" {
+            // A module reads all of a state with each call of it, for instructions that the oracle does not count.
+            let large = self.settings.large && dialect == generate::Dialect::Native;
+            if large && call.method.as_str() == "run" {
                 program.ops.insert(0, Step::Pad(pad));
             }
             if self.settings.wordy {
