@@ -161,8 +161,8 @@ impl Compiled {
         let file = self.0.files.get(file)?;
         let variable = file.held.get(index)?;
         let message = format!(
-            "`{}` would keep its changes from one call to the next: the function that holds it runs when the module \
-             starts, and a function in it that is kept changes it; entity state lives in `cx.state`",
+            "`{}` would keep its changes from one call to the next: the function that has it runs when the module \
+             starts, a function in it changes it, and one that is kept holds it; entity state lives in `cx.state`",
             variable.name
         );
         variable.assigned.map(|position| file.at(position, message))

@@ -230,6 +230,18 @@ function guard({ name: kind, prototype }, names) {
   }));
 }
 
+const { get: isGlobal } = Object.getOwnPropertyDescriptor(RegExp.prototype, "global");
+const { get: isSticky } = Object.getOwnPropertyDescriptor(RegExp.prototype, "sticky");
+
+/// Whether a value is a regular expression that goes on where it stood, without running code of the module to see.
+function goesOn(value) {
+  try {
+    return apply(isGlobal, value, []) || apply(isSticky, value, []);
+  } catch {
+    return false;
+  }
+}
+
 /// Shuts what freezing leaves open in the library's own objects, and gives what they hold.
 function shut(value) {
   apply(keep, kept, [value]);
@@ -246,7 +258,7 @@ function shut(value) {
   };
   look(eachOfMap);
   look(eachOfSet);
-  if (value instanceof RegExp && (value.global || value.sticky)) {
+  if (goesOn(value)) {
     // Where it stood is state; these begin anew each time, with a copy.
     for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
       const method = RegExp.prototype[symbol];
@@ -262,8 +274,9 @@ function shut(value) {
 export let __ordain_started = false;
 /// File, number of a variable, and a function that gives it, of each; no file for what is bound.
 let holders = [];
+let rounds = 0;
 
-const push = (list, value) => defineProperty(list, list.length, { value });
+const push = (list, value) => defineProperty(list, list.length, { __proto__: null, value });
 
 /// Takes functions that give what code of a file holds, numbered from the first.
 export function __ordain_holds(file, first, give) {
@@ -279,6 +292,7 @@ export function __ordain_holds(file, first, give) {
 /// that a function assigns is set to something new, which only functions that could do so hold. Undefined: there is no more.
 function held() {
   if (holders.length === 0) return undefined;
+  if (++rounds > 100) throw new ModuleState("the module goes on making functions while those that it made are looked at");
   const asked = holders;
   const found = [];
   holders = [];

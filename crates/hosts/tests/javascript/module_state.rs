@@ -166,11 +166,26 @@ fn what_closures_hold_is_frozen() {
     held(
         "const f = () => box.f(); const box: any = {}; (() => { switch (1 as number) { case (box.f = () => touch(g), 0): function g() {} } })();",
     );
-    let getter =
-        "Object.defineProperty(r, \"global\", { get() { r.c ??= make(); return false; } })";
-    held(&format!(
-        "const make = () => {{ const o = {{}}; return () => touch(o); }}; const f = (() => {{ const r: any = /x/; {getter}; return () => r.c(); }})();"
-    ));
+    held(
+        "let f: any; const box: any = {}; (() => { switch (1 as number) { case (box.f = h, 0): function h() { return touch(k); } function k() {} } })(); f = box.f;",
+    );
+    held(
+        "const box: any = {}; function* g(o: any, { [(box.f = () => touch(o), \"k\")]: x }: any) { yield 1; } g({}, {}); const f = box.f;",
+    );
+    for counts in [
+        "for (let n = 0; n < 1; box.f = () => ++n, n++);",
+        "for (let n = 0, _ = (box.f = () => ++n); false;) {}",
+        "((n = 0, g = (box.f = () => ++n)) => { var n: any; return g; })();",
+        "function* g(n: any, _ = (box.f = () => ++n)) { yield 1; } g(0);",
+    ] {
+        let kept = format!("const box: any = {{}}; {counts}");
+        refused(&module(&kept, ""), "`n` would keep its changes");
+    }
+    let kept = "const sw: any = {}; Object.defineProperty(Object.prototype, \"enumerable\", { configurable: true, get() { if (sw.on) { sw.on = false; ((x: any) => () => x)(1); } } }); sw.on = true; const f = (() => { let n = 0; return () => ++n; })();";
+    refused(&module(kept, ""), "");
+    let kept = "const f = (() => { const g = () => { (sdk as any).__ordain_holds(0, 0, [g]); }; g(); return g; })();";
+    let kept = format!("import * as sdk from \"ordain\"; {kept}");
+    refused(&module(&kept, ""), "the module goes on making functions");
     let refused_kind = "`g` holds an object of the kind Generator";
     let kept =
         "const f = (() => { const g = (function* () { yield 1; })(); return () => g.next(); })();";

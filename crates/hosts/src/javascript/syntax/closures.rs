@@ -103,20 +103,22 @@ fn variables(semantic: &Semantic, found: &mut Found) {
             if let Some(class) = declared_around(nodes, reference.node_id(), name) {
                 add(nodes, (class, None), name, found);
             }
-            let part = part(nodes, reference.node_id(), node);
-            if let Some(part) = part.filter(|_| scope != scoping.root_scope_id()) {
-                add(nodes, part, name, found);
-            }
         }
         if below.is_empty() || scope == scoping.root_scope_id() {
             continue;
         }
         let writes = below.iter().filter(|it| it.flags().is_write());
-        found.entry((node, None)).or_default().push(Held {
+        let held = Held {
             name: name.to_owned(),
             at: scoping.symbol_span(symbol).start,
             assigned: writes.map(|it| nodes.kind(it.node_id()).span().start).min(),
-        });
+        };
+        for reference in &below {
+            if let Some(part) = part(nodes, reference.node_id(), node) {
+                note(part, held.clone(), found);
+            }
+        }
+        note((node, None), held, found);
     }
 }
 
@@ -147,18 +149,20 @@ fn part(nodes: &AstNodes, node: NodeId, within: NodeId) -> Option<(NodeId, Optio
     let at = nodes.kind(node).span();
     let mut found = None;
     for id in nodes.ancestor_ids(node) {
-        let parts: [Option<&Expression>; 2] = match nodes.kind(id) {
-            AstKind::FormalParameter(it) => [it.initializer.as_deref(), None],
-            AstKind::AssignmentPattern(it) => [Some(&it.right), None],
-            AstKind::ForStatement(it) => [it.test.as_ref(), it.update.as_ref()],
+        let span = |it: &Expression| it.span();
+        let spans: [Option<Span>; 2] = match nodes.kind(id) {
+            AstKind::FormalParameter(it) => [it.initializer.as_deref().map(span), None],
+            AstKind::AssignmentPattern(it) => [Some(it.right.span()), None],
+            AstKind::BindingProperty(it) => [it.computed.then(|| it.key.span()), None],
+            AstKind::ForStatement(it) => [it.test.as_ref().map(span), it.update.as_ref().map(span)],
             AstKind::VariableDeclarator(it) => match nodes.parent_kind(nodes.parent_id(id)) {
-                AstKind::ForStatement(_) => [it.init.as_ref(), None],
+                AstKind::ForStatement(_) => [it.init.as_ref().map(span), None],
                 _ => [None, None],
             },
-            AstKind::SwitchCase(it) => [it.test.as_ref(), None],
+            AstKind::SwitchCase(it) => [it.test.as_ref().map(span), None],
             _ => [None, None],
         };
-        let spans = parts.into_iter().flatten().map(GetSpan::span);
+        let spans = spans.into_iter().flatten();
         for span in spans.filter(|span| span.contains_inclusive(at)) {
             found = Some((id, Some(span)));
         }
@@ -316,9 +320,11 @@ fn places(kind: AstKind) -> Vec<Place> {
         }
         AstKind::SwitchStatement(it) => {
             let firsts = it.cases.iter().filter_map(|case| case.consequent.first());
-            return firsts
-                .map(|first| Place::Statement(first.span().start))
-                .collect();
+            let firsts = firsts.map(|first| Place::Statement(first.span().start));
+            // Functions are there before any case is.
+            let test = it.cases.iter().find_map(|case| case.test.as_ref());
+            let test = test.map(|test| Place::Value(test.span(), None));
+            return test.into_iter().chain(firsts).collect();
         }
         _ => None,
     };
@@ -341,7 +347,7 @@ fn named(kind: AstKind) -> Option<String> {
         AstKind::VariableDeclarator(it) => (of(&it.id), it.init.as_ref()),
         _ => (None, None),
     };
-    let unnamed = match value? {
+    let unnamed = match value?.get_inner_expression() {
         Expression::ArrowFunctionExpression(_) => true,
         Expression::FunctionExpression(it) => it.id.is_none(),
         Expression::ClassExpression(it) => it.id.is_none(),
@@ -407,7 +413,7 @@ mod tests {
         );
         check(
             "switch (1) { case 0: case 1: let a = 1; f(() => a); default: f() }",
-            "switch (1) { case 0: case 1: started||holds(0,()=>a);let a = 1; f(() => a); default: started||holds(0,()=>a);f() }",
+            "switch (1) { case (started||holds(0,()=>a),0): case 1: started||holds(0,()=>a);let a = 1; f(() => a); default: started||holds(0,()=>a);f() }",
         );
         check(
             "f(class A { m() { return A } })",
