@@ -248,7 +248,9 @@ impl Executor {
             false => self.clock.wait(due),
         });
         let checkpoint = self.checkpoints.patience(&self.engine);
-        due.into_iter().chain(checkpoint).min()
+        // A batch may be durable and not yet answered, of which no one tells: who closes looks again.
+        let closing = self.closing.then_some(REST_MAX);
+        due.into_iter().chain(checkpoint).chain(closing).min()
     }
 
     fn now(&self) -> Timestamp {
