@@ -205,21 +205,22 @@ impl Executor {
     }
 
     fn take(&mut self, standing: &Standing, pace: Pace) -> Stepped {
+        // Wanted before anything is waited for: else it would come when one is due.
+        if self.closing && !self.checkpoints.has_failed() && self.checkpoints.want() {
+            return Stepped::Did;
+        }
         let patience = self.patience(standing);
         let room = std::mem::take(&mut self.spare);
         let taken = match pace {
             Pace::Waits => self.ingress.take(patience, self.closing, room),
             Pace::Tells => self.ingress.take(Some(Duration::ZERO), self.closing, room),
         };
-        let mut busy = taken.news || patience == Some(Duration::ZERO);
+        let busy = taken.news || patience == Some(Duration::ZERO);
         assert!(self.backlog.is_empty(), "taken when nothing else waits");
         self.backlog = taken.items.into();
         if taken.closed && !self.closing {
             self.closing = true;
             self.checkpoints.forgive(); // the last one is tried once, whatever was before
-        }
-        if self.closing && self.backlog.is_empty() && !self.checkpoints.has_failed() {
-            busy |= self.checkpoints.want();
         }
         match busy {
             true => Stepped::Did,
@@ -248,9 +249,7 @@ impl Executor {
             false => self.clock.wait(due),
         });
         let checkpoint = self.checkpoints.patience(&self.engine);
-        // A batch may be durable and not yet answered, of which no one tells: who closes looks again.
-        let closing = self.closing.then_some(REST_MAX);
-        due.into_iter().chain(checkpoint).chain(closing).min()
+        due.into_iter().chain(checkpoint).min()
     }
 
     fn now(&self) -> Timestamp {

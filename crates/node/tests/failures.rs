@@ -13,7 +13,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{UNSPEAKABLE, catalog, request};
+use common::{UNSPEAKABLE, catalog, in_time, request};
 use ordain_log::disk::{Disk, Fault, File, MemoryDisk, Mode};
 use ordain_log::{Log, read_from};
 use ordain_node::{
@@ -25,17 +25,6 @@ use ordain_store::{
 };
 use ordain_types::{Batch, IdempotencyKey, Seq};
 use serde_json::json;
-
-/// Runs what might hang, and fails instead.
-fn in_time<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
-    let (done, result) = channel();
-    let thread = thread::spawn(move || drop(done.send(run())));
-    match result.recv_timeout(Duration::from_secs(60)) {
-        Ok(result) => result,
-        Err(_) if thread.is_finished() => panic!("it panicked: {:?}", thread.join().err()),
-        Err(_) => panic!("it hangs"),
-    }
-}
 
 type Hook<R> = Mutex<Box<dyn Fn() -> R + Send>>;
 

@@ -2,15 +2,16 @@
 
 mod common;
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
-use common::{catalog, catalog_with, request};
+use common::{catalog, catalog_with, in_time, request};
 use ordain_log::Log;
 use ordain_log::disk::{Disk, MemoryDisk};
 use ordain_node::{
-    Body, CallError, CallOptions, Node, OpenError, Options, Recovered, VirtualClock,
+    Body, CallError, CallOptions, Node, Op, OpenError, Options, Recovered, VirtualClock,
 };
 use ordain_store::{MemoryStore, Store};
 use ordain_types::planted::{Bug, assert_caught};
@@ -129,6 +130,48 @@ fn a_crash_replays_and_a_clean_stop_does_not() {
         .open_with(catalog(), world.options())
         .expect("it opens again");
     assert_eq!(recovered.replayed, 0);
+}
+
+/// What is queued when a node is closed is done, and the last checkpoint taken at once, not when one is due.
+#[test]
+fn a_stop_does_not_wait_for_the_next_checkpoint() {
+    static HELD: Mutex<()> = Mutex::new(());
+    static RUNS: AtomicBool = AtomicBool::new(false);
+    in_time(|| {
+        let world = World::new();
+        let hold = HELD.lock().expect("no panic");
+        let held = catalog_with(|_, _| {
+            RUNS.store(true, Ordering::SeqCst);
+            drop(HELD.lock().expect("no panic"));
+            Ok(json!(1))
+        });
+        let options = Options {
+            checkpoint_interval: Duration::from_secs(3_600),
+            ..world.options()
+        };
+        let (node, _) = world.open_with(held, options).expect("it opens");
+        let asks = || {
+            let parts = request::<i64>("a", "add", json!({})).into_parts();
+            let parts = parts.expect("parts");
+            let accepted = node.accept(parts.entity, "add", &parts.args, "", None);
+            node.ask(Op::Call(accepted.expect("it fits"))).is_ok()
+        };
+        assert!(asks());
+        while !RUNS.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        assert!(asks(), "one more is queued behind that which is held up");
+        let stopped = node.clone();
+        let stop = thread::spawn(move || stopped.stop());
+        while asks() {
+            thread::yield_now();
+        }
+        drop(hold);
+        stop.join().expect("no panic");
+        let opened = world.open_with(catalog(), world.options());
+        let (_, recovered) = opened.expect("it opens again");
+        assert_eq!(recovered.replayed, 0, "all of it is checkpointed");
+    });
 }
 
 /// Only where it needs much of it, and as far as there is room.

@@ -3,6 +3,9 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use ordain_engine::{
     Args, ArgumentError, Catalog, Decoded, MethodDef, Run, State, StateType, Tx, TypeDef,
@@ -168,4 +171,15 @@ pub fn request<R>(key: &str, method: &str, args: Value) -> Request<R> {
 
 pub fn start() -> Timestamp {
     Timestamp(1_700_000_000_000)
+}
+
+/// Runs what might hang, and fails instead.
+pub fn in_time<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
+    let (done, result) = channel();
+    let thread = thread::spawn(move || drop(done.send(run())));
+    match result.recv_timeout(Duration::from_secs(60)) {
+        Ok(result) => result,
+        Err(_) if thread.is_finished() => panic!("it panicked: {:?}", thread.join().err()),
+        Err(_) => panic!("it hangs"),
+    }
 }
