@@ -87,11 +87,6 @@ impl std::hash::Hasher for ByAddress {
     }
 }
 
-/// The number that what is inserted gives; of what a module says in its place, perhaps none there is.
-fn number(value: &Value<'_>) -> usize {
-    value.as_number().map_or(usize::MAX, |it| it as usize)
-}
-
 type Hash = std::hash::BuildHasherDefault<ByAddress>;
 
 struct Freezer<'js> {
@@ -114,8 +109,8 @@ impl<'js> Freezer<'js> {
         }
     }
 
-    /// Freezes what closures hold, and ends the start. To look at an object may run a module's code, which may
-    /// make more of them.
+    /// Freezes what closures hold, and ends the start. A module that says so itself may make more of them when it is
+    /// asked.
     fn held(&mut self, prelude: &Object<'js>, compiled: &Compiled) -> Result<(), NotMade> {
         let (held, alive): (Function, Function) = (prelude.get("held")?, prelude.get("alive")?);
         while let Some(found) = held.call::<_, Option<Array>>(())? {
@@ -172,4 +167,9 @@ impl<'js> Freezer<'js> {
         }
         Ok(())
     }
+}
+
+/// The number that what is inserted gives; of what a module says in its place, perhaps none there is.
+fn number(value: &Value<'_>) -> usize {
+    value.as_number().map_or(usize::MAX, |it| it as usize)
 }

@@ -4,7 +4,7 @@
 use ordain_engine::Options;
 use ordain_types::FaultKind;
 
-use crate::world::{World, anew, refused};
+use crate::world::{World, anew, compile, refused};
 
 /// A module whose one method does something to what the module keeps.
 fn module(kept: &str, does: &str) -> String {
@@ -86,15 +86,17 @@ fn what_the_top_level_reaches_is_frozen() {
     );
 }
 
-/// Each of these holds an object that only a closure reaches, and would count in it from call to call.
+/// Expects that an object which only a closure reaches does not count from call to call: it would in `f`.
+#[track_caller]
+fn held(kept: &str) {
+    let touch = "function touch(it: any): number { return it.n = (it.n ?? 0) + 1; }";
+    let mut world = World::new(&module(&format!("{touch} {kept}"), "return (f as any)();"));
+    let says = "entity state lives in `cx.state`";
+    world.fault("a/x.run", "", FaultKind::ModuleState, says);
+}
+
 #[test]
 fn what_closures_hold_is_frozen() {
-    let held = |kept: &str| {
-        let touch = "function touch(it: any): number { return it.n = (it.n ?? 0) + 1; }";
-        let mut world = World::new(&module(&format!("{touch} {kept}"), "return (f as any)();"));
-        let says = "entity state lives in `cx.state`";
-        world.fault("a/x.run", "", FaultKind::ModuleState, says);
-    };
     held("const f = (() => { const o = {}; return () => touch(o); })();");
     held("const f = (() => { const o = new Map(); return () => o.set(1, 1); })();");
     held("const f = (() => { const o: any = {}; return () => o[cx] ??= 1; })(); const cx = 1;");
@@ -117,6 +119,19 @@ fn what_closures_hold_is_frozen() {
     );
     held("let f: any; try { throw {}; } catch (o) { f = () => touch(o); }");
     held("let f: any; try { throw {}; } catch (o) { f = () => touch(o); } finally { touch({}); }");
+    held(
+        "const gs: any = { *g() { const o = {}; yield () => touch(o); } }; const f = [...gs.g()][0];",
+    );
+    held(
+        "const list = [1].map((it) => { const o = { it }; return () => touch(o); }); const f = list[0];",
+    );
+    held(
+        "let f: any; try { const o = {}; f = () => touch(o); throw 1; const later = 1; f = () => later; } catch {}",
+    );
+}
+
+#[test]
+fn what_functions_hold_beside_variables_is_frozen() {
     held("const f = (function (this: any) { return () => touch(this); }).call({});");
     held("const f = new (class { g = () => touch(this); })().g;");
     held("const f = (class { static g = () => touch(this); }).g;");
@@ -130,18 +145,13 @@ fn what_closures_hold_is_frozen() {
         "const f = Reflect.apply(Function_bind(), touch, [null, {}]); function Function_bind() { return (() => {}).bind; }",
     );
     held(
-        "const gs: any = { *g() { const o = {}; yield () => touch(o); } }; const f = [...gs.g()][0];",
-    );
-    held(
-        "const list = [1].map((it) => { const o = { it }; return () => touch(o); }); const f = list[0];",
-    );
-    held(
-        "let f: any; try { const o = {}; f = () => touch(o); throw 1; const later = 1; f = () => later; } catch {}",
-    );
-    held(
         "const f = (() => { class C { static g() { return touch(C); } } const g = C.g; (C as any) = null; return g; })();",
     );
     held("const f = new (function (this: any) { return () => touch(new.target); } as any)();");
+}
+
+#[test]
+fn what_is_held_before_code_begins_is_frozen() {
     held(
         "const f = () => box.f(); const box: any = {}; (function (this: any) { class X { [(box.f = () => touch(this), \"k\")] = 1; } }).call({});",
     );
@@ -172,6 +182,10 @@ fn what_closures_hold_is_frozen() {
     held(
         "const box: any = {}; function* g(o: any, { [(box.f = () => touch(o), \"k\")]: x }: any) { yield 1; } g({}, {}); const f = box.f;",
     );
+}
+
+#[test]
+fn what_is_held_and_cannot_be_frozen_is_refused() {
     for counts in [
         "for (let n = 0; n < 1; box.f = () => ++n, n++);",
         "for (let n = 0, _ = (box.f = () => ++n); false;) {}",
@@ -181,17 +195,23 @@ fn what_closures_hold_is_frozen() {
         let kept = format!("const box: any = {{}}; {counts}");
         refused(&module(&kept, ""), "`n` would keep its changes");
     }
-    let kept = "const sw: any = {}; Object.defineProperty(Object.prototype, \"enumerable\", { configurable: true, get() { if (sw.on) { sw.on = false; ((x: any) => () => x)(1); } } }); sw.on = true; const f = (() => { let n = 0; return () => ++n; })();";
-    refused(&module(kept, ""), "");
-    let kept = "const f = (() => { const g = () => { (sdk as any).__ordain_holds(0, 0, [g]); }; g(); return g; })();";
-    let kept = format!("import * as sdk from \"ordain\"; {kept}");
-    refused(&module(&kept, ""), "the module goes on making functions");
     let refused_kind = "`g` holds an object of the kind Generator";
     let kept =
         "const f = (() => { const g = (function* () { yield 1; })(); return () => g.next(); })();";
     refused(&module(kept, ""), refused_kind);
     let kept = "const f = (function () { return () => arguments[0]; })();";
     refused(&module(kept, ""), "`arguments` holds an object of the kind");
+    let kept = "const f = new (class extends Object { constructor() { return (() => super()) as any; } })();";
+    refused(&module(kept, ""), "call it in the constructor itself");
+}
+
+#[test]
+fn a_module_does_not_hide_what_it_holds() {
+    let kept = "const sw: any = {}; Object.defineProperty(Object.prototype, \"enumerable\", { configurable: true, get() { if (sw.on) { sw.on = false; ((x: any) => () => x)(1); } } }); sw.on = true; const f = (() => { let n = 0; return () => ++n; })();";
+    refused(&module(kept, ""), "");
+    let kept = "const f = (() => { const g = () => { (sdk as any).__ordain_holds(0, 0, [g]); }; g(); return g; })();";
+    let kept = format!("import * as sdk from \"ordain\"; {kept}");
+    refused(&module(&kept, ""), "the module goes on making functions");
     let kept = "import * as sdk from \"ordain\"; (sdk as any).__ordain_holds(0, 9, [() => Math, 5, null]); (sdk as any).__ordain_holds({}, \"x\", \"y\");";
     value(
         kept,
@@ -201,6 +221,19 @@ fn what_closures_hold_is_frozen() {
     refused(
         &module("__ordain_holds(0);", ""),
         "are the host's; take another",
+    );
+    let kept = "const w = new WeakMap(); export { w as __ordain_kept_9 };";
+    refused(&module(kept, ""), "`w` holds an object of the kind");
+    let lib = "export default new WeakMap();";
+    let main = module(
+        "import w from \"./b\"; export { w as __ordain_kept_9 };",
+        "",
+    );
+    let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", lib)];
+    let error = compile(&files).unwrap_err().to_string();
+    assert!(
+        error.contains("names that begin with `__ordain_`"),
+        "{error}"
     );
 }
 

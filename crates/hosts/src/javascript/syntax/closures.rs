@@ -26,7 +26,7 @@ use oxc_semantic::{AstNodes, NodeId, Semantic};
 use oxc_span::{GetSpan, Span};
 use oxc_syntax::symbol::SymbolId;
 
-use super::rules::{in_key, is_owner, owner};
+use super::around::{Home, around, gives_this, home, is_owner, owner};
 
 /// Whether the module has started.
 pub const STARTED: &str = "__ordain_started";
@@ -175,30 +175,16 @@ fn part(nodes: &AstNodes, node: NodeId, within: NodeId) -> Option<(NodeId, Optio
 
 /// Notes that arrow functions around a node, if it is in any, hold what belongs to the code around them.
 fn hold(nodes: &AstNodes, node: NodeId, name: &str, found: &mut Found) {
-    let mut arrows = false;
-    for id in nodes.ancestor_ids(node) {
-        match nodes.kind(id) {
-            AstKind::ArrowFunctionExpression(_) => arrows = true,
-            kind if gives_this(kind) && !in_key(kind, nodes.kind(node).span()) => {
-                if arrows {
-                    add(nodes, (id, None), name, found);
-                    if let Some(part) = part(nodes, node, id) {
-                        add(nodes, part, name, found);
-                    }
-                }
-                return;
-            }
-            _ => {}
+    let Some(giver) = around(nodes, node, gives_this) else {
+        return;
+    };
+    let mut between = nodes.ancestor_ids(node).take_while(|id| *id != giver);
+    if between.any(|id| matches!(nodes.kind(id), AstKind::ArrowFunctionExpression(_))) {
+        add(nodes, (giver, None), name, found);
+        if let Some(part) = part(nodes, node, giver) {
+            add(nodes, part, name, found);
         }
     }
-}
-
-/// Whether code has a `this` of its own.
-fn gives_this(kind: AstKind) -> bool {
-    matches!(
-        kind,
-        AstKind::Function(_) | AstKind::StaticBlock(_) | AstKind::PropertyDefinition(_)
-    )
 }
 
 fn add(nodes: &AstNodes, to: (NodeId, Option<Span>), name: &str, found: &mut Found) {
@@ -214,29 +200,6 @@ fn note(to: (NodeId, Option<Span>), held: Held, found: &mut Found) {
     let all = found.entry(to).or_default();
     if all.iter().all(|it| it.name != held.name) {
         all.push(held);
-    }
-}
-
-/// Where the method that says `super.name` was made.
-pub enum Home {
-    Class(NodeId),
-    Object,
-}
-
-/// Where the method around a `super` was made; none for `super(…)`, which names what the class itself shows.
-pub fn home(nodes: &AstNodes, node: NodeId) -> Option<Home> {
-    if matches!(nodes.parent_kind(node), AstKind::CallExpression(_)) {
-        return None;
-    }
-    let at = nodes.kind(node).span();
-    let mut around = nodes.ancestor_ids(node);
-    let method = around.find(|id| gives_this(nodes.kind(*id)) && !in_key(nodes.kind(*id), at))?;
-    match nodes.parent_kind(method) {
-        AstKind::ObjectProperty(_) => Some(Home::Object),
-        _ => {
-            let class = around.find(|id| matches!(nodes.kind(*id), AstKind::Class(_)));
-            class.map(Home::Class)
-        }
     }
 }
 

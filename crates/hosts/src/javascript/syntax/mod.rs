@@ -6,11 +6,13 @@
 //!   lines       offsets as lines and columns
 //!   strip       types out, positions kept (blank does the blanking)
 //!   depth       how large and how deep a file may be
+//!   around      what is around a piece of code
 //!   rules       what a module may not say
 //!   closures    what closures hold that are made when a module starts
 //!   schema      parameters and types as JSON schemas
 //! ```
 
+mod around;
 mod blank;
 mod closures;
 mod depth;

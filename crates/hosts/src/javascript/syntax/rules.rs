@@ -4,10 +4,10 @@
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
 use oxc_semantic::{AstNodes, NodeId, Semantic};
-use oxc_span::{GetSpan, Span};
+use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
 
-use super::closures::{Home, home};
+use super::around::{Home, home, owner};
 use super::{Named, Problem, Problems};
 
 const SYNCHRONOUS: &str = "methods are synchronous: leave out `async` and `await`; `cx.call(…)` gives its value \
@@ -104,14 +104,11 @@ fn bad_super(nodes: &AstNodes, node: NodeId) -> Option<&'static str> {
         return None;
     }
     let called = matches!(nodes.parent_kind(node), AstKind::CallExpression(_));
-    let around = nodes
-        .ancestor_ids(node)
-        .find(|id| is_owner(nodes.kind(*id)));
-    let arrow =
-        around.is_some_and(|id| matches!(nodes.kind(id), AstKind::ArrowFunctionExpression(_)));
+    let later = owner(nodes, node)
+        .is_some_and(|id| matches!(nodes.kind(id), AstKind::ArrowFunctionExpression(_)));
     match home(nodes, node) {
         Some(Home::Object) => Some(NO_SUPER),
-        _ if called && arrow => Some(SUPER_LATER),
+        _ if called && later => Some(SUPER_LATER),
         _ => None,
     }
 }
@@ -180,28 +177,6 @@ fn module_state(semantic: &Semantic, problems: &mut Problems) {
                 "`{name}` is a module-level variable, and a function assigns to it; entity state lives in `cx.state`"
             )));
         }
-    }
-}
-
-/// The function that a node's code belongs to; none: it runs when the module starts.
-pub fn owner(nodes: &AstNodes, node: NodeId) -> Option<NodeId> {
-    let at = nodes.kind(node).span();
-    nodes
-        .ancestor_ids(node)
-        .find(|id| is_owner(nodes.kind(*id)) && !in_key(nodes.kind(*id), at))
-}
-
-/// Whether a place is in the computed name of a field, which belongs to the code around the class.
-pub fn in_key(kind: AstKind, at: Span) -> bool {
-    matches!(kind, AstKind::PropertyDefinition(it) if it.key.span().contains_inclusive(at))
-}
-
-/// Whether code in a node runs later than the code around it, if at all.
-pub fn is_owner(kind: AstKind) -> bool {
-    match kind {
-        AstKind::Function(_) | AstKind::ArrowFunctionExpression(_) => true,
-        AstKind::PropertyDefinition(it) => !it.r#static,
-        _ => false,
     }
 }
 
