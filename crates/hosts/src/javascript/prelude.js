@@ -333,8 +333,10 @@ function end() {
 function noteBound() {
   replace(getPrototypeOf(held), ["bind"], (bind, name) => ({
     [name](...args) {
-      __ordain_holds(Infinity, 0, [() => this]);
-      for (let at = 0; at < args.length; at++) __ordain_holds(Infinity, 0, [() => args[at]]);
+      if (!__ordain_started) {
+        __ordain_holds(Infinity, 0, [() => this]);
+        for (let at = 0; at < args.length; at++) __ordain_holds(Infinity, 0, [() => args[at]]);
+      }
       return apply(bind, this, args);
     },
   }));
