@@ -99,7 +99,7 @@ pub const SETTINGS: &[Setting] = &[
         "Blocks of the store kept in memory for reading entities back."),
     setting("checkpoint_interval", Group::Data, Kind::Duration, "5s",
         "The longest time between two checkpoints while anything changes."),
-    setting("checkpoint_log", Group::Data, Kind::Size, "64MiB",
+    setting("checkpoint_log", Group::Data, Kind::Size, "160MiB",
         "How much log is written before a checkpoint is taken. Bounds what a restart replays."),
     setting("segment_size", Group::Data, Kind::Size, "64MiB",
         "The size of one file of the log."),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ordain_engine::{Changes, Engine};
-use ordain_store::{Checkpoint, Store};
+use ordain_store::{Checkpoint, Store, give_way};
 use ordain_types::granule::Part;
 use ordain_types::{Bug, ChangeList, Granule, Seq, planted};
 
@@ -111,6 +111,7 @@ pub(crate) fn new(
 impl Checkpointer {
     /// Applies checkpoints until no one is left who could take one.
     pub fn run(self) {
+        give_way();
         while self.step(Pace::Waits) != Stepped::Ended {}
     }
 

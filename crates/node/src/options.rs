@@ -58,7 +58,7 @@ impl Default for Options {
             memory_budget_bytes: 2 << 30,
             store_cache_bytes: 64 << 20,
             checkpoint_interval: Duration::from_secs(5),
-            checkpoint_log_bytes: 64 << 20,
+            checkpoint_log_bytes: 160 << 20,
             history_bytes: 1 << 30,
             retention: Duration::from_secs(24 * 3_600),
             build: None,

@@ -26,12 +26,14 @@ use std::ops::Bound;
 use bytes::Bytes;
 use ordain_types::{Bug, ChangeList, Seq, planted};
 
+mod background;
 pub mod disk;
 mod error;
 mod hash;
 mod memory;
 pub mod snapshot;
 
+pub use background::give_way;
 pub use disk::{DiskStore, Options};
 pub use error::Error;
 pub use hash::{StateHash, state_hash};

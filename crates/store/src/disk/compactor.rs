@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::tree::Tree;
-use crate::Error;
+use crate::{Error, give_way};
 
 /// Unmerged checkpoints at which the next one waits: reads look into each, and the tree's manifest
 /// counts them in a byte.
@@ -107,6 +107,7 @@ impl Drop for Compactor {
 }
 
 fn run(tree: &Tree, signals: &Signals) {
+    give_way();
     while signals.wait() {
         loop {
             let merged = tree.compact();
