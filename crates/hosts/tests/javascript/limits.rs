@@ -388,6 +388,17 @@ fn what_nests_too_deep_is_refused() {
         assert!(error.contains(says), "{unit}: {error}");
         assert!(error.starts_with("a.ts:"), "{unit}: {error}");
     }
+    // Wrong in other ways too, which are looked for at each level in all of those above.
+    let all = limits::SCRIPT_BYTES_MAX - 100;
+    for (before, unit, after) in [
+        ("export function* f() {", "yield ", "1; }"),
+        ("", "x: ", ";"),
+        ("namespace ", "x.", "x { export let y: any; }"),
+    ] {
+        let text = format!("{before}{}{after}", unit.repeat(all / unit.len()));
+        let error = compile(&[("a.ts", &text)]).unwrap_err().to_string();
+        assert!(error.contains(deep), "{unit}: {error}");
+    }
     let text = "x".repeat(limits::SCRIPT_BYTES_MAX + 1);
     let error = compile(&[("a.ts", &text)]).unwrap_err().to_string();
     assert!(

@@ -1,7 +1,9 @@
 //! How large and how deep a file may be: it is read by recursion, whose stack must have an end.
 
 use ordain_types::limits;
-use oxc_semantic::Semantic;
+use oxc_ast::AstKind;
+use oxc_ast::ast::Program;
+use oxc_ast_visit::Visit;
 use oxc_span::GetSpan;
 
 use super::Problem;
@@ -31,22 +33,33 @@ pub fn check_text(text: &str) -> Option<Problem> {
     None
 }
 
-/// What nests too deep.
-pub fn check(semantic: &Semantic) -> Option<Problem> {
-    let nodes = semantic.nodes();
-    let mut depths: Vec<usize> = Vec::with_capacity(nodes.len());
-    for node in nodes.iter() {
-        // Nodes come after those they are in.
-        let depth = match nodes.parent_id(node.id()) {
-            parent if parent < node.id() => depths[parent.index()] + 1,
-            _ => 0,
-        };
-        depths.push(depth);
-        if depth > limits::SCRIPT_DEPTH_MAX {
-            let limit = limits::SCRIPT_DEPTH_MAX;
-            let message = format!("this nests more than {limit} levels deep; divide it");
-            return Some(Problem::new(node.kind().span().start, message));
+/// What nests too deep. To be asked first of a file that was parsed: what looks from each place at all that it
+/// is in, as the checks of labels and of `yield` do, takes its time with a hundred thousand levels.
+pub fn check<'a>(program: &Program<'a>) -> Option<Problem> {
+    let mut depth = Depth::default();
+    depth.visit_program(program);
+    let limit = limits::SCRIPT_DEPTH_MAX;
+    let message = || format!("this nests more than {limit} levels deep; divide it");
+    depth.beyond.map(|at| Problem::new(at, message()))
+}
+
+#[derive(Default)]
+struct Depth {
+    /// Nodes that are open.
+    open: usize,
+    /// Where the first one begins that is too deep.
+    beyond: Option<u32>,
+}
+
+impl<'a> Visit<'a> for Depth {
+    fn enter_node(&mut self, kind: AstKind<'a>) {
+        if self.open > limits::SCRIPT_DEPTH_MAX && self.beyond.is_none() {
+            self.beyond = Some(kind.span().start);
         }
+        self.open += 1;
     }
-    None
+
+    fn leave_node(&mut self, _: AstKind<'a>) {
+        self.open -= 1;
+    }
 }

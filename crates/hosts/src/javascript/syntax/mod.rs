@@ -103,12 +103,12 @@ fn read_at(path: &str, text: &str, lines: &Lines, purpose: Purpose) -> Result<Sc
     let parsed = Parser::new(&allocator, text, source_type(path)).parse();
     first(parsed.diagnostics.iter().map(problem))?;
     let program = allocator_program(&allocator, parsed.program);
+    first(depth::check(program).into_iter())?;
     let built = SemanticBuilder::new()
         .with_check_syntax_error(true)
         .with_build_nodes(true)
         .build(program);
     first(built.diagnostics.iter().map(problem))?;
-    first(depth::check(&built.semantic).into_iter())?;
     examine(program, &built.semantic, lines, purpose)
 }
 
