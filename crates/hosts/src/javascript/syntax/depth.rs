@@ -35,12 +35,12 @@ pub fn check_text(text: &str) -> Option<Problem> {
 
 /// What nests too deep. To be asked first of a file that was parsed: what looks from each place at all that it
 /// is in, as the checks of labels and of `yield` do, takes its time with a hundred thousand levels.
-pub fn check<'a>(program: &Program<'a>) -> Option<Problem> {
+pub fn check(program: &Program) -> Option<Problem> {
     let mut depth = Depth::default();
     depth.visit_program(program);
     let limit = limits::SCRIPT_DEPTH_MAX;
-    let message = || format!("this nests more than {limit} levels deep; divide it");
-    depth.beyond.map(|at| Problem::new(at, message()))
+    let message = format!("this nests more than {limit} levels deep; divide it");
+    depth.beyond.map(|at| Problem::new(at, message))
 }
 
 #[derive(Default)]
