@@ -8,10 +8,14 @@ use ordain_client::Client;
 use ordain_node::{Catalog, Modules};
 use ordain_types::script::Scripts;
 
+use crate::bounded;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::settings::Group;
+
+/// More than all root certificates of a system.
+const CERT_BYTES_MAX: usize = 16 << 20;
 
 /// What a command has to work with.
 pub struct Context {
@@ -78,7 +82,7 @@ impl Context {
             builder = builder.token(token);
         }
         if let Some(path) = config.path("root_cert") {
-            let pem = std::fs::read(&path);
+            let pem = bounded::read_file(&path, CERT_BYTES_MAX);
             builder = builder.root_pem(pem.map_err(|error| Failure::file("read", &path, &error))?);
         }
         Ok(builder.build()?)

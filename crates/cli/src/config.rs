@@ -13,7 +13,10 @@ use ordain_server::{Scope, Token, TokenError};
 use toml::Value;
 
 use crate::settings::{CONFIG_ENV, CONFIG_FILE, ENV_PREFIX, Kind, SETTINGS, Setting, TOKEN_TABLES};
-use crate::units;
+use crate::{bounded, units};
+
+/// More than anyone's settings and tokens: whatever file has more bytes was named by mistake.
+const CONFIG_BYTES_MAX: usize = 1 << 20;
 
 /// Where a value was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +171,8 @@ impl Config {
     /// Reads the file that was named; else the one in the current directory, if there is one.
     fn read_file(&mut self, named: Option<&Path>) -> Result<(), ConfigError> {
         let path = named.unwrap_or(Path::new(CONFIG_FILE));
-        let text = match std::fs::read_to_string(path) {
+        let read = bounded::read_file(path, CONFIG_BYTES_MAX).and_then(bounded::text);
+        let text = match read {
             Ok(text) => text,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(());

@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use ordain_api::modules::ModuleFiles;
 use ordain_client::ModuleSource;
 use ordain_types::{ModuleName, limits};
 
+use crate::bounded;
 use crate::exit::{Exit, Failure};
 
 /// What a path holds.
@@ -44,8 +46,7 @@ pub fn gather(path: &Path) -> Result<Gathered, Failure> {
     }
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("wasm") => {
-            let bytes = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
-            check_bytes(path, bytes.len())?;
+            let bytes = read_bytes(path, limits::MODULE_BYTES_MAX)?;
             let root = path.parent().unwrap_or(Path::new("")).to_owned();
             let source = ModuleSource::Component(bytes.into());
             Ok(Gathered { name, source, root })
@@ -138,9 +139,9 @@ fn entry(dir: &Path, files: &BTreeMap<String, String>) -> Result<String, Failure
 
 fn package_main(dir: &Path) -> Result<Option<String>, Failure> {
     let path = dir.join("package.json");
-    let text = match fs::read(&path) {
+    let text = match bounded::read_file(&path, limits::MODULE_BYTES_MAX) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::file("read", &path, &error)),
     };
     let package: serde_json::Value = serde_json::from_slice(&text)
@@ -225,9 +226,8 @@ fn common<'p>(mut paths: impl Iterator<Item = &'p PathBuf>) -> PathBuf {
 }
 
 fn read(path: &Path, bytes: &mut usize) -> Result<String, Failure> {
-    let text = fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
+    let text = read_bytes(path, limits::MODULE_BYTES_MAX - *bytes)?;
     *bytes += text.len();
-    check_bytes(path, *bytes)?;
     String::from_utf8(text).map_err(|error| {
         let (path, at) = (path.display(), error.utf8_error().valid_up_to());
         Failure::usage(format!(
@@ -236,15 +236,16 @@ fn read(path: &Path, bytes: &mut usize) -> Result<String, Failure> {
     })
 }
 
-fn check_bytes(path: &Path, bytes: usize) -> Result<(), Failure> {
-    match bytes > limits::MODULE_BYTES_MAX {
-        false => Ok(()),
-        true => Err(Failure::usage(format!(
+/// Reads a file that may have so many bytes for its module to be none too large.
+fn read_bytes(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
+    bounded::read_file(path, most).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => Failure::usage(format!(
             "{}: a module has at most {} bytes",
             path.display(),
             limits::MODULE_BYTES_MAX
-        ))),
-    }
+        )),
+        _ => Failure::file("read", path, &error),
+    })
 }
 
 fn check_count(path: &Path, files: usize) -> Result<(), Failure> {

@@ -57,6 +57,10 @@ pub const TARGETS: &[Target] = &[
     target("module_files", module_files::check, 20_000),
     target("names", names::check, 15_000),
     with_buffers(target("values", values::check, 40_000), 2 << 20),
-    target("config_file", config::file, 4_000),
+    // Two bytes of a key with dots are a table, which begins with room for eleven entries.
+    Target {
+        bytes_each: 1 << 10,
+        ..target("config_file", config::file, 4_000)
+    },
     target("setting", config::setting, 20_000),
 ];

@@ -1,18 +1,22 @@
 //! `call`, `query` and `send`: one method of one entity, by a running server.
 
-use std::io::Read;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ordain_client::{Reply, json_request};
-use ordain_types::{IdempotencyKey, Request, Seq};
+use ordain_types::{IdempotencyKey, Request, Seq, limits};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::bounded;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::Failure;
 use crate::settings::Group;
 use crate::units;
+
+/// What arguments take at most as they may be typed, with spaces and escapes. The server says what is
+/// too much; this is for what does not end.
+const ARGUMENT_TEXT_BYTES_MAX: usize = 16 * limits::ARGUMENT_BYTES_MAX;
 
 /// The command `call`.
 pub fn call() -> ExtraCommand {
@@ -106,9 +110,9 @@ fn request(given: &ArgMatches) -> Result<Request<Box<RawValue>>, Failure> {
     };
     let mut args = text("args").to_owned();
     if args == "-" {
-        args.clear();
-        let read = std::io::stdin().read_to_string(&mut args);
-        read.map_err(|error| Failure::usage(format!("cannot read the arguments: {error}")))?;
+        let read = bounded::read(std::io::stdin(), ARGUMENT_TEXT_BYTES_MAX).and_then(bounded::text);
+        args =
+            read.map_err(|error| Failure::usage(format!("cannot read the arguments: {error}")))?;
     }
     Ok(json_request(text("entity"), text("method"), args))
 }
