@@ -78,7 +78,7 @@ fn words(measure: &Measure, how: &How, round: usize) -> Vec<String> {
             add("--seed", seed.to_string());
         }
         Kind::Limit => add("--seed", seed.to_string()),
-        Kind::Idle => {}
+        Kind::Fixed => {}
     }
     words
 }

@@ -59,6 +59,14 @@ pub const MEASURES: &[Measure] = &[
     measure("history", "transfer --accounts 100000 --runs 5"),
     measure("growth-1m", "transfer --accounts 1000000 --memory-budget 8192"),
     measure("growth-10m", "transfer --accounts 10000000 --memory-budget 8192"),
+    measure("ts", "transfer --lang ts"),
+    measure("wasm", "transfer --lang wasm"),
+    measure("wasm-reuse", "transfer --lang wasm-reuse"),
+    measure("rust-http", "transfer --server --clients 64 --lang rust"),
+    measure("ts-http", "transfer --server --clients 64 --lang ts"),
+    measure("wasm-http", "transfer --server --clients 64 --lang wasm"),
+    measure("wasm-reuse-http", "transfer --server --clients 64 --lang wasm-reuse"),
+    measure("modules", "modules"),
 ];
 
 /// Which of the commands of `bench` it is, by the words that it takes.
@@ -70,8 +78,8 @@ pub enum Kind {
     Limit,
     /// A server that is killed.
     Recovery,
-    /// A process that does nothing.
-    Idle,
+    /// What draws nothing by chance: a process that idles, or what deploying takes.
+    Fixed,
 }
 
 impl Measure {
@@ -88,7 +96,7 @@ impl Measure {
         match self.args.split(' ').next() {
             Some("limits") => Kind::Limit,
             Some("recovery" | "replay") => Kind::Recovery,
-            Some("memory" | "idle") => Kind::Idle,
+            Some("memory" | "idle" | "modules") => Kind::Fixed,
             _ => Kind::Workload,
         }
     }

@@ -79,13 +79,15 @@ use Unit::{Bytes, MiB, Micros, PerSecond, Percent, Seconds, Times};
 
 /// A row whose figure is the rate of one measurement.
 macro_rules! rate {
-    ($name:literal, $what:literal, $least:literal, $aim:literal) => {
+    (@aim) => { None };
+    (@aim $aim:literal) => { Some($aim) };
+    ($name:literal, $what:literal, $least:literal $(, $aim:literal)?) => {
         Row {
             name: $name,
             what: $what,
             unit: PerSecond,
             bound: AtLeast($least),
-            aim: Some($aim),
+            aim: rate!(@aim $($aim)?),
             needs: &[$name],
             of: |round| round.rate($name),
             opt_in: false,
@@ -161,4 +163,23 @@ pub const ROWS: &[Row] = &[
         ["history"], |round| Some(round.get("history", "last_p99_us")? / round.get("history", "first_p99_us")?)),
     Row { opt_in: true, ..row!("growth", "growth: throughput of 10,000,000 entities to that of 1,000,000", Times, AtLeast(0.6), Some(1.0),
         ["growth-10m", "growth-1m"], |round| round.ratio("growth-10m", "growth-1m")) },
+    rate!("ts", "transfer in TypeScript, embedded", 60_000.0),
+    row!("ts-plain", "… to a loop of the same JSON in the interpreter", Times, AtLeast(1.0 / 3.0), None,
+        ["ts", "modules"], |round| Some(round.rate("ts")? / round.get("modules", "plain_per_second")?)),
+    rate!("wasm", "transfer in Rust as WebAssembly, new instances, embedded", 25_000.0),
+    rate!("wasm-reuse", "… with instances that serve many transactions", 150_000.0),
+    row!("ts-http", "TypeScript over HTTP, to the smaller of embedded and Rust over HTTP", Times, AtLeast(0.8), None,
+        ["ts-http", "ts", "rust-http"], |round| round.to_smaller("ts-http", "ts", "rust-http")),
+    row!("wasm-http", "WebAssembly over HTTP, the same, new instances", Times, AtLeast(0.8), None,
+        ["wasm-http", "wasm", "rust-http"], |round| round.to_smaller("wasm-http", "wasm", "rust-http")),
+    row!("wasm-reuse-http", "… with instances that serve many transactions", Times, AtLeast(0.8), None,
+        ["wasm-reuse-http", "wasm-reuse", "rust-http"], |round| round.to_smaller("wasm-reuse-http", "wasm-reuse", "rust-http")),
+    row!("ts-cold", "first call of a TypeScript module after a start", Micros, AtMost(5_000.0), None,
+        ["modules"], |round| round.micros("modules", "ts_cold_ms")),
+    row!("wasm-cold", "first call of a WebAssembly module after a start, compiled before", Micros, AtMost(10_000.0), None,
+        ["modules"], |round| round.micros("modules", "wasm_cold_ms")),
+    row!("ts-deploy", "bank.ts, from its source to its first answer", Micros, AtMost(200_000.0), None,
+        ["modules"], |round| round.micros("modules", "ts_deployed_ms")),
+    row!("ts-upgrades", "upgrades under load, none of whose calls fail: p99.9 rises by", Micros, AtMost(50_000.0), None,
+        ["modules"], |round| round.micros("modules", "upgrades_later_ms")),
 ];

@@ -126,6 +126,11 @@ impl Round {
         self.get(measure, "p99_us")
     }
 
+    /// A figure in milliseconds, in microseconds.
+    pub fn micros(&self, measure: &str, key: &str) -> Option<f64> {
+        Some(self.get(measure, key)? * 1e3)
+    }
+
     /// The rate of the slowest of these.
     pub fn slowest(&self, measures: &[&str]) -> Option<f64> {
         let rates: Option<Vec<f64>> = measures.iter().map(|measure| self.rate(measure)).collect();
@@ -136,6 +141,11 @@ impl Round {
     pub fn p50_to_limits(&self, measure: &str, echo: &str) -> Option<f64> {
         let p50 = |measure: &str| self.get(measure, "p50_us");
         Some(p50(measure)? / (p50(echo)? + p50("sync-4k")?))
+    }
+
+    /// Its rate as a part of the smaller of two others'.
+    pub fn to_smaller(&self, measure: &str, one: &str, other: &str) -> Option<f64> {
+        Some(self.rate(measure)? / self.slowest(&[one, other])?)
     }
 
     /// Its rate as a part of another's.

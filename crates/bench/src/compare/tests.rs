@@ -22,6 +22,11 @@ fn said() -> Sample {
         "bytes",
         "cpu_percent",
         "resident_mib",
+        "plain_per_second",
+        "ts_cold_ms",
+        "wasm_cold_ms",
+        "ts_deployed_ms",
+        "upgrades_later_ms",
     ];
     let figures =
         keys.map(|key| json!({ "key": key, "median": 100.0, "first": 1.0, "last": 200.0 }));
@@ -152,6 +157,16 @@ fn what_fails_or_is_skipped_is_said_and_is_no_figure() {
     let skipped = Sample::of(&json!([{ "name": "postgres", "skipped": "it is not installed" }]));
     assert_eq!(skipped.skipped.as_deref(), Some("it is not installed"));
     assert_eq!(skipped.failure, None);
+}
+
+#[test]
+fn a_rate_is_held_against_the_smaller_of_two() {
+    let rates = [("ts-http", 40.0), ("ts", 80.0), ("rust-http", 50.0)];
+    let session = session([rates.map(|(name, rate)| (name, per_second(rate))).to_vec()]);
+    let part = |one, other| session.rounds[0].to_smaller("ts-http", one, other);
+    assert_eq!(part("ts", "rust-http"), Some(0.8));
+    assert_eq!(part("rust-http", "ts"), Some(0.8));
+    assert_eq!(part("ts", "wasm"), None);
 }
 
 #[test]
