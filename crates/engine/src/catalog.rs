@@ -28,7 +28,8 @@ pub trait State: Any + Send {
     /// # Errors
     /// Why it is not JSON (a NaN, a map whose keys are no strings).
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), String>;
-    /// How many bytes [`State::encode`] would append.
+    /// How many bytes the value takes as JSON, with what its host keeps beside it: what limits count. It
+    /// depends on nothing but the value.
     ///
     /// # Errors
     /// As [`State::encode`].

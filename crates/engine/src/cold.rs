@@ -64,8 +64,9 @@ impl Tx {
             }
             self.slots.remove(at);
         }
-        if let Ok(state) = self.catalog.get(ty).state.decode(&value) {
-            let slot = Slot::new(ty, entity.key, state, Some(&value));
+        let state = self.catalog.get(ty).state.decode(&value);
+        let slot = state.and_then(|state| Slot::new(ty, entity.key, state, true));
+        if let Ok(slot) = slot {
             self.slots.insert(slot);
         }
     }

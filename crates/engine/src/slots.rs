@@ -1,7 +1,6 @@
 //! Root values in memory, live. One slot an entity, found by (type, key); slots never move while
 //! their entity is in memory, so undo and checkpoint name them by number.
 
-use bytes::Bytes;
 use compact_str::CompactString;
 use hashbrown::HashTable;
 use ordain_types::{Bug, ChangeList, EntityType, Granule, Key, planted};
@@ -249,16 +248,30 @@ impl<'a> Together<'a> {
 
 impl Slot {
     /// As cold has it, or, if it was never written, with the type's initial state.
-    pub fn new(ty: TypeIndex, key: Key, state: Box<dyn State>, stored: Option<&Bytes>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// If the value cannot be measured.
+    pub fn new(
+        ty: TypeIndex,
+        key: Key,
+        state: Box<dyn State>,
+        exists: bool,
+    ) -> Result<Self, String> {
+        // Measured as after a write, not by what is stored: limits count the same whether it was in
+        // memory all the time or comes back, perhaps in another shape.
+        let len = match exists {
+            true => state.encoded_len()? as u32,
+            false => 0,
+        };
+        Ok(Self {
             key,
             state: Some(state),
             mark: Mark::default(),
-            len: stored.map_or(0, |json| json.len() as u32),
+            len,
             ty,
-            exists: stored.is_some(),
+            exists,
             used: true,
-        }
+        })
     }
 
     /// Adds its root value to what a checkpoint writes.

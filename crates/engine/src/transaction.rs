@@ -323,15 +323,14 @@ impl Tx {
             None => Ok(state_type.initial()),
             Some(json) => state_type.decode(json),
         };
-        let state = match state {
-            Ok(state) => state,
+        let slot = state.and_then(|state| Slot::new(ty, key.clone(), state, stored.is_some()));
+        match slot {
+            Ok(slot) => self.slots.insert(slot),
             Err(error) => {
                 let message = format!("the stored state of {entity} does not decode: {error}");
                 self.fault(FaultKind::StoredValue, message)
             }
-        };
-        let slot = Slot::new(ty, entity.key, state, stored.as_ref());
-        self.slots.insert(slot)
+        }
     }
 
     /// An entity's root value as JSON; none if it was never written.

@@ -89,7 +89,9 @@ mod tests {
         let mut out = Vec::new();
         state.encode(&mut out).expect("it encodes");
         assert_eq!(std::str::from_utf8(&out), Ok(stored));
-        assert_eq!(state.encoded_len(), Ok(out.len()));
+        let json = state.json.as_ref().map_or(4, Json::len);
+        let len = json + versioned::around(state.version);
+        assert_eq!(state.encoded_len(), Ok(len));
         let ty = JsonType { version: 1 };
         let back: Box<dyn Any> = ty.decode(&out).expect("it decodes");
         let json = state.json.clone().unwrap_or(Json::from_static(b"null"));
@@ -112,6 +114,17 @@ mod tests {
         let stored = "{\"$version\":12,\"$state\":{\"a\":1}}";
         check(&state(Some(b"{\"a\":1}"), 12), stored);
         check(&state(Some(b"[]"), 0), "{\"$version\":0,\"$state\":[]}");
+        // What a caller put there is not believed to be the host's.
+        for json in [
+            r#"{"$version":7,"$state":{"x":1}}"#,
+            r#"{"$version":1,"$state":1,"more":2}"#,
+            r#"{"$version":null}"#,
+        ] {
+            let stored = format!(r#"{{"$version":1,"$state":{json}}}"#);
+            check(&state(Some(json.as_bytes()), 1), &stored);
+            let stored = format!(r#"{{"$version":2,"$state":{json}}}"#);
+            check(&state(Some(json.as_bytes()), 2), &stored);
+        }
     }
 
     #[test]

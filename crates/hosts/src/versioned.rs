@@ -1,5 +1,6 @@
 //! Root values as they are stored, with the version of their shape: a value of version 1 is its JSON
-//! itself, and one of any other version is `{"$version":3,"$state":…}`.
+//! itself, and one of any other version is `{"$version":3,"$state":…}`. A value of version 1 whose own JSON
+//! begins like that is written in this form too, or a method's caller could choose what is read back.
 
 use ordain_types::Json;
 
@@ -15,18 +16,31 @@ pub(crate) fn encode<E>(
     out: &mut Vec<u8>,
     value: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
-    if version == 1 {
-        return value(out);
+    let begin = out.len();
+    if version != 1 {
+        push_head(version, out);
     }
-    out.extend_from_slice(HEAD);
-    out.extend_from_slice(version.to_string().as_bytes());
-    out.extend_from_slice(MIDDLE);
     value(out)?;
-    out.push(b'}');
+    let mut closed = version == 1;
+    if closed && out[begin..].starts_with(HEAD) {
+        let mut head = Vec::new();
+        push_head(version, &mut head);
+        out.splice(begin..begin, head);
+        closed = false;
+    }
+    if !closed {
+        out.push(b'}');
+    }
     Ok(())
 }
 
-/// Bytes that [`encode`] writes around a value.
+fn push_head(version: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(HEAD);
+    out.extend_from_slice(version.to_string().as_bytes());
+    out.extend_from_slice(MIDDLE);
+}
+
+/// Bytes that [`encode`] writes around a value, unless its own look like that.
 pub(crate) fn around(version: u32) -> usize {
     let digits = (version.checked_ilog10().unwrap_or(0) + 1) as usize;
     match version {
