@@ -110,6 +110,7 @@ impl DataDir {
             path: path.to_owned(),
             error,
         };
+        let holders = holders(path).map_err(io)?;
         fs::create_dir_all(path).map_err(io)?;
         let marker = path.join(NAME);
         if !marker.exists() && fs::read_dir(path).map_err(io)?.next().is_some() {
@@ -143,9 +144,12 @@ impl DataDir {
             file.write_all(format!("{written}{new}").as_bytes())
                 .and_then(|()| file.sync_all())
                 .map_err(io)?;
-            File::open(path)
-                .and_then(|dir| dir.sync_all())
-                .map_err(io)?;
+            for dir in std::iter::once(path).chain(holders.iter().map(PathBuf::as_path)) {
+                sync(dir).map_err(|error| DirError::Io {
+                    path: dir.to_owned(),
+                    error,
+                })?;
+            }
         } else if text == format!("{written}{UNFINISHED}") {
             return Err(DirError::Unfinished {
                 path: path.to_owned(),
@@ -188,9 +192,47 @@ impl DataDir {
     }
 }
 
+/// The directories in which a new data directory is only durable once they are synced: its parent, and
+/// above that those that are missing and the one that holds the first of them.
+fn holders(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let path = std::path::absolute(path)?;
+    let parents = path.ancestors().skip(1).map(Path::to_owned);
+    let mut holders: Vec<PathBuf> = Vec::new();
+    for parent in parents {
+        let there = parent.exists();
+        holders.push(parent);
+        if there {
+            break;
+        }
+    }
+    Ok(holders)
+}
+
+/// A directory that may be entered and not read cannot be synced; then its file system must do without.
+fn sync(dir: &Path) -> io::Result<()> {
+    match File::open(dir) {
+        Ok(dir) => dir.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_directories_that_are_made_are_made_durable() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let under = |path: &str| dir.path().join(path);
+        assert_eq!(holders(&under("new")).expect("known"), [dir.path()]);
+        assert_eq!(
+            holders(&under("a/b/new")).expect("known"),
+            [under("a/b"), under("a"), dir.path().to_owned()]
+        );
+        drop(DataDir::open(&under("a/b/new")).expect("a new one"));
+        assert_eq!(holders(&under("a/b/new")).expect("known"), [under("a/b")]);
+    }
 
     #[test]
     fn a_restore_that_did_not_end_is_refused() {
