@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ordain_log::{AppendError, Log};
 use ordain_types::{Bug, Seq, limits, planted};
@@ -209,6 +209,8 @@ pub(crate) struct Committer {
     pub history_bytes: u64,
     /// The next segment in the making: long enough a write to keep off this thread.
     pub preparing: Preparation,
+    /// When to try again for room on a full disk.
+    pub recover_at: Option<Instant>,
 }
 
 fn unavailable(error: &AppendError) -> Unavailable {
@@ -236,6 +238,12 @@ enum Look {
 }
 
 impl State {
+    /// The disk is full, and what did not get onto it is taken back: once there is space, all goes on.
+    fn awaits_space(&self) -> bool {
+        let full = matches!(self.failure, Some(Unavailable::DiskFull(_)));
+        full && self.taken_back && !self.stop && !planted(Bug::FullForEver)
+    }
+
     fn look(&mut self) -> Look {
         let ready = self.executed.iter();
         let early = planted(Bug::RepliesEarly);
@@ -255,10 +263,7 @@ impl State {
                     return Look::Now(Next::Append(record));
                 }
             }
-            Some(Unavailable::DiskFull(_)) if planted(Bug::FullForEver) => {}
-            Some(Unavailable::DiskFull(_)) if self.taken_back && !self.stop => {
-                return Look::Later(Some(FULL_RETRY));
-            }
+            Some(_) if self.awaits_space() => return Look::Later(Some(FULL_RETRY)),
             Some(_) => {}
         }
         match self.stop {
@@ -309,9 +314,19 @@ impl Committer {
     }
 
     /// What to do next; none: nothing now, for whoever does not wait.
-    fn next(&self, pace: Pace) -> Option<Next> {
+    fn next(&mut self, pace: Pace) -> Option<Next> {
         let mut state = self.commit.lock();
         loop {
+            // By the clock and not by how often there is news: each try fills the disk, and reads go on.
+            let left = (pace == Pace::Waits && state.awaits_space()).then(|| {
+                let now = Instant::now();
+                let at = *self.recover_at.get_or_insert(now + FULL_RETRY);
+                at.saturating_duration_since(now)
+            });
+            if left == Some(Duration::ZERO) {
+                self.recover_at = None;
+                return Some(Next::Recover);
+            }
             let patience = match state.look() {
                 Look::Now(next) => return Some(next),
                 Look::Later(patience) => patience,
@@ -322,11 +337,9 @@ impl Committer {
                     state = waited.unwrap_or_else(PoisonError::into_inner);
                 }
                 (Pace::Waits, Some(patience)) => {
-                    let waited = self.commit.news.wait_timeout(state, patience);
+                    let left = left.unwrap_or(patience);
+                    let waited = self.commit.news.wait_timeout(state, left);
                     (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-                    if !state.stop {
-                        return Some(Next::Recover);
-                    }
                 }
                 // Whoever steps decides when the time is over.
                 (Pace::Tells, patience) => return patience.map(|_| Next::Recover),

@@ -365,6 +365,7 @@ impl Whole {
             clock: options.clock.clone(),
             history_bytes: options.history_bytes,
             preparing: Preparation::steps(preparer.clone()),
+            recover_at: None,
         };
         options.clock.goes_on_after(engine.meta().timestamp);
         let executor = Executor {

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{catalog, catalog_with, in_time, request};
 use ordain_log::Log;
@@ -477,6 +477,15 @@ fn a_full_disk_refuses_updates_serves_reads_and_resumes() {
         look(&node, "a"),
         sum,
         "reads go on, and show what was acknowledged"
+    );
+    let (tries, began) = (|| world.disk.counts().full, Instant::now());
+    let before = tries();
+    (0..1_000).for_each(|_| assert_eq!(look(&node, "a"), sum));
+    let tried = tries() - before;
+    let most = 2 + began.elapsed().as_millis() / 500;
+    assert!(
+        u128::from(tried) <= most,
+        "room is looked for by the clock, not for each read: {tried} times"
     );
     world.disk.limit_bytes(None);
     let resumed = loop {
