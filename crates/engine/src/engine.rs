@@ -61,7 +61,7 @@ pub enum Halt {
     )]
     Module(ModuleName, String),
     /// What is to be taken back is not kept any more.
-    #[error("the state after seq {0} cannot be taken back: its before-images were given up")]
+    #[error("what came after seq {0} cannot be taken back: it is durable")]
     NotKept(Seq),
 }
 
@@ -93,9 +93,6 @@ pub struct Executed {
     pub answer: Answer,
 }
 
-/// Before-images of executed batches that are not durable yet are given up beyond this many bytes.
-const KEPT_BYTES_MAX: usize = 256 << 20;
-
 /// A list of before-images is used again if it has room for no more than these.
 const SPARE_MAX: usize = 32 << 10;
 
@@ -103,12 +100,24 @@ const SPARE_MAX: usize = 32 << 10;
 pub struct Engine {
     tx: Tx,
     next: Seq,
-    batch: Option<Seq>,
+    batch: Option<Begun>,
     digest: Digest,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
+    /// Of the last batch.
+    writes: usize,
     /// Empty lists of before-images, for batches to come: their memory is there already.
     spare: Vec<Vec<Undo>>,
+}
+
+/// The batch that is being executed.
+struct Begun {
+    first_seq: Seq,
+    /// It is durable already, and nothing of it will be taken back.
+    durable: bool,
+    /// How many before-images it made, and what those that are kept keep alive.
+    writes: usize,
+    bytes: usize,
 }
 
 /// A batch that is executed and not durable yet.
@@ -156,6 +165,7 @@ impl Engine {
             digest,
             kept,
             kept_bytes: 0,
+            writes: 0,
             spare: Vec::new(),
         })
     }
@@ -192,7 +202,12 @@ impl Engine {
             self.tx.undo.is_empty(),
             "between batches nothing is half done"
         );
-        self.batch = Some(first_seq);
+        self.batch = Some(Begun {
+            first_seq,
+            durable: false,
+            writes: 0,
+            bytes: 0,
+        });
         self.kept.push_back(Kept {
             first_seq,
             before: self.tx.meta.clone(),
@@ -214,6 +229,7 @@ impl Engine {
     /// # Errors
     /// If the durable state cannot be read, or a module not be run; the engine is of no use then.
     pub fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
+        let kept = self.tx.undo.len();
         assert!(self.batch.is_some(), "a command runs in a batch");
         let seq = self.next;
         self.next = seq.next();
@@ -235,28 +251,56 @@ impl Engine {
         })??;
         self.digest.add(&answer, &self.tx.running.sends);
         self.tx.whole(Tx::commit_sends)?;
+        let batch = self.batch.as_mut().expect("seen above");
+        let made = &self.tx.undo[kept..];
+        batch.writes += made.len();
+        match batch.durable {
+            true => self.tx.undo.clear(),
+            false => batch.bytes += made.iter().map(Undo::bytes).sum::<usize>(),
+        }
         Ok(Executed { seq, answer })
+    }
+
+    /// The batch that is being executed is durable: what it wrote, and what it will write, need not be
+    /// taken back.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn batch_is_durable(&mut self) {
+        let batch = self.batch.as_mut().expect("a batch was begun");
+        (batch.durable, batch.bytes) = (true, 0);
+        self.tx.undo.clear();
+    }
+
+    /// What before-images keep alive of batches that are not durable, in bytes: whoever executes waits
+    /// for the log when it is much.
+    pub fn undo_bytes(&self) -> usize {
+        self.kept_bytes + self.batch.as_ref().map_or(0, |batch| batch.bytes)
     }
 
     /// Ends the batch.
     pub fn end_batch(&mut self) -> BatchDigest {
-        let first_seq = self.batch.take().expect("a batch was begun");
+        let batch = self.batch.take().expect("a batch was begun");
+        self.writes = batch.writes;
+        if batch.durable {
+            while !self.kept.is_empty() {
+                self.forget_oldest();
+            }
+            return self.digest.take(batch.first_seq);
+        }
         let kept = self.kept.back_mut().expect("pushed when it began");
         let len = self.tx.undo.len(); // the next batch is like this one
         let room = self.spare.pop();
         let room = room.unwrap_or_else(|| Vec::with_capacity(len));
         kept.undo = std::mem::replace(&mut self.tx.undo, room);
-        kept.bytes = kept.undo.iter().map(Undo::bytes).sum();
-        self.kept_bytes += kept.bytes;
-        while self.kept_bytes > KEPT_BYTES_MAX {
-            self.forget_oldest();
-        }
-        self.digest.take(first_seq)
+        kept.bytes = batch.bytes;
+        self.kept_bytes += batch.bytes;
+        self.digest.take(batch.first_seq)
     }
 
-    /// How many writes the last batch kept before-images of, if it is not durable yet.
-    pub fn writes_kept(&self) -> usize {
-        self.kept.back().map_or(0, |kept| kept.undo.len())
+    /// How many before-images the last batch made.
+    pub fn writes(&self) -> usize {
+        self.writes
     }
 
     /// Runs a query on the state as it is. `now` counts only if it is later than the last batch.
@@ -305,7 +349,7 @@ impl Engine {
     /// being taken of what is taken back is abandoned; an earlier one goes on.
     ///
     /// # Errors
-    /// If their before-images were given up because they were too many.
+    /// If their before-images are gone, since they were durable.
     pub fn roll_back_to(&mut self, seq: Seq) -> Result<(), Halt> {
         assert!(self.batch.is_none(), "only whole batches are taken back");
         if self.seq() > seq

@@ -3,6 +3,7 @@
 //! once enough waits, or something that only reads.
 
 mod batch;
+mod images;
 mod reads;
 
 use std::collections::VecDeque;
@@ -27,8 +28,11 @@ use crate::recovery;
 use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
 use crate::stepped::{Pace, Stepped};
-use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX};
+use crate::{
+    BATCHES_IN_FLIGHT_MAX, IMAGE_BYTES_MAX, REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX,
+};
 use batch::{Draft, Part, Placed, Tally, body};
+use images::Images;
 
 pub(crate) struct Executor {
     pub engine: Engine,
@@ -121,7 +125,14 @@ impl Executor {
                 self.placed = Some(placed);
                 return Ok(self.rest(pace));
             }
-            self.run_batch(placed)?;
+            match self.images_wait(&placed, &standing) {
+                Images::Fit => self.run_batch(placed)?,
+                Images::Wait => {
+                    self.placed = Some(placed);
+                    return Ok(self.rest(pace));
+                }
+                Images::Lost(failure) => self.abandon(placed, &failure),
+            }
             return Ok(Stepped::Did);
         }
         self.engine.durable(standing.durable);
@@ -201,7 +212,8 @@ impl Executor {
     fn must_wait(&self, standing: &Standing) -> bool {
         let log_behind = standing.in_flight >= BATCHES_IN_FLIGHT_MAX;
         let memory_full = self.budget.is_spent(&self.engine);
-        log_behind || replies_wait(standing) || memory_full && !self.checkpoints.is_idle()
+        let images = self.engine.undo_bytes() > IMAGE_BYTES_MAX && standing.in_flight > 0;
+        log_behind || images || replies_wait(standing) || memory_full && !self.checkpoints.is_idle()
     }
 
     fn take(&mut self, standing: &Standing, pace: Pace) -> Stepped {
@@ -280,11 +292,8 @@ impl Executor {
         self.encoded.clear();
         self.encoded.shrink_to(limits::BATCH_BYTES_MAX); // a deployment may be larger than any batch
         if let Some(failure) = &standing.failure {
-            let (updates, others) = std::mem::take(&mut self.backlog)
-                .into_iter()
-                .partition::<Vec<_>, _>(|item| matches!(item.work, Work::Update { .. }));
-            self.refuse(updates.into_iter(), failure);
-            draft.items = others.into();
+            let waiting = std::mem::take(&mut self.backlog);
+            draft.items = self.refuse_updates(waiting, failure);
             return draft;
         }
         if !self.closing {
@@ -380,7 +389,9 @@ impl Executor {
                 part.push(to, reply);
             }
             self.keep_within_budget();
-            if part.bytes > REPLY_BYTES_TOGETHER_MAX && !draft.items.is_empty() {
+            let full =
+                part.bytes > REPLY_BYTES_TOGETHER_MAX || self.engine.undo_bytes() > IMAGE_BYTES_MAX;
+            if full && !draft.items.is_empty() {
                 self.hand_over(part, first_seq);
                 self.placed = Some(placed);
                 return Ok(());
@@ -388,7 +399,7 @@ impl Executor {
         }
         if draft.commands > 0 {
             self.digests.push(self.engine.end_batch());
-            self.batch_max = batch::commands_max(draft.commands, self.engine.writes_kept());
+            self.batch_max = batch::commands_max(draft.commands, self.engine.writes());
         }
         self.count(draft.commands, tally);
         self.hand_over(part, first_seq);

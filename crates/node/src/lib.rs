@@ -90,4 +90,7 @@ pub const REPLY_BYTES_WAITING_MAX: usize = 256 << 20;
 /// Bytes of replies after which those of a batch so far are handed over. One reply may pass it.
 pub const REPLY_BYTES_TOGETHER_MAX: usize = 16 << 20;
 
+/// So much is kept of what batches that are not durable overwrote, in bytes, to take them back with; the next
+/// command may add what one may read and overwrite.
+pub const IMAGE_BYTES_MAX: usize = 256 << 20;
 const _: () = assert!(REPLY_BYTES_TOGETHER_MAX <= REPLY_BYTES_WAITING_MAX);

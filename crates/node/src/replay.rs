@@ -27,7 +27,44 @@ use crate::warm::{Worth, warm};
 struct ReplayedBatch {
     digest: BatchDigest,
     commands: Vec<Command>,
-    answers: Vec<Answer>,
+    answers: Vec<Came>,
+}
+
+/// How a command ended, for whoever is told that it should have ended otherwise. Few ever are: an answer is
+/// put into words only if that makes it smaller.
+enum Came {
+    Answer(Answer),
+    Words(String),
+}
+
+/// So many bytes of how a command ended are told.
+const WORDS_BYTES_MAX: usize = 200;
+
+impl Came {
+    fn new(answer: Answer) -> Self {
+        let bytes = match &answer {
+            Answer::Done(outcome) | Answer::Repeated { outcome, .. } => match outcome {
+                Outcome::Value(value) => value.len(),
+                Outcome::Rejected(rejection) => {
+                    let details = rejection.details.as_ref();
+                    rejection.message.len() + details.map_or(0, |details| details.len())
+                }
+                Outcome::Fault(_) => usize::MAX,
+            },
+            Answer::KeyReused { .. } => 0,
+        };
+        match bytes <= WORDS_BYTES_MAX {
+            true => Came::Answer(answer),
+            false => Came::Words(ended(&answer)),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Came::Answer(answer) => ended(answer),
+            Came::Words(words) => words.clone(),
+        }
+    }
 }
 
 /// Records that may be decoded and not run.
@@ -188,6 +225,7 @@ impl<'a> Replay<'a> {
             self.compare(digest)?;
         }
         self.engine.begin_batch(batch.first_seq, batch.timestamp);
+        self.engine.batch_is_durable();
         let mut answers = Vec::with_capacity(batch.commands.len());
         for (at, (command, args)) in batch.commands.iter().zip(args).enumerate() {
             if at % FORESEEN == 0 {
@@ -201,7 +239,7 @@ impl<'a> Replay<'a> {
             };
             let executed = self.engine.execute(command, args)?;
             self.budget.keep(self.engine);
-            answers.push(executed.answer);
+            answers.push(Came::new(executed.answer));
         }
         let digest = self.engine.end_batch();
         self.engine.durable(self.engine.seq());
@@ -260,7 +298,7 @@ impl<'a> Replay<'a> {
             .map(|((at, (command, answer)), _)| Difference {
                 seq: first.plus(at as u64),
                 method: called(command),
-                now: ended(answer),
+                now: answer.words(),
             })
             .collect();
         if !self.force {
@@ -302,9 +340,12 @@ fn ended(answer: &Answer) -> String {
         Answer::KeyReused { first } => return format!("key reused from seq {first}"),
     };
     let text = match outcome {
-        Outcome::Value(value) => format!("value {}", String::from_utf8_lossy(value)),
+        Outcome::Value(value) => {
+            let begins = &value[..value.len().min(WORDS_BYTES_MAX)];
+            format!("value {}", String::from_utf8_lossy(begins))
+        }
         Outcome::Rejected(rejection) => format!("rejected, {rejection}"),
         Outcome::Fault(fault) => format!("fault, {fault}"),
     };
-    text[..text.floor_char_boundary(200)].to_owned()
+    text[..text.floor_char_boundary(WORDS_BYTES_MAX)].to_owned()
 }

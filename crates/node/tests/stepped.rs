@@ -10,11 +10,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::{catalog, catalog_with, request, start};
+use common::{catalog, catalog_of, catalog_with, request, start};
+use ordain_engine::{State, StateType};
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_node::{
-    Accepted, Body, Catalog, Health, Node, Op, Options, Pending, REPLY_BYTES_TOGETHER_MAX,
-    REPLY_BYTES_WAITING_MAX, Reply, Stepped, Steps, Unavailable, VirtualClock,
+    Accepted, Body, Catalog, Health, IMAGE_BYTES_MAX, Node, Op, Options, Pending,
+    REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX, Reply, Stepped, Steps, Unavailable,
+    VirtualClock,
 };
 use ordain_store::MemoryStore;
 use ordain_types::Seq;
@@ -274,6 +276,97 @@ fn a_batch_that_rests_when_the_log_fails_is_taken_back() {
     assert_eq!(node.durable_seq(), Seq(2));
 }
 
+/// A state that says it is as large as a state may be, and counts its copies.
+struct Large(Arc<()>);
+
+impl State for Large {
+    fn snapshot(&self) -> Box<dyn State> {
+        Box::new(Large(self.0.clone()))
+    }
+    fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
+        out.extend_from_slice(b"0");
+        Ok(())
+    }
+    fn encoded_len(&self) -> Result<usize, String> {
+        Ok(VALUE_BYTES_MAX)
+    }
+}
+
+impl StateType for Large {
+    fn initial(&self) -> Box<dyn State> {
+        self.snapshot()
+    }
+    fn decode(&self, _: &[u8]) -> Result<Box<dyn State>, String> {
+        Ok(self.snapshot())
+    }
+}
+
+/// A node with such states, updates of one of them that keep more of it than may be kept, and how many
+/// copies there are now.
+fn overwrite_much(disk: &MemoryDisk) -> (Node, Steps, Vec<Pending>, impl Fn() -> usize) {
+    let token = Arc::new(());
+    let state = Arc::new(Large(token.clone()));
+    let catalog = catalog_of(state, |tx, _| {
+        tx.state_mut();
+        Ok(json!(0))
+    });
+    let (node, mut steps) = open_with(disk, catalog);
+    settle(&mut steps);
+    let most = IMAGE_BYTES_MAX / VALUE_BYTES_MAX;
+    let replies = (0..4 * most).map(|_| add(&node)).collect();
+    (node, steps, replies, move || Arc::strong_count(&token))
+}
+
+/// What would be taken back if the log failed is bounded within a batch too: it rests until the log has
+/// come on, and nothing more of it is kept then.
+#[test]
+fn what_may_be_taken_back_is_bounded_within_a_batch() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps, mut replies, copies) = overwrite_much(&disk);
+    let most = IMAGE_BYTES_MAX / VALUE_BYTES_MAX + 8;
+    for _ in 0..100 {
+        steps.executor();
+    }
+    assert!((most / 2..most).contains(&copies()), "{}", copies());
+    assert!(
+        matches!(steps.executor(), Stepped::Idle(Some(_))),
+        "it rests"
+    );
+    settle(&mut steps);
+    assert!(copies() < 8, "{}", copies());
+    let answered = |reply: &mut Pending| matches!(now(reply), Some(reply) if matches!(reply.body, Body::Outcome { .. }));
+    assert!(replies.iter_mut().all(answered));
+    assert_eq!(node.durable_seq(), Seq(2 + replies.len() as u64));
+    let again = MemoryDisk::clone(&disk);
+    drop((node, steps));
+    let (_, _, _, copies) = overwrite_much(&again);
+    assert!(copies() < 8, "a replay keeps nothing: it is durable");
+}
+
+/// The same batch, and the disk is full: what was run of it is taken back, the rest is not run, and all goes
+/// on when there is space.
+#[test]
+fn a_batch_that_overwrites_much_is_taken_back_when_the_disk_is_full() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps, mut replies, copies) = overwrite_much(&disk);
+    for _ in 0..100 {
+        steps.executor();
+    }
+    let kind = ErrorKind::StorageFull;
+    disk.inject(0, Fault::Write { landed: 0, kind });
+    settle(&mut steps);
+    for reply in &mut replies {
+        let body = now(reply).expect("it is told").body;
+        let full = matches!(body, Body::Unavailable(Unavailable::DiskFull(_)));
+        assert!(full, "{body:?}");
+    }
+    assert!(copies() < 8, "{}", copies());
+    assert_eq!((node.durable_seq(), node.health()), (Seq(2), Health::Ready));
+    let mut reply = add(&node);
+    settle(&mut steps);
+    assert_eq!(now(&mut reply).expect("it goes on").seq, Seq(3));
+}
+
 /// Those that simulated lives seldom or never come to.
 #[test]
 fn deliberate_bugs_are_caught() {
@@ -285,6 +378,10 @@ fn deliberate_bugs_are_caught() {
         (
             Bug::RepliesUnbounded,
             answers_that_wait_are_bounded_within_a_batch,
+        ),
+        (
+            Bug::ImagesUnbounded,
+            what_may_be_taken_back_is_bounded_within_a_batch,
         ),
     ]);
 }

@@ -179,6 +179,8 @@ bugs! {
     Node {
         /// However much waits for the log, a batch is run on.
         RepliesUnbounded,
+        /// However much would be taken back if the log failed, a batch is run on.
+        ImagesUnbounded,
         /// That the next segment could not be made is not seen before the next write.
         PreparationUnseen,
         /// A reply leaves before its command is durable.

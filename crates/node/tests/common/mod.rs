@@ -51,7 +51,7 @@ impl StateType for Counters {
     }
 }
 
-type Body = fn(&mut Tx, &Value) -> Result<Value, Rejection>;
+pub type Body = fn(&mut Tx, &Value) -> Result<Value, Rejection>;
 
 struct Native(Body);
 
@@ -127,6 +127,11 @@ pub fn catalog() -> Catalog {
 }
 
 pub fn catalog_with(add: Body) -> Catalog {
+    catalog_of(Arc::new(Counters), add)
+}
+
+/// With states of another kind, which nothing but `add` reads.
+pub fn catalog_of(state: Arc<dyn StateType>, add: Body) -> Catalog {
     let method = |name: &str, kind, body: Body| MethodDef {
         name: Method::new(name).expect("a name"),
         kind,
@@ -145,7 +150,7 @@ pub fn catalog_with(add: Body) -> Catalog {
     let name = EntityType::new("counter").expect("a name");
     let def = TypeDef {
         name,
-        state: Arc::new(Counters),
+        state,
         methods,
         native: None,
         module: None,
