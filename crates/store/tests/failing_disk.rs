@@ -38,6 +38,24 @@ fn a_failed_checkpoint_is_the_last_until_reopened() {
     store.apply(&too_large(5)).unwrap();
 }
 
+/// A disk that became read-only, or whose directory went: what was opened before reads on.
+#[test]
+fn what_can_be_read_is_not_given_up_for_what_cannot_be_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(dir.path(), Options::default()).unwrap();
+    store.apply(&step(1, 100)).unwrap();
+    let in_the_way = dir.path().join("STORE.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let failed = store.reopen().unwrap_err();
+    assert!(failed.to_string().contains("STORE.new"), "{failed}");
+    assert_holds(&store, &model_after(1, 100));
+    std::fs::remove_dir(&in_the_way).unwrap();
+    store.reopen().unwrap();
+    assert_holds(&store, &model_after(1, 100));
+    assert!(!in_the_way.exists());
+    store.apply(&step(2, 100)).unwrap();
+}
+
 fn too_large(seq: u64) -> Checkpoint {
     let change = |index: u32| ([1, index as u8], Some(Bytes::from(vec![7; 1 << 18])));
     Checkpoint {

@@ -123,6 +123,13 @@ pub(super) fn set_state(dir: &Path, state: State) -> Result<(), Error> {
     }
 }
 
+/// Whether anything can be written here: a file is, and goes again.
+pub(super) fn check_writable(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(MARKER_NEW);
+    write_synced(&path, MAGIC).map_err(io_error("write", &path))?;
+    fs::remove_file(&path).map_err(io_error("remove", &path))
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;

@@ -276,6 +276,9 @@ impl Store for DiskStore {
         if matches!(&*opened, Ok(old) if old.tree.is_pinned()) {
             return Err(self.busy());
         }
+        // What is opened may read on a disk that nothing can be written to; a new one could not be opened there,
+        // for it removes what is left over.
+        format::check_writable(&self.dir)?;
         // Gone before the new one comes: both would delete each other's files.
         *opened = Err(Arc::new(self.busy()));
         let new = Opened::new(&self.dir, &self.options)
