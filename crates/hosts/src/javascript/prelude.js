@@ -168,18 +168,53 @@ defineProperty(Context.prototype, "state", { get: host.state, set: host.setState
 
 /// Makes `old` equal to `now` in place, so that who holds it sees what a call that came back wrote.
 function refresh(old, now) {
+  return merge(old, now, new Set());
+}
+
+/// `now`, in the object that was there before, if that can be: not one that may not be changed (the module's
+/// own), nor one that already stands elsewhere (one object in two places is two once it is stored).
+function merge(old, now, used) {
   if (typeof old !== "object" || typeof now !== "object" || old === null || now === null) return now;
-  if (isArray(old) !== isArray(now)) return now;
+  if (isArray(old) !== isArray(now) || !Object.isExtensible(old) || used.has(old)) return now;
+  used.add(old);
+  const before = isArray(old) ? places(old, now) : old;
+  const merged = Object.keys(now).map((key) => [key, merge(Object.hasOwn(before, key) ? before[key] : undefined, now[key], used)]);
   if (isArray(old)) {
-    old.length = Math.min(old.length, now.length);
+    old.length = 0;
   } else {
     for (const key of ownKeys(old)) if (!Object.hasOwn(now, key)) delete old[key];
   }
-  for (const key of Object.keys(now)) {
-    const value = refresh(Object.hasOwn(old, key) ? old[key] : undefined, now[key]);
-    defineProperty(old, key, { value, writable: true, enumerable: true, configurable: true });
-  }
+  for (const [key, value] of merged) defineProperty(old, key, { value, writable: true, enumerable: true, configurable: true });
   return old;
+}
+
+/// For each place of `now` the element of `old` that is there now: itself unchanged, at its place or moved;
+/// else what was at this place, unless that is elsewhere now.
+function places(old, now) {
+  const text = (it) => (typeof it === "object" && it !== null ? JSON.stringify(it) : undefined);
+  const [was, is] = [old.map(text), now.map(text)];
+  const moved = new Map();
+  const [from, taken] = [new Array(now.length).fill(undefined), new Set()];
+  const take = (at, place) => {
+    from[at] = old[place];
+    taken.add(old[place]);
+  };
+  is.forEach((it, at) => {
+    if (it !== undefined && was[at] === it) take(at, at);
+  });
+  was.forEach((it, place) => {
+    if (it === undefined || taken.has(old[place])) return;
+    if (!moved.has(it)) moved.set(it, []);
+    moved.get(it).push(place);
+  });
+  is.forEach((it, at) => {
+    const place = from[at] === undefined ? moved.get(it)?.shift() : undefined;
+    if (place !== undefined) take(at, place);
+  });
+  is.forEach((it, at) => {
+    if (it !== undefined && from[at] === undefined && at < old.length && !taken.has(old[at])) take(at, at);
+  });
+  return from;
 }
 
 /// Fills in the top-level defaults that a value lacks.
