@@ -124,7 +124,8 @@ impl Text {
     pub fn new(text: Written<'_>) -> Self {
         let suspect = match text {
             Written::Here(_) => false,
-            Written::ByInterpreter(text) => text.contains("null") || text.contains("{}"),
+            // Much that is no plain value has JSON that says less.
+            Written::ByInterpreter(_) => true,
         };
         Self {
             json: Json::copy_from_slice(text.bytes()),
@@ -161,7 +162,9 @@ pub fn checked<'js>(
     if suspect {
         let lossy: Function = library.lossy.clone().restore(ctx)?;
         if let Some(lost) = lossy.call::<_, Option<String>>((value.clone(), what))? {
-            return Ok(Err(format!("{lost}, which JSON cannot hold")));
+            return Ok(Err(format!(
+                "{lost}, which JSON cannot hold; keep objects, arrays, texts and numbers"
+            )));
         }
     }
     Ok(match nests_too_deep(&json) {

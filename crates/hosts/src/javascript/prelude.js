@@ -230,14 +230,18 @@ function lossy(value, path) {
   if (typeof value.toJSON === "function") return undefined;
   if (isArray(value)) {
     for (let at = 0; at < value.length; at++) {
-      const lost = value[at] === undefined ? `${path}[${at}] is undefined` : lossy(value[at], `${path}[${at}]`);
+      // As a property each is left out, as everyone expects; here it would be null.
+      const none = ["undefined", "function", "symbol"].includes(typeof value[at]);
+      const lost = none ? `${path}[${at}] is ${value[at] === undefined ? "" : "a "}${typeof value[at]}` : lossy(value[at], `${path}[${at}]`);
       if (lost !== undefined) return lost;
     }
     return undefined;
   }
-  for (const kind of [Map, Set, RegExp, ArrayBuffer, Error]) {
-    if (value instanceof kind) return `${path} is a ${kind.name}; keep an object or an array`;
+  if (ArrayBuffer.isView(value)) return `${path} is a ${value.constructor.name}`;
+  for (const kind of [Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, ArrayBuffer, Error]) {
+    if (value instanceof kind) return `${path} is a ${kind.name}`;
   }
+  if (value instanceof Number) return lossy(Number(value), path);
   for (const key of Object.keys(value)) {
     const lost = lossy(value[key], `${path}.${key}`);
     if (lost !== undefined) return lost;

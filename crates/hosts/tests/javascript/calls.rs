@@ -407,6 +407,9 @@ export const box = entity({} as any, {
   put(cx, { what }) {
     const values: Record<string, () => unknown> = {
       nan: () => NaN, infinity: () => 1 / 0, map: () => new Map(), set: () => new Set([1]), big: () => 10n ** 20n,
+      boxed: () => Object(NaN), bytes: () => new Uint8Array(2), view: () => new DataView(new ArrayBuffer(1)), weak: () => new WeakMap(),
+      error: () => Object.assign(new Error("m"), { code: 5 }), own: () => Object.assign(new Map([[1, 2]]), { a: 1 }),
+      functions: () => [1, () => 1], symbols: () => [Symbol()],
       symbol: () => Symbol("s"), hole: () => [undefined], date: () => new Date(0), round: () => { const it: any = {}; it.it = it; return it; },
     };
     cx.state.inside = { value: values[what]() };
@@ -422,6 +425,14 @@ export const box = entity({} as any, {
         ("map", "the state.inside.value is a Map"),
         ("set", "the state.inside.value is a Set"),
         ("hole", "the state.inside.value[0] is undefined"),
+        ("boxed", "the state.inside.value is NaN"),
+        ("bytes", "the state.inside.value is a Uint8Array"),
+        ("view", "the state.inside.value is a DataView"),
+        ("weak", "the state.inside.value is a WeakMap"),
+        ("error", "the state.inside.value is a Error"),
+        ("own", "the state.inside.value is a Map"),
+        ("functions", "the state.inside.value[1] is a function"),
+        ("symbols", "the state.inside.value[0] is a symbol"),
     ] {
         world.fault("box/a.put", &put(what), FaultKind::Encoding, says);
     }
