@@ -12,7 +12,7 @@ use crate::modules::{Loaded, Module, Modules, type_index};
 
 /// An entity type's place in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TypeIndex(pub(crate) u16);
+pub struct TypeIndex(pub(crate) u32);
 
 /// A method's place in its entity type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -282,11 +282,6 @@ impl Catalog {
     pub fn types(&self) -> impl Iterator<Item = &TypeDef> {
         let in_force = self.types.iter().filter(|place| place.in_force);
         in_force.map(|place| &*place.def)
-    }
-
-    /// How many places there are.
-    pub(crate) fn places(&self) -> usize {
-        self.types.len()
     }
 
     /// The same without any module: what the program brings.

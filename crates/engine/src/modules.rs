@@ -137,11 +137,12 @@ impl Catalog {
             let message = format!("{most} modules are in force, as many as there may be");
             return Err(Rejection::new("module_invalid", message));
         }
-        let new = |entity: &&EntityManifest| self.place(entity.name.as_str()).is_none();
-        let places = self.places() + manifest.entities.iter().filter(new).count();
-        if places > limits::ENTITY_TYPES_MAX {
+        // Of those in force, not of the places of this process: a replay may begin with fewer.
+        let others = self.types().filter(|ty| ty.module.as_ref() != Some(name));
+        let types = others.count() + manifest.entities.len();
+        if types > limits::ENTITY_TYPES_MAX {
             let most = limits::ENTITY_TYPES_MAX;
-            let message = format!("there would be {places} entity types, more than {most}");
+            let message = format!("there would be {types} entity types, more than {most}");
             return Err(Rejection::new("module_invalid", message));
         }
         for entity in &manifest.entities {
@@ -557,5 +558,5 @@ impl Tx {
 
 /// A type's place, from its number.
 pub(crate) fn type_index(at: usize) -> TypeIndex {
-    TypeIndex(u16::try_from(at).expect("the limit of entity types is below it"))
+    TypeIndex(u32::try_from(at).expect("no process sees so many types"))
 }

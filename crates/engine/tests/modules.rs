@@ -249,6 +249,22 @@ fn what_does_not_go_together_is_refused() {
     assert_eq!(world.number("counter/a", "add"), 1, "it goes on as it was");
 }
 
+/// How many entity types there may be follows from those in force, and not from all that this process saw.
+#[test]
+fn types_that_are_out_of_force_do_not_count() {
+    let mut world = World::new();
+    let types = |kind: &str| {
+        let ty = |at| (format!("{kind}_{at}"), counter(1)["counter"].clone());
+        let types = (0..limits::ENTITY_TYPES_MAX * 2 / 3).map(ty);
+        Value::Object(types.collect())
+    };
+    for kind in ["a", "b"] {
+        world.deployed("m", &types(kind));
+        world.refused(deployment("other", &types("other")), "module_invalid");
+        value(world.run(undeployment("m", false)));
+    }
+}
+
 fn state_is_not_left_behind() {
     let mut world = World::new();
     world.deployed("m", &counter(1));

@@ -137,5 +137,4 @@ const _: () = assert!(WASM_CROSSING_BYTES_MAX >= 4 * ARGUMENT_BYTES_MAX);
 const _: () = assert!(WASM_FUEL_PER_JSON_BYTE * (WRITTEN_BYTES_MAX as u64) < WASM_FUEL_MAX / 2);
 const _: () = assert!(VALUE_BYTES_MAX * 16 <= WASM_MEMORY_BYTES_MAX);
 const _: () = assert!(WASM_MEMORY_BYTES_MAX <= WASM_TRANSACTION_MEMORY_BYTES_MAX);
-const _: () = assert!(ENTITY_TYPES_MAX < u16::MAX as usize);
 const _: () = assert!(METHODS_MAX < u16::MAX as usize);
