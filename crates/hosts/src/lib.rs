@@ -9,6 +9,7 @@
 //!   json_state  root values of modules' entities, for every host that runs modules
 //!   versioned   root values as they are stored, with the version of their shape
 //!   params      arguments of modules' methods, checked
+//!   shape       what a value must be, as a JSON schema says it
 //!   scanner     JSON that is plain, read in little time
 //!   lent        the running transaction, lent to functions that foreign code calls
 //! ```
@@ -24,6 +25,8 @@ pub mod native;
 mod params;
 #[cfg(any(feature = "javascript", feature = "wasm"))]
 mod scanner;
+#[cfg(any(feature = "javascript", feature = "wasm"))]
+mod shape;
 mod versioned;
 #[cfg(feature = "wasm")]
 pub mod wasm;

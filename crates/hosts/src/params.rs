@@ -1,9 +1,10 @@
 //! Arguments held against the parameters that a module describes: one JSON object, no unknown names, none
-//! missing, in a spelling of its own. What the values are is the method's business.
+//! missing, no value of another shape than is described, in a spelling of its own.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::from_utf8;
 
 use ordain_engine::ArgumentError;
 use ordain_types::{Json, Param, limits};
@@ -12,13 +13,42 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::scanner::Scanner;
+use crate::shape::Shape;
+
+/// A parameter, as arguments are held against it.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    name: String,
+    required: bool,
+    shape: Shape,
+}
+
+impl Parameter {
+    /// One whose value must be what its schema says.
+    #[cfg(feature = "javascript")]
+    pub fn typed(param: &Param) -> Self {
+        Self {
+            shape: Shape::of(&param.schema),
+            ..Self::named(param)
+        }
+    }
+
+    /// One whose value is the method's own business.
+    pub fn named(param: &Param) -> Self {
+        Self {
+            name: param.name.clone(),
+            required: param.required,
+            shape: Shape::Any,
+        }
+    }
+}
 
 /// The arguments in their one spelling: parameters in declared order where they are described, no white
 /// space. Nothing at all is the empty object.
 ///
 /// # Errors
 /// Which argument does not fit.
-pub fn canonical(params: Option<&[Param]>, json: &[u8]) -> Result<Json, ArgumentError> {
+pub fn canonical(params: Option<&[Parameter]>, json: &[u8]) -> Result<Json, ArgumentError> {
     if json.len() > limits::ARGUMENT_BYTES_MAX {
         let (size, limit) = (json.len(), limits::ARGUMENT_BYTES_MAX);
         return Err(whole(format!(
@@ -31,7 +61,7 @@ pub fn canonical(params: Option<&[Param]>, json: &[u8]) -> Result<Json, Argument
     }
 }
 
-fn of_any_spelling(params: Option<&[Param]>, json: &[u8]) -> Result<Json, ArgumentError> {
+fn of_any_spelling(params: Option<&[Parameter]>, json: &[u8]) -> Result<Json, ArgumentError> {
     if json.iter().all(u8::is_ascii_whitespace) {
         return spell(params, Vec::new());
     }
@@ -40,17 +70,13 @@ fn of_any_spelling(params: Option<&[Param]>, json: &[u8]) -> Result<Json, Argume
             "the arguments are not a JSON object of names and values",
         ));
     }
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let read = reader
-        .deserialize_map(Pairs)
-        .and_then(|pairs| reader.end().map(|()| pairs));
-    let pairs =
-        read.map_err(|error| whole(format!("the arguments are not one JSON object: {error}")))?;
+    let pairs = pairs(json)
+        .map_err(|error| whole(format!("the arguments are not one JSON object: {error}")))?;
     spell(params, pairs)
 }
 
-/// Whether these are the parameters' one spelling already, with values that are plain: what most callers send.
-fn is_spelled(params: &[Param], json: &[u8]) -> Option<()> {
+/// Whether these are the parameters' one spelling already, with values that are plain and fit: what most callers send.
+fn is_spelled(params: &[Parameter], json: &[u8]) -> Option<()> {
     let mut json = Scanner::new(json);
     let mut params = params.iter();
     json.skip(b'{').then_some(())?;
@@ -60,7 +86,8 @@ fn is_spelled(params: &[Param], json: &[u8]) -> Option<()> {
         let next = params.find(|param| param.required || param.name == name)?;
         (next.name == name).then_some(())?;
         json.skip(b':').then_some(())?;
-        let read = match json.peek()? {
+        let (first, from) = (json.peek()?, json.at());
+        let read = match first {
             b'"' => json.string().is_some(),
             b't' => json.word(b"true"),
             b'f' => json.word(b"false"),
@@ -68,13 +95,23 @@ fn is_spelled(params: &[Param], json: &[u8]) -> Option<()> {
             _ => json.number().is_some(),
         };
         read.then_some(())?;
+        let fits = || next.shape.check(from_utf8(json.since(from)).ok()?).ok();
+        (next.shape.admits(first) || fits().is_some()).then_some(())?;
         more = json.skip(b',');
         (more || json.skip(b'}')).then_some(())?;
     }
     (json.at_end() && params.all(|param| !param.required)).then_some(())
 }
 
-type Pair<'j> = (Cow<'j, str>, &'j RawValue);
+/// A name and its value.
+pub type Pair<'j> = (Cow<'j, str>, &'j RawValue);
+
+/// The names and values of one JSON object, in its order.
+pub fn pairs(json: &[u8]) -> serde_json::Result<Vec<Pair<'_>>> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let pairs = reader.deserialize_map(Pairs)?;
+    reader.end().map(|()| pairs)
+}
 
 struct Pairs;
 
@@ -97,7 +134,7 @@ impl<'j> Visitor<'j> for Pairs {
 #[derive(serde::Deserialize)]
 struct Name<'j>(#[serde(borrow)] Cow<'j, str>);
 
-fn spell(params: Option<&[Param]>, pairs: Vec<Pair<'_>>) -> Result<Json, ArgumentError> {
+fn spell(params: Option<&[Parameter]>, pairs: Vec<Pair<'_>>) -> Result<Json, ArgumentError> {
     let repeated = repeated(&pairs);
     for (at, (name, value)) in pairs.iter().enumerate() {
         if repeated == Some(at) {
@@ -133,13 +170,19 @@ fn spell(params: Option<&[Param]>, pairs: Vec<Pair<'_>>) -> Result<Json, Argumen
             format!("unknown field `{name}`, {expected}"),
         ));
     }
-    let find = |param: &Param| pairs.iter().find(|(name, _)| *name == param.name);
+    let find = |param: &Parameter| pairs.iter().find(|(name, _)| *name == param.name);
     if let Some(param) = params
         .iter()
         .find(|param| param.required && find(param).is_none())
     {
         let name = &param.name;
         return Err(at_field(name, format!("missing field `{name}`")));
+    }
+    for (param, (name, value)) in params.iter().filter_map(|it| Some((it, find(it)?))) {
+        if let Err(misfit) = param.shape.check(value.get()) {
+            let (place, message) = misfit.of(name);
+            return Err(at_field(&place, message));
+        }
     }
     write(&mut out, params.iter().filter_map(find));
     Ok(out.into())
@@ -233,18 +276,24 @@ mod tests {
 
     use super::*;
 
-    fn params() -> Vec<Param> {
-        let param = |name: &str, required| Param {
+    const NUMBER: &str = r#"{"type":"number"}"#;
+
+    fn params() -> Vec<Parameter> {
+        of("{}", "{}")
+    }
+
+    fn of(amount: &str, note: &str) -> Vec<Parameter> {
+        let param = |name: &str, schema: &str, required| Parameter {
             name: name.to_owned(),
-            schema: "{}".to_owned(),
+            shape: Shape::of(schema),
             required,
         };
-        vec![param("amount", true), param("note", false)]
+        vec![param("amount", amount, true), param("note", note, false)]
     }
 
     #[test]
     fn the_spelling_is_one() {
-        let check = |params: Option<&[Param]>, json: &str, expected: &str| {
+        let check = |params: Option<&[Parameter]>, json: &str, expected: &str| {
             assert_eq!(
                 canonical(params, json.as_bytes()).unwrap(),
                 expected,
@@ -272,9 +321,10 @@ mod tests {
         fn what_is_taken_for_spelled_is(
             json in r#"\{("(amount|note|more|am\\u006funt)":(-?[0-9]{1,3}(\.[0-9]{0,2})?(e1)?|"[a-zü\\ ]{0,2}"|true|nul?l|\[\]),? ?){0,3}\} ?"#
         ) {
-            let params = params();
-            if is_spelled(&params, json.as_bytes()).is_some() {
-                prop_assert_eq!(of_any_spelling(Some(&params), json.as_bytes()).unwrap(), json);
+            for params in [params(), of(NUMBER, "{}"), of(r#"{"enum":[1,2,"a"]}"#, NUMBER)] {
+                if is_spelled(&params, json.as_bytes()).is_some() {
+                    prop_assert_eq!(of_any_spelling(Some(&params), json.as_bytes()).unwrap(), &json);
+                }
             }
         }
     }
@@ -282,7 +332,7 @@ mod tests {
     #[test]
     fn what_most_callers_send_is_spelled() {
         let params = params();
-        let check = |params: &[Param], json: &str, expected: bool| {
+        let check = |params: &[Parameter], json: &str, expected: bool| {
             assert_eq!(
                 is_spelled(params, json.as_bytes()).is_some(),
                 expected,
@@ -300,6 +350,32 @@ mod tests {
         check(&params, r#"{"amount":[1]}"#, false);
         check(&params, r#"{"amount":1,}"#, false);
         check(&params, r#"{"amount":1}}"#, false);
+        let typed = of(NUMBER, r#"{"enum":["a","b"]}"#);
+        check(&typed, r#"{"amount":1,"note":"b"}"#, true);
+        check(&typed, r#"{"amount":"1"}"#, false);
+        check(&typed, r#"{"amount":1,"note":"c"}"#, false);
+    }
+
+    #[test]
+    fn values_of_other_types_are_named() {
+        let items = r#"{"type":"array","items":{"type":"number"}}"#;
+        let params = of(NUMBER, items);
+        let check = |json: &str, field: &str, says: &str| {
+            let error = canonical(Some(&params), json.as_bytes()).unwrap_err();
+            let field = Some(field.to_owned());
+            assert_eq!(
+                (error.field, error.message.as_str()),
+                (field, says),
+                "{json}"
+            );
+        };
+        let says = "`amount` is the string \"1\", expected a number";
+        check(r#"{"amount":"1"}"#, "amount", says);
+        check(r#"{ "amount" : "1" }"#, "amount", says);
+        let says = "`note[1]` is null, expected a number";
+        check(r#"{"note":[1,null],"amount":1}"#, "note[1]", says);
+        let taken = canonical(Some(&params), br#"{"note":[1, 2],"amount":1}"#);
+        assert_eq!(taken.unwrap(), r#"{"amount":1,"note":[1,2]}"#);
     }
 
     #[test]

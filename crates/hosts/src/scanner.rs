@@ -23,6 +23,16 @@ impl<'t> Scanner<'t> {
         Self { text, at: 0 }
     }
 
+    /// How far it has come.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What was read since it was at a place.
+    pub fn since(&self, at: usize) -> &'t [u8] {
+        &self.text[at..self.at]
+    }
+
     pub fn at_end(&self) -> bool {
         self.at == self.text.len()
     }

@@ -98,7 +98,19 @@ pub(crate) fn number<N: FromStr>(name: &str, text: &str) -> Result<N, Problem> {
 
 fn takes_text(method: Option<&MethodDescription>, name: &str) -> bool {
     let param = method.and_then(|method| method.params.iter().find(|param| param.name == name));
-    param.is_some_and(|param| param.schema["type"] == "string")
+    param.is_some_and(|param| is_text(&param.schema))
+}
+
+/// Whether a schema takes texts alone.
+fn is_text(schema: &serde_json::Value) -> bool {
+    let all = |name: &str, is: fn(&serde_json::Value) -> bool| {
+        let values = schema[name].as_array();
+        values.is_some_and(|values| values.iter().all(is))
+    };
+    schema["type"] == "string"
+        || schema["const"].is_string()
+        || all("enum", serde_json::Value::is_string)
+        || all("anyOf", is_text)
 }
 
 fn argument(value: &str, text: bool) -> Result<Box<RawValue>, Problem> {
@@ -174,15 +186,22 @@ mod tests {
 
     #[test]
     fn arguments_are_text_where_text_is_taken() {
+        let text = |name: &str, schema| Param {
+            name: name.into(),
+            schema,
+            required: false,
+        };
         let method = MethodDescription {
             name: "find".into(),
             kind: MethodKind::Query,
             description: String::new(),
-            params: vec![Param {
-                name: "name".into(),
-                schema: serde_json::json!({"type": "string"}),
-                required: true,
-            }],
+            params: vec![
+                text("name", serde_json::json!({"type": "string"})),
+                text(
+                    "kind",
+                    serde_json::json!({"anyOf": [{"enum": ["1", "2"]}, {"const": "3"}]}),
+                ),
+            ],
             any_args: false,
             result: serde_json::json!(true),
         };
@@ -195,6 +214,7 @@ mod tests {
             args("name=5&n=5&s=a%22b&o={\"a\":[1]}&min_seq=3").unwrap(),
             r#"{"n":5,"name":"5","o":{"a":[1]},"s":"a\"b"}"#
         );
+        assert_eq!(args("kind=1").unwrap(), r#"{"kind":"1"}"#);
         assert_eq!(args("").unwrap(), "{}");
         assert_eq!(args("args={\"n\":1}&min_seq=3").unwrap(), r#"{"n":1}"#);
         assert_eq!(args("args={}&n=1").unwrap_err().code, "bad_request");

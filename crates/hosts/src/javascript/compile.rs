@@ -8,7 +8,7 @@ use ordain_types::module::{EntityManifest, Language, Manifest, MethodManifest};
 use ordain_types::{Package, Source, SourceError};
 use rquickjs::context::intrinsic;
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
-use rquickjs::{Context, Ctx, Module, Persistent, Runtime};
+use rquickjs::{Context, Ctx, Function, Module, Runtime};
 
 use super::cache;
 use super::fault::{self, Thrown};
@@ -169,9 +169,10 @@ impl Compiled {
     }
 
     /// What a function says of itself.
-    fn signature(&self, place: &(String, Position)) -> Option<&Signature> {
-        let file = self.0.files.iter().find(|file| file.path == place.0)?;
-        file.signatures.get(&file.lines.in_characters(place.1))
+    pub fn signature(&self, function: &Function<'_>) -> Option<&Signature> {
+        let (path, at) = fault::place_of(function)?;
+        let file = self.0.files.iter().find(|file| file.path == path)?;
+        file.signatures.get(&file.lines.in_characters(at))
     }
 
     /// The place that the interpreter, which counts bytes, calls so.
@@ -378,12 +379,8 @@ fn method_manifest(
     method: &super::instance::Callable,
     compiled: &Compiled,
 ) -> MethodManifest {
-    let run: Persistent<_> = method.run.clone();
-    let place = run
-        .restore(ctx)
-        .ok()
-        .and_then(|function| fault::place_of(&function));
-    let signature = place.and_then(|place| compiled.signature(&place));
+    let run = method.run.clone().restore(ctx).ok();
+    let signature = run.and_then(|function| compiled.signature(&function));
     MethodManifest {
         name: method.name.clone(),
         kind: method.kind,

@@ -45,6 +45,8 @@ pub struct Callable {
     pub name: Method,
     pub kind: MethodKind,
     pub run: Kept<Function<'static>>,
+    /// Whether it is called without arguments where none are given.
+    pub optional: bool,
 }
 
 /// What the prelude brings to run methods with.
@@ -241,7 +243,7 @@ fn entity<'js>(
         initial: initial(prelude, def, &refuse)?,
         version,
         migrate: migrate.map(|it| Persistent::save(ctx, it)),
-        methods: methods(prelude, def, &name, &refuse, found)?,
+        methods: methods(prelude, def, compiled, &name, &refuse, found)?,
         name,
     }))
 }
@@ -267,6 +269,7 @@ fn initial<'js>(
 fn methods<'js>(
     prelude: &Object<'js>,
     def: &Object<'js>,
+    compiled: &Compiled,
     entity: &EntityType,
     refuse: &dyn Fn(String) -> NotMade,
     functions: &mut Vec<Value<'js>>,
@@ -297,6 +300,7 @@ fn methods<'js>(
         found.push(Callable {
             name: method,
             kind,
+            optional: compiled.signature(&run).is_some_and(|it| it.optional),
             run: Persistent::save(ctx, run),
         });
     }

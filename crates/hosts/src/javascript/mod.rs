@@ -54,10 +54,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use ordain_engine::{Args, ArgumentError, Decoded, MethodDef, Modules, Run, Tx, TypeDef};
 use ordain_types::module::{ModuleHash, Package, Source, SourceError};
-use ordain_types::{Json, Param, Rejection};
+use ordain_types::{Json, Rejection};
 
 use crate::json_state::JsonType;
-use crate::params;
+use crate::params::{self, Parameter};
 use compile::Compiled;
 use fault::Thrown;
 use instance::NotStarted;
@@ -156,7 +156,10 @@ fn methods(
                 method: at,
                 kind: method.kind,
             },
-            params: method.params.clone(),
+            params: method
+                .params
+                .as_ref()
+                .map(|params| params.iter().map(Parameter::typed).collect()),
         }),
     };
     methods.map(def).collect()
@@ -184,7 +187,7 @@ impl Module {
 struct ModuleMethod {
     module: Arc<Module>,
     which: Which,
-    params: Option<Vec<Param>>,
+    params: Option<Vec<Parameter>>,
 }
 
 /// Arguments that fit one method of one module version.

@@ -165,6 +165,7 @@ declare module "ordain" {
   /** What a call gives: a method without a value gives null. */
   type Given<Value> = [Value] extends [void] ? null : Value;
   type Call<Args, Value> = unknown extends Args ? (args?: object) => Value
+    : undefined extends Args ? (args?: Args) => Value
     : {} extends Args ? (args?: Args) => Value
     : (args: Args) => Value;
   type Calls<M> = {

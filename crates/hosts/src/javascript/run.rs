@@ -135,15 +135,22 @@ fn throw(tx: &mut Tx, thrown: Thrown) -> ! {
     tx.fault_traced(thrown.kind, thrown.full(), thrown.trace())
 }
 
+/// What arrives where no arguments are given.
+const NO_ARGUMENTS: &str = "{}";
+
 /// The call itself, in the interpreter.
 fn method(ctx: &Ctx<'_>, instance: &Instance, which: &Which, args: &Json) -> Result<Json, Ending> {
     let entity = &instance.entities[which.entity];
     let library = &instance.library;
+    let called = &entity.methods[which.method];
     let call = || {
-        let run: Function = entity.methods[which.method].run.clone().restore(ctx)?;
+        let run: Function = called.run.clone().restore(ctx)?;
         let prototype: Object = library.context.clone().restore(ctx)?;
         let cx = Object::new_proto(ctx.clone(), Some(&prototype))?;
-        let args = raw::parse(ctx, args)?;
+        let args = match called.optional && args == NO_ARGUMENTS {
+            true => Value::new_undefined(ctx.clone()),
+            false => raw::parse(ctx, args)?,
+        };
         let value: Value = run.call((cx, args))?;
         state::flush(ctx)?;
         result(ctx, library, &value)

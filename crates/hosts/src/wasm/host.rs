@@ -18,6 +18,7 @@ use super::stock::Stock;
 use super::warm::Warm;
 use super::{config, functions};
 use crate::json_state::JsonType;
+use crate::params::Parameter;
 
 /// Runs modules that are WebAssembly components.
 ///
@@ -158,7 +159,10 @@ fn type_def(code: &Arc<Code>, entity: &EntityManifest) -> TypeDef {
         let run = WasmMethod {
             target: Arc::new(target),
             name: method.name.as_str().into(),
-            params: method.params.clone(),
+            params: method
+                .params
+                .as_ref()
+                .map(|params| params.iter().map(Parameter::named).collect()),
         };
         MethodDef {
             name: method.name.clone(),

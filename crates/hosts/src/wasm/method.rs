@@ -4,20 +4,19 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use ordain_engine::{Args, ArgumentError, Decoded, Run, Tx};
-use ordain_types::module::Param;
 use ordain_types::{FaultKind, Json, Rejection, limits};
 
 use super::code::Code;
 use super::{json, running, trap, world};
 use crate::json_state::{self, JsonState};
 use crate::lent::lend;
-use crate::params;
+use crate::params::{self, Parameter};
 
 /// A method of a module.
 pub(super) struct WasmMethod {
     pub target: Arc<Target>,
     pub name: Arc<str>,
-    pub params: Option<Vec<Param>>,
+    pub params: Option<Vec<Parameter>>,
 }
 
 /// Whose method runs, for the functions that a module imports.

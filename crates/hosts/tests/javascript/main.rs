@@ -1,6 +1,7 @@
 //! Modules in JavaScript and TypeScript, through a real engine: what entities can do, what modules may not,
 //! and that limits hold.
 
+mod arguments;
 mod calls;
 mod context;
 mod json;

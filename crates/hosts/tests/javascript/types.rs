@@ -148,7 +148,7 @@ export const a = entity({}, {
         "Update closed(x: {}, y?: {}) {}".to_owned(),
         "Update plain(…) {}".to_owned(),
         format!(
-            r#"Update typed(lines: {{"items":{line},"type":"array"}}, note?: {{"type":"string"}}, kind?: {{"enum":["a","b"]}}, by: {{"additionalProperties":{{"type":"number"}},"type":"object"}}, pair: {{"maxItems":2,"minItems":0,"type":"array"}}) {{"items":{line},"type":"array"}}"#
+            r#"Update typed(lines: {{"items":{line},"type":"array"}}, note?: {{"type":"string"}}, kind?: {{"enum":["a","b"]}}, by: {{"additionalProperties":{{"type":"number"}},"type":"object"}}, pair: {{"maxItems":2,"minItems":2,"prefixItems":[{{"type":"number"}},{{"type":"string"}}],"type":"array"}}) {{"items":{line},"type":"array"}}"#
         ),
         r#"Update whole(n: {"type":"number"}, at?: {}) {"type":"null"}"#.to_owned(),
         "Update open(…) {}".to_owned(),

@@ -1,13 +1,14 @@
 //! Parameters and types as JSON schemas, as far as a file says: names taken apart in a parameter,
 //! type literals, and the types that the same file declares. What is not understood is `{}`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ordain_engine::Param;
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
-use oxc_semantic::Semantic;
+use oxc_semantic::{Scoping, Semantic, SymbolId};
 use oxc_span::{GetSpan, Span};
+use oxc_syntax::operator::UnaryOperator;
 use serde_json::{Map, Value, json};
 
 use super::{Lines, Position};
@@ -20,8 +21,21 @@ const DEPTH_MAX: u32 = 8;
 pub struct Signature {
     /// Its arguments; none: not described, any object goes.
     pub params: Option<Vec<Param>>,
+    /// Whether it is called without arguments where none are given: they are optional as a whole, or have a default.
+    pub optional: bool,
     /// The JSON schema of its value.
     pub result: String,
+}
+
+impl Signature {
+    /// What is said of one of several functions, of which it is not known which it is.
+    fn unknown() -> Self {
+        Self {
+            params: None,
+            optional: false,
+            result: json!({}).to_string(),
+        }
+    }
 }
 
 /// What the functions of a file say, by each place that may be called their beginning.
@@ -30,7 +44,7 @@ pub fn signatures(
     semantic: &Semantic,
     lines: &Lines,
 ) -> BTreeMap<Position, Signature> {
-    let types = Types::of(program);
+    let types = Types::of(semantic);
     let mut found = BTreeMap::new();
     for node in semantic.nodes().iter() {
         let (signature, params) = match node.kind() {
@@ -44,33 +58,36 @@ pub fn signatures(
             ),
             _ => continue,
         };
-        let mut starts = vec![params.start, node.kind().span().start];
+        let mut starts = BTreeSet::from([params.start, node.kind().span().start]);
         match semantic.nodes().parent_kind(node.id()) {
-            AstKind::ObjectProperty(it) => starts.push(it.span.start),
+            AstKind::ObjectProperty(it) => drop(starts.insert(it.span.start)),
             // The interpreter says where what it is an argument of is named.
-            AstKind::CallExpression(it) => starts.push(callee(&it.callee).start),
-            AstKind::VariableDeclarator(it) => starts.push(it.span.start),
+            AstKind::CallExpression(it) => drop(starts.insert(callee(&it.callee).start)),
+            AstKind::VariableDeclarator(it) => drop(starts.insert(it.span.start)),
             _ => {}
         }
         for start in starts {
-            found.insert(
-                lines.position(program.source_text, start),
-                signature.clone(),
-            );
+            let at = lines.position(program.source_text, start);
+            let one = found.entry(at).or_insert_with(|| signature.clone());
+            // The arguments of one call are all there.
+            if *one != signature {
+                *one = Signature::unknown();
+            }
         }
     }
     found
 }
 
-/// The types that a file declares at its top level.
+/// The types that a file declares.
 struct Types<'p, 'a> {
-    named: BTreeMap<&'p str, Named<'p, 'a>>,
+    scoping: &'p Scoping,
+    named: BTreeMap<SymbolId, Named<'p, 'a>>,
 }
 
-#[derive(Clone, Copy)]
 enum Named<'p, 'a> {
     Alias(&'p TSType<'a>),
-    Interface(&'p TSInterfaceDeclaration<'a>),
+    /// All declarations of one name: together they are one type.
+    Interface(Vec<&'p TSInterfaceDeclaration<'a>>),
 }
 
 /// A member of an object type.
@@ -81,29 +98,28 @@ struct Member {
 }
 
 impl<'p, 'a> Types<'p, 'a> {
-    fn of(program: &'p Program<'a>) -> Self {
+    fn of(semantic: &'p Semantic<'a>) -> Self {
+        let scoping = semantic.scoping();
         let mut named = BTreeMap::new();
-        for statement in &program.body {
-            match statement {
-                Statement::TSTypeAliasDeclaration(it) if it.type_parameters.is_none() => {
-                    named.insert(it.id.name.as_str(), Named::Alias(&it.type_annotation));
+        for node in semantic.nodes().iter() {
+            match node.kind() {
+                AstKind::TSTypeAliasDeclaration(it) if it.type_parameters.is_none() => {
+                    named.insert(it.id.symbol_id(), Named::Alias(&it.type_annotation));
                 }
-                Statement::TSInterfaceDeclaration(it) => {
-                    named.insert(it.id.name.as_str(), Named::Interface(it));
+                // What a class declares with it is not looked at.
+                AstKind::TSInterfaceDeclaration(it)
+                    if !scoping.symbol_flags(it.id.symbol_id()).is_class() =>
+                {
+                    let one = named.entry(it.id.symbol_id());
+                    match one.or_insert_with(|| Named::Interface(Vec::new())) {
+                        Named::Interface(all) => all.push(it),
+                        Named::Alias(_) => {}
+                    }
                 }
-                Statement::ExportDeclaration(it) => match &it.declaration {
-                    Declaration::TSTypeAliasDeclaration(it) if it.type_parameters.is_none() => {
-                        named.insert(it.id.name.as_str(), Named::Alias(&it.type_annotation));
-                    }
-                    Declaration::TSInterfaceDeclaration(it) => {
-                        named.insert(it.id.name.as_str(), Named::Interface(it));
-                    }
-                    _ => {}
-                },
                 _ => {}
             }
         }
-        Self { named }
+        Self { scoping, named }
     }
 
     fn signature(
@@ -112,8 +128,10 @@ impl<'p, 'a> Types<'p, 'a> {
         result: Option<&TSTypeAnnotation<'a>>,
     ) -> Signature {
         let result = result.map_or(json!({}), |it| self.schema(&it.type_annotation, 0));
+        let args = params.items.get(1);
         Signature {
             params: self.params(params),
+            optional: args.is_some_and(may_be_left_out),
             result: result.to_string(),
         }
     }
@@ -129,13 +147,14 @@ impl<'p, 'a> Types<'p, 'a> {
             BindingPattern::ObjectPattern(pattern) => Some(pattern),
             _ => None,
         };
+        let all = !may_be_left_out(args);
         if let Some(members) = members {
             let defaults = |name: &str| pattern.is_some_and(|it| defaults(it, name));
             return Some(
                 members
                     .into_iter()
                     .map(|it| Param {
-                        required: it.required && !defaults(&it.name),
+                        required: all && it.required && !defaults(&it.name),
                         schema: it.schema.to_string(),
                         name: it.name,
                     })
@@ -143,14 +162,20 @@ impl<'p, 'a> Types<'p, 'a> {
             );
         }
         let pattern = pattern.filter(|it| typed.is_none() && it.rest.is_none())?;
-        let param = |property: &BindingProperty| {
-            Some(Param {
-                name: property.key.static_name()?.into_owned(),
-                schema: "{}".to_owned(),
-                required: !matches!(property.value, BindingPattern::AssignmentPattern(_)),
-            })
-        };
-        pattern.properties.iter().map(param).collect()
+        let mut found: Vec<Param> = Vec::new();
+        for property in &pattern.properties {
+            let name = property.key.static_name()?.into_owned();
+            let required = all && !matches!(property.value, BindingPattern::AssignmentPattern(_));
+            match found.iter_mut().find(|it| it.name == name) {
+                Some(it) => it.required |= required,
+                None => found.push(Param {
+                    name,
+                    schema: "{}".to_owned(),
+                    required,
+                }),
+            }
+        }
+        Some(found)
     }
 
     /// The members of an object type; none if it is not one, or not a closed one.
@@ -163,23 +188,21 @@ impl<'p, 'a> Types<'p, 'a> {
             TSType::TSParenthesizedType(it) => self.members(&it.type_annotation, depth + 1),
             TSType::TSIntersectionType(it) => {
                 let parts = it.types.iter().map(|part| self.members(part, depth + 1));
-                Some(
-                    parts
-                        .collect::<Option<Vec<_>>>()?
-                        .into_iter()
-                        .flatten()
-                        .collect(),
-                )
+                Some(merged(parts.collect::<Option<Vec<_>>>()?))
             }
-            TSType::TSTypeReference(it) if it.type_arguments.is_none() => match self
-                .find(&it.type_name)?
-            {
-                Named::Alias(ty) => self.members(ty, depth + 1),
-                Named::Interface(it) if it.extends.is_empty() && it.type_parameters.is_none() => {
-                    self.listed(&it.body.body, depth)
+            TSType::TSTypeReference(it) if it.type_arguments.is_none() => {
+                match self.find(&it.type_name)? {
+                    Named::Alias(ty) => self.members(ty, depth + 1),
+                    Named::Interface(all) => {
+                        let plain = |it: &&TSInterfaceDeclaration| {
+                            it.extends.is_empty() && it.type_parameters.is_none()
+                        };
+                        all.iter().all(plain).then_some(())?;
+                        let parts = all.iter().map(|it| self.listed(&it.body.body, depth));
+                        Some(merged(parts.collect::<Option<Vec<_>>>()?))
+                    }
                 }
-                Named::Interface(_) => None,
-            },
+            }
             _ => None,
         }
     }
@@ -193,16 +216,42 @@ impl<'p, 'a> Types<'p, 'a> {
             Some(Member {
                 name: it.key.static_name()?.into_owned(),
                 schema: ty.map_or(json!({}), |ty| self.schema(ty, depth + 1)),
-                required: !it.optional && !ty.is_some_and(may_be_undefined),
+                required: !it.optional && !ty.is_some_and(|ty| self.may_be_undefined(ty, depth)),
             })
         };
-        signatures.iter().map(member).collect()
+        let members: Vec<_> = signatures.iter().map(member).collect::<Option<_>>()?;
+        Some(merged(vec![members]))
     }
 
-    fn find(&self, name: &TSTypeName) -> Option<Named<'p, 'a>> {
+    /// What a name stands for, where it is used.
+    fn find(&self, name: &TSTypeName) -> Option<&Named<'p, 'a>> {
         match name {
-            TSTypeName::IdentifierReference(it) => self.named.get(it.name.as_str()).copied(),
+            TSTypeName::IdentifierReference(it) => self.named.get(&self.symbol(it)?),
             _ => None,
+        }
+    }
+
+    fn symbol(&self, name: &IdentifierReference) -> Option<SymbolId> {
+        let reference = self.scoping.get_reference(name.reference_id.get()?);
+        reference.symbol_id()
+    }
+
+    fn may_be_undefined(&self, ty: &TSType<'a>, depth: u32) -> bool {
+        match ty {
+            TSType::TSUndefinedKeyword(_) | TSType::TSVoidKeyword(_) => true,
+            _ if depth > DEPTH_MAX => false,
+            TSType::TSParenthesizedType(it) => {
+                self.may_be_undefined(&it.type_annotation, depth + 1)
+            }
+            TSType::TSUnionType(it) => {
+                let mut types = it.types.iter();
+                types.any(|ty| self.may_be_undefined(ty, depth + 1))
+            }
+            TSType::TSTypeReference(it) => match self.find(&it.type_name) {
+                Some(Named::Alias(ty)) => self.may_be_undefined(ty, depth + 1),
+                _ => false,
+            },
+            _ => false,
         }
     }
 
@@ -225,18 +274,51 @@ impl<'p, 'a> Types<'p, 'a> {
             }
             TSType::TSParenthesizedType(it) => self.schema(&it.type_annotation, depth + 1),
             TSType::TSArrayType(it) => {
-                json!({ "type": "array", "items": self.schema(&it.element_type, depth + 1) })
+                json!({ "type": "array", "items": self.item(&it.element_type, depth + 1) })
             }
             TSType::TSTypeOperatorType(it) if it.operator == TSTypeOperatorOperator::Readonly => {
                 self.schema(&it.type_annotation, depth + 1)
             }
-            TSType::TSTupleType(it) => {
-                json!({ "type": "array", "minItems": 0, "maxItems": it.element_types.len() })
-            }
+            TSType::TSTupleType(it) => self.tuple(&it.element_types, depth),
             TSType::TSUnionType(it) => self.union(&it.types, depth),
             TSType::TSTypeReference(it) => self.reference(it, ty, depth),
             _ => self.members(ty, depth).map_or(json!({}), object),
         }
+    }
+
+    /// What an item of an array is. Undefined is none in JSON: there it is null.
+    fn item(&self, ty: &TSType<'a>, depth: u32) -> Value {
+        match (self.schema(ty, depth), self.may_be_undefined(ty, depth)) {
+            (schema, true) if schema != json!({}) => {
+                json!({ "anyOf": [schema, { "type": "null" }] })
+            }
+            (schema, _) => schema,
+        }
+    }
+
+    fn tuple(&self, elements: &[TSTupleElement<'a>], depth: u32) -> Value {
+        let (mut first, mut required) = (Vec::new(), 0);
+        for element in elements {
+            let (ty, optional) = match element {
+                TSTupleElement::TSRestType(_) => {
+                    return json!({ "type": "array", "prefixItems": first, "minItems": required });
+                }
+                TSTupleElement::TSOptionalType(it) => (Some(&it.type_annotation), true),
+                TSTupleElement::TSNamedTupleMember(it) => match &it.element_type {
+                    TSTupleElement::TSRestType(_) => {
+                        return json!({ "type": "array", "prefixItems": first, "minItems": required });
+                    }
+                    ty => (ty.as_ts_type(), it.optional),
+                },
+                element => (element.as_ts_type(), false),
+            };
+            first.push(ty.map_or(json!({}), |ty| self.item(ty, depth + 1)));
+            if !optional {
+                required = first.len();
+            }
+        }
+        let max = first.len();
+        json!({ "type": "array", "prefixItems": first, "minItems": required, "maxItems": max })
     }
 
     fn union(&self, types: &[TSType<'a>], depth: u32) -> Value {
@@ -250,6 +332,7 @@ impl<'p, 'a> Types<'p, 'a> {
             _ => None,
         });
         match (literals.collect::<Option<Vec<_>>>(), &kept[..]) {
+            (_, []) => json!({ "type": "null" }),
             (_, [one]) => self.schema(one, depth + 1),
             (Some(values), _) => json!({ "enum": values }),
             (None, _) => {
@@ -265,18 +348,22 @@ impl<'p, 'a> Types<'p, 'a> {
         let TSTypeName::IdentifierReference(name) = &it.type_name else {
             return json!({});
         };
+        if self.symbol(name).is_some() {
+            // One of the file's own, which may be called as one of the library is.
+            return self.members(ty, depth).map_or(json!({}), object);
+        }
         let arguments = it
             .type_arguments
             .as_ref()
             .map_or(&[][..], |it| &it.params[..]);
         match (name.name.as_str(), arguments) {
             ("Array" | "ReadonlyArray", [item]) => {
-                json!({ "type": "array", "items": self.schema(item, depth + 1) })
+                json!({ "type": "array", "items": self.item(item, depth + 1) })
             }
             ("Record", [_, value]) => {
                 json!({ "type": "object", "additionalProperties": self.schema(value, depth + 1) })
             }
-            _ => self.members(ty, depth).map_or(json!({}), object),
+            _ => json!({}),
         }
     }
 }
@@ -304,21 +391,44 @@ fn literal(literal: &TSLiteral) -> Option<Value> {
     match literal {
         TSLiteral::StringLiteral(it) => Some(json!(it.value.as_str())),
         TSLiteral::BooleanLiteral(it) => Some(json!(it.value)),
-        TSLiteral::NumericLiteral(it) if it.value.fract() == 0.0 && it.value.abs() < 1e15 => {
-            Some(json!(it.value as i64))
-        }
-        TSLiteral::NumericLiteral(it) => Some(json!(it.value)),
+        TSLiteral::NumericLiteral(it) => Some(number(it.value)),
+        TSLiteral::UnaryExpression(it) => match (it.operator, &it.argument) {
+            (UnaryOperator::UnaryNegation, Expression::NumericLiteral(it)) => {
+                Some(number(-it.value))
+            }
+            _ => None,
+        },
         _ => None,
     }
 }
 
-fn may_be_undefined(ty: &TSType) -> bool {
-    let TSType::TSUnionType(it) = ty else {
-        return false;
-    };
-    it.types
-        .iter()
-        .any(|ty| matches!(ty, TSType::TSUndefinedKeyword(_)))
+fn number(value: f64) -> Value {
+    match value.fract() == 0.0 && value.abs() < 1e15 {
+        true => json!(value as i64),
+        false => json!(value),
+    }
+}
+
+/// The members of types that are one together. Of one that several have it is not known what it must be.
+fn merged(parts: Vec<Vec<Member>>) -> Vec<Member> {
+    let mut all: Vec<Member> = Vec::new();
+    for member in parts.into_iter().flatten() {
+        match all.iter_mut().find(|it| it.name == member.name) {
+            None => all.push(member),
+            Some(it) => {
+                it.required |= member.required;
+                if it.schema != member.schema {
+                    it.schema = json!({});
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Whether a method says that it can be called without arguments at all.
+fn may_be_left_out(args: &FormalParameter) -> bool {
+    args.optional || args.initializer.is_some()
 }
 
 /// Whether a pattern gives a name a default.
