@@ -9,6 +9,7 @@ mod limits;
 mod module_state;
 mod rules;
 mod script;
+mod stripping;
 mod types;
 mod versions;
 mod world;

@@ -1,13 +1,17 @@
 //! A text with parts of it blanked out: every other character keeps its line and column. The little that is
 //! inserted is known by its place, so that columns behind it can be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+
+use oxc_span::Span;
 
 /// What is to be blanked out of a text.
 #[derive(Default)]
 pub struct Blanks {
     ranges: Vec<Range<u32>>,
+    /// Where ranges end.
+    ends: BTreeSet<u32>,
     puts: BTreeMap<u32, char>,
     /// What is put before a byte.
     inserts: BTreeMap<u32, String>,
@@ -17,7 +21,21 @@ impl Blanks {
     /// Blanks out a range of bytes. Ranges may lie within each other.
     pub fn blank(&mut self, range: Range<u32>) {
         if range.start < range.end {
+            self.ends.insert(range.end);
             self.ranges.push(range);
+        }
+    }
+
+    /// Whether a range ends here, and nothing is inserted.
+    pub fn ends(&self, at: u32) -> bool {
+        self.ends.contains(&at) && !self.inserts.contains_key(&at)
+    }
+
+    /// Puts an ASCII character in the place of the last one of a blanked span.
+    pub fn put_last(&mut self, text: &str, span: Span, c: char) {
+        let blanked = &text[span.start as usize..span.end as usize];
+        if let Some((at, _)) = blanked.char_indices().next_back() {
+            self.put(span.start + at as u32, c);
         }
     }
 
@@ -60,7 +78,10 @@ impl Blanks {
                 out.push_str(insert);
             }
             match self.puts.get(&(at as u32)) {
-                Some(put) if c.is_ascii() => out.push(*put),
+                Some(put) => {
+                    out.push(*put);
+                    out.extend(std::iter::repeat_n(' ', c.len_utf8() - 1));
+                }
                 _ if at < until => out.push_str(space(c)),
                 _ => out.push(c),
             }

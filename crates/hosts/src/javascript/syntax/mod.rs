@@ -5,6 +5,7 @@
 //! ```text
 //!   lines       offsets as lines and columns
 //!   strip       types out, positions kept (blank does the blanking)
+//!   trivia      white space and comments
 //!   depth       how large and how deep a file may be
 //!   around      what is around a piece of code
 //!   rules       what a module may not say
@@ -20,6 +21,7 @@ mod lines;
 mod rules;
 mod schema;
 mod strip;
+mod trivia;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,10 @@
 //! Takes the types out of TypeScript by blanking them out, so that lines and columns stay the user's
 //! own. What has a meaning at run time (enums, namespaces, parameter properties) is refused with what
 //! to write instead.
+//!
+//! White space does not always stand for a type. Where one ended a statement or a field, the end of the line may no
+//! longer end it, so a semicolon is put in the type's place. Where one began what `return` gives, or stood before
+//! `=>`, its line breaks would end the line too early, so the parenthesis that follows or precedes moves to its other side.
 
 use oxc_ast::ast::*;
 use oxc_ast_visit::{Visit, walk};
@@ -9,7 +13,7 @@ use oxc_span::{GetSpan, Span};
 use oxc_syntax::scope::ScopeFlags;
 
 use super::blank::Blanks;
-use super::{Lines, Problem, Problems};
+use super::{Lines, Problem, Problems, trivia};
 
 /// The text without its types, with what catches asking whether there is something to catch, and with
 /// `inserts` before their bytes. Notes in `lines` what is inserted.
@@ -57,6 +61,7 @@ const PARAMETER_PROPERTY: &str = "a parameter property has code of its own, whic
                                   keep; declare the field in the class and assign it in the constructor";
 const CATCH_PATTERN: &str = "catch the error by a name, and take it apart then: `catch (error) { const { message } = \
                              error; … }`";
+const ABSTRACT: &str = "abstract";
 const IMPORT_EQUALS: &str =
     "`import … = …` is not of ES modules; write `import { … } from \"./file.ts\"`";
 const EXPORT_EQUALS: &str = "`export = …` is not of ES modules; write `export const …`";
@@ -70,25 +75,22 @@ impl Strip<'_> {
         self.blanks.erase(span.start..span.end);
     }
 
-    /// The first `c` at or after `from` and before `to`.
-    fn find(&self, c: char, from: u32, to: u32) -> Option<u32> {
-        let found = self.text[from as usize..to as usize].find(c)?;
-        Some(from + found as u32)
-    }
-
-    /// Blanks the first `c` between the two.
-    fn blank_mark(&mut self, c: char, from: u32, to: u32) {
-        if let Some(at) = self.find(c, from, to) {
+    /// Blanks a mark that follows a name, if it is there: `?` or `!`.
+    fn blank_mark(&mut self, mark: char, name_end: u32) {
+        let mut at = trivia::after(self.text, name_end);
+        if self.text[at as usize..].starts_with(']') {
+            at = trivia::after(self.text, at + 1); // the name was computed
+        }
+        if self.text[at as usize..].starts_with(mark) {
             self.blanks.blank(at..at + 1);
         }
     }
 
     /// Blanks a list's item with the comma after it.
     fn blank_item(&mut self, span: Span) {
-        let rest = &self.text[span.end as usize..];
-        let blanks = rest.len() - rest.trim_start().len();
-        let comma = rest[blanks..].starts_with(',');
-        let end = span.end + if comma { blanks as u32 + 1 } else { 0 };
+        let next = trivia::after(self.text, span.end);
+        let comma = self.text[next as usize..].starts_with(',');
+        let end = if comma { next + 1 } else { span.end };
         self.blanks.blank(span.start..end);
     }
 
@@ -103,20 +105,34 @@ impl Strip<'_> {
             "abstract",
             "declare",
         ];
-        let text = &self.text[start as usize..key as usize];
-        let mut at = 0;
-        while let Some(word) = text[at..].split(|c: char| !c.is_ascii_alphabetic()).next() {
+        for (from, word) in trivia::words(self.text, start, key) {
             if WORDS.contains(&word) {
-                let from = start + at as u32;
                 self.blanks.blank(from..from + word.len() as u32);
-                if at == 0 {
+                if from == start {
                     self.blanks.put(from, ';');
                 }
             }
-            at += word.len() + 1;
-            if at >= text.len() {
-                break;
-            }
+        }
+    }
+
+    /// Ends a statement or a field whose last part was a type.
+    fn end(&mut self, span: Span) {
+        if self.blanks.ends(span.end) {
+            self.blanks.put_last(self.text, span, ';');
+        }
+    }
+
+    fn has_line_break(&self, from: u32, to: u32) -> bool {
+        self.text[from as usize..to as usize].contains(['\n', '\r', '\u{2028}', '\u{2029}'])
+    }
+
+    /// Type parameters that go over several lines would leave what they are of, which may be what `return` gives, on a line
+    /// of its own: the opening parenthesis moves to their beginning.
+    fn arrow_type_parameters(&mut self, params: Span, types: Option<&TSTypeParameterDeclaration>) {
+        let Some(types) = types else { return };
+        if self.has_line_break(types.span.start, params.start) {
+            self.blanks.blank(params.start..params.start + 1);
+            self.blanks.put(types.span.start, '(');
         }
     }
 
@@ -124,12 +140,24 @@ impl Strip<'_> {
     /// which JavaScript refuses: the closing parenthesis moves to the type's end.
     fn return_type(&mut self, params: Span, annotation: Option<&TSTypeAnnotation>) {
         let Some(annotation) = annotation else { return };
-        let Span { start, end, .. } = annotation.span;
-        let from = self.text[..start as usize].rfind(')').unwrap_or_default();
-        if from as u32 >= params.start && self.text[from..end as usize].contains('\n') {
-            self.blanks.blank(from as u32..from as u32 + 1);
-            self.blanks.put(end - 1, ')');
+        if self.has_line_break(params.end, annotation.span.end) {
+            self.blanks.blank(params.end - 1..params.end);
+            self.blanks.put_last(self.text, annotation.span, ')');
         }
+    }
+
+    /// Where a class says `implements`.
+    fn implements(&self, it: &Class) -> u32 {
+        let heritage = it.heritage.as_ref().map(|it| {
+            let types = it.type_arguments.as_ref().map(|it| it.span.end);
+            types.unwrap_or(it.expression.span().end)
+        });
+        let types = it.type_parameters.as_ref().map(|it| it.span.end);
+        let name = it.id.as_ref().map(|it| it.span.end);
+        let behind = heritage.or(types).or(name).unwrap_or(it.span.start);
+        let words = trivia::words(self.text, behind, it.body.span.start);
+        let mut found = words.iter().filter(|(_, word)| *word == "implements");
+        found.next().map_or(behind, |(at, _)| *at)
     }
 
     fn is_value_export(&self, name: &ModuleExportName) -> bool {
@@ -264,9 +292,14 @@ impl<'a> Visit<'a> for Strip<'_> {
         }
     }
 
+    fn visit_statement(&mut self, it: &Statement<'a>) {
+        walk::walk_statement(self, it);
+        self.end(it.span());
+    }
+
     fn visit_variable_declarator(&mut self, it: &VariableDeclarator<'a>) {
         if it.definite {
-            self.blank_mark('!', it.id.span().end, it.span.end);
+            self.blank_mark('!', it.id.span().end);
         }
         walk::walk_variable_declarator(self, it);
     }
@@ -276,7 +309,7 @@ impl<'a> Visit<'a> for Strip<'_> {
             self.refuse(it.span, PARAMETER_PROPERTY);
         }
         if it.optional {
-            self.blank_mark('?', it.pattern.span().end, it.span.end);
+            self.blank_mark('?', it.pattern.span().end);
         }
         walk::walk_formal_parameter(self, it);
     }
@@ -290,6 +323,7 @@ impl<'a> Visit<'a> for Strip<'_> {
 
     fn visit_arrow_function_expression(&mut self, it: &ArrowFunctionExpression<'a>) {
         walk::walk_arrow_function_expression(self, it);
+        self.arrow_type_parameters(it.params.span, it.type_parameters.as_deref());
         self.return_type(it.params.span, it.return_type.as_deref());
     }
 
@@ -297,16 +331,12 @@ impl<'a> Visit<'a> for Strip<'_> {
         if it.declare {
             return self.erase(it.span);
         }
-        if it.r#abstract
-            && let Some(at) = self.text[..it.body.span.start as usize].rfind("abstract")
-        {
-            self.blanks
-                .blank(at as u32..at as u32 + "abstract".len() as u32);
+        if it.r#abstract && self.text[it.span.start as usize..].starts_with(ABSTRACT) {
+            let start = it.span.start;
+            self.blanks.blank(start..start + ABSTRACT.len() as u32);
         }
-        if let (Some(first), Some(last)) = (it.implements.first(), it.implements.last())
-            && let Some(at) = self.text[..first.span.start as usize].rfind("implements")
-        {
-            self.blanks.blank(at as u32..last.span.end);
+        if let Some(last) = it.implements.last() {
+            self.blanks.blank(self.implements(it)..last.span.end);
         }
         if let Some(types) = &it.type_parameters {
             self.visit_ts_type_parameter_declaration(types);
@@ -323,7 +353,7 @@ impl<'a> Visit<'a> for Strip<'_> {
         }
         self.modifiers(it.span.start, it.key.span().start);
         if it.optional {
-            self.blank_mark('?', it.key.span().end, it.value.span.end);
+            self.blank_mark('?', it.key.span().end);
         }
         walk::walk_method_definition(self, it);
     }
@@ -333,17 +363,14 @@ impl<'a> Visit<'a> for Strip<'_> {
             return self.erase(it.span);
         }
         self.modifiers(it.span.start, it.key.span().start);
-        let end = it
-            .type_annotation
-            .as_ref()
-            .map_or(it.span.end, |a| a.span.start + 1);
         if it.optional {
-            self.blank_mark('?', it.key.span().end, end);
+            self.blank_mark('?', it.key.span().end);
         }
         if it.definite {
-            self.blank_mark('!', it.key.span().end, end);
+            self.blank_mark('!', it.key.span().end);
         }
         walk::walk_property_definition(self, it);
+        self.end(it.span);
     }
 
     fn visit_ts_index_signature(&mut self, it: &TSIndexSignature<'a>) {
