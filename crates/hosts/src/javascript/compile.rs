@@ -80,7 +80,9 @@ impl Compiled {
             let held = script.held.iter();
             files.push(File {
                 path: path.clone(),
-                bytecode: compiler.compile(path, &whole(at, script))?,
+                bytecode: compiler
+                    .compile(path, &whole(at, script))
+                    .map_err(|error| compiler.placed(error, &sources))?,
                 bindings: bindings.map(|it| variable(&it.name, it.at, None)).collect(),
                 held: held
                     .map(|it| variable(&it.name, it.at, it.assigned))
@@ -279,6 +281,23 @@ impl Compiler {
             bytecode.map_err(|error| fault::thrown(&ctx, error))
         });
         made.map_err(|thrown| source_error(&thrown))
+    }
+}
+
+impl Compiler {
+    /// The same error at its place, if it has none: that of the regular expression that does not compile.
+    fn placed(&self, error: SourceError, sources: &Sources) -> SourceError {
+        if error.line.is_some() {
+            return error;
+        }
+        for (path, script) in &sources.files {
+            for (position, pattern) in &script.patterns {
+                if let Err(bad) = self.compile("pattern", &format!("{pattern};")) {
+                    return sources::error(path, *position, bad.message);
+                }
+            }
+        }
+        error
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use ordain_types::{EntityType, Json, Method, MethodKind};
+use rquickjs::atom::PredefinedAtom;
 use rquickjs::context::intrinsic;
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::{Array, Context, Ctx, Function, Module, Object, Persistent, Runtime, Value};
@@ -296,6 +297,18 @@ fn methods<'js>(
                 format!("`{name}` is a method of `{entity}`: {error}"),
             ))
         })?;
+        if run
+            .get::<_, Value>(PredefinedAtom::SymbolToStringTag)?
+            .is_string()
+        {
+            return Err(NotMade::Rule(Thrown::at_function(
+                &run,
+                format!(
+                    "`{entity}.{name}` is a generator, of which nothing would run: a method gives its value at once; \
+                     collect what it yields in an array, and return that"
+                ),
+            )));
+        }
         functions.push(run.clone().into_value());
         found.push(Callable {
             name: method,

@@ -3,6 +3,7 @@
 //! ```text
 //!   sources     a module's files, from the entry file on
 //!   syntax      what is known of a file before it runs: types out, rules, parameters
+//!   links       whether what files take from each other is there
 //!   compile     bytecode and manifest
 //!   instance    one context of a module: started, named, frozen (freeze)
 //!   cache       the contexts that a thread keeps
@@ -41,6 +42,7 @@ mod fault;
 mod freeze;
 mod host;
 mod instance;
+mod links;
 mod meter;
 mod numbers;
 mod raw;

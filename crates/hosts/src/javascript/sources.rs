@@ -5,6 +5,7 @@ use std::panic::resume_unwind;
 
 use ordain_types::{Source, SourceError, limits};
 
+use super::links;
 use super::syntax::{self, Position, Purpose, Script};
 
 /// The name of what the host itself brings.
@@ -96,6 +97,7 @@ fn read_here(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> 
         }
         sources.files.push((path, script));
     }
+    links::check(&sources)?;
     Ok(sources)
 }
 

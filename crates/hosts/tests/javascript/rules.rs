@@ -272,3 +272,76 @@ fn what_fails_at_the_start_is_refused_with_its_place() {
     );
     line("function f(): any { return f(); }\nf();", "bytes of stack");
 }
+
+/// The error of a module of two files.
+#[track_caller]
+fn two(main: &str, lib: &str, expected: &str) {
+    let error = compile(&[("a.ts", main), ("lib.ts", lib)]).unwrap_err();
+    assert!(
+        error.to_string().contains(expected),
+        "{error}\n-- not: {expected}"
+    );
+}
+
+#[test]
+fn what_is_taken_from_elsewhere_must_be_there() {
+    let lib = "export const help = 1, { a, b: [c] } = { a: 1, b: [2] };\nexport default function () {}\nexport class K {}\nexport interface I {}\n";
+    let fails = "\nimport { entity } from \"ordain\";\nexport const t = entity({}, { run(cx) { return helpr; } });";
+    two(
+        &format!("import {{ help,\n  helpr }} from \"./lib.ts\";{fails}"),
+        lib,
+        "a.ts:2:3: \"./lib.ts\" exports no `helpr` that is there at run time, only `K`, `a`, `c`, `default`, `help`;",
+    );
+    two(
+        "export { I } from \"./lib\";",
+        lib,
+        "a.ts:1:10: \"./lib\" exports no `I`",
+    );
+    two(
+        "export * from \"./lib\";\nexport { nothere };",
+        lib,
+        "a.ts:2:10: `nothere` is exported",
+    );
+    two(
+        "import x from \"./lib\"; x();",
+        "export const a = 1;",
+        "a.ts:1:8: \"./lib\" exports no `default`",
+    );
+    line(
+        "import { entiti } from \"ordain\"; entiti();",
+        "a.ts:2:10: \"ordain\" exports no `entiti` that is there at run time, only `entity`, `query`, `reject`, `Rejection`;",
+    );
+    let good = "import d, { a, c, K } from \"./lib\";\nexport * from \"./lib\";\nimport { entity } from \"ordain\";\nexport { K as k, type I } from \"./lib\";\nexport const t = entity({}, { run(cx) { return [a, c, K, d]; } });";
+    compile(&[("a.ts", good), ("lib.ts", lib)]).unwrap();
+    let circle = "export * from \"./lib\"; import { entity, u } from \"./lib\";\nexport const t = entity({}, { run(cx) { return u; } });";
+    let back = "export * from \"./a\"; export * from \"ordain\"; export const u = 1;";
+    compile(&[("a.ts", circle), ("lib.ts", back)]).unwrap();
+}
+
+#[test]
+fn a_bad_regular_expression_is_named_with_its_place() {
+    line(
+        "const ok = /a/;\n  const bad = [/(/];",
+        "a.ts:3:16: SyntaxError",
+    );
+    two(
+        "import { b } from \"./lib\"; b;",
+        "export const a = /ü/v;\nexport const b = /[/;",
+        "lib.ts:2:18: ",
+    );
+}
+
+#[test]
+fn a_generator_is_no_method() {
+    let says = "`t.gen` is a generator, of which nothing would run";
+    for method in [
+        "*gen(cx) { cx.state.n = 5; return 7; }",
+        "gen: query(function* (cx) { return 7; })",
+    ] {
+        let text = format!(
+            "import {{ entity, query }} from \"ordain\";\nexport const t = entity({{}}, {{\n  {method},\n}});"
+        );
+        refused(&text, says);
+        refused(&text, "a.ts:3:");
+    }
+}

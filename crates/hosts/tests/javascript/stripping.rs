@@ -112,6 +112,10 @@ fn statements_end_where_their_types_did() {
     );
     gives("const f = (x => x as number, 7)\nreturn f;", "7");
     gives("const f = [1].map(x => x as number)\nreturn f;", "[1]");
+    gives(
+        "const a = (n: number) => ({ n, f: () => n }) as any\n(5)\nreturn a(3).n;",
+        "3",
+    );
     gives("let x: number\nx = <number>5\nreturn x!", "5");
 }
 
@@ -231,4 +235,10 @@ fn positions_behind_what_is_put_are_the_users_own() {
     let text = "import { entity } from \"ordain\";\nexport const t = entity({}, { run(cx) {\n  const n: any = 1 as number\n  return n.no() as number\n} });";
     let says = "(a.ts:4:12)";
     World::new(text).fault("t/a.run", "", FaultKind::Exception, says);
+}
+
+#[test]
+fn what_is_inserted_for_closures_ends_before_a_statement_does() {
+    let text = "import { entity } from \"ordain\";\nconst made = (n: number) => ({ get: () => n }) as any\n(5)\nconst one = made(3);\nexport const t = entity({}, { run(cx) { return one.get(); } });";
+    assert_eq!(World::new(text).value("t/a.run", ""), "3");
 }

@@ -26,9 +26,18 @@ impl Blanks {
         }
     }
 
-    /// Whether a range ends here, and nothing is inserted.
+    /// Whether a range ends here.
     pub fn ends(&self, at: u32) -> bool {
-        self.ends.contains(&at) && !self.inserts.contains_key(&at)
+        self.ends.contains(&at)
+    }
+
+    /// Puts an ASCII character at the end of a span whose end is blanked, behind what is inserted there.
+    pub fn end(&mut self, text: &str, span: Span, c: char) {
+        match self.inserts.get_mut(&span.end) {
+            Some(insert) if insert.ends_with(c) => {}
+            Some(insert) => insert.push(c),
+            None => self.put_last(text, span, c),
+        }
     }
 
     /// Puts an ASCII character in the place of the last one of a blanked span.

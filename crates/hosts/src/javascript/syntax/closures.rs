@@ -360,7 +360,7 @@ mod tests {
         );
         check(
             "(a: any) => ({ f: () => a }) as any\n",
-            "(a     ) => (started||holds(0,()=>a),({ f: () => a })       )\n",
+            "(a     ) => (started||holds(0,()=>a),({ f: () => a })       );\n",
         );
         check(
             "for (const a of [1]) for (const b of [2]) (() => a + b)",

@@ -10,6 +10,7 @@
 //!   around      what is around a piece of code
 //!   rules       what a module may not say
 //!   closures    what closures hold that are made when a module starts
+//!   links       what files take from each other by name
 //!   schema      parameters and types as JSON schemas
 //! ```
 
@@ -18,6 +19,7 @@ mod blank;
 mod closures;
 mod depth;
 mod lines;
+mod links;
 mod rules;
 mod schema;
 mod strip;
@@ -34,6 +36,7 @@ use oxc_span::SourceType;
 use closures::Closures;
 pub use closures::{HOLDS, Held, STARTED};
 pub use lines::{Lines, Position};
+pub use links::Links;
 pub use rules::NOT_THEIRS;
 pub use schema::Signature;
 
@@ -70,6 +73,10 @@ pub struct Script {
     pub lines: Lines,
     /// The modules it imports, as it names them.
     pub imports: Vec<Named>,
+    /// What it takes from other modules by name, and gives them.
+    pub links: Links,
+    /// Its regular expressions, as they are written.
+    pub patterns: Vec<(Position, String)>,
     /// What it binds at its top level and keeps at run time.
     pub bindings: Vec<Named>,
     /// What its functions say of themselves, by where they begin.
@@ -138,6 +145,8 @@ fn examine(
     Ok(Script {
         javascript,
         imports: rules::imports(program, semantic),
+        links: links::find(program, scoping, &lines),
+        patterns: rules::patterns(program, semantic, &lines),
         bindings: rules::bindings(semantic),
         signatures: schema::signatures(program, semantic, &lines),
         held,

@@ -8,7 +8,7 @@ use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
 
 use super::around::{Home, home, owner};
-use super::{Named, Problem, Problems};
+use super::{Lines, Named, Position, Problem, Problems};
 
 const SYNCHRONOUS: &str = "methods are synchronous: leave out `async` and `await`; `cx.call(…)` gives its value \
                            at once, and what shall happen later is a `cx.send(…)`";
@@ -178,6 +178,20 @@ fn module_state(semantic: &Semantic, problems: &mut Problems) {
             )));
         }
     }
+}
+
+/// The regular expressions of a file, as they are written.
+pub fn patterns(program: &Program, semantic: &Semantic, lines: &Lines) -> Vec<(Position, String)> {
+    let text = program.source_text;
+    let pattern = |kind: AstKind| match kind {
+        AstKind::RegExpLiteral(it) => {
+            let written = it.span.source_text(text).to_owned();
+            Some((lines.position(text, it.span.start), written))
+        }
+        _ => None,
+    };
+    let nodes = semantic.nodes().iter();
+    nodes.filter_map(|node| pattern(node.kind())).collect()
 }
 
 /// What a file imports and exports from elsewhere at run time.

@@ -8,7 +8,7 @@
 
 use oxc_ast::ast::*;
 use oxc_ast_visit::{Visit, walk};
-use oxc_semantic::Scoping;
+use oxc_semantic::{Scoping, SymbolId};
 use oxc_span::{GetSpan, Span};
 use oxc_syntax::scope::ScopeFlags;
 
@@ -28,11 +28,15 @@ pub fn strip(
         text: program.source_text,
         scoping,
         blanks: Blanks::default(),
+        ended: Vec::new(),
         problems,
     };
     strip.visit_program(program);
     for (at, text) in inserts {
         strip.blanks.insert(at, text);
+    }
+    for span in std::mem::take(&mut strip.ended) {
+        strip.blanks.end(program.source_text, span, ';');
     }
     for (at, len) in strip.blanks.inserts() {
         lines.note_insert(program.source_text, at, len as u32);
@@ -49,6 +53,8 @@ struct Strip<'s> {
     text: &'s str,
     scoping: &'s Scoping,
     blanks: Blanks,
+    /// Statements and fields that need an end in the place of the type that was their last part.
+    ended: Vec<Span>,
     problems: &'s mut Problems,
 }
 
@@ -118,7 +124,7 @@ impl Strip<'_> {
     /// Ends a statement or a field whose last part was a type.
     fn end(&mut self, span: Span) {
         if self.blanks.ends(span.end) {
-            self.blanks.put_last(self.text, span, ';');
+            self.ended.push(span);
         }
     }
 
@@ -160,17 +166,6 @@ impl Strip<'_> {
         found.next().map_or(behind, |(at, _)| *at)
     }
 
-    fn is_value_export(&self, name: &ModuleExportName) -> bool {
-        let ModuleExportName::IdentifierReference(reference) = name else {
-            return true;
-        };
-        let id = reference.reference_id.get();
-        let symbol = id.and_then(|id| self.scoping.get_reference(id).symbol_id());
-        let Some(symbol) = symbol else { return true };
-        let flags = self.scoping.symbol_flags(symbol);
-        flags.can_be_referenced_by_value() && !flags.is_type_import()
-    }
-
     fn imports(&mut self, it: &ImportDeclaration) {
         if !stays(it, self.scoping) {
             return self.erase(it.span);
@@ -181,6 +176,23 @@ impl Strip<'_> {
             }
         }
     }
+}
+
+/// Whether what is exported under a name of the file is there at run time.
+pub fn is_value_export(name: &ModuleExportName, scoping: &Scoping) -> bool {
+    exported(name, scoping).is_none_or(|symbol| {
+        let flags = scoping.symbol_flags(symbol);
+        flags.can_be_referenced_by_value() && !flags.is_type_import()
+    })
+}
+
+/// What a name of the file stands for that is exported.
+fn exported(name: &ModuleExportName, scoping: &Scoping) -> Option<SymbolId> {
+    let ModuleExportName::IdentifierReference(reference) = name else {
+        return None;
+    };
+    let id = reference.reference_id.get()?;
+    scoping.get_reference(id).symbol_id()
 }
 
 /// Whether an import is there at run time: one that only brings names of types, or names that nothing
@@ -195,7 +207,8 @@ pub fn stays(it: &ImportDeclaration, scoping: &Scoping) -> bool {
     !it.import_kind.is_type() && (specifiers.is_empty() || values.next().is_some())
 }
 
-fn is_value_import(specifier: &ImportDeclarationSpecifier, scoping: &Scoping) -> bool {
+/// The same of one of its names.
+pub fn is_value_import(specifier: &ImportDeclarationSpecifier, scoping: &Scoping) -> bool {
     let (symbol, is_type) = match specifier {
         ImportDeclarationSpecifier::ImportSpecifier(it) => {
             (it.local.symbol_id.get(), it.import_kind.is_type())
@@ -456,8 +469,14 @@ impl<'a> Visit<'a> for Strip<'_> {
             return self.erase(it.span);
         }
         for specifier in &it.specifiers {
-            if specifier.export_kind.is_type() || !self.is_value_export(&specifier.local) {
+            let local = &specifier.local;
+            if specifier.export_kind.is_type() || !is_value_export(local, self.scoping) {
                 self.blank_item(specifier.span);
+            } else if exported(local, self.scoping).is_none() {
+                let name = local.name();
+                let message = format!("`{name}` is exported, and nothing in this file is named so");
+                self.problems
+                    .push(Problem::new(local.span().start, message));
             }
         }
     }
