@@ -3,7 +3,7 @@
 //
 // A method runs as if it were alone. If it ends with a rejection, nothing of it happened.
 
-import { entity, query, reject, type Context } from "ordain";
+import { entity, query, reject, Rejection, type Context, type QueryContext } from "ordain";
 
 type Account = { balance: number };
 
@@ -37,7 +37,7 @@ export const account = entity({ balance: 0 } as Account, {
   },
 
   /** What is in it. A query cannot write. */
-  balance: query((cx: Context<Account>) => cx.state.balance),
+  balance: query((cx: QueryContext<Account>) => cx.state.balance),
 });
 
 /** Something without a state of its own that acts on others: `bank/main`, or any other key. */
@@ -57,7 +57,7 @@ export const bank = entity({}, {
       try {
         cx.call(account, from).withdraw({ amount });
       } catch (rejection) {
-        if (rejection.code === "insufficient_funds") continue;
+        if (rejection instanceof Rejection && rejection.code === "insufficient_funds") continue;
         throw rejection;
       }
       cx.call(account, to).deposit({ amount });
@@ -67,7 +67,7 @@ export const bank = entity({}, {
   },
 
   /** What is in all of these, at one moment. */
-  total: query((cx: Context, { accounts }: { accounts: string[] }) => {
+  total: query((cx: QueryContext, { accounts }: { accounts: string[] }) => {
     let total = 0;
     for (const key of accounts) total += cx.call(account, key).balance({});
     return total;

@@ -1,34 +1,34 @@
 // The marketplace on a node in memory: a checkout from cart to doorstep, what refuses it, and what everyone
 // was told.
 
-import { assert, assertEquals, test } from "ordain/test";
+import { assert, assertEquals, test, type Test } from "ordain/test";
 
 const rich = { limit_cents: 1_000_000 };
 
 /** Two sellers: `acme` has `lamp` (10.00) and `rug` (20.00), `bolt` has `nut` (0.50); 10 of each. */
-function market(t) {
-  for (const [key, seller, cents] of [["lamp", "acme", 1_000], ["rug", "acme", 2_000], ["nut", "bolt", 50]]) {
+function market(t: Test) {
+  for (const [key, seller, cents] of [["lamp", "acme", 1_000], ["rug", "acme", 2_000], ["nut", "bolt", 50]] as const) {
     t.call("product", key, "list", { seller, cents, quantity: 10 });
   }
 }
 
-function fill(t, customer, ...wishes) {
-  const wish = ([product, quantity]) => ({ product, quantity, voucher_cents: 0 });
+function fill(t: Test, customer: string, ...wishes: [product: string, quantity: number][]) {
+  const wish = ([product, quantity]: [string, number]) => ({ product, quantity, voucher_cents: 0 });
   return t.call("cart", customer, "fill", { wishes: wishes.map(wish) });
 }
 
-function checkout(t, customer, card = rich) {
+function checkout(t: Test, customer: string, card = rich) {
   return t.call("cart", customer, "checkout", { card });
 }
 
-function stock(t, key) {
+function stock(t: Test, key: string) {
   const { quantity, reserved } = t.query("stock", key, "level", {});
   return [quantity, reserved];
 }
 
-function seller(t, key) {
+function seller(t: Test, key: string) {
   const { seller, orders } = t.query("seller", key, "dashboard", {});
-  assertEquals(seller.open_cents, orders.reduce((sum, [, { cents }]) => sum + cents, 0));
+  assertEquals(seller.open_cents, orders.reduce((sum: number, [, { cents }]: [string, { cents: number }]) => sum + cents, 0));
   assertEquals(seller.open, orders.length);
   return seller;
 }
@@ -40,7 +40,7 @@ test("a checkout reaches everyone", (t) => {
   assertEquals(receipt, { order: "alice.1", paid: true, cents: 4_200, lines: 3, missing: [] });
   const { order, lines } = t.query("order", "alice.1", "details", {});
   assertEquals(order.status, "Shipped");
-  assertEquals(lines.map(({ cents }) => cents), [2_000, 2_000, 200]);
+  assertEquals(lines.map(({ cents }: { cents: number }) => cents), [2_000, 2_000, 200]);
   assertEquals(t.query("payment", "alice.1", "details", {}), { status: "Paid", cents: 4_200 });
   const { depot, number } = order.shipped_by;
   assertEquals(t.query("shipment", depot, "find", { number }).packages.length, 3);
@@ -91,7 +91,7 @@ test("deliveries take each seller's oldest package", (t) => {
   checkout(t, "alice");
   fill(t, "alice", ["nut", 1]);
   checkout(t, "alice");
-  const order = (name) => t.query("order", name, "details", {}).order;
+  const order = (name: string) => t.query("order", name, "details", {}).order;
   const { depot } = order("alice.1").shipped_by;
   const deliver = () => t.call("shipment", depot, "deliver", {});
   // Acme's lamp and bolt's nut, both of the first order; then acme's rug, and bolt's nut of the second.
@@ -101,7 +101,7 @@ test("deliveries take each seller's oldest package", (t) => {
   assertEquals([order("alice.1").status, order("alice.2").status], ["Delivered", "Delivered"]);
   assertEquals([deliver(), seller(t, "acme").open, seller(t, "bolt").open], [0, 0, 0]);
   assertEquals(t.query("shipment", depot, "counters", {}), { shipments: 2, open: 0, delivered: 4 });
-  assert(t.query("shipment", depot, "find", { number: 1 }).packages.every(({ delivered }) => delivered));
+  assert(t.query("shipment", depot, "find", { number: 1 }).packages.every(({ delivered }: { delivered: boolean }) => delivered));
   assertEquals(t.query("customer", "alice", "details", {}).delivered, 4);
 });
 
@@ -114,7 +114,7 @@ test("prices reach the carts that hold the product", (t) => {
   t.advance("1s");
   for (const cart of carts) {
     const { items, prices_missed } = t.query("cart", cart, "contents", {});
-    assertEquals([items.map(({ price }) => price.cents), prices_missed], [[1_300, 50], 0]);
+    assertEquals([items.map(({ price }: { price: { cents: number } }) => price.cents), prices_missed], [[1_300, 50], 0]);
   }
 });
 

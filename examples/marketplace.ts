@@ -14,7 +14,7 @@
 // A checkout is one transaction over all of these, written as plain calls. No step of it is ever seen half
 // done, and nothing has to be compensated.
 
-import { entity, query, reject, type Context } from "ordain";
+import { entity, query, reject, type Context, type QueryContext } from "ordain";
 
 /** The most items a cart holds, and so the most lines an order has. */
 const ITEMS_MAX = 10;
@@ -111,7 +111,7 @@ export const cart = entity({ items: [], orders: 0, prices_missed: 0 } as Cart, {
   },
 
   /** What is in it. */
-  contents: query((cx: Context<Cart>) => cx.state),
+  contents: query((cx: QueryContext<Cart>) => cx.state),
 });
 
 function checkWishes(wishes: Wish[]) {
@@ -151,7 +151,7 @@ export const product = entity({ seller: null, version: 0, price: { cents: 0, num
   /** Changes the price, and tells the carts that hold the product; gives the new price. */
   set_price(cx: Context<Product>, { cents }: { cents: number }) {
     checkPrice(cents);
-    checkListed(cx);
+    sellerOf(cx);
     const price = { cents, number: cx.state.price.number + 1 };
     cx.state.price = price;
     tellCarts(cx, price, CARTS);
@@ -165,7 +165,7 @@ export const product = entity({ seller: null, version: 0, price: { cents: 0, num
 
   /** Replaces the product by a new version. Its stock follows in the same transaction. */
   replace(cx: Context<Product>) {
-    checkListed(cx);
+    sellerOf(cx);
     const version = (cx.state.version += 1);
     cx.call(stock, cx.key).replace({ version });
     return version;
@@ -184,7 +184,7 @@ export const product = entity({ seller: null, version: 0, price: { cents: 0, num
   },
 
   /** The offer, for a look. */
-  look: query((cx: Context<Product>) => offerOf(cx)),
+  look: query((cx: QueryContext<Product>) => offerOf(cx)),
 });
 
 /**
@@ -204,14 +204,16 @@ function tellCarts(cx: Context<Product>, price: Price, after: string) {
   }
 }
 
-function offerOf(cx: Context<Product>) {
-  checkListed(cx);
-  const { seller, version, price } = cx.state;
-  return { seller, version, price };
+function offerOf(cx: QueryContext<Product>) {
+  const { version, price } = cx.state;
+  return { seller: sellerOf(cx), version, price };
 }
 
-function checkListed(cx: Context<Product>) {
-  if (cx.state.seller === null) reject("no_product", `there is no product ${cx.key}`);
+/** Who sells the product, which no one may. */
+function sellerOf(cx: QueryContext<Product>): string {
+  const { seller } = cx.state;
+  if (seller === null) reject("no_product", `there is no product ${cx.key}`);
+  return seller;
 }
 
 function checkPrice(cents: number) {
@@ -261,7 +263,7 @@ export const stock = entity({ version: 0, quantity: 0, reserved: 0 } as Stock, {
   },
 
   /** All of it. */
-  level: query((cx: Context<Stock>) => cx.state),
+  level: query((cx: QueryContext<Stock>) => cx.state),
 });
 
 function release(stock: Stock, quantity: number) {
@@ -344,7 +346,7 @@ export const order = entity(unplaced, {
   },
 
   /** The order and its lines. */
-  details: query((cx: Context<Order>) => ({
+  details: query((cx: QueryContext<Order>) => ({
     order: cx.state,
     lines: cx.scan({ prefix: LINES }).map(([, line]) => line),
   })),
@@ -417,7 +419,7 @@ export const payment = entity({ status: "None", cents: 0 } as Payment, {
   },
 
   /** All of it. */
-  details: query((cx: Context<Payment>) => cx.state),
+  details: query((cx: QueryContext<Payment>) => cx.state),
 });
 
 /** Shipments are numbered from 1; `open` counts those on their way, `delivered` packages that arrived. */
@@ -465,11 +467,11 @@ export const shipment = entity({ shipments: 0, open: 0, delivered: 0 } as Depot,
   },
 
   /** A shipment by its number. */
-  find: query((cx: Context<Depot>, { number }: { number: number }) =>
+  find: query((cx: QueryContext<Depot>, { number }: { number: number }) =>
     cx.field(shipmentField(OPEN, number)).get() ?? cx.field(shipmentField(DONE, number)).get() ?? null),
 
   /** The depot's counters. */
-  counters: query((cx: Context<Depot>) => cx.state),
+  counters: query((cx: QueryContext<Depot>) => cx.state),
 });
 
 function tellDelivered(cx: Context<Depot>, { order: name, customer: who, packages }: Consignment, at: number) {
@@ -523,7 +525,7 @@ export const customer = entity({ paid: 0, declined: 0, spent_cents: 0, delivered
   },
 
   /** All of it. */
-  details: query((cx: Context<Customer>) => cx.state),
+  details: query((cx: QueryContext<Customer>) => cx.state),
 });
 
 /** What the open orders come to, and what was earned and delivered in all. */
@@ -567,7 +569,7 @@ export const seller = entity({ open: 0, open_cents: 0, earned_cents: 0, delivere
   },
 
   /** The open orders, and what they come to: from one moment. */
-  dashboard: query((cx: Context<Seller>) => ({
+  dashboard: query((cx: QueryContext<Seller>) => ({
     seller: cx.state,
     orders: cx.scan({ prefix: OPEN }).map(([field, open]) => [field.slice(OPEN.length), open]),
   })),

@@ -1,19 +1,19 @@
 // Movie reviews on a node in memory: a review is in both lists once, and one that is refused is nowhere.
 
-import { assert, assertEquals, test } from "ordain/test";
+import { assert, assertEquals, test, type Test } from "ordain/test";
 
-function names(t) {
+function names(t: Test) {
   t.call("movie_user", "alice", "register", { id: "u1" });
   t.call("movie_user", "bob", "register", { id: "u2" });
   t.call("movie", "metropolis", "release", { id: "m1" });
 }
 
-function compose(t, user, title, text, rating) {
+function compose(t: Test, user: string, title: string, text: string, rating: number) {
   return t.call("composer", "main", "compose_review", { user, title, text, rating });
 }
 
-const ofUser = (t, id) => t.query("user_reviews", id, "page", { after: 0 });
-const ofMovie = (t, id) => t.query("movie_reviews", id, "page", { after: 0 });
+const ofUser = (t: Test, id: string) => t.query("user_reviews", id, "page", { after: 0 });
+const ofMovie = (t: Test, id: string) => t.query("movie_reviews", id, "page", { after: 0 });
 
 test("a review is in both lists once", (t) => {
   names(t);

@@ -6,7 +6,7 @@
 //    └ ──────────────────compose──► review ──append──► user_reviews
 //                                      └ ─────append──► movie_reviews
 
-import { entity, query, reject, type Context } from "ordain";
+import { entity, query, reject, type Context, type QueryContext } from "ordain";
 
 /** Characters of a text. */
 const TEXT_MAX = 256;
@@ -37,7 +37,7 @@ export const movie_user = entity({ id: null } as Named, {
   },
 
   /** Whose name it is. */
-  id: query((cx: Context<Named>) => {
+  id: query((cx: QueryContext<Named>) => {
     if (cx.state.id === null) reject("no_user", "nobody has this name");
     return cx.state.id;
   }),
@@ -52,7 +52,7 @@ export const movie = entity({ id: null } as Named, {
   },
 
   /** Which movie it is. */
-  id: query((cx: Context<Named>) => {
+  id: query((cx: QueryContext<Named>) => {
     if (cx.state.id === null) reject("no_movie", "there is no movie of this title");
     return cx.state.id;
   }),
@@ -124,10 +124,10 @@ export const review = entity(blank, {
   },
 
   /** All of it. */
-  details: query((cx: Context<Review>) => cx.state),
+  details: query((cx: QueryContext<Review>) => cx.state),
 
   /** All but its text; null if it is not composed. */
-  heading: query((cx: Context<Review>) => {
+  heading: query((cx: QueryContext<Review>) => {
     const { user, movie: about, rating, composed_at } = cx.state;
     if (composed_at === null) return null;
     return { user, movie: about, rating, composed_at };
@@ -144,10 +144,10 @@ export const user_reviews = entity({ reviews: 0 } as UserReviews, {
   },
 
   /** How many there are. */
-  count: query((cx: Context<UserReviews>) => cx.state.reviews),
+  count: query((cx: QueryContext<UserReviews>) => cx.state.reviews),
 
   /** Reviews in the order in which they were written, at most so many, those after that number. */
-  page: query((cx: Context<UserReviews>, { after }: { after: number }) => page(cx, after)),
+  page: query((cx: QueryContext<UserReviews>, { after }: { after: number }) => page(cx, after)),
 });
 
 /** What was written about one movie, and its ratings added up. */
@@ -161,13 +161,13 @@ export const movie_reviews = entity({ reviews: 0, ratings: 0 } as MovieReviews, 
   },
 
   /** How good the movie is. */
-  stars: query((cx: Context<MovieReviews>) => cx.state),
+  stars: query((cx: QueryContext<MovieReviews>) => cx.state),
 
   /** Reviews in the order in which they were written, at most so many, those after that number. */
-  page: query((cx: Context<MovieReviews>, { after }: { after: number }) => page(cx, after)),
+  page: query((cx: QueryContext<MovieReviews>, { after }: { after: number }) => page(cx, after)),
 });
 
-function page(cx: Context, after: number) {
+function page(cx: QueryContext, after: number) {
   return cx.scan({ prefix: REVIEWS, from: fieldOf(after + 1), limit: PAGE_MAX }).map(([, name]) => name);
 }
 

@@ -1,12 +1,12 @@
 // Retwis on a node in memory: whom one follows, what one writes, and what a timeline shows.
 
-import { assertEquals, test } from "ordain/test";
+import { assertEquals, test, type Test } from "ordain/test";
 
 const user = "retwis_user";
-const post = (t, key, text) => t.call(user, key, "post", { text });
+const post = (t: Test, key: string, text: string) => t.call(user, key, "post", { text });
 
-function timeline(t, key) {
-  return t.query(user, key, "timeline", {}).map(({ author, post }) => `${author}: ${post.text}`);
+function timeline(t: Test, key: string) {
+  return t.query(user, key, "timeline", {}).map(({ author, post }: { author: string; post: { text: string } }) => `${author}: ${post.text}`);
 }
 
 test("a timeline is of those who are followed", (t) => {
@@ -30,7 +30,7 @@ test("a timeline shows the latest and no more", (t) => {
 });
 
 test("following again changes nothing", (t) => {
-  const follow = (users) => t.call(user, "alice", "follow", { users });
+  const follow = (users: string[]) => t.call(user, "alice", "follow", { users });
   assertEquals(follow(["bob", "bob", "carol"]), 2);
   assertEquals(follow(["carol"]), 2);
   t.expectRejection("too_many", () => follow(Array.from({ length: 1_000 }, (_, n) => `u${n}`)));
@@ -45,6 +45,6 @@ test("a post has a length", (t) => {
 
 test("posts are numbered and come by pages", (t) => {
   for (let n = 1; n <= 1_002; n++) assertEquals(post(t, "bob", "x"), n);
-  const page = (after) => t.query(user, "bob", "page", { after }).map(({ number }) => number);
+  const page = (after: number) => t.query(user, "bob", "page", { after }).map(({ number }: { number: number }) => number);
   assertEquals([page(0).length, page(1_000), page(2_000)], [1_000, [1_001, 1_002], []]);
 });

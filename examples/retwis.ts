@@ -5,7 +5,7 @@
 // A timeline is a query over everyone who is followed, merged when it is asked for. All of it is from one
 // moment.
 
-import { entity, query, reject, type Context } from "ordain";
+import { entity, query, reject, type Context, type QueryContext } from "ordain";
 
 /** Characters of a post. */
 const TEXT_MAX = 140;
@@ -50,7 +50,7 @@ export const retwis_user = entity({ followed: [], posts: 0 } as User, {
   },
 
   /** The last posts of those the user follows, the latest first. */
-  timeline: query((cx: Context<User>) => {
+  timeline: query((cx: QueryContext<User>) => {
     const entries: Entry[] = [];
     for (const author of cx.state.followed) {
       for (const post of cx.call("retwis_user", author).last_posts({})) entries.push({ author, post });
@@ -60,14 +60,14 @@ export const retwis_user = entity({ followed: [], posts: 0 } as User, {
   }),
 
   /** The user's own last posts, the latest first. */
-  last_posts: query((cx: Context<User>) =>
+  last_posts: query((cx: QueryContext<User>) =>
     cx.scan({ prefix: POSTS, reverse: true, limit: TIMELINE }).map(([, post]) => post)),
 
   /** Whom the user follows, and how much the user wrote. */
-  details: query((cx: Context<User>) => cx.state),
+  details: query((cx: QueryContext<User>) => cx.state),
 
   /** The user's own posts in the order in which they were written, at most so many, those after that number. */
-  page: query((cx: Context<User>, { after }: { after: number }) =>
+  page: query((cx: QueryContext<User>, { after }: { after: number }) =>
     cx.scan({ prefix: POSTS, from: fieldOf(after + 1), limit: PAGE_MAX }).map(([, post]) => post)),
 });
 

@@ -1,14 +1,14 @@
 // SmallBank on a node in memory: each procedure, and that money stays.
 
-import { assertEquals, test } from "ordain/test";
+import { assertEquals, test, type Test } from "ordain/test";
 
 const customer = "bank_customer";
 
-function open(t) {
+function open(t: Test) {
   for (const key of ["a", "b", "c"]) t.call(customer, key, "open", { checking: 100, savings: 50 });
 }
 
-function values(t, key) {
+function values(t: Test, key: string) {
   const { checking, savings } = t.query(customer, key, "values", {});
   return [checking, savings];
 }
@@ -16,7 +16,7 @@ function values(t, key) {
 test("multi_transfer pays all or none", (t) => {
   open(t);
   const destinations = ["b", "c"];
-  const pay = (amount) => t.call(customer, "a", "multi_transfer", { destinations, amount });
+  const pay = (amount: number) => t.call(customer, "a", "multi_transfer", { destinations, amount });
   assertEquals(pay(10), 80);
   assertEquals([values(t, "b"), values(t, "c")], [[110, 50], [110, 50]]);
   t.expectRejection("insufficient_funds", () => pay(41));

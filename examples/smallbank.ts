@@ -5,7 +5,7 @@
 // Platforms That Use Snapshot Isolation" (ICDE 2008); `multi_transfer` is the one that the actor-transaction
 // literature measures. Each is one strictly serializable transaction, written as if it ran alone.
 
-import { entity, query, reject, type Context } from "ordain";
+import { entity, query, reject, type Context, type QueryContext } from "ordain";
 
 /** `checking` may become negative by a check, and in no other way; `savings` never. */
 type Customer = { checking: number; savings: number };
@@ -84,10 +84,10 @@ export const bank_customer = entity({ checking: 0, savings: 0 } as Customer, {
   },
 
   /** Classic: what the customer has in all. */
-  balance: query((cx: Context<Customer>) => sum(cx.state.checking, cx.state.savings)),
+  balance: query((cx: QueryContext<Customer>) => sum(cx.state.checking, cx.state.savings)),
 
   /** Both values. */
-  values: query((cx: Context<Customer>) => cx.state),
+  values: query((cx: QueryContext<Customer>) => cx.state),
 });
 
 function takeChecking(state: Customer, amount: number) {

@@ -1,12 +1,12 @@
 // The travel agency on a node in memory: what a search finds, that a reservation takes both or nothing, and
 // that its order is placed once.
 
-import { assert, assertEquals, test } from "ordain/test";
+import { assert, assertEquals, test, type Test } from "ordain/test";
 
 const origin = { lat: 0, lon: 0 };
 
 /** Eight hotels in a row, each 10 further east, better and dearer; two rooms in `h1`, one seat on `f1`. */
-function agency(t) {
+function agency(t: Test) {
   for (let n = 1; n <= 8; n++) {
     const listing = { hotel: `h${n}`, place: { lat: 0, lon: n * 10 }, rating: n, cents: n * 100 };
     t.call("region", "bay", "list", { listing });
@@ -18,18 +18,18 @@ function agency(t) {
   t.call("traveler", "alice", "register", { digest: "d1" });
 }
 
-function reserve(t) {
+function reserve(t: Test) {
   return t.call("traveler", "alice", "reserve", { hotel: "h1", flight: "f1" });
 }
 
-function vacancies(t) {
+function vacancies(t: Test) {
   return [t.query("rooms", "h1", "vacancy", {}), t.query("flight", "f1", "vacancy", {})];
 }
 
 test("a search finds the nearest", (t) => {
   agency(t);
   const found = t.query("region", "bay", "search", { place: { lat: 0, lon: 38 } });
-  assertEquals(found.map(({ hotel }) => hotel), ["h4", "h3", "h5", "h2", "h6"]);
+  assertEquals(found.map(({ hotel }: { hotel: string }) => hotel), ["h4", "h3", "h5", "h2", "h6"]);
   assertEquals(found[0].profile.name, "h4");
   assertEquals(found[0].rates, [{ room: "double", cents: 400 }]);
   assertEquals(t.query("region", "desert", "search", { place: origin }), []);
@@ -37,7 +37,7 @@ test("a search finds the nearest", (t) => {
 
 test("the best are recommended", (t) => {
   agency(t);
-  const recommend = (by, place) => t.query("region", "bay", "recommend", { by, place });
+  const recommend = (by: string, place: { lat: number; lon: number }) => t.query("region", "bay", "recommend", { by, place });
   assertEquals(recommend("distance", { lat: 5, lon: 45 }), ["h4", "h5"]);
   assertEquals(recommend("rating", origin), ["h8"]);
   assertEquals(recommend("price", origin), ["h1"]);
@@ -62,14 +62,15 @@ test("a reservation takes both or nothing", (t) => {
   t.advance("1s");
   assertEquals(t.query("itinerary", "alice", "count", {}), 1);
   const page = t.query("itinerary", "alice", "page", { after: null });
-  assertEquals(page.map(([reservation, { hotel, flight }]) => [reservation, hotel, flight]), [[name, "h1", "f1"]]);
+  assertEquals(page.map(([reservation, { hotel, flight }]: [string, { hotel: string; flight: string }]) => [reservation, hotel, flight]), [[name, "h1", "f1"]]);
   t.expectRejection("placed", () => t.call("itinerary", "alice", "place", { reservation: name, hotel: "h1", flight: "f1" }));
 });
 
 test("orders come by pages", (t) => {
-  const name = (n) => `r${String(n).padStart(5, "0")}`;
+  const name = (n: number) => `r${String(n).padStart(5, "0")}`;
   for (let n = 0; n < 1_003; n++) t.call("itinerary", "bob", "place", { reservation: name(n), hotel: "h", flight: "f" });
-  const page = (after) => t.query("itinerary", "bob", "page", { after }).map(([reservation]) => reservation);
+  const page = (after: string | null) =>
+    t.query("itinerary", "bob", "page", { after }).map(([reservation]: [string]) => reservation);
   const first = page(null);
   assertEquals(first.length, 1_000);
   assertEquals(page(first[999]), [name(1_000), name(1_001), name(1_002)]);
@@ -78,7 +79,7 @@ test("orders come by pages", (t) => {
 test("who is not registered reserves nothing", (t) => {
   agency(t);
   t.expectRejection("no_traveler", () => t.call("traveler", "bob", "reserve", { hotel: "h1", flight: "f1" }));
-  const login = (who, digest) => t.query("traveler", who, "login", { digest });
+  const login = (who: string, digest: string) => t.query("traveler", who, "login", { digest });
   assert(login("alice", "d1"));
   assert(!login("alice", "d2"));
   assert(!login("bob", ""));

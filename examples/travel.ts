@@ -7,7 +7,7 @@
 //    │ ──────take──► flight
 //    └ ─ ─ ─place─ ► itinerary              (a send: the order follows in a transaction of its own)
 
-import { entity, query, reject, type Context } from "ordain";
+import { entity, query, reject, type Context, type QueryContext } from "ordain";
 
 /** How many hotels a search finds. */
 const NEAREST = 5;
@@ -43,13 +43,13 @@ export const hotel = entity({ profile: null, rates: [] } as Hotel, {
   },
 
   /** What people read of it. */
-  profile: query((cx: Context<Hotel>) => {
+  profile: query((cx: QueryContext<Hotel>) => {
     if (cx.state.profile === null) reject("no_hotel", "nothing is known of this hotel");
     return cx.state.profile;
   }),
 
   /** What a night costs. */
-  rates: query((cx: Context<Hotel>) => cx.state.rates),
+  rates: query((cx: QueryContext<Hotel>) => cx.state.rates),
 });
 
 /** Where hotels are: `region/bay`. One state holds all positions, for a search looks at each of them. */
@@ -66,7 +66,7 @@ export const region = entity({ hotels: [] } as Region, {
   },
 
   /** The hotels nearest to a place, the nearest first, with all that is known of them. */
-  search: query((cx: Context<Region>, { place }: { place: Place }) => {
+  search: query((cx: QueryContext<Region>, { place }: { place: Place }) => {
     checkPlace(place);
     const near = cx.state.hotels.map((listing, at) => ({ at, distance: distance(listing.place, place) }));
     near.sort((a, b) => a.distance - b.distance || a.at - b.at);
@@ -78,7 +78,7 @@ export const region = entity({ hotels: [] } as Region, {
   }),
 
   /** The best hotels; several only if they are equally good. */
-  recommend: query((cx: Context<Region>, { by, place }: { by: "distance" | "rating" | "price"; place: Place }) => {
+  recommend: query((cx: QueryContext<Region>, { by, place }: { by: "distance" | "rating" | "price"; place: Place }) => {
     checkPlace(place);
     const worse = {
       distance: (listing: Listing) => distance(listing.place, place),
@@ -112,7 +112,7 @@ export const rooms = entity({ left: 0, taken: 0 } as Vacancy, {
   },
 
   /** What is left, and what is taken. */
-  vacancy: query((cx: Context<Vacancy>) => cx.state),
+  vacancy: query((cx: QueryContext<Vacancy>) => cx.state),
 });
 
 /** The seats of a flight. */
@@ -128,7 +128,7 @@ export const flight = entity({ left: 0, taken: 0 } as Vacancy, {
   },
 
   /** What is left, and what is taken. */
-  vacancy: query((cx: Context<Vacancy>) => cx.state),
+  vacancy: query((cx: QueryContext<Vacancy>) => cx.state),
 });
 
 /**
@@ -144,7 +144,7 @@ export const traveler = entity({ digest: "" } as Traveler, {
   },
 
   /** Whether this is the traveler's digest. */
-  login: query((cx: Context<Traveler>, { digest }: { digest: string }) => digest !== "" && cx.state.digest === digest),
+  login: query((cx: QueryContext<Traveler>, { digest }: { digest: string }) => digest !== "" && cx.state.digest === digest),
 
   /**
    * Reserves a room and a seat; gives the reservation's name. If either is sold out, neither is taken. The
@@ -172,10 +172,10 @@ export const itinerary = entity({ orders: 0 } as Itinerary, {
   },
 
   /** How many orders there are. */
-  count: query((cx: Context<Itinerary>) => cx.state.orders),
+  count: query((cx: QueryContext<Itinerary>) => cx.state.orders),
 
   /** Orders by the names of their reservations, at most so many, those after the one named. */
-  page: query((cx: Context<Itinerary>, { after }: { after: string | null }) => {
+  page: query((cx: QueryContext<Itinerary>, { after }: { after: string | null }) => {
     const from = ORDERS + (after ?? "");
     const orders = cx.scan({ prefix: ORDERS, from, limit: PAGE_MAX + 1 });
     // A scan begins with the name it is given.

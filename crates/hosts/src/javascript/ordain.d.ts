@@ -9,7 +9,7 @@ declare module "ordain" {
   export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
   /** What a query reaches the world by: it reads. */
-  export interface QueryContext<State> {
+  export interface QueryContext<State = any> {
     /** The state of this entity. A query may look at it, and changes a copy. */
     readonly state: State;
     /** This entity's key. */
@@ -42,7 +42,7 @@ declare module "ordain" {
   }
 
   /** What an update reaches the world by. */
-  export interface Context<State> extends QueryContext<State> {
+  export interface Context<State = any> extends QueryContext<State> {
     /**
      * The state of this entity, to be changed in place or replaced: it is written when the method ends, if
      * its JSON changed. A call that comes back to this entity sees the changes, and what it changes is here
