@@ -78,8 +78,8 @@ pub const ENTITY_TYPES_MAX: usize = 60_000;
 pub const METHODS_MAX: usize = 1_000;
 
 /// Ticks of the JavaScript interpreter in one transaction, all calls together: each stands for ten thousand steps
-/// back in a loop or into a function, or for as much work of a built-in function. Of the order of a tenth of a second, in
-/// which everyone else waits.
+/// into a function or in a loop, a turn of which is one with `do … while` and two with `for` and `while`; or for as
+/// much work of a built-in function. Of the order of a tenth of a second, in which everyone else waits.
 pub const JAVASCRIPT_TICKS_MAX: u64 = 1_000;
 /// Bytes that JavaScript may take in one call from outside it, beside what its modules hold.
 pub const JAVASCRIPT_MEMORY_BYTES_MAX: usize = 64 << 20;

@@ -160,15 +160,22 @@ pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
         return rejection(ctx, value.as_object().expect("an instance is an object"));
     }
     let mut thrown = describe(&value);
-    if instance_of(&library.module_state) || is_write_refused(&thrown.message) {
+    let of_module = instance_of(&library.module_state);
+    if of_module || is_write_refused(&thrown.message) {
         thrown.kind = FaultKind::ModuleState;
-        thrown.message.push_str(
-            "; what belongs to the module, not to an entity, is frozen when it has started: entity state \
-             lives in `cx.state`",
-        );
+        thrown
+            .message
+            .push_str(if of_module { MODULE_STATE } else { FROZEN });
     }
     Ending::Thrown(thrown)
 }
+
+/// What is said of a write to what a module keeps.
+const MODULE_STATE: &str = "; what belongs to the module, not to an entity, is frozen when it has started: entity state \
+                            lives in `cx.state`";
+/// What is said of a write that the interpreter refuses, which does not say what it was to.
+const FROZEN: &str = "; a `const`, what has no setter and what was frozen stay as they are, and so does all that belongs to \
+                      the module once it has started: entity state lives in `cx.state`";
 
 /// What `instanceof` says, without a call: there may be no stack for one.
 fn is_instance<'js>(object: &Object<'js>, class: &Object<'js>) -> rquickjs::Result<bool> {

@@ -154,10 +154,11 @@ pub fn checked<'js>(
     what: &str,
 ) -> Result<std::result::Result<Json, String>> {
     let Some(Text { json, suspect }) = made else {
-        return Ok(Err(format!(
-            "{what} is a {}, which JSON cannot hold",
-            value.type_name()
-        )));
+        let kind = match value.type_name() {
+            "undefined" => "undefined".to_owned(),
+            kind => format!("a {kind}"),
+        };
+        return Ok(Err(format!("{what} is {kind}, which JSON cannot hold")));
     };
     if suspect {
         let lossy: Function = library.lossy.clone().restore(ctx)?;

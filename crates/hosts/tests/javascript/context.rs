@@ -33,6 +33,7 @@ export const ledger = entity({ heard: [] as string[] }, {
   last: query((cx, { prefix, limit }: { prefix: string, limit: number }) => cx.scan({ prefix, reverse: true, limit })),
   between: query((cx, { from, to }: { from: string, to: string }) => cx.scan({ prefix: "line/", from, to }).map(([name]) => name)),
   put_nan(cx) { cx.field("nan").put(NaN); },
+  put_undefined(cx) { cx.field("none").put(undefined); },
   hear(cx, { word }: { word: string }) {
     if (word === "no") reject("unheard", "not that");
     return cx.state.heard.push(word);
@@ -99,6 +100,12 @@ fn fields_are_put_got_and_deleted() {
         "",
         FaultKind::Encoding,
         "the field `nan` is NaN",
+    );
+    world.fault(
+        "ledger/a.put_undefined",
+        "",
+        FaultKind::Encoding,
+        "the field `none` is undefined",
     );
 }
 

@@ -410,3 +410,35 @@ fn what_nests_moderately_runs() {
     let mut world = World::new(&text);
     assert_eq!(world.value("a/x.run", ""), "5001");
 }
+
+#[test]
+fn a_turn_of_a_loop_is_one_step_or_two() {
+    let mut world = World::new(
+        r#"
+import { entity } from "ordain";
+const loops = {
+  for: (turns: number) => { for (let at = 0; at < turns; at++); },
+  while: (turns: number) => { let at = 0; while (at < turns) at++; },
+  do: (turns: number) => { let at = 0; do at++; while (at < turns); },
+
+};
+export const t = entity({}, {
+  run(cx, { loop, turns }: { loop: "for" | "while" | "do"; turns: number }) { loops[loop](turns); },
+});
+"#,
+    );
+    let mut run = |which: &str, turns: u64| {
+        world.outcome(
+            "t/a.run",
+            &format!(r#"{{"loop":"{which}","turns":{turns}}}"#),
+        )
+    };
+    let steps = limits::JAVASCRIPT_TICKS_MAX * 10_000;
+    for (which, each) in [("for", 2), ("while", 2), ("do", 1)] {
+        let most = steps / each;
+        let works = run(which, most - most / 20);
+        assert!(matches!(works, Outcome::Value(_)), "{which}: {works:?}");
+        let ends = run(which, most + most / 20);
+        assert!(matches!(ends, Outcome::Fault(_)), "{which}: {ends:?}");
+    }
+}

@@ -490,3 +490,22 @@ fn a_fresh_context_gives_the_same_bytes() {
     };
     assert_eq!(anew(|| run(0)), anew(|| run(5)));
 }
+
+#[test]
+fn what_a_method_itself_made_unchangeable_is_not_said_to_be_the_modules() {
+    let mut world = World::new(
+        r#"
+import { entity } from "ordain";
+const kept = { n: 1 };
+export const t = entity({}, {
+  constant(cx) { const n: any = 1; (n as any) = 2; },
+  frozen(cx) { const own = Object.freeze({ n: 1 }); (own as any).n = 2; },
+  module(cx) { kept.n = 2; },
+});
+"#,
+    );
+    let says = "; a `const`, what has no setter and what was frozen stay as they are, and so does all that belongs to the module";
+    for method in ["constant", "frozen", "module"] {
+        world.fault(&format!("t/a.{method}"), "", FaultKind::ModuleState, says);
+    }
+}
