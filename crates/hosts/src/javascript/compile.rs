@@ -26,7 +26,14 @@ const START: &str = "ordain:start";
 /// The version of what "ordain" gives.
 const SDK_VERSION: &str = "0.1";
 
-const PRELUDE: &str = concat!(include_str!("shared.js"), include_str!("prelude.js"));
+const PRELUDE: &str = concat!(
+    include_str!("shared.js"),
+    include_str!("prelude.js"),
+    include_str!("lists.js"),
+    include_str!("work.js"),
+    include_str!("dates.js"),
+    include_str!("library.js"),
+);
 
 /// A module that can be started.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 //! Work is the ticks of the interpreters' interrupt handlers, and what these do not see: an interpreter counts
 //! its own steps, and takes a function that goes through a million elements for one of them. So the bytes
 //! of each block that is not small count too (built-in functions that make something large ask for such), and
-//! the elements that a built-in function goes through without making anything, which prelude.js says.
+//! the elements that a built-in function goes through without making anything, which work.js says.
 //!
 //! A context that has been used before counts from an unknown phase: its tick counter stands somewhere
 //! between two ticks, garbage of earlier calls may be freed now, what is made at first use is there

@@ -12,7 +12,11 @@
 //!   script      tests of modules (testing.js), against any world
 //!   numbers     whole numbers that no JavaScript number is
 //!   raw         the one room with `unsafe`
-//!   prelude.js  the module "ordain", and the library made deterministic
+//!   prelude.js  the module "ordain"
+//!   library.js  the library made deterministic, of which
+//!   lists.js    how long what is gone through is
+//!   work.js     what going through it costs
+//!   dates.js    dates of UTC
 //!   shared.js   what prelude.js and testing.js have in common
 //!   ordain.d.ts the types of the module "ordain", for editors
 //! ```

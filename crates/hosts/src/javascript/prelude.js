@@ -1,12 +1,12 @@
-// The module "ordain": what a user's module imports, the context that its methods get, and the parts of
-// the library that would reach for the machine. Runs once in each context, before the user's modules.
-// `host` holds the functions that the host brings; nothing here keeps state between two calls. shared.js
-// comes before it in the same text.
+// The module "ordain": what a user's module imports, and the context that its methods get. Runs once in each
+// context, before the user's modules. `host` holds the functions that the host brings; nothing here keeps state
+// between two calls. One text with shared.js before it, and lists.js, work.js, dates.js and library.js after it:
+// the library, whose last lines begin it all.
 
 const host = globalThis.__host;
 delete globalThis.__host;
 
-const { create, defineProperty, freeze, getOwnPropertyNames, getPrototypeOf } = Object;
+const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object;
 const { isArray } = Array;
 const { apply, construct, ownKeys } = Reflect;
 
@@ -97,7 +97,7 @@ class Unknown {
 /// A prototype of handles with any method. Nothing of it can change: all calls may share it.
 function anyMethod(type, make) {
   const get = (_, method, handle) => (typeof method === "string" ? (args) => make(type, handle, method, args) : undefined);
-  return new Proxy(freeze(create(null)), freeze({ __proto__: null, get }));
+  return new Proxy(freeze({ __proto__: null, [KEY]: undefined }), freeze({ __proto__: null, get }));
 }
 
 /// What has prototypes of handles of an entity type, which is given as such or by its name.
@@ -269,8 +269,8 @@ function guard({ name: kind, prototype }, names) {
   }));
 }
 
-const { get: isGlobal } = Object.getOwnPropertyDescriptor(RegExp.prototype, "global");
-const { get: isSticky } = Object.getOwnPropertyDescriptor(RegExp.prototype, "sticky");
+const { get: isGlobal } = getOwnPropertyDescriptor(RegExp.prototype, "global");
+const { get: isSticky } = getOwnPropertyDescriptor(RegExp.prototype, "sticky");
 
 /// Whether a value is a regular expression that goes on where it stood, without running code of the module to see.
 function goesOn(value) {
@@ -380,208 +380,3 @@ function noteBound() {
     },
   }));
 }
-
-// ---- work ------------------------------------------------------------------------------------------
-
-/// Elements that a built-in function may go through for one step of the interpreter.
-const ONE_STEP = 256;
-
-/// Makes built-in functions that go through all of an object say so: the interpreter counts none of that, and no
-/// memory is taken that would be counted. `size` gives the elements of `this`, `each` is the work of one.
-function count(object, size, each, names) {
-  replace(object, names, (run, name) => ({
-    [name](...args) {
-      counted(size(this), each);
-      return apply(run, this, args);
-    },
-  }));
-}
-
-/// The same of those that make a text, for its length: how long it gets is known when it is there.
-function countMade(object, each, names) {
-  replace(object, names, (run, name) => ({
-    [name](...args) {
-      const made = apply(run, this, args);
-      counted(ofText(made), each);
-      return made;
-    },
-  }));
-}
-
-function counted(elements, each) {
-  if (elements > ONE_STEP) host.works(elements * each);
-}
-
-const ofText = (it) => (typeof it === "string" ? it.length : 0);
-
-function countWork() {
-  const all = ["includes", "indexOf", "lastIndexOf", "join", "fill", "reverse", "copyWithin"];
-  const sorted = ["sort", "toSorted"];
-  const ofArray = (it) => (isArray(it) ? it.length : 0);
-  count(Array.prototype, ofArray, 8, [...all, "shift", "unshift", "splice"]);
-  count(Array.prototype, ofArray, 512, sorted);
-  const typed = getPrototypeOf(Int8Array.prototype);
-  const { get: length } = Object.getOwnPropertyDescriptor(typed, "length");
-  const ofTyped = (it) => (ArrayBuffer.isView(it) && !(it instanceof DataView) ? apply(length, it, []) : 0);
-  count(typed, ofTyped, 4, [...all, "set"]);
-  count(typed, ofTyped, 512, sorted);
-  count(String.prototype, ofText, 32, ["includes", "indexOf", "lastIndexOf", "localeCompare", "trim", "trimStart", "trimEnd", "isWellFormed"]);
-  count(String.prototype, ofText, 64, ["search", "match", "matchAll", "replace", "replaceAll", "split", "normalize"]);
-  countMade(String.prototype, 1, ["repeat", "padStart", "padEnd", "toUpperCase", "toLowerCase"]);
-  countMade(Array.prototype, 1, ["join"]);
-  replace(JSON, ["parse"], (run, name) => ({
-    [name](text, ...more) {
-      counted(ofText(text), 64);
-      return run(text, ...more);
-    },
-  }));
-  countMade(JSON, 64, ["stringify"]);
-}
-
-// ---- the library ---------------------------------------------------------------------------------------
-
-const Native = Date;
-
-function DateHere(...args) {
-  if (new.target === undefined) return new DateHere().toString();
-  if (args.length === 0) args = [host.now()];
-  else if (args.length > 1) args = [Native.UTC(...args)];
-  else if (typeof args[0] === "string") args = [parseDate(args[0])];
-  return construct(Native, args, new.target);
-}
-
-/// A time that names no zone is of UTC here, whatever the machine's zone is.
-function parseDate(text) {
-  text = String(text);
-  if (/(?:z|gmt|utc|[+-]\d\d:?\d\d)\s*(?:\(.*\))?\s*$/i.test(text)) return Native.parse(text);
-  const iso = /^\s*[+-]?\d{4,6}-\d\d-\d\d[t ]\d\d/i.test(text);
-  return iso ? Native.parse(`${text}Z`) : Native.parse(`${text} GMT`);
-}
-
-function setDate() {
-  const prototype = Native.prototype;
-  for (const name of getOwnPropertyNames(prototype)) {
-    const utc = name.replace(/^(get|set)UTC/, "$1");
-    if (utc !== name) define(prototype, utc, prototype[name]);
-  }
-  const shown = {
-    getTimezoneOffset: () => 0,
-    getYear() {
-      return this.getUTCFullYear() - 1900;
-    },
-    setYear(year) {
-      return this.setUTCFullYear(year >= 0 && year <= 99 ? 1900 + Math.trunc(year) : year);
-    },
-    toString() {
-      if (Number.isNaN(this.getTime())) return "Invalid Date";
-      return `${this.toDateString()} ${this.toTimeString()}`;
-    },
-    toDateString() {
-      if (Number.isNaN(this.getTime())) return "Invalid Date";
-      const [day, date, month, year] = this.toUTCString().replace(",", "").split(" ");
-      return `${day} ${month} ${date} ${year}`;
-    },
-    toTimeString() {
-      if (Number.isNaN(this.getTime())) return "Invalid Date";
-      return `${this.toUTCString().split(" ")[4]} GMT+0000 (Coordinated Universal Time)`;
-    },
-    toLocaleString() {
-      return this.toUTCString();
-    },
-    toLocaleDateString() {
-      return this.toDateString();
-    },
-    toLocaleTimeString() {
-      return this.toUTCString().split(" ")[4];
-    },
-  };
-  for (const name of getOwnPropertyNames(shown)) define(prototype, name, shown[name]);
-  defineProperty(DateHere, "name", { value: "Date" });
-  defineProperty(DateHere, "length", { value: 7 });
-  defineProperty(DateHere, "prototype", { value: prototype, writable: false });
-  define(DateHere, "now", () => host.now());
-  define(DateHere, "parse", parseDate);
-  define(DateHere, "UTC", Native.UTC);
-  define(prototype, "constructor", DateHere);
-  define(globalThis, "Date", DateHere);
-}
-
-function define(object, name, value) {
-  defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
-}
-
-/// Puts what `make` gives of a function, in an object under the same name, in its place.
-function replace(object, names, make) {
-  for (const name of names) {
-    const run = object[name];
-    if (run === undefined) continue;
-    const { [name]: made } = make(run, name);
-    defineProperty(made, "length", { value: run.length });
-    define(object, name, made);
-  }
-}
-
-/// A frozen prototype would keep objects from having their own property of the same name, which
-/// assigning makes: where programs do that, the prototype gets accessors that still allow it.
-function allowOwn(prototype, names) {
-  for (const name of names) {
-    const found = Object.getOwnPropertyDescriptor(prototype, name);
-    if (found === undefined || !("value" in found)) continue;
-    const { value } = found;
-    defineProperty(prototype, name, {
-      get: () => value,
-      set(own) {
-        if (this === prototype) throw new ModuleState(`'${name}' is read-only`);
-        defineProperty(this, name, { value: own, writable: true, enumerable: true, configurable: true });
-      },
-      enumerable: false,
-      configurable: false,
-    });
-  }
-}
-
-function setLibrary() {
-  setDate();
-  countWork();
-  noteBound();
-  guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
-  guard(Set, ["add", "delete", "clear"]);
-  guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
-  define(Math, "random", () => host.random());
-  defineProperty(globalThis, "__ordain_caught", { value: host.caught });
-  for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "AsyncDisposableStack", "Proxy"]) {
-    delete globalThis[name];
-  }
-  // Both would be state that all errors share.
-  delete Error.prepareStackTrace;
-  delete Error.stackTraceLimit;
-  delete Array.fromAsync;
-  // It changes what is frozen.
-  delete RegExp.prototype.compile;
-  allowOwn(Object.prototype, getOwnPropertyNames(Object.prototype));
-  for (const error of [Error, TypeError, RangeError, SyntaxError, ReferenceError, URIError, EvalError, AggregateError, Rejection]) {
-    allowOwn(error.prototype, ["name", "message", "toString", "constructor"]);
-  }
-}
-
-const { Promise, Proxy, WeakRef } = globalThis;
-const { deref } = WeakRef.prototype;
-
-/// What has no name, and still is the same for everyone.
-function unnamed() {
-  function* generator() {}
-  const iterators = [[].values(), new Map().values(), new Set().values(), ""[Symbol.iterator](), "".matchAll(/x/g), generator(), [].values().map((it) => it), Iterator.from({ next() {} })];
-  const functions = [generator, async () => {}, async function* () {}];
-  const holders = functions.map((it) => it.prototype).filter((it) => it !== undefined);
-  const above = [...iterators, ...functions, ...holders].map((it) => getPrototypeOf(it));
-  return [...above, ...above.map((it) => getPrototypeOf(it)), getPrototypeOf(Int8Array), Native, Promise, Proxy, WeakRef];
-}
-
-/// One of each kind of object that a module may keep.
-function samples() {
-  return [{}, [], () => {}, function () {}, function* () {}, class {}, isArray, (() => {}).bind(), new Error(), Object(1), Object(""), Object(true), Object(Symbol()), Object(1n), new Native(0), /x/, new Map(), new Set(), globalThis, host.now];
-}
-
-setLibrary();
-const shared = unnamed();
-host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, alive, end, unnamed: () => shared, samples };

@@ -12,4 +12,5 @@ mod script;
 mod stripping;
 mod types;
 mod versions;
+mod work;
 mod world;

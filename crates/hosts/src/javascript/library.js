@@ -1,0 +1,82 @@
+// ---- the library ---------------------------------------------------------------------------------------
+
+function define(object, name, value) {
+  defineProperty(object, name, { value, writable: true, enumerable: false, configurable: true });
+}
+
+/// Puts what `make` gives of a function, in an object under the same name, in its place.
+function replace(object, names, make) {
+  for (const name of names) {
+    const run = object[name];
+    if (run === undefined) continue;
+    const { [name]: made } = make(run, name);
+    defineProperty(made, "length", { value: run.length });
+    define(object, name, made);
+  }
+}
+
+/// A frozen prototype would keep objects from having their own property of the same name, which
+/// assigning makes: where programs do that, the prototype gets accessors that still allow it.
+function allowOwn(prototype, names) {
+  for (const name of names) {
+    const found = getOwnPropertyDescriptor(prototype, name);
+    if (found === undefined || !("value" in found)) continue;
+    const { value } = found;
+    defineProperty(prototype, name, {
+      get: () => value,
+      set(own) {
+        if (this === prototype) throw new ModuleState(`'${name}' is read-only`);
+        defineProperty(this, name, { value: own, writable: true, enumerable: true, configurable: true });
+      },
+      enumerable: false,
+      configurable: false,
+    });
+  }
+}
+
+function setLibrary() {
+  setDate();
+  countWork();
+  countLists();
+  noteBound();
+  guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
+  guard(Set, ["add", "delete", "clear"]);
+  guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
+  define(Math, "random", () => host.random());
+  defineProperty(globalThis, "__ordain_caught", { value: host.caught });
+  for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "AsyncDisposableStack", "Proxy"]) {
+    delete globalThis[name];
+  }
+  // Both would be state that all errors share.
+  delete Error.prepareStackTrace;
+  delete Error.stackTraceLimit;
+  delete Array.fromAsync;
+  // It changes what is frozen.
+  delete RegExp.prototype.compile;
+  allowOwn(Object.prototype, getOwnPropertyNames(Object.prototype));
+  for (const error of [Error, TypeError, RangeError, SyntaxError, ReferenceError, URIError, EvalError, AggregateError, Rejection]) {
+    allowOwn(error.prototype, ["name", "message", "toString", "constructor"]);
+  }
+}
+
+const { Promise, Proxy, WeakRef } = globalThis;
+const { deref } = WeakRef.prototype;
+
+/// What has no name, and still is the same for everyone.
+function unnamed() {
+  function* generator() {}
+  const iterators = [[].values(), new Map().values(), new Set().values(), ""[Symbol.iterator](), "".matchAll(/x/g), generator(), [].values().map((it) => it), Iterator.from({ next() {} })];
+  const functions = [generator, async () => {}, async function* () {}];
+  const holders = functions.map((it) => it.prototype).filter((it) => it !== undefined);
+  const above = [...iterators, ...functions, ...holders].map((it) => getPrototypeOf(it));
+  return [...above, ...above.map((it) => getPrototypeOf(it)), getPrototypeOf(Int8Array), Native, Promise, Proxy, WeakRef, ...replaced];
+}
+
+/// One of each kind of object that a module may keep.
+function samples() {
+  return [{}, [], () => {}, function () {}, function* () {}, class {}, isArray, (() => {}).bind(), new Error(), Object(1), Object(""), Object(true), Object(Symbol()), Object(1n), new Native(0), /x/, new Map(), new Set(), globalThis, host.now];
+}
+
+setLibrary();
+const shared = unnamed();
+host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, alive, end, unnamed: () => shared, samples };
