@@ -44,6 +44,7 @@ function setLibrary() {
   guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
   define(Math, "random", () => host.random());
   defineProperty(globalThis, "__ordain_caught", { value: host.caught });
+  defineProperty(globalThis, "__ordain_tagged", { value: tagged });
   for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "AsyncDisposableStack", "Proxy"]) {
     delete globalThis[name];
   }

@@ -42,3 +42,9 @@ function show(value) {
   }
 }
 
+/// What a tag is called with: strings of its own, and the values.
+function tagged(strings, ...values) {
+  const copy = [...strings];
+  Object.defineProperty(copy, "raw", { value: Object.freeze([...strings.raw]) });
+  return [Object.freeze(copy), ...values];
+}

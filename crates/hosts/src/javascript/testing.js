@@ -5,6 +5,7 @@
 const host = globalThis.__host;
 delete globalThis.__host;
 globalThis.__ordain_caught = host.caught;
+globalThis.__ordain_tagged = tagged;
 
 // A script may import files of the module for what else they export: their entity types run elsewhere.
 export const entity = (state, methods, options = {}) => ({ state, methods, options });

@@ -509,3 +509,67 @@ export const t = entity({}, {
         world.fault(&format!("t/a.{method}"), "", FaultKind::ModuleState, says);
     }
 }
+
+/// The interpreter makes the strings of a template once, where the template is, and lets their length be changed.
+#[test]
+fn tagged_templates_keep_nothing() {
+    let text = r#"
+import { entity } from "ordain";
+const attempt = (change: () => unknown) => { try { return change(); } catch (error) { return String(error); } };
+const same = (strings: any, ...values: any[]) => [strings, strings.raw, ...values];
+const lengths = (strings: any) => [attempt(() => ++strings.length), attempt(() => ++strings.raw.length), strings.length, strings.raw.length];
+const of = { tag(strings: any, ...values: any[]) { return [this === of, values]; } };
+class Made {
+  constructor(public_: any = 0) { this.arg = public_; }
+  arg: any;
+}
+const make = <T>(strings: any) => Made as any;
+export const a = entity({}, {
+  lengths: () => lengths`x${1}y`,
+  frozen: () => same`a`.map((it) => Object.isFrozen(it)),
+  strings: () => same`a\n${1}b${`c${2}`}\u{zz}`.map((it: any) => Array.isArray(it) ? it.map((it) => it ?? null) : it),
+  raw: () => String.raw`\d${"x"}
+\w`,
+  of: () => of.tag`${1}${2}`,
+  generic: () => make<number>`x` === Made,
+  twice: () => (() => same)()`a``b`.length,
+  news: () => [new make`x`!(5).arg, new make`x`.prototype.constructor(6).arg, new make`x`, new (make`x`)(7).arg],
+  parts: (cx, { f = same`z`[0][0] }: { f?: string }) => [f, (() => same`${f}`[2])()],
+  fails() {
+    const fail = (strings: any) => { throw new Error("here"); };
+    const nothing = same`x`; return fail`x${nothing}`;
+  },
+});
+"#;
+    let mut world = World::new(text);
+    for _ in 0..3 {
+        let mut check = |method: &str, value: &str| {
+            assert_eq!(world.value(&format!("a/x.{method}"), ""), value, "{method}");
+        };
+        check(
+            "lengths",
+            r#"["TypeError: 'length' is read-only","TypeError: 'length' is read-only",2,2]"#,
+        );
+        check("frozen", "[true,true]");
+        check(
+            "strings",
+            r#"[["a\n","b",null],["a\\n","b","\\u{zz}"],1,"c2"]"#,
+        );
+        check("raw", r#""\\dx\n\\w""#);
+        check("of", "[true,[1,2]]");
+        check("generic", "true");
+        check("news", r#"[5,6,{"arg":0},7]"#);
+        check("parts", r#"["z","z"]"#);
+    }
+    let fault = world.fault(
+        "a/x.fails",
+        "",
+        FaultKind::Exception,
+        "Error: here (a.ts:24:48)",
+    );
+    assert!(
+        fault.trace.contains("at fails (a.ts:25:45)"),
+        "{}",
+        fault.trace
+    );
+}

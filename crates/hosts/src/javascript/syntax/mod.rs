@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   lines       offsets as lines and columns
-//!   strip       types out, positions kept (blank does the blanking)
+//!   strip       types out, tags called with copies, positions kept (blank does the blanking)
 //!   trivia      white space and comments
 //!   depth       how large and how deep a file may be
 //!   around      what is around a piece of code

@@ -15,8 +15,8 @@ use oxc_syntax::scope::ScopeFlags;
 use super::blank::Blanks;
 use super::{Lines, Problem, Problems, trivia};
 
-/// The text without its types, with what catches asking whether there is something to catch, and with
-/// `inserts` before their bytes. Notes in `lines` what is inserted.
+/// The text without its types, with what catches asking whether there is something to catch, with tags getting
+/// strings of their own, and with `inserts` before their bytes. Notes in `lines` what is inserted.
 pub fn strip(
     program: &Program,
     scoping: &Scoping,
@@ -48,6 +48,10 @@ pub fn strip(
 /// catch that the stack is used up, which here is a fault. Where there is no stack left to call it,
 /// [`crate::javascript::meter`] has noticed.
 pub(super) const CAUGHT: &str = "__ordain_caught";
+
+/// The function of the host that gives what a tag is called with, the strings as a copy: the interpreter makes them
+/// once, for all calls, and lets their length be changed.
+const TAGGED: &str = "__ordain_tagged";
 
 struct Strip<'s> {
     text: &'s str,
@@ -226,6 +230,15 @@ pub fn is_value_import(specifier: &ImportDeclarationSpecifier, scoping: &Scoping
     !is_type && symbol.is_none_or(used)
 }
 
+/// The tagged template that a callee is, or is a member of.
+fn tagged_within(callee: &Expression) -> Option<Span> {
+    match callee {
+        Expression::TaggedTemplateExpression(it) => Some(it.span),
+        Expression::TSNonNullExpression(it) => tagged_within(&it.expression),
+        callee => tagged_within(callee.as_member_expression()?.object()),
+    }
+}
+
 impl<'a> Visit<'a> for Strip<'_> {
     fn visit_ts_type_annotation(&mut self, it: &TSTypeAnnotation<'a>) {
         self.blanks.blank(it.span.start..it.span.end);
@@ -296,6 +309,26 @@ impl<'a> Visit<'a> for Strip<'_> {
             Some(pattern) => self.refuse(pattern.span(), CATCH_PATTERN),
         }
         walk::walk_catch_clause(self, it);
+    }
+
+    /// A call of the tag, with whatever calling the host's own with the same template gives.
+    fn visit_tagged_template_expression(&mut self, it: &TaggedTemplateExpression<'a>) {
+        let quasi = it.quasi.span;
+        self.blanks.insert(quasi.start, format!("(...{TAGGED}"));
+        walk::walk_tagged_template_expression(self, it);
+        self.blanks.insert(quasi.end, ")");
+    }
+
+    /// `new` takes a call's arguments for its own.
+    fn visit_new_expression(&mut self, it: &NewExpression<'a>) {
+        let tagged = tagged_within(&it.callee);
+        if let Some(span) = tagged {
+            self.blanks.insert(span.start, "(");
+        }
+        walk::walk_new_expression(self, it);
+        if let Some(span) = tagged {
+            self.blanks.insert(span.end, ")");
+        }
     }
 
     fn visit_variable_declaration(&mut self, it: &VariableDeclaration<'a>) {
