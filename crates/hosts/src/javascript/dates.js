@@ -2,21 +2,54 @@
 
 const Native = Date;
 
+const { getTime } = Native.prototype;
+
 function DateHere(...args) {
   if (new.target === undefined) return new DateHere().toString();
   if (args.length === 0) args = [host.now()];
   else if (args.length > 1) args = [Native.UTC(...args)];
-  else if (typeof args[0] === "string") args = [parseDate(args[0])];
+  else if (!isDate(args[0])) args = [timeOf(toPrimitive(args[0]))];
   return construct(Native, args, new.target);
 }
 
-/// A time that names no zone is of UTC here, whatever the machine's zone is.
-function parseDate(text) {
-  text = String(text);
-  if (/(?:z|gmt|utc|[+-]\d\d:?\d\d)\s*(?:\(.*\))?\s*$/i.test(text)) return Native.parse(text);
-  const iso = /^\s*[+-]?\d{4,6}-\d\d-\d\d[t ]\d\d/i.test(text);
-  return iso ? Native.parse(`${text}Z`) : Native.parse(`${text} GMT`);
+function isDate(value) {
+  if (typeof value !== "object") return false;
+  try {
+    apply(getTime, value, []);
+    return true;
+  } catch {
+    return false;
+  }
 }
+
+const timeOf = (value) => (typeof value === "string" ? parseDate(value) : value);
+
+/// What the language makes of an object where a text and a number both will do.
+function toPrimitive(value) {
+  if (!isObject(value)) return value;
+  const convert = value[Symbol.toPrimitive] ?? undefined;
+  const ways = convert === undefined ? [value.valueOf, value.toString] : [convert];
+  for (let at = 0; at < ways.length; at++) {
+    if (typeof ways[at] !== "function") continue;
+    const made = apply(ways[at], value, ["default"]);
+    if (!isObject(made)) return made;
+  }
+  throw new TypeError("cannot convert object to primitive value");
+}
+
+/// What the native parser takes for the language's own format, and does take for it. Longer texts it cuts off.
+const ISO = /^(?:\d{4}|\+\d{6}|-(?!000000)\d{6})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?(T\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?$/;
+
+/// A time that names no zone is of UTC here, whatever the machine's zone is. In other formats a zone that the text names
+/// comes after the one put before it, and so outweighs it; of a zone that is none the parser makes no date.
+function parseDate(text) {
+  text = `${text}`;
+  const iso = apply(exec, ISO, [text]);
+  if (iso === null) return Native.parse(`GMT ${text}`);
+  return Native.parse(iso[1] !== undefined && iso[2] === undefined ? `${text}Z` : text);
+}
+
+const { exec } = RegExp.prototype;
 
 function setDate() {
   const prototype = Native.prototype;

@@ -4,6 +4,7 @@
 mod arguments;
 mod calls;
 mod context;
+mod dates;
 mod json;
 mod limits;
 mod module_state;
