@@ -16,8 +16,7 @@ use rquickjs::{Array, Ctx, Error, Exception, Function, Object, Result, Value};
 use super::instance::{Instance, Library};
 use super::raw::Written;
 use super::run::{frame, keep_unwinding};
-use super::{cache, fault};
-use super::{raw, state};
+use super::{cache, fault, numbers, raw, state};
 use crate::lent::lent;
 
 /// Gives the prelude its functions, in an object that the prelude adds itself to.
@@ -259,15 +258,30 @@ fn call<'js>(
 
 /// The value of JSON, whose whole numbers must fit a JavaScript number.
 fn parse_exactly<'js>(ctx: &Ctx<'js>, json: &Json) -> Result<Value<'js>> {
-    match super::numbers::inexact(json) {
-        None => raw::parse(ctx, json),
-        Some(number) => {
-            let message = format!(
-                "the value holds {number}, which no JavaScript number is: let the method give it as text"
-            );
-            with(ctx, |tx| tx.fault(FaultKind::Encoding, message))
-        }
-    }
+    let Some(number) = numbers::inexact(json) else {
+        return raw::parse(ctx, json);
+    };
+    let message = format!(
+        "the value holds {number}, which no JavaScript number is: let the method give it as text"
+    );
+    with(ctx, |tx| tx.fault(FaultKind::Encoding, message))
+}
+
+/// The value of what is stored, whose whole numbers must not be others when they are written back: a version of the
+/// module in another language may have written them.
+pub fn parse_stored<'js>(
+    ctx: &Ctx<'js>,
+    json: &Json,
+    what: impl FnOnce() -> String,
+) -> Result<Value<'js>> {
+    let Some(number) = numbers::changing(json) else {
+        return raw::parse(ctx, json);
+    };
+    let what = what();
+    let message = format!(
+        "{what} holds {number}, which no JavaScript number is: let the version that wrote it store it as text"
+    );
+    with(ctx, |tx| tx.fault(FaultKind::StoredValue, message))
 }
 
 /// Names, checked.
@@ -318,14 +332,19 @@ fn field_key(tx: &mut Tx, name: std::result::Result<String, String>) -> FieldKey
     key.unwrap_or_else(|error| tx.fault(FaultKind::BadKey, format!("a field: {error}")))
 }
 
+fn field_name(key: &FieldKey) -> String {
+    format!("the field `{}`", key.as_str())
+}
+
 fn field_get<'js>(ctx: Ctx<'js>, name: Value<'js>) -> Result<Value<'js>> {
     let name = text(&name);
-    let value = with(&ctx, |tx| {
+    let (key, value) = with(&ctx, |tx| {
         let key = field_key(tx, name);
-        Ok(tx.field_get(&key))
+        let value = tx.field_get(&key);
+        Ok((key, value))
     })?;
     match value {
-        Some(json) => raw::parse(&ctx, &json),
+        Some(json) => parse_stored(&ctx, &json, || field_name(&key)),
         None => Ok(Value::new_undefined(ctx)),
     }
 }
@@ -374,7 +393,7 @@ fn scan<'js>(
     for (at, (key, json)) in rows.iter().enumerate() {
         let row = Array::new(ctx.clone())?;
         row.set(0, key.as_str())?;
-        row.set(1, raw::parse(&ctx, json)?)?;
+        row.set(1, parse_stored(&ctx, json, || field_name(key))?)?;
         found.set(at, row)?;
     }
     Ok(found)

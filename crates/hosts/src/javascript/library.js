@@ -52,6 +52,9 @@ function setLibrary() {
   delete Error.prepareStackTrace;
   delete Error.stackTraceLimit;
   delete Array.fromAsync;
+  // It writes JSON that no value here is.
+  delete JSON.rawJSON;
+  delete JSON.isRawJSON;
   // It changes what is frozen.
   delete RegExp.prototype.compile;
   allowOwn(Object.prototype, getOwnPropertyNames(Object.prototype));

@@ -30,8 +30,8 @@
 //!
 //! # Numbers
 //!
-//! A JavaScript number holds whole numbers exactly up to 2^53. A whole number in arguments, or in what a
-//! call gives, that none holds is refused and never rounded: let such numbers travel as text, and
+//! A JavaScript number holds whole numbers exactly up to 2^53. A whole number in arguments, in what a
+//! call gives or in what is stored that none holds is refused and never rounded: let such numbers travel as text, and
 //! take BigInt for reckoning with them. BigInt is no JSON: in state, it is text as well.
 //!
 //! # What the machine still decides

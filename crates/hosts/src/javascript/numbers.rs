@@ -7,6 +7,22 @@
 
 /// The first number in a JSON text that would become another one.
 pub fn inexact(json: &[u8]) -> Option<&str> {
+    first(json, exact)
+}
+
+/// The first whole number in a JSON text that would be another if it were read and written again. Of those that a double
+/// does not hold exactly, JavaScript writes some itself: it fills up with zeros.
+pub fn changing(json: &[u8]) -> Option<&str> {
+    first(json, |text| {
+        exact(text) || (text.parse::<f64>()).is_ok_and(|it| it < EXPONENT && it.to_string() == text)
+    })
+}
+
+/// From here on, JavaScript writes numbers with an exponent.
+const EXPONENT: f64 = 1e21;
+
+/// The first number in a JSON text that is not `fine`.
+fn first(json: &[u8], fine: impl Fn(&str) -> bool) -> Option<&str> {
     let (mut at, mut in_text) = (0, false);
     while at < json.len() {
         match json[at] {
@@ -16,7 +32,7 @@ pub fn inexact(json: &[u8]) -> Option<&str> {
                 let rest = &json[at..];
                 let end = rest.iter().position(|b| !number(*b)).unwrap_or(rest.len());
                 let text = std::str::from_utf8(&rest[..end]).ok()?;
-                if !exact(text) {
+                if !fine(text) {
                     return Some(text);
                 }
                 at += end - 1;
@@ -157,6 +173,22 @@ mod tests {
             let text = format!("{double:e}");
             check(&text, None);
             double = (double * 1.37).next_up();
+        }
+    }
+
+    #[test]
+    fn whole_numbers_that_javascript_writes_itself_stay_as_they_are() {
+        assert_eq!(changing(b"[12345678901234567000]"), None);
+        assert_eq!(
+            inexact(b"[12345678901234567000]"),
+            Some("12345678901234567000")
+        );
+        for changes in [
+            "12345678901234567890",
+            "9007199254740993",
+            "1234567890123456700000",
+        ] {
+            assert_eq!(changing(changes.as_bytes()), Some(changes));
         }
     }
 }

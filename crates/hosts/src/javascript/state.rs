@@ -61,7 +61,7 @@ fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(V
     let Some(stored) = stored else {
         return Ok((raw::parse(ctx, &entity.initial)?, entity.initial.clone()));
     };
-    let value = raw::parse(ctx, stored)?;
+    let value = host::parse_stored(ctx, stored, || "the state".to_owned())?;
     if version == entity.version {
         return Ok((value, stored.clone()));
     }

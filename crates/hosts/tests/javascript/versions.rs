@@ -87,3 +87,44 @@ fn a_state_of_a_later_version_is_refused_without_a_migration() {
         "is of version 2",
     );
 }
+
+/// A version in another language has other numbers.
+#[test]
+fn stored_numbers_that_none_here_is_are_refused_and_stay() {
+    const NUMBERS: &str = r#"
+import { entity, query } from "ordain";
+export const it = entity({ n: 0, text: "" }, {
+  set(cx, { n }) { cx.state.n = n; cx.field("f").put([n]); },
+  large(cx) { cx.state.n = 12345678901234567000; cx.field("f").put(cx.state.n); },
+  read(cx) { return cx.state.text; },
+  shown: query((cx) => cx.state.n),
+  write(cx) { cx.state.text = "x"; },
+  replace(cx) { cx.state = { n: 1, text: "" }; },
+  field(cx) { return cx.field("f").get(); },
+  fields(cx) { return cx.scan(); },
+  elsewhere(cx) { return 1; },
+});"#;
+    let mut world = World::new(NUMBERS);
+    world.value("it/a.set", r#"{"n":9007199254740992}"#);
+    let (from, to) = ("9007199254740992", "9007199254740993");
+    let catalog = catalog(&[&[("a.ts", NUMBERS)]]);
+    let mut world = World::of_rows_with(catalog, &mut world, from, to);
+    let stored = r#"{"n":9007199254740993,"text":""}"#;
+    assert_eq!(world.state("it/a"), stored);
+    for method in ["read", "shown", "write", "replace"] {
+        let what = format!("it/a.{method}");
+        let says = "the state holds 9007199254740993, which no JavaScript number is";
+        world.fault(&what, "", FaultKind::StoredValue, says);
+        assert_eq!(world.state("it/a"), stored, "{method}");
+    }
+    for method in ["field", "fields"] {
+        let what = format!("it/a.{method}");
+        let says = "the field `f` holds 9007199254740993, which no JavaScript number is";
+        world.fault(&what, "", FaultKind::StoredValue, says);
+    }
+    assert_eq!(world.value("it/a.elsewhere", ""), "1");
+    // What it wrote itself it reads.
+    world.value("it/b.large", "");
+    assert_eq!(world.value("it/b.shown", ""), "12345678901234567000");
+    assert_eq!(world.value("it/b.field", ""), "12345678901234567000");
+}

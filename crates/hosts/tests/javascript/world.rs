@@ -75,6 +75,17 @@ impl World {
         Self::open(catalog, Box::new(rows), Options::default())
     }
 
+    /// The same, with a text in them replaced: as if something else had written them.
+    pub fn of_rows_with(catalog: Catalog, other: &mut World, from: &str, to: &str) -> Self {
+        let mut rows = first_checkpoint(&mut other.engine);
+        for value in rows.values_mut() {
+            if let Ok(text) = std::str::from_utf8(value) {
+                *value = text.replace(from, to).into_bytes().into();
+            }
+        }
+        Self::open(catalog, Box::new(rows), Options::default())
+    }
+
     fn open(catalog: Catalog, cold: Box<dyn Cold>, options: Options) -> Self {
         Self {
             engine: Engine::open(catalog, cold, options).unwrap(),
