@@ -29,6 +29,7 @@ mod output;
 mod run;
 pub mod settings;
 mod sources;
+mod unfinished;
 mod units;
 
 pub use command::{Context, ExtraCommand, Hosting};

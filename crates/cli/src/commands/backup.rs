@@ -9,10 +9,11 @@ use ordain_store::snapshot::{self, Progress, Summary};
 use serde_json::json;
 
 use crate::command::{Context, ExtraCommand};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::node;
 use crate::output::Bar;
 use crate::settings::Group;
+use crate::unfinished::Unfinished;
 use crate::units::show_size;
 
 /// The command `backup`.
@@ -20,7 +21,7 @@ pub fn backup() -> ExtraCommand {
     let force = Arg::new("force")
         .long("force")
         .action(ArgAction::SetTrue)
-        .help("Replace the file if there is one");
+        .help("Replace the file if there is one; never a device, a pipe or a symbolic link");
     let command = Command::new("backup")
         .about("Write the whole state to a file, while the server goes on")
         .long_about(
@@ -67,32 +68,17 @@ fn open(path: &Path) -> Result<File, Failure> {
 
 fn write(context: Context, given: &ArgMatches) -> Result<(), Failure> {
     let path = path(given);
-    if path.exists() && !given.get_flag("force") {
-        let message = format!("{} is there already; --force replaces it", path.display());
-        return Err(Failure::usage(message));
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".unfinished");
-    let unfinished = path.with_file_name(name);
-    let written = fill(&context, &unfinished).and_then(|summary| {
-        let renamed = fs::rename(&unfinished, path).and_then(|()| sync_parent(path));
-        renamed.map_err(|error| Failure::file("write", path, &error))?;
-        Ok(summary)
-    });
-    match written {
-        Ok(summary) => report(&context, "written", path, &summary),
-        Err(failure) => {
-            // Of no use to anyone; that it cannot be removed is less than the failure itself.
-            let _ = fs::remove_file(&unfinished);
-            Err(failure)
-        }
-    }
+    let unfinished = Unfinished::begin(path, given.get_flag("force"))?;
+    let summary = fill(&context, &unfinished)?;
+    unfinished.finish()?;
+    report(&context, "written", path, &summary)
 }
 
 /// Writes, syncs, reads back.
-fn fill(context: &Context, path: &Path) -> Result<Summary, Failure> {
+fn fill(context: &Context, unfinished: &Unfinished) -> Result<Summary, Failure> {
+    let path = &unfinished.place();
     let failed = |error: std::io::Error| Failure::file("write", path, &error);
-    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut out = BufWriter::new(&unfinished.file);
     let mut bar = Bar::of_bytes("writing");
     if context.config.is_flag("dir") {
         let node = node::open_existing(context)?;
@@ -111,17 +97,6 @@ fn fill(context: &Context, path: &Path) -> Result<Summary, Failure> {
     Ok(snapshot::verify(BufReader::new(open(path)?), &mut told)?)
 }
 
-/// Makes the new name durable.
-fn sync_parent(path: &Path) -> std::io::Result<()> {
-    match path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
-}
-
 fn report(context: &Context, done: &str, path: &Path, summary: &Summary) -> Result<(), Failure> {
     let Summary {
         seq,
@@ -129,9 +104,8 @@ fn report(context: &Context, done: &str, path: &Path, summary: &Summary) -> Resu
         bytes,
         hash,
     } = summary;
-    let path = path
-        .to_str()
-        .ok_or_else(|| Failure::new(Exit::Failed, "the path is not UTF-8"))?;
+    // What is no UTF-8 in it is shown as U+FFFD: JSON has no other way to.
+    let path = path.to_string_lossy();
     if context.output.json {
         return Ok(context.output.json(&json!({
             "path": path,

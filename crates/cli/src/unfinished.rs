@@ -1,0 +1,197 @@
+//! A file that gets its name once it is whole. Until then it is `NAME.unfinished` beside it, which is
+//! removed again if the work fails or a signal ends the program.
+
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::{Exit, Failure};
+
+/// A file on its way to its name.
+pub struct Unfinished {
+    path: PathBuf,
+    replace: bool,
+    /// The bytes so far. Locked, so that no other program takes it for one that nobody writes any more.
+    pub file: File,
+    /// Where the bytes are; none once they have their name or are removed.
+    unfinished: Arc<Mutex<Option<PathBuf>>>,
+}
+
+impl Unfinished {
+    /// Begins a file for `path`; with `replace`, in place of the one that is there. What an earlier try
+    /// left unfinished, which was killed, is replaced.
+    ///
+    /// # Errors
+    /// If there is something that must not be replaced, or the system refuses.
+    pub fn begin(path: &Path, replace: bool) -> Result<Self, Failure> {
+        check(path, replace)?;
+        let beside = beside(path)?;
+        check(&beside, true)?;
+        let file = lock(&beside).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Failure::new(
+                Exit::Failed,
+                format!(
+                    "another program is writing {}; wait for it",
+                    beside.display()
+                ),
+            ),
+            _ => Failure::file("write", &beside, &error),
+        })?;
+        let begun = Self {
+            path: path.to_owned(),
+            replace,
+            file,
+            unfinished: Arc::new(Mutex::new(Some(beside.clone()))),
+        };
+        let failed = |error| Failure::file("write", &beside, &error);
+        begun.file.set_len(0).map_err(failed)?;
+        begun.remove_at_signals().map_err(failed)?;
+        Ok(begun)
+    }
+
+    /// Where the bytes are until the end.
+    pub fn place(&self) -> PathBuf {
+        let place = self.unfinished.lock();
+        let place = place.unwrap_or_else(PoisonError::into_inner).clone();
+        place.expect("it is finished only once")
+    }
+
+    /// Gives the file its name, durably. Its bytes are synced already.
+    ///
+    /// # Errors
+    /// If something came to be there meanwhile, or the system refuses.
+    pub fn finish(self) -> Result<(), Failure> {
+        check(&self.path, self.replace)?;
+        // A signal comes before the name or after it, never between.
+        let mut place = self
+            .unfinished
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let from = place.as_ref().expect("it is finished only once");
+        let failed = |error| Failure::file("write", &self.path, &error);
+        fs::rename(from, &self.path).map_err(failed)?;
+        *place = None;
+        sync_parent(&self.path).map_err(failed)
+    }
+
+    /// A signal that would end the program ends it after the file is removed.
+    fn remove_at_signals(&self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (mut interrupt, mut terminate, mut hangup) = {
+            let _within = runtime.enter();
+            (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
+            )
+        };
+        let (path, place) = (self.path.clone(), self.unfinished.clone());
+        let wait = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
+            });
+            // Held until the end of the process: nobody gives the file its name now.
+            let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(unfinished) = place.take() {
+                let _ = fs::remove_file(unfinished);
+                eprintln!("interrupted; {} is not written", path.display());
+                std::process::exit(i32::from(Exit::Failed.code()));
+            }
+        };
+        std::thread::Builder::new().spawn(wait).map(drop)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let place = self.unfinished.lock();
+        if let Some(place) = place.unwrap_or_else(PoisonError::into_inner).take() {
+            // Of no use to anyone; that it cannot be removed is less than why there is no whole one.
+            let _ = fs::remove_file(place);
+        }
+    }
+}
+
+/// Whether a file may come to be at `path`. A symbolic link is not followed: what it leads to was not
+/// named, and may be anything.
+fn check(path: &Path, replace: bool) -> Result<(), Failure> {
+    let shown = path.display();
+    let there = match fs::symlink_metadata(path) {
+        Ok(there) => there.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::file("write", path, &error)),
+    };
+    match (there.is_file(), replace) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Failure::usage(format!(
+            "{shown} is there already; --force replaces it"
+        ))),
+        (false, _) => Err(Failure::usage(format!(
+            "{shown} is {}, which is never replaced; name a file",
+            kind(there)
+        ))),
+    }
+}
+
+fn kind(there: FileType) -> &'static str {
+    match there {
+        there if there.is_symlink() => "a symbolic link",
+        there if there.is_dir() => "a directory",
+        there if there.is_fifo() => "a pipe",
+        there if there.is_socket() => "a socket",
+        there if there.is_block_device() || there.is_char_device() => "a device",
+        _ => "no file",
+    }
+}
+
+fn beside(path: &Path) -> Result<PathBuf, Failure> {
+    let name = path
+        .file_name()
+        .filter(|_| !path.as_os_str().as_bytes().ends_with(b"/"));
+    let Some(name) = name else {
+        let message = format!("{} names no file", path.display());
+        return Err(Failure::usage(message));
+    };
+    let mut name = name.to_owned();
+    name.push(".unfinished");
+    Ok(path.with_file_name(name))
+}
+
+/// Opens it, and makes it if it is not there; the bytes of an earlier one stay until it is locked.
+fn lock(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.custom_flags(flags.bits() as i32).open(path)?;
+    let opened = file.metadata()?;
+    if !opened.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    file.try_lock().map_err(io::Error::from)?;
+    // Whoever had it locked may have given it its name in between.
+    let there = fs::symlink_metadata(path)?;
+    match (there.dev(), there.ino()) == (opened.dev(), opened.ino()) {
+        true => Ok(file),
+        false => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+/// Makes the new name durable.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent();
+    match parent.filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}
