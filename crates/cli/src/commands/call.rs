@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ordain_client::{Reply, json_request};
 use ordain_types::{IdempotencyKey, Request, Seq, limits};
+use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -120,10 +121,16 @@ fn request(given: &ArgMatches) -> Result<Request<Box<RawValue>>, Failure> {
 fn print(context: &Context, reply: &Reply<Box<RawValue>>) -> Result<(), Failure> {
     let (seq, value) = (reply.seq, &reply.value);
     match context.output.json {
-        true => context
-            .output
-            .json(&json!({ "seq": seq, "value": value }))?,
+        true => context.output.json(&Answered { seq, value })?,
         false => context.output.line(value.get())?,
     }
     Ok(())
+}
+
+/// A reply as JSON. The value is given as it came: one that were read in and written again would have
+/// other numbers, and texts with half a surrogate pair could not be read in at all.
+#[derive(Serialize)]
+struct Answered<'r> {
+    seq: Option<Seq>,
+    value: &'r RawValue,
 }
