@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use ordain_api::Code;
 use ordain_client::Error as ClientError;
-use ordain_node::{BackupError, DirError, OpenError};
+use ordain_node::{BackupError, DirError, OpenError, StoreTrouble, Unavailable};
 
 use crate::config::ConfigError;
 
@@ -55,6 +56,8 @@ exits! {
     OtherBuild = 8, "the log needs another build to be replayed, or its replay came out differently";
     /// Somebody else has it open.
     InUse = 9, "the data directory is in use by another process";
+    /// What the log has and no checkpoint.
+    Unsaved = 10, "of serve: stopped as asked, but without a last checkpoint: only the same build can start again";
 }
 
 impl From<Exit> for ExitCode {
@@ -127,10 +130,14 @@ impl From<ClientError> for Failure {
             ClientError::Rejected(_) => Exit::Rejected,
             ClientError::Fault(_) => Exit::Fault,
             ClientError::Refused(_) => Exit::Refused,
+            ClientError::Unavailable(answer) if answer.table_code() == Some(Code::StoreDamaged) => {
+                Exit::Damaged
+            }
             ClientError::Unavailable(_)
             | ClientError::Connect { .. }
             | ClientError::Lost { .. }
-            | ClientError::Timeout { .. } => Exit::NoAnswer,
+            | ClientError::Timeout { .. }
+            | ClientError::Incomplete { .. } => Exit::NoAnswer,
             ClientError::Request(_) | ClientError::Url { .. } | ClientError::Setting { .. } => {
                 Exit::Usage
             }
@@ -143,6 +150,7 @@ impl From<ClientError> for Failure {
             Exit::Rejected => "rejected",
             Exit::Fault => "fault",
             Exit::Refused => "refused",
+            Exit::Damaged => "damaged",
             _ => "no answer",
         };
         let place = problem
@@ -192,9 +200,23 @@ impl From<BackupError> for Failure {
         let exit = match &error {
             BackupError::Dir(DirError::InUse { .. }) => Exit::InUse,
             BackupError::Store(error) => return store_failure(error),
+            BackupError::Unavailable(why) => return why.clone().into(),
             _ => Exit::Failed,
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<Unavailable> for Failure {
+    fn from(why: Unavailable) -> Self {
+        let exit = match why {
+            Unavailable::Store {
+                trouble: StoreTrouble::Damaged,
+                ..
+            } => Exit::Damaged,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, why)
     }
 }
 

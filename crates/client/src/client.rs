@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -270,41 +269,6 @@ impl Client {
     /// Why there was no answer.
     pub async fn state_hash(&self) -> Result<StateHash, Error> {
         self.get(routes::STATE_HASH.to_owned()).await
-    }
-
-    /// Writes a backup of the whole state to `out` while the server goes on, and gives its size in
-    /// bytes; `progress` hears of the bytes so far. Syncing `out`, and checking what came with
-    /// `ordain_store::snapshot::verify`, are the caller's. Not tried again once it began.
-    ///
-    /// # Errors
-    /// Why there is no backup, or only part of one in `out`.
-    pub async fn backup(
-        &self,
-        out: &mut (dyn Write + Send),
-        progress: &mut (dyn FnMut(u64) + Send),
-    ) -> Result<u64, Error> {
-        let shared = &self.shared;
-        let body = Full::default().map_err(|never| match never {});
-        let response = shared.send(HttpRequest::builder(), routes::BACKUP, body.boxed_unsync());
-        let response = tokio::time::timeout(shared.timeout, response).await;
-        let response = response.map_err(|_| shared.timed_out())??;
-        if !response.status().is_success() {
-            return Err(shared.refusal(response).await);
-        }
-        let (mut body, mut bytes) = (response.into_body(), 0);
-        loop {
-            let frame = tokio::time::timeout(shared.timeout, body.frame()).await;
-            let Some(frame) = frame.map_err(|_| shared.timed_out())? else {
-                return Ok(bytes);
-            };
-            let frame = frame.map_err(|error| shared.lost(innermost(&error)))?;
-            if let Some(data) = frame.data_ref() {
-                out.write_all(data)
-                    .map_err(|error| Error::Write(error.to_string()))?;
-                bytes += data.len() as u64;
-                progress(bytes);
-            }
-        }
     }
 
     /// What the server does, also while it does not answer calls. Asked once: who waits for a

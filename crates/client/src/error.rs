@@ -97,6 +97,17 @@ pub enum Error {
         /// The time that was allowed.
         after: Duration,
     },
+    /// A backup that did not come to its end. What came of it is of no use.
+    #[error(
+        "the backup from {url} broke off ({reason}); if it was the server that ended it, its log says why; \
+         ask again"
+    )]
+    Incomplete {
+        /// Where it came from.
+        url: String,
+        /// How it ended.
+        reason: String,
+    },
     /// An answer that no Ordain server gives.
     #[error("{url} does not answer like an Ordain server: {reason}")]
     Protocol {

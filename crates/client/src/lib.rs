@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+mod backup;
 mod batch;
 mod call;
 mod client;

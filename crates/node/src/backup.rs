@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ordain_log::Log;
 use ordain_log::disk::Dir;
 use ordain_store::snapshot::{self, Progress, Summary};
-use ordain_store::{DiskStore, Store};
+use ordain_store::{DiskStore, Snapshot, Store};
 use ordain_types::{Bug, planted};
 
 use crate::lock::{DataDir, DirError};
@@ -54,11 +54,37 @@ impl Node {
         out: impl Write,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Summary, BackupError> {
+        self.begin_backup()?.write(out, progress)
+    }
+
+    /// The first part of a backup, which finds out whether there can be one: takes the checkpoint and
+    /// holds it fast.
+    ///
+    /// # Errors
+    /// If no checkpoint can be taken.
+    pub fn begin_backup(&self) -> Result<Backup, BackupError> {
         if !planted(Bug::BackupStale) {
             self.checkpoint()?;
         }
         let snapshot = self.store().ok_or(Unavailable::Stopping)?.snapshot()?;
-        Ok(snapshot::write(&*snapshot, out, progress)?)
+        Ok(Backup(snapshot))
+    }
+}
+
+/// A backup that is begun: the state as of its checkpoint, whatever comes after.
+pub struct Backup(Box<dyn Snapshot>);
+
+impl Backup {
+    /// Writes it. Syncing `out` is the caller's.
+    ///
+    /// # Errors
+    /// If the state cannot be read or `out` not be written.
+    pub fn write(
+        self,
+        out: impl Write,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Summary, BackupError> {
+        Ok(snapshot::write(&*self.0, out, progress)?)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::committer::{Commit, Standing};
 use crate::ingress::Ingress;
 use crate::panics::caught;
-use crate::reply::{self, Body, Owed, Reply, Unavailable};
+use crate::reply::{self, Body, Owed, Reply, StoreTrouble, Unavailable};
 use crate::status::Counters;
 use crate::stepped::{Pace, Stepped};
 
@@ -40,7 +40,7 @@ enum Phase {
 }
 
 /// What came of the last one, with its list, to be filled again.
-type Done = Arc<Mutex<Option<Result<ChangeList, String>>>>;
+type Done = Arc<Mutex<Option<Result<ChangeList, Unavailable>>>>;
 
 /// The executor's side.
 pub(crate) struct Checkpoints {
@@ -59,8 +59,8 @@ pub(crate) struct Checkpoints {
     waiters: Vec<(Owed, Seq)>,
     /// Take one as soon as possible.
     wanted: bool,
-    /// The last one could not be written.
-    failed: bool,
+    /// Why the last one could not be written, if it could not.
+    failed: Option<Unavailable>,
 }
 
 /// The checkpointer thread's side.
@@ -103,7 +103,7 @@ pub(crate) fn new(
         counters,
         waiters: Vec::new(),
         wanted: false,
-        failed: false,
+        failed: None,
     };
     (checkpoints, checkpointer)
 }
@@ -127,15 +127,21 @@ impl Checkpointer {
             Err(TryRecvError::Disconnected) => return Stepped::Ended,
         };
         let result = caught(|| self.apply(changes));
-        let result = result.unwrap_or_else(|panic| Err(format!("the store panicked: {panic}")));
+        let result = result.unwrap_or_else(|panic| {
+            Err(Unavailable::Store {
+                trouble: StoreTrouble::Failed,
+                what: format!("the store panicked: {panic}"),
+            })
+        });
         *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         self.ingress.nudge();
         Stepped::Did
     }
 
-    fn apply(&self, changes: Changes) -> Result<ChangeList, String> {
+    fn apply(&self, changes: Changes) -> Result<ChangeList, Unavailable> {
+        let failed = |error| Unavailable::from(&error);
         if self.store.stats().failure.is_some() {
-            self.store.reopen().map_err(|error| error.to_string())?;
+            self.store.reopen().map_err(failed)?;
         }
         let seq = changes.seq;
         if self.store.seq() >= seq {
@@ -146,8 +152,7 @@ impl Checkpointer {
             false => changes.granules,
         };
         let checkpoint = Checkpoint { seq, changes };
-        let applied = self.store.apply(&checkpoint);
-        applied.map_err(|error| error.to_string())?;
+        self.store.apply(&checkpoint).map_err(failed)?;
         Ok(checkpoint.changes)
     }
 }
@@ -172,12 +177,20 @@ impl Checkpoints {
 
     /// Whether the last one could not be written, since [`Checkpoints::forgive`].
     pub fn has_failed(&self) -> bool {
-        self.failed
+        self.failed.is_some()
+    }
+
+    /// What an end now leaves out of the store: the log alone has it. None if nothing.
+    pub fn unsaved(&self, engine: &Engine) -> Option<String> {
+        (engine.seq() > self.store.seq()).then(|| match &self.failed {
+            Some(why) => why.to_string(),
+            None => "the log came to no end".to_owned(),
+        })
     }
 
     /// Forgets that one failed.
     pub fn forgive(&mut self) {
-        self.failed = false;
+        self.failed = None;
     }
 
     /// Whether none is under way.
@@ -281,7 +294,7 @@ impl Checkpoints {
         match result {
             None => false,
             Some(Ok(list)) => {
-                (self.phase, self.failed) = (Phase::Idle, false);
+                (self.phase, self.failed) = (Phase::Idle, None);
                 engine.applied(epoch);
                 engine.reuse(list);
                 let gone = planted(Bug::HistoryGone);
@@ -295,9 +308,9 @@ impl Checkpoints {
             Some(Err(error)) => {
                 tracing::warn!(%error, "a checkpoint could not be written; it is tried again");
                 Counters::add(&self.counters.checkpoint_failures, 1);
-                (self.phase, self.failed) = (Phase::Idle, true);
                 engine.abandon_checkpoint();
-                self.fail_waiters(&Unavailable::Halted(format!("no checkpoint: {error}")));
+                self.fail_waiters(&error);
+                (self.phase, self.failed) = (Phase::Idle, Some(error));
                 false
             }
         }

@@ -43,6 +43,8 @@ pub(crate) struct Executor {
     pub checkpoints: Checkpoints,
     pub budget: Budget,
     pub halted: Arc<Mutex<Option<String>>>,
+    /// What the end left out of the store.
+    pub unsaved: Arc<Mutex<Option<String>>>,
     /// What can be called, for those who ask.
     pub catalog: Arc<ArcSwap<Catalog>>,
     pub listener: Option<Arc<dyn Listener>>,
@@ -104,6 +106,12 @@ impl Executor {
             tracing::error!(%reason, "the node stops");
             *self.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         }
+        let unsaved = self.checkpoints.unsaved(&self.engine);
+        let unsaved = unsaved.map(|why| halted.clone().unwrap_or(why));
+        if let Some(why) = &unsaved {
+            tracing::error!(%why, "the last checkpoint could not be taken; the log has what it lacks");
+        }
+        *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner) = unsaved;
         self.ingress.close();
         let why = halted.map_or(Unavailable::Stopping, Unavailable::Halted);
         let left = self

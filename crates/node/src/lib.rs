@@ -58,7 +58,7 @@ mod threads;
 mod time;
 mod warm;
 
-pub use backup::{BackupError, restore};
+pub use backup::{Backup, BackupError, restore};
 pub use call::{CallError, CallOptions, Pipeline, Received};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use deploy::{Change, ChangeOptions, DeployError, Deployed, Undeployed};
@@ -74,7 +74,7 @@ pub use ordain_engine::{
 };
 pub use plan::Plan;
 pub use recovery::{Difference, OpenError, Progress, Recovered};
-pub use reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
+pub use reply::{Body, Pending, Reply, ReplyTo, Sink, StoreTrouble, Unavailable};
 pub use status::{Counters, Health};
 pub use stepped::{Stepped, Steps};
 pub use test_node::TestNode;

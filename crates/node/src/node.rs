@@ -83,6 +83,8 @@ pub(crate) struct Running {
     pub store: Mutex<Option<Arc<dyn Store>>>,
     /// Why the executor ended, if it did not by being stopped.
     pub halted: Arc<Mutex<Option<String>>>,
+    /// What the end left out of the store, and why.
+    pub unsaved: Arc<Mutex<Option<String>>>,
     /// The node's own threads.
     pub own: Vec<ThreadId>,
     pub ending: Arc<Mutex<Ending>>,
@@ -357,7 +359,10 @@ impl Node {
     /// If no checkpoint can be taken or the store cannot be read.
     pub fn state_hash(&self) -> Result<(Seq, StateHash), Unavailable> {
         self.checkpoint()?;
-        let failed = |error: ordain_store::Error| Unavailable::Halted(error.to_string());
+        let failed = |error: ordain_store::Error| {
+            tracing::error!(%error, "the state could not be read for its hash");
+            Unavailable::from(&error)
+        };
         let store = self.store().ok_or(Unavailable::Stopping)?;
         let snapshot = store.snapshot().map_err(failed)?;
         let hash = ordain_store::state_hash(&*snapshot).map_err(failed)?;
@@ -365,9 +370,17 @@ impl Node {
     }
 
     /// Stops: accepts nothing more, finishes what was accepted, takes a last checkpoint, releases
-    /// the directory.
+    /// the directory. [`Node::unsaved`] says whether that checkpoint could be taken.
     pub fn stop(&self) {
         self.0.stop();
+    }
+
+    /// Of a node that has stopped: why its last checkpoint could not be taken; none if the store has
+    /// everything. Nothing acknowledged is lost, but the log has commands that only the same build
+    /// replays: start that again, where the cause is mended, and stop it.
+    pub fn unsaved(&self) -> Option<String> {
+        let unsaved = self.0.unsaved.lock();
+        unsaved.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -346,7 +346,7 @@ impl Whole {
             options.queue_bytes_max,
         ));
         let commit = Arc::new(Commit::new(durable, store.seq().next()));
-        let halted = Arc::new(Mutex::new(None));
+        let (halted, unsaved) = <(Arc<Mutex<_>>, Arc<Mutex<_>>)>::default();
         let preparer = Arc::new(Errand::new(commit.clone()));
         let (checkpoints, checkpointer) = checkpointer::new(
             store.clone(),
@@ -377,6 +377,7 @@ impl Whole {
             checkpoints,
             budget: Budget::new(options.memory_budget_bytes),
             halted: halted.clone(),
+            unsaved: unsaved.clone(),
             catalog: catalog.clone(),
             listener: options.listener,
             in_force,
@@ -400,6 +401,7 @@ impl Whole {
             counters,
             store: Mutex::new(Some(store)),
             halted,
+            unsaved,
             own: Vec::new(),
             ending: Arc::default(),
         };

@@ -118,9 +118,40 @@ pub enum Unavailable {
     /// A write or a sync of the log failed. Goes by a restart on a sound disk.
     #[error("the disk failed: {0}; no update is taken until a restart on a sound disk")]
     DiskFailed(String),
+    /// The store could not be written or read. Calls go on: the log has all of them.
+    #[error("{what}")]
+    Store {
+        /// What is wrong with it.
+        trouble: StoreTrouble,
+        /// What was attempted, and what to do.
+        what: String,
+    },
     /// The node cannot go on at all.
     #[error("the node has stopped: {0}")]
     Halted(String),
+}
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// There is no space to write to it.
+    Full,
+    /// What it reads is not what it wrote.
+    Damaged,
+    /// The system refused.
+    Failed,
+}
+
+impl From<&ordain_store::Error> for Unavailable {
+    fn from(error: &ordain_store::Error) -> Self {
+        let trouble = match error {
+            error if error.is_full() => StoreTrouble::Full,
+            error if error.is_damage() => StoreTrouble::Damaged,
+            _ => StoreTrouble::Failed,
+        };
+        let what = error.to_string();
+        Unavailable::Store { trouble, what }
+    }
 }
 
 /// Takes replies as they come, many at once.

@@ -18,7 +18,7 @@ use ordain_log::disk::{Disk, Fault, File, MemoryDisk, Mode};
 use ordain_log::{Log, read_from};
 use ordain_node::{
     CallError, CallOptions, Health, Node, Op, OpenError, Options, Recovered, Refused, Reply,
-    ReplyTo, Sink, Unavailable, VirtualClock,
+    ReplyTo, Sink, StoreTrouble, Unavailable, VirtualClock,
 };
 use ordain_store::{
     Checkpoint, Entry, Error as StoreError, KeyRange, MemoryStore, Most, Snapshot, Stats, Store,
@@ -495,9 +495,21 @@ fn a_store_that_fails_does_not_keep_a_node_from_stopping() {
         let disk = Arc::new(MemoryDisk::new());
         let node = open(disk.clone(), store, "b1").expect("it opens");
         assert_eq!(add(&node, "a"), Ok(1));
+        let Err(why) = node.checkpoint() else {
+            panic!("the store takes none");
+        };
+        let trouble = StoreTrouble::Full;
+        assert!(
+            matches!(&why, Unavailable::Store { trouble: t, .. } if *t == trouble),
+            "{why}"
+        );
+        assert_eq!(node.health(), Health::Ready, "calls go on");
         node.stop();
+        assert_eq!(node.unsaved(), Some(why.to_string()));
         let node = open(disk, memory(), "b1").expect("the log has it all");
         assert_eq!(look(&node, "a"), 1);
+        node.stop();
+        assert_eq!(node.unsaved(), None);
     });
 }
 

@@ -4,7 +4,7 @@
 use ordain_api::Problem;
 use ordain_api::replies::{Checkpoint, StateHash};
 use ordain_api::routes::MEDIA_BACKUP;
-use ordain_node::{Node, Unavailable};
+use ordain_node::{BackupError, Node, Unavailable};
 
 use crate::answer::unavailable;
 use crate::body::{HttpReply, json, streamed};
@@ -24,14 +24,26 @@ pub(crate) async fn state_hash(node: Node) -> Result<HttpReply, Problem> {
     Ok(json(&StateHash { seq, hash }))
 }
 
-/// `GET /v1/admin/backup`: the backup as it is written. One that fails on the way breaks off.
-pub(crate) fn backup(node: Node, asking: Asking) -> HttpReply {
+/// `GET /v1/admin/backup`: the backup as it is written. What can fail before that is answered as such;
+/// one that fails on the way breaks off.
+pub(crate) async fn backup(node: Node, asking: Asking) -> Result<HttpReply, Problem> {
     let Asking { shared, held, .. } = asking;
+    let begun = blocking(move || {
+        node.begin_backup().map_err(|error| match error {
+            BackupError::Unavailable(why) => why,
+            BackupError::Store(error) => {
+                tracing::error!(%error, "a backup could not be begun");
+                Unavailable::from(&error)
+            }
+            other => Unavailable::Halted(other.to_string()),
+        })
+    });
+    let backup = begun.await?;
     let (outlet, body) = outlet(shared.config.limits.write_timeout);
     let mut out = BlockingOutlet::new(outlet);
     shared.tasks.spawn_blocking(move || {
         let (busy, _in_flight) = held;
-        let written = node.backup(&mut out, &mut |_| {});
+        let written = backup.write(&mut out, &mut |_| {});
         let ended = match written {
             Ok(_) => out.end().map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -41,7 +53,7 @@ pub(crate) fn backup(node: Node, asking: Asking) -> HttpReply {
             busy.hang_up();
         }
     });
-    streamed(MEDIA_BACKUP, body)
+    Ok(streamed(MEDIA_BACKUP, body))
 }
 
 async fn blocking<T: Send + 'static>(

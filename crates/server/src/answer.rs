@@ -6,7 +6,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ordain_api::error::PROBLEM_JSON;
 use ordain_api::{Op, Problem, Request, routes};
-use ordain_node::{Body, Node, Refused, Reply, Unavailable};
+use ordain_node::{Body, Node, Refused, Reply, StoreTrouble, Unavailable};
 use ordain_types::{Fault, IdempotencyKey, Json, MethodKind, Outcome, Seq};
 
 use crate::auth::Caller;
@@ -132,6 +132,11 @@ pub(crate) fn unavailable(why: &Unavailable) -> Problem {
         Unavailable::Stopping => Problem::stopping(),
         Unavailable::DiskFull(reason) => Problem::disk_full(reason),
         Unavailable::DiskFailed(reason) => Problem::disk_failed(reason),
+        Unavailable::Store { trouble, what } => match trouble {
+            StoreTrouble::Full => Problem::no_space_for_checkpoint(what),
+            StoreTrouble::Damaged => Problem::store_damaged(what),
+            StoreTrouble::Failed => Problem::store_failed(what),
+        },
         Unavailable::Halted(_) => Problem::internal(&why.to_string()),
     }
 }

@@ -40,10 +40,12 @@ pub struct Server {
 pub struct Handle(Arc<Shared>);
 
 /// How a server ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
     /// Whether every client took its replies before the time for that was over.
     pub drained: bool,
+    /// Why the last checkpoint could not be taken; none if it was.
+    pub unsaved: Option<String>,
 }
 
 impl Server {
@@ -106,20 +108,23 @@ async fn stop(shared: &Shared) -> Stopped {
     shared.tasks.close();
     let drained =
         tokio::time::timeout(shared.config.limits.stop_timeout, shared.tasks.wait()).await;
+    let mut unsaved = None;
     if let Some(open) = shared.open() {
         let node = open.node.clone();
-        if tokio::task::spawn_blocking(move || node.stop())
-            .await
-            .is_err()
-        {
+        let stopped = tokio::task::spawn_blocking(move || {
+            node.stop();
+            node.unsaved()
+        });
+        unsaved = stopped.await.unwrap_or_else(|_| {
             tracing::error!("stopping the node panicked");
-        }
+            Some("stopping the node panicked".to_owned())
+        });
     }
     let drained = drained.is_ok();
     if !drained {
         tracing::warn!("some clients did not take their replies in time");
     }
-    Stopped { drained }
+    Stopped { drained, unsaved }
 }
 
 impl Handle {

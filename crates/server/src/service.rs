@@ -124,7 +124,7 @@ impl Asking {
             Route::Backup => {
                 params(&[])?;
                 let node = open()?.node.clone();
-                return Ok(admin::backup(node, self));
+                return admin::backup(node, self).await;
             }
             _ => params(&[])?,
         }

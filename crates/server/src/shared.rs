@@ -138,7 +138,7 @@ impl Shared {
                 let status = match why {
                     Unavailable::Stopping => Status::Stopping,
                     Unavailable::DiskFull(_) => Status::DiskFull,
-                    Unavailable::DiskFailed(_) => Status::DiskFailed,
+                    Unavailable::DiskFailed(_) | Unavailable::Store { .. } => Status::DiskFailed,
                     Unavailable::Halted(_) => Status::Halted,
                 };
                 (status, Some(why.to_string()))

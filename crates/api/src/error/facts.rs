@@ -434,6 +434,28 @@ impl Problem {
         )
     }
 
+    /// There is no space for a checkpoint.
+    pub fn no_space_for_checkpoint(reason: &str) -> Self {
+        Document {
+            retry_after_ms: Some(5000),
+            ..Document::new(
+                Code::DiskFull,
+                format!("no checkpoint can be taken: {reason}; free space and ask again"),
+            )
+        }
+        .into()
+    }
+
+    /// What the store reads is not what it wrote.
+    pub fn store_damaged(reason: &str) -> Self {
+        Self::new(Code::StoreDamaged, reason)
+    }
+
+    /// The system does not let the store be read or written.
+    pub fn store_failed(reason: &str) -> Self {
+        Self::new(Code::StoreFailed, reason)
+    }
+
     /// A defect of the server; `what` is for users, the cause belongs in the server's log.
     pub fn internal(what: &str) -> Self {
         Self::new(Code::Internal, what)

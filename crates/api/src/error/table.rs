@@ -131,6 +131,10 @@ codes! {
     Fault = "fault", 500, Fault, "The call broke a limit or crashed";
     /// A defect of the server.
     Internal = "internal", 500, Unavailable, "The server failed";
+    /// What the store reads is not what it wrote.
+    StoreDamaged = "store_damaged", 500, Unavailable, "The server's store is damaged";
+    /// The system does not let the store be read or written.
+    StoreFailed = "store_failed", 500, Unavailable, "The server's store cannot be used";
     /// The log is being replayed.
     Starting = "starting", 503, Unavailable, "The server is starting";
     /// The server is finishing what it accepted.

@@ -4,7 +4,7 @@ use clap::Command;
 use ordain_api::replies::StateHash;
 
 use crate::command::{Context, ExtraCommand};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::node;
 use crate::settings::Group;
 
@@ -34,9 +34,11 @@ fn find(context: &Context) -> Result<StateHash, Failure> {
         return context.wait(client.state_hash());
     }
     let node = node::open_existing(context)?;
-    let (seq, hash) = node
-        .state_hash()
-        .map_err(|why| Failure::new(Exit::Failed, why))?;
+    let (seq, hash) = node.state_hash().map_err(|why| {
+        let Failure { exit, message } = why.into();
+        let message = message.map(|why| format!("cannot read the state: {why}"));
+        Failure { exit, message }
+    })?;
     node.stop();
     let hash = hash.to_string();
     Ok(StateHash { seq, hash })

@@ -163,8 +163,9 @@ impl Start {
         match failure {
             Some(failure) => Err(failure),
             None => {
-                tracing::info!(drained = stopped.drained, "stopped");
-                Ok(())
+                let saved = stopped.unsaved.is_none();
+                tracing::info!(drained = stopped.drained, saved, "stopped");
+                stopped.unsaved.map_or(Ok(()), |why| Err(unsaved(&why)))
             }
         }
     }
@@ -244,6 +245,18 @@ impl Start {
     fn say(&self, text: impl std::fmt::Display) {
         let _ = self.context.output.line(text);
     }
+}
+
+/// Not as good as a stop that was asked for: another build could not start now.
+fn unsaved(why: &str) -> Failure {
+    Failure::new(
+        Exit::Unsaved,
+        format!(
+            "stopped without a last checkpoint: {why}\nAll that was acknowledged is in the log, which this build \
+             replays when it starts again. Another build refuses to: before an upgrade, mend the cause (free \
+             space if the disk is full), start this build once more, and stop it."
+        ),
+    )
 }
 
 /// `friendly`: whoever asks is a developer, and sees the traces of faults.

@@ -311,9 +311,26 @@ fn guard<T>(
                 path: path.into(),
                 source,
             },
-            other => damaged(path, &format!("cannot {attempt} it: {other:?}")),
+            other => damaged(path, &format!("cannot {attempt} it: {}", words(&other))),
         }
     })
+}
+
+/// What the tree says of what it found: its own text is its structure.
+fn words(error: &lsm_tree::Error) -> String {
+    use lsm_tree::Error;
+    match error {
+        Error::Io(error) => error.to_string(),
+        Error::ChecksumMismatch { .. } => "a block is not what its checksum says".to_owned(),
+        Error::Decompress(_) => "a block cannot be unpacked".to_owned(),
+        Error::InvalidHeader(what) => format!("the head of a {what} is none"),
+        Error::InvalidTrailer => "a block has no end".to_owned(),
+        Error::InvalidTag((what, tag)) => format!("a {what} has the kind {tag}, which is none"),
+        Error::InvalidVersion(version) => format!("it has format {version}, which is none"),
+        Error::Unrecoverable => "files that belong to it are missing or damaged".to_owned(),
+        Error::Utf8(error) => error.to_string(),
+        _ => "it is not what was written".to_owned(),
+    }
 }
 
 fn damaged(path: &Path, what: &str) -> Error {

@@ -135,9 +135,9 @@ fn attempt(
         // Damage of a block may be found once it is read, when the node is there already; and a
         // directory without its marker is none of ours.
         let code = done.status.code();
-        let later =
-            code == Some(1) && (told.contains("is damaged") || told.contains("is no Ordain"));
-        scene.check(code == Some(DAMAGED) || later, || {
+        let foreign = code == Some(1) && told.contains("is no Ordain");
+        let later = foreign || told.contains("cannot read the state");
+        scene.check(code == Some(DAMAGED) || foreign, || {
             format!("{}: exit {code:?}: {told}", what())
         });
         let changed = changes(&before, &contents(&dir)?);
