@@ -38,6 +38,9 @@ pub(crate) fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .header_read_timeout(None)
+        // A client may say that it sends no more, and wait for its answers. One that is gone is then
+        // noticed by what is written to it: an answer takes a bounded time, whoever waits for it.
+        .half_close(true)
         .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()

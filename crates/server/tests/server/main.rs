@@ -6,6 +6,7 @@ mod batch;
 mod calls;
 mod client;
 mod entities;
+mod halves;
 mod lifecycle;
 mod limits;
 mod modules;
