@@ -47,6 +47,7 @@ mod body;
 mod calls;
 mod config;
 mod connection;
+mod heads;
 mod inspect;
 mod metrics;
 mod modules;

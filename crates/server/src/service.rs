@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::ALLOW;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::header::{ALLOW, CONNECTION};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use ordain_api::error::HELP_TEXT;
 use ordain_api::path::MethodPath;
@@ -19,7 +19,7 @@ use crate::connection::Busy;
 use crate::params::{Params, number};
 use crate::route::Route;
 use crate::shared::{InFlight, Open, Shared};
-use crate::{admin, batch, inspect, metrics, modules, site, stream};
+use crate::{admin, batch, heads, inspect, metrics, modules, site, stream};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(routes::HEADER_IDEMPOTENCY_KEY);
 const AT_LEAST: HeaderName = HeaderName::from_static(routes::HEADER_AT_LEAST);
@@ -45,9 +45,12 @@ pub(crate) async fn answer(
     let began = Instant::now();
     let method = request.method().clone();
     let route = Route::of(request.uri().path());
-    let mut reply = match respond(&shared, busy, route, request).await {
-        Ok(reply) => reply,
-        Err(problem) => refuse(&problem, route),
+    let mut reply = match heads::check(&request) {
+        Ok(()) => match respond(&shared, busy, route, request).await {
+            Ok(reply) => reply,
+            Err(problem) => refuse(&problem, route),
+        },
+        Err(problem) => refuse_and_close(&problem, request.version()),
     };
     if method == Method::HEAD {
         reply = body::head_of(reply);
@@ -101,6 +104,27 @@ fn refuse(problem: &Problem, route: Option<Route>) -> HttpReply {
         reply.headers_mut().insert(ALLOW, allowed);
     }
     reply
+}
+
+/// The last answer of a connection. Over HTTP/2 each request has its own frames: nothing is to be closed.
+fn refuse_and_close(problem: &Problem, version: Version) -> HttpReply {
+    let mut reply = problem_reply(problem);
+    if version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        reply.headers_mut().insert(CONNECTION, close);
+    }
+    reply
+}
+
+/// An idempotency key is of one call: what has many has a key for each.
+pub(crate) fn no_idempotency_key(headers: &http::HeaderMap) -> Result<(), Problem> {
+    match headers.contains_key(IDEMPOTENCY_KEY) {
+        true => Err(Problem::bad_request(
+            IDEMPOTENCY_KEY.as_str(),
+            "it would be of no use here: each line or frame has an idempotency key of its own",
+        )),
+        false => Ok(()),
+    }
 }
 
 fn allowed(route: Route) -> String {

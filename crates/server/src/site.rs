@@ -51,18 +51,10 @@ fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
 
 /// The one authority the request was made to.
 fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Result<&'r str, Problem> {
-    let mut all = headers.get_all(HOST).iter();
-    let header = match (all.next(), all.next()) {
-        (one, None) => one.map(|host| host.to_str().unwrap_or("?")),
-        (_, Some(_)) => return Err(Problem::bad_host("two Host headers")),
-    };
-    match (uri.authority().map(|authority| authority.as_str()), header) {
-        (Some(target), Some(host)) if !target.eq_ignore_ascii_case(host) => {
-            Err(Problem::bad_host(host))
-        }
-        (Some(host), _) | (None, Some(host)) => Ok(host),
-        (None, None) => Err(Problem::bad_host("")),
-    }
+    // If both are there, they are the same: what is ambiguous was refused before.
+    let header = headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    let target = uri.authority().map(|authority| authority.as_str());
+    target.or(header).ok_or_else(|| Problem::bad_host(""))
 }
 
 fn is_ours(host: &str, names: &[String]) -> bool {

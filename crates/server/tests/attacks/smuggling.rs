@@ -3,7 +3,7 @@
 
 use crate::canary::Canary;
 use crate::victim::{Setup, Victim};
-use crate::wire::{get, post, statuses};
+use crate::wire::{get, post, request, statuses};
 
 /// What is to run and must not.
 const HIDDEN: &str = "POST /v1/call/account/hidden/deposit HTTP/1.1\r\nhost: localhost\r\n\
@@ -104,6 +104,12 @@ const ATTACKS: &[Attack] = {
         Attack(" transfer-encoding: chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
         Attack("x: y\r\n transfer-encoding: chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
         Attack("transfer-encoding:\r\n chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
+        Attack("transfer-encoding: gzip, chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
+        Attack("transfer-encoding: identity, chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
+        Attack("transfer-encoding: chunked, chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
+        Attack("transfer-encoding: ,chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
+        Attack("transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
+        Attack("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", "0\r\n\r\n", Chunks, &[400]),
         Attack("transfer-encoding: xchunked\r\n", "0\r\n\r\n", Chunks, &[400]),
         Attack("transfer-encoding: chunked, identity\r\n", "0\r\n\r\n", Chunks, &[400]),
         Attack("transfer-encoding: \x0bchunked\r\n", "0\r\n\r\n", Chunks, &[400]),
@@ -235,5 +241,73 @@ async fn what_is_no_request_is_refused_and_ends_the_connection() {
         .ask(get("/v1/query/account/hidden/balance"))
         .await;
     assert_eq!(hidden, Some((200, "0".into())), "one of them ran");
+    canary.lives().await;
+}
+
+/// Headers of which one reader takes the first, another the last, and a third both.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_twice_is_refused_and_ends_the_connection() {
+    let victim = Victim::start(Setup::Short);
+    let canary = Canary::start(victim.addr).await;
+    let usual = "host: localhost\r\ncontent-type: application/json\r\n";
+    for (target, headers) in [
+        ("", "content-type: text/plain\r\n"),
+        ("", "content-type: application/json\r\n"),
+        ("", "content-length: 0, 12\r\n"),
+        ("", "content-length: 12, 12\r\n"),
+        ("", "content-length: 11\r\n"),
+        (
+            "",
+            "content-encoding: identity\r\ncontent-encoding: gzip\r\n",
+        ),
+        ("", "host: localhost\r\n"),
+        ("", "host: evil.test\r\n"),
+        ("http://evil.test", ""),
+        ("http://127.0.0.1", ""),
+        ("", "authorization: Bearer a\r\nauthorization: Bearer b\r\n"),
+        ("", "idempotency-key: a\r\nidempotency-key: b\r\n"),
+        ("", "idempotency-key: a\r\nIdempotency-Key: a\r\n"),
+        ("", "ordain-at-least: 1\r\nordain-at-least: 2\r\n"),
+        (
+            "",
+            "origin: http://localhost\r\norigin: http://evil.test\r\n",
+        ),
+        ("", "expect: 100-continue\r\nexpect: 100-continue\r\n"),
+        ("", "sec-fetch-site: none\r\nsec-fetch-site: cross-site\r\n"),
+    ] {
+        let target = format!("{target}/v1/call/account/hidden/deposit");
+        let first = request(
+            "POST",
+            &target,
+            &format!("{usual}{headers}"),
+            "{\"amount\":1}",
+        );
+        let mut raw = victim.raw().await;
+        raw.send(format!("{first}{}", get("/healthz"))).await;
+        let told = raw.rest().await;
+        let text = String::from_utf8_lossy(&told);
+        let told = told.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n");
+        let told = statuses(told.unwrap_or(text.as_bytes()));
+        assert_eq!(told, [400], "{target} {headers:?}: {text}");
+    }
+    // Packed: refused as such, and it ends nothing that is not certain.
+    for packing in ["gzip", "deflate, identity", "identity, identity", "x"] {
+        let headers = format!("{usual}content-encoding: {packing}\r\n");
+        let target = "/v1/call/account/hidden/deposit";
+        let answer = victim.raw().await;
+        let answer = { answer }
+            .ask(request("POST", target, &headers, "{\"amount\":1}"))
+            .await;
+        assert_eq!(answer.map(|(status, _)| status), Some(415), "{packing}");
+    }
+    // The same target in full is the same request.
+    let whole = request(
+        "GET",
+        "http://localhost/v1/query/account/hidden/balance",
+        usual,
+        "",
+    );
+    let answer = victim.raw().await.ask(whole).await;
+    assert_eq!(answer, Some((200, "0".into())), "one of them ran");
     canary.lives().await;
 }

@@ -41,6 +41,12 @@ impl Raw {
         sent.ok().map(|sent| sent.is_ok())
     }
 
+    /// Says that no more is sent.
+    pub async fn end(&mut self) {
+        let ended = tokio::time::timeout(PATIENCE, self.io.shutdown()).await;
+        ended.expect("it ends in time").expect("it is there");
+    }
+
     /// Reads on; false at the end.
     pub async fn fill(&mut self) -> bool {
         let mut chunk = vec![0; 64 << 10];

@@ -169,3 +169,17 @@ async fn a_batch_that_is_not_read_is_given_up_without_harm() {
     }
     assert_eq!(world.client().await.get("/healthz").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_for_the_whole_batch_is_refused_since_each_line_has_its_own() {
+    let world = World::start().await;
+    let mut client = world.client().await;
+    let headers = [NDJSON, ("idempotency-key", "k")];
+    let refused = client
+        .request("POST", "/v1/batch", &headers, &deposit(1, "al"))
+        .await;
+    assert_eq!(refused.problem(), (400, "bad_request".into()));
+    assert!(refused.text().contains("of its own"), "{}", refused.text());
+    let balance = client.get("/v1/query/account/al/balance").await;
+    assert_eq!(balance.text(), "0");
+}

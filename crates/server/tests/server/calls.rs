@@ -354,6 +354,7 @@ async fn a_retry_gets_the_first_answer_byte_for_byte() {
         .request("POST", DEPOSIT, &twice, "{\"amount\":6}")
         .await;
     assert_eq!(refused.problem().0, 400);
+    let mut client = world.client().await;
     let refused = client
         .request("GET", "/v1/query/account/al/balance", &headers, "")
         .await;
