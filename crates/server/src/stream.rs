@@ -24,7 +24,7 @@ use crate::batch;
 use crate::body::HttpReply;
 use crate::calls::{Calls, Order};
 use crate::params::Params;
-use crate::service::{Asking, Held};
+use crate::service::{Asking, Held, no_idempotency_key};
 use crate::shared::Shared;
 
 /// Bytes after which a message of replies is full. One reply may pass it.
@@ -35,6 +35,8 @@ const WRITE_BUFFER_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 const _: () = assert!(REPLY_BYTES + 2 * VALUE_BYTES_MAX < WRITE_BUFFER_BYTES_MAX);
 /// How long a client may take to answer that the stream is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long one may take to hear so that is not read any more.
+const UNREAD_WAIT: Duration = Duration::from_millis(500);
 
 /// Upgrades the connection, and answers its calls from then on.
 pub(crate) async fn answer(asking: Asking) -> Result<HttpReply, Problem> {
@@ -45,6 +47,7 @@ pub(crate) async fn answer(asking: Asking) -> Result<HttpReply, Problem> {
         held,
     } = asking;
     Params::of(request.uri().query(), &[])?;
+    no_idempotency_key(request.headers())?;
     let node = shared.answering()?.node.clone();
     let (mut head, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
@@ -145,7 +148,7 @@ impl Stream {
                 () = self.calls.came() => {}
                 message = socket.next(), if self.reading() => {
                     if self.receive(message).is_gone() || self.drain(&mut socket).is_gone() {
-                        return;
+                        return leave(socket, limits.write_timeout).await;
                     }
                 }
                 () = shared.stopping.cancelled(), if self.ending.is_none() => {
@@ -192,10 +195,10 @@ impl Stream {
             Some(Ok(Message::Close(_))) | None => return Peer::Gone,
             Some(Err(error)) => {
                 tracing::debug!(%error, "a stream's message cannot be read");
-                self.end(
-                    close_code::SIZE,
-                    "the message cannot be read, or is too large",
-                );
+                let Some((code, reason)) = wrong(error) else {
+                    return Peer::Gone;
+                };
+                self.end(code, reason);
                 return Peer::There;
             }
         };
@@ -357,11 +360,47 @@ impl Out {
     }
 }
 
+/// What is wrong with what a client sent, by its code of RFC 6455, 7.4.1. None if nothing is: the
+/// connection broke.
+fn wrong(error: axum::Error) -> Option<(u16, &'static str)> {
+    use axum_tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
+    let error = error.into_inner().downcast::<axum_tungstenite::Error>();
+    match *error.ok()? {
+        axum_tungstenite::Error::Capacity(_) => Some((
+            close_code::SIZE,
+            "the message is too large: 4 MiB is the most",
+        )),
+        axum_tungstenite::Error::Utf8(_) => {
+            Some((close_code::INVALID, "a text message is not UTF-8"))
+        }
+        axum_tungstenite::Error::Protocol(ResetWithoutClosingHandshake) => None,
+        axum_tungstenite::Error::Protocol(_) => Some((
+            close_code::PROTOCOL,
+            "a WebSocket frame is none, or has no mask",
+        )),
+        _ => None,
+    }
+}
+
+/// Lets what answers the client's own Close go out, if that is how it left.
+async fn leave(mut socket: WebSocket, write_timeout: Duration) {
+    // That the stream ends with it is told as an error.
+    let _ = tokio::time::timeout(write_timeout, socket.flush()).await;
+}
+
 /// Says why, and waits a little for the client to hear it.
 async fn close(mut socket: WebSocket, why: CloseFrame) {
     let closing = async {
         socket.send(Message::Close(Some(why))).await?;
-        while let Some(Ok(_)) = socket.next().await {}
+        let mut answered = false;
+        while let Some(Ok(_)) = socket.next().await {
+            answered = true;
+        }
+        if !answered {
+            // What cannot be read is not read any further, and a connection that ends with bytes unread
+            // takes back what it said last.
+            tokio::time::sleep(UNREAD_WAIT).await;
+        }
         Ok::<_, axum::Error>(())
     };
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;

@@ -4,6 +4,7 @@
 
 mod browser;
 mod canary;
+mod closes;
 mod h2;
 mod json;
 mod keys;

@@ -9,12 +9,12 @@ use crate::weak;
 use crate::wire::{PATIENCE, Raw, post, request};
 
 pub const TEXT: u8 = 1;
-const BINARY: u8 = 2;
-const CLOSE: u8 = 8;
-const PING: u8 = 9;
+pub const BINARY: u8 = 2;
+pub const CLOSE: u8 = 8;
+pub const PING: u8 = 9;
 const PONG: u8 = 10;
 pub const FIN: u8 = 0x80;
-const MASKED: u8 = 0x80;
+pub const MASKED: u8 = 0x80;
 
 /// How much more memory an attack may cost its victim.
 const MEMORY_MAX: u64 = 64 << 20;
@@ -54,7 +54,7 @@ pub fn message(read: &[u8]) -> Option<(&str, usize)> {
     Some((std::str::from_utf8(text).expect("text"), begin + length))
 }
 
-fn length(first: u8, masked: u8, length: u64) -> Vec<u8> {
+pub fn length(first: u8, masked: u8, length: u64) -> Vec<u8> {
     match length {
         0..126 => vec![first, masked | length as u8],
         126..0x1_0000 => [&[first, masked | 126][..], &(length as u16).to_be_bytes()].concat(),
