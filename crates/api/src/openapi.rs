@@ -55,6 +55,11 @@ fn add_method(
                 "post": post(entity, method, Op::Query),
             });
             paths.insert(path(Op::Query), item);
+            let item = json!({
+                "parameters": [reference("parameters", "key")],
+                "post": post(entity, method, Op::Call),
+            });
+            paths.insert(path(Op::Call), item);
         }
         MethodKind::Update => {
             for op in [Op::Call, Op::Send] {
@@ -88,6 +93,8 @@ fn get_query(entity: &EntityDescription, method: &MethodDescription) -> Value {
 fn post(entity: &EntityDescription, method: &MethodDescription, op: Op) -> Value {
     let mut operation = operation(entity, method, op.as_str());
     operation["parameters"] = match op {
+        // Of a query, which changes nothing, no key is kept.
+        Op::Call if method.kind == MethodKind::Query => json!([]),
         Op::Call => json!([reference("parameters", "idempotency_key")]),
         Op::Query => json!([
             reference("parameters", "min_seq"),

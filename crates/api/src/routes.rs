@@ -34,6 +34,11 @@ pub const METRICS: &str = "/metrics";
 /// GET: the OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
 
+/// Fields in one page of an entity's state, at most.
+pub const PAGE_FIELDS_MAX: usize = 1_000;
+/// Fields in one page of an entity's state unless asked otherwise.
+pub const PAGE_FIELDS: usize = 100;
+
 /// Request header: by which a retry of a call or send is known.
 pub const HEADER_IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Reply header: the seq of an update; of a query, the last seq it saw.

@@ -182,6 +182,7 @@ fn each_method_has_its_paths() {
         .filter(|path| path.contains("/account/"))
         .collect();
     let expected = [
+        "/v1/call/account/{key}/balance",
         "/v1/call/account/{key}/deposit",
         "/v1/query/account/{key}/balance",
         "/v1/send/account/{key}/deposit",
@@ -196,6 +197,13 @@ fn each_method_has_its_paths() {
     });
     assert_eq!(body["content"]["application/json"]["schema"], expected);
     assert_eq!(body["required"], true);
+    let call = &document["paths"]["/v1/call/account/{key}/balance"]["post"];
+    assert_eq!(call["parameters"], json!([]), "no key is kept for a query");
+    let limit = &document["components"]["parameters"]["limit"]["schema"];
+    assert_eq!(
+        (&limit["minimum"], &limit["maximum"]),
+        (&json!(1), &json!(1000))
+    );
 }
 
 /// Members that no schema lists are refused here, so that none is forgotten there.

@@ -13,10 +13,7 @@ use crate::auth::Token;
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one line of a batch: arguments and what is around them.
 pub const LINE_BYTES_MAX: usize = ARGUMENT_BYTES_MAX + (8 << 10);
-/// Fields in one page of an entity's state.
-pub const PAGE_FIELDS_MAX: usize = 1_000;
-/// Fields in one page of an entity's state unless asked otherwise.
-pub const PAGE_FIELDS: usize = 100;
+pub use ordain_api::routes::{PAGE_FIELDS, PAGE_FIELDS_MAX};
 /// Bytes of values after which a page of an entity's state ends.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
 // What the engine gives is cut where a page ends, or a page that is cut short would not say so.

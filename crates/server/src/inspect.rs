@@ -56,8 +56,9 @@ impl Page {
         let params = Params::of(query, &known)?;
         let after = params.text(routes::PARAM_AFTER).map(FieldKey::new);
         let limit = params.number(routes::PARAM_LIMIT)?.unwrap_or(PAGE_FIELDS);
-        if limit > PAGE_FIELDS_MAX {
-            let detail = format!("a page has at most {PAGE_FIELDS_MAX} fields");
+        // A page of none would have no field after which the next begins.
+        if !(1..=PAGE_FIELDS_MAX).contains(&limit) {
+            let detail = format!("a page has 1 to {PAGE_FIELDS_MAX} fields");
             return Err(Problem::bad_request(routes::PARAM_LIMIT, detail));
         }
         Ok(Self {

@@ -84,7 +84,12 @@ fn parameters() -> Value {
         "limit": query(
             routes::PARAM_LIMIT,
             "How many fields at most.",
-            json!({ "type": "integer", "minimum": 0 }),
+            json!({
+                "type": "integer",
+                "minimum": 1,
+                "maximum": routes::PAGE_FIELDS_MAX,
+                "default": routes::PAGE_FIELDS,
+            }),
         ),
         "idempotency_key": {
             "name": "Idempotency-Key",

@@ -36,6 +36,11 @@ async fn an_entitys_state_is_read_page_by_page() {
     assert_eq!(second["fields"][0]["field"], "d e");
     assert_eq!(second["fields"].as_array().map(Vec::len), Some(2));
     assert_eq!(second["next"], json!(null), "exactly to the end");
+    for none in ["0", "1001"] {
+        let path = format!("/v1/entities/account/al?limit={none}");
+        let refused = client.get(&path).await;
+        assert_eq!(refused.problem(), (400, "bad_request".into()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,6 +67,7 @@ async fn what_can_be_called_is_described() {
         "/v1/call/account/{key}/deposit",
         "/v1/send/account/{key}/deposit",
         "/v1/query/account/{key}/balance",
+        "/v1/call/account/{key}/balance",
         "/v1/admin/backup",
         "/v1/admin/checkpoint",
     ] {
