@@ -136,6 +136,13 @@ impl<'a> CallLine<'a> {
             let problem = Problem::malformed_json("the line", "it is not UTF-8");
             fail(None, problem)
         })?;
+        // An array would be read as the members in their order, which is nobody's business.
+        if !text.trim_start().starts_with('{') {
+            serde_json::from_str::<de::IgnoredAny>(text)
+                .map_err(|error| fail(None, refused(&error)))?;
+            let detail = "a line is one JSON object, with entity, key and method";
+            return Err(fail(None, Problem::bad_request("line", detail)));
+        }
         let raw: RawCall<'a> =
             serde_json::from_str(text).map_err(|error| fail(readable_id(text), refused(&error)))?;
         let id = raw.id.map(RawValue::get);

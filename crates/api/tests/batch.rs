@@ -96,6 +96,12 @@ fn bad_lines_are_refused_with_their_id_where_it_can_be_read() {
         (b"nonsense", "malformed_json", None),
         (utf8, "malformed_json", None),
         (b"[]", "bad_request", None),
+        (b"7", "bad_request", None),
+        (
+            br#"[1,"call","a","k","m",{},null,null,null]"#,
+            "bad_request",
+            None,
+        ),
         (b"{}", "bad_request", None),
         (br#"{"id":[1],"key":"k"}"#, "bad_request", Some("[1]")),
         (

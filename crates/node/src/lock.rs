@@ -16,6 +16,9 @@ const TEXT: &str = "ordain data directory, format ";
 /// The format this program reads and writes.
 pub const FORMAT: u32 = 2;
 
+/// More than any marker has.
+const MARKER_BYTES_MAX: u64 = 4_096;
+
 /// What follows in the marker while a restore runs.
 const UNFINISHED: &str = "a restore has not ended\n";
 
@@ -53,6 +56,18 @@ pub enum DirError {
     Unfinished {
         /// The directory.
         path: PathBuf,
+    },
+    /// What is to say whose it is says something else, or is no file.
+    #[error(
+        "{} is no data directory's marker, or damaged: it {what}, where it should say `{}`. If the data beside it \
+         are whole, write that line to it; otherwise restore a backup, or choose another directory",
+        path.display(), sound().trim_end()
+    )]
+    Marker {
+        /// The file.
+        path: PathBuf,
+        /// What is there instead.
+        what: String,
     },
     /// Another program wrote it.
     #[error(
@@ -118,6 +133,11 @@ impl DataDir {
                 path: path.to_owned(),
             });
         }
+        // Opening a pipe would wait for somebody else.
+        if fs::metadata(&marker).is_ok_and(|there| !there.is_file()) {
+            let what = "is no file".to_owned();
+            return Err(DirError::Marker { path: marker, what });
+        }
         let mut options = OpenOptions::new();
         let mut file = options
             .read(true)
@@ -125,7 +145,10 @@ impl DataDir {
             .create(true)
             .truncate(false)
             .open(&marker)
-            .map_err(io)?;
+            .map_err(|error| DirError::Io {
+                path: marker.clone(),
+                error,
+            })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
@@ -136,8 +159,9 @@ impl DataDir {
             Err(fs::TryLockError::Error(error)) => return Err(io(error)),
         }
         let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(io)?;
-        // Damaged, it may be no text at all; then its format is as unknown as any.
+        // What has more is none, however much there is of it.
+        let read = (&mut file).take(MARKER_BYTES_MAX).read_to_end(&mut text);
+        read.map_err(io)?;
         let text = String::from_utf8_lossy(&text);
         let written = sound();
         if text.is_empty() {
@@ -156,13 +180,18 @@ impl DataDir {
             });
         } else if text != written {
             let found = text
-                .trim()
                 .strip_prefix(TEXT)
-                .unwrap_or("unknown")
-                .to_owned();
-            return Err(DirError::Format {
-                path: path.to_owned(),
-                found,
+                .and_then(|rest| rest.lines().next())
+                .filter(|found| found.parse().is_ok_and(|found: u32| found != FORMAT));
+            return Err(match found {
+                Some(found) => DirError::Format {
+                    path: path.to_owned(),
+                    found: found.to_owned(),
+                },
+                None => DirError::Marker {
+                    path: marker,
+                    what: format!("says {:?}", text.chars().take(60).collect::<String>()),
+                },
             });
         }
         Ok(Self {
@@ -249,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_that_is_no_text_is_an_unknown_format() {
+    fn a_marker_that_says_something_else_is_named() {
         let dir = tempfile::tempdir().expect("a directory");
         drop(DataDir::open(dir.path()).expect("a new one"));
         let marker = dir.path().join(NAME);
@@ -257,7 +286,26 @@ mod tests {
         bytes[25] ^= 0x80;
         fs::write(&marker, &bytes).expect("it is written");
         let error = DataDir::open(dir.path()).expect_err("it is damaged");
-        assert!(matches!(error, DirError::Format { .. }), "{error}");
+        assert!(matches!(error, DirError::Marker { .. }), "{error}");
         assert_eq!(fs::read(&marker).expect("it is there"), bytes);
+        for text in [
+            &b"ordain data dir"[..],
+            b"ordain data directory, format 2",
+            &[b'x'; 9_999],
+        ] {
+            fs::write(&marker, text).expect("it is written");
+            let error = DataDir::open(dir.path()).expect_err("it says less, or more");
+            assert!(matches!(error, DirError::Marker { .. }), "{error}");
+            assert!(!error.to_string().contains("this program knows"), "{error}");
+        }
+        for other in ["1", "3", "77"] {
+            fs::write(&marker, format!("{TEXT}{other}\n")).expect("it is written");
+            let error = DataDir::open(dir.path()).expect_err("another format");
+            assert!(matches!(error, DirError::Format { .. }), "{error}");
+        }
+        fs::remove_file(&marker).expect("it was there");
+        fs::create_dir(&marker).expect("its place is free");
+        let error = DataDir::open(dir.path()).expect_err("no file");
+        assert!(error.to_string().contains("it is no file"), "{error}");
     }
 }

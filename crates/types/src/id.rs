@@ -87,6 +87,9 @@ pub enum NameError {
         /// The name as given.
         name: String,
     },
+    /// Not the id of a send.
+    #[error("`{0}` is no invocation id: one is what a send is answered with, of the form 1234.0")]
+    SendId(String),
     /// Not of the form `type/key`.
     #[error("`{0}` is not of the form type/key, as in account/alice")]
     Form(String),
@@ -307,10 +310,7 @@ impl std::str::FromStr for SendId {
         };
         parse()
             .filter(|id| id.to_string() == text)
-            .ok_or_else(|| NameError::Charset {
-                what: "the invocation id (of the form 1234.0)",
-                name: text.chars().take(80).collect(),
-            })
+            .ok_or_else(|| NameError::SendId(text.chars().take(80).collect()))
     }
 }
 

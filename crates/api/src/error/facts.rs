@@ -502,7 +502,7 @@ impl From<NameError> for Problem {
         let key = match &error {
             NameError::Empty { what } | NameError::TooLong { what, .. } => what.ends_with("key"),
             NameError::Control { .. } | NameError::Form(_) => true,
-            NameError::Charset { .. } => false,
+            NameError::Charset { .. } | NameError::SendId(_) => false,
         };
         let code = if key { Code::BadKey } else { Code::BadName };
         Self::new(code, error.to_string())

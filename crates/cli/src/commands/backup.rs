@@ -44,7 +44,13 @@ pub fn restore() -> ExtraCommand {
         let total = fs::metadata(path).ok().map(|file| file.len());
         let mut bar = Bar::of_bytes("restoring");
         let mut told = |at: Progress| bar.at(at.bytes, total);
-        let summary = ordain_node::restore(BufReader::new(input), &dir, &mut told)?;
+        let restored = ordain_node::restore(BufReader::new(input), &dir, &mut told);
+        let summary = restored.map_err(|error| {
+            let Failure { exit, message } = error.into();
+            let name = |why| format!("cannot restore {}: {why}", path.display());
+            let message = message.map(name);
+            Failure { exit, message }
+        })?;
         drop(bar);
         report(&context, "restored", &dir, &summary)
     })
