@@ -250,6 +250,13 @@ impl Config {
         }
     }
 
+    /// That what was said of a setting is out of its bounds.
+    pub fn unfit(&self, key: &str, expected: &str) -> ConfigError {
+        let setting = Setting::find(key).expect("bounds are those of settings");
+        let Said { text, origin } = self.said(key).clone();
+        unfit(setting, text, origin, expected.to_owned())
+    }
+
     /// What was said of a setting.
     ///
     /// # Panics

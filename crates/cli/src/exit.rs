@@ -176,7 +176,7 @@ impl From<OpenError> for Failure {
             OpenError::Dir(DirError::Io { .. })
             | OpenError::Io { .. }
             | OpenError::Thread { .. }
-            | OpenError::Log(Log::Io { .. } | Log::Prepare(_))
+            | OpenError::Log(Log::Io { .. } | Log::NoSpace { .. } | Log::Prepare(_))
             | OpenError::Store(ordain_store::Error::Io { .. }) => Exit::Failed,
             _ => Exit::Damaged,
         };

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use ordain_node::{Catalog, Node, Options, Progress, Recovered};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::exit::{Exit, Failure};
 use crate::output::Bar;
 
 /// The node's options by the settings.
-pub fn options(config: &Config, program: &str) -> Options {
+///
+/// # Errors
+/// The first setting that is out of its bounds, and where it was said.
+pub fn options(config: &Config, program: &str) -> Result<Options, ConfigError> {
     let bytes = |key| usize::try_from(config.size(key)).unwrap_or(usize::MAX);
-    Options {
+    let options = Options {
         segment_bytes: config.size("segment_size"),
         queue_commands_max: config.count("queue_commands") as usize,
         queue_bytes_max: bytes("queue_size"),
@@ -24,6 +27,23 @@ pub fn options(config: &Config, program: &str) -> Options {
         build: config.text("build").map(str::to_owned),
         build_name: program.to_owned(),
         ..Options::default()
+    };
+    match options.check() {
+        Ok(()) => Ok(options),
+        Err(error) => Err(config.unfit(setting_of(error.name), error.bounds)),
+    }
+}
+
+/// The setting that a field of the options is said by.
+fn setting_of(field: &'static str) -> &'static str {
+    match field {
+        "segment_bytes" => "segment_size",
+        "queue_commands_max" => "queue_commands",
+        "queue_bytes_max" => "queue_size",
+        "memory_budget_bytes" => "memory_budget",
+        "store_cache_bytes" => "store_cache",
+        "checkpoint_log_bytes" => "checkpoint_log",
+        same => same,
     }
 }
 
@@ -55,7 +75,7 @@ pub fn open(
 /// If it is not there, or as [`open`].
 pub fn open_existing(context: &crate::Context) -> Result<Node, Failure> {
     let dir = existing(&context.config)?;
-    let options = options(&context.config, &context.program);
+    let options = options(&context.config, &context.program)?;
     let opened = open(&dir, context.catalog.clone(), options, &mut |_| {});
     opened.map(|(node, _)| node)
 }

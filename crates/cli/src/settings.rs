@@ -8,6 +8,8 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use ordain_api::near::near;
+
 use crate::units;
 
 /// Where `ordain.toml` is, if not in the current directory.
@@ -49,6 +51,8 @@ pub enum Kind {
     Text,
     /// Names with commas between.
     Names,
+    /// A level of messages, or levels for parts of the program, with commas between.
+    Levels,
     /// One of these words.
     Word(&'static [&'static str]),
 }
@@ -130,7 +134,7 @@ pub const SETTINGS: &[Setting] = &[
         "How long a stop waits for clients to take their replies."),
     setting("log_format", Group::Serve, Kind::Word(&["auto", "human", "json"]), "auto",
         "How the server's messages look; auto: human on a terminal, JSON otherwise."),
-    setting("log_level", Group::Serve, Kind::Text, "info",
+    setting("log_level", Group::Serve, Kind::Levels, "info",
         "Which messages: error, warn, info, debug or trace, also for a part: info,ordain_node=debug."),
     setting("url", Group::Client, Kind::Text, "http://127.0.0.1:4433",
         "The server to ask."),
@@ -178,11 +182,13 @@ impl Setting {
             Kind::Duration => units::parse_duration(text).is_ok(),
             Kind::Count => text.parse::<u32>().is_ok(),
             Kind::Names => text.split(',').all(|name| !name.trim().is_empty()),
+            Kind::Levels => return check_levels(text),
             Kind::Word(words) => words.contains(&text),
         };
-        match fits {
-            true => Ok(()),
-            false => Err(self.kind.expected()),
+        match (fits, self.kind) {
+            (true, _) => Ok(()),
+            (false, Kind::Word(words)) => Err(self.kind.expected() + &meant(text, words)),
+            (false, kind) => Err(kind.expected()),
         }
     }
 }
@@ -199,6 +205,7 @@ impl Kind {
             Kind::Count => "number",
             Kind::Text => "text",
             Kind::Names => "names",
+            Kind::Levels => "levels",
             Kind::Word(_) => "word",
         }
     }
@@ -213,8 +220,38 @@ impl Kind {
             Kind::Count => "a whole number up to 4294967295".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
             Kind::Names => "names with commas between".to_owned(),
+            Kind::Levels => format!(
+                "one of {}, also for a part of the program: info,ordain_node=debug",
+                LEVELS.join(", ")
+            ),
             Kind::Word(words) => format!("one of {}", words.join(", ")),
         }
+    }
+}
+
+/// The levels of messages.
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+/// What reads levels takes any other word for the name of a part whose messages are all wanted, and
+/// so a typing mistake would silence the rest.
+fn check_levels(text: &str) -> Result<(), String> {
+    for directive in text.split(',') {
+        let (part, level) = match directive.rsplit_once('=') {
+            Some((part, level)) => (Some(part.trim()), level.trim()),
+            None => (None, directive.trim()),
+        };
+        let known = LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
+        if !known || part == Some("") {
+            return Err(Kind::Levels.expected() + &meant(level, LEVELS));
+        }
+    }
+    Ok(())
+}
+
+fn meant(text: &str, known: &[&str]) -> String {
+    match near(text, known.iter().copied()).first() {
+        Some(near) => format!("; did you mean {near}?"),
+        None => String::new(),
     }
 }
 
@@ -276,7 +313,7 @@ A setting has one key and four places to be said in. The first of these that say
 4. the default
 
 `ordain config` shows every setting, its value and where that was said. Keys and variables that are none are errors, so that a
-typing mistake does not go unnoticed.
+typing mistake does not go unnoticed, and so is a file of more than 1 MiB.
 
 A **size** is a number with B, KiB, MiB, GiB, TiB or kB, MB, GB, TB; a **time** a number with ms, s, min, h or d. A relative
 **path** in `ordain.toml` begins at the directory of that file. **Names** have commas between; in `ordain.toml` they may also be an array.
@@ -337,6 +374,8 @@ mod tests {
             ("names", "a,b"),
             ("listen", "::1"),
             ("build", ""),
+            ("log_level", "warn"),
+            ("log_level", "WARN, ordain_node=debug"),
         ] {
             assert_eq!(check(key, good), Ok(()), "{key} {good}");
         }
@@ -348,6 +387,12 @@ mod tests {
             ("retention", "24"),
             ("retries", "-1"),
             ("log_format", "xml"),
+            ("log_level", "wran"),
+            ("log_level", "off"),
+            ("log_level", "info,"),
+            ("log_level", "info,ordain_node"),
+            ("log_level", "info,ordain_node=loud"),
+            ("log_level", "=info"),
         ] {
             assert!(check(key, bad).is_err(), "{key} {bad}");
         }

@@ -25,9 +25,24 @@ pub enum OpenError {
         /// What the disk answered.
         source: io::Error,
     },
+    /// There is no space for the first segment.
+    #[error(
+        "the disk is full: could not {attempted} {file}: {reason}. A start needs space for one segment \
+         ({bytes} bytes): free space on this disk, or make segments smaller, and start again"
+    )]
+    NoSpace {
+        /// What was attempted, as a verb.
+        attempted: &'static str,
+        /// On which file.
+        file: String,
+        /// What the disk answered.
+        reason: String,
+        /// How long a segment is.
+        bytes: u64,
+    },
     /// The first segment could not be made ready.
     #[error(transparent)]
-    Prepare(#[from] AppendError),
+    Prepare(AppendError),
     /// There is no segment at all.
     #[error("there is no log here: the directory holds no segment. Check the path")]
     Absent,
@@ -124,6 +139,25 @@ pub enum OpenError {
         /// The last seq that was durable.
         acked: Seq,
     },
+}
+
+impl OpenError {
+    /// Of making the first segment, of so many bytes, ready. Nobody is there yet to try again.
+    pub(crate) fn at_start(error: AppendError, bytes: u64) -> Self {
+        match error {
+            AppendError::Full {
+                attempted,
+                file,
+                reason,
+            } => OpenError::NoSpace {
+                attempted,
+                file,
+                reason,
+                bytes,
+            },
+            failed => OpenError::Prepare(failed),
+        }
+    }
 }
 
 /// A record that cannot be read: where, and what is wrong with it.

@@ -40,7 +40,9 @@ pub(crate) fn create(
     base_seq: Seq,
     segment_bytes: u64,
 ) -> Result<Opened, OpenError> {
-    let current = make_ready(disk, header_for(1, base_seq, segment_bytes))?;
+    let header = header_for(1, base_seq, segment_bytes);
+    let current =
+        make_ready(disk, header).map_err(|error| OpenError::at_start(error, segment_bytes))?;
     let last_seq = Seq(base_seq.0 - 1);
     let acked = Acked::create(disk)?;
     acked.settle(last_seq);
@@ -217,7 +219,8 @@ fn reuse(disk: &dyn Disk, found: &Found) -> Result<Ready, OpenError> {
 /// the zeros behind it need be what the disk holds.
 fn settle(disk: &dyn Disk, found: &Found, end: &End) -> Result<Ready, OpenError> {
     let Some(last_record) = end.last_record else {
-        return Ok(make_ready(disk, found.header)?);
+        let bytes = found.header.bytes;
+        return make_ready(disk, found.header).map_err(|error| OpenError::at_start(error, bytes));
     };
     let ready = reuse(disk, found)?;
     let rewrite = || {

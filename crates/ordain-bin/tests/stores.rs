@@ -195,6 +195,31 @@ fn a_stop_on_a_full_disk_says_what_it_left_and_how_to_go_on() {
     assert_eq!(server.get(&["query", "account/a", "balance"]), "5");
 }
 
+#[test]
+fn a_start_without_room_for_the_log_says_what_it_takes() {
+    let Some(small) = Small::mount("512k") else {
+        eprintln!("nothing can be mounted here: not tried");
+        return;
+    };
+    let words = [
+        "serve",
+        "--port",
+        "0",
+        "--dir",
+        "d",
+        "--segment-size",
+        "1MiB",
+    ];
+    let output = ordain(&small.path, &words).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("A start needs space for one segment (1048576 bytes)"),
+        "{said}"
+    );
+    assert!(!said.contains("by itself"), "{said}");
+}
+
 /// Its exit code, and what it said.
 fn stop(mut server: Server) -> (i32, String) {
     server.signal("-TERM");

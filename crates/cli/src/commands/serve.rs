@@ -100,7 +100,7 @@ pub fn run(
         // Of a module its author hears everything, and at once what is not deterministic.
         twice: module.is_some(),
         listener: module.map(|module| module.listener()),
-        ..node::options(&context.config, &context.program)
+        ..node::options(&context.config, &context.program)?
     };
     // A module that is developed would clash with entities of the same names.
     let catalog = match module.is_some() || given.get_flag("modules_only") {

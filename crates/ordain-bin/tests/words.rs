@@ -1,0 +1,117 @@
+//! What is said to whoever gave a word, a setting or a file that cannot be used: which it was, where it was
+//! said, and what to do.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Server, ordain, text};
+
+fn fails(dir: &Path, words: &[&str]) -> (i32, String) {
+    let output = ordain(dir, words).output().unwrap();
+    assert_eq!(text(&output.stdout), "", "{words:?}");
+    (output.status.code().unwrap(), text(&output.stderr))
+}
+
+#[test]
+fn settings_out_of_their_bounds_are_named_as_they_are_written() {
+    let home = tempfile::tempdir().unwrap();
+    let serve = |more: &[&str]| {
+        let words = [&["serve", "--port", "0", "--dir", "d"], more].concat();
+        ordain(home.path(), &words)
+    };
+    for (key, value, bounds) in [
+        ("memory_budget", "0B", "at least 1048576 bytes"),
+        ("store_cache", "1B", "at least 1048576 bytes"),
+        ("segment_size", "1B", "at least 65536 bytes"),
+        ("checkpoint_log", "0B", "at least 1 byte"),
+        ("checkpoint_interval", "0s", "at least 1 ms"),
+        ("retention", "0s", "at least 1 ms"),
+        ("queue_size", "1B", "at least 2097152 bytes"),
+        ("queue_commands", "0", "at least 1"),
+        ("log_level", "wran", "did you mean warn?"),
+        ("log_format", "jason", "did you mean json?"),
+    ] {
+        let flag = key.replace('_', "-");
+        let variable = format!("ORDAIN_{}", key.to_uppercase());
+        let file = home.path().join("ordain.toml");
+        let by_flag = serve(&[&format!("--{flag}"), value]).output();
+        let by_variable = serve(&[]).env(&variable, value).output();
+        fs::write(&file, format!("{key} = \"{value}\"")).unwrap();
+        let by_file = serve(&[]).output();
+        fs::remove_file(&file).unwrap();
+        for (output, origin) in [
+            (by_flag, format!("--{flag}")),
+            (by_variable, variable),
+            (by_file, "ordain.toml".to_owned()),
+        ] {
+            let output = output.unwrap();
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            let begin = format!("the setting {key} is `{value}` ({origin}), but must be ");
+            assert!(said.starts_with(&begin), "{said}");
+            assert!(said.contains(bounds), "{said}");
+        }
+    }
+    assert!(!home.path().join("d").exists(), "nothing was begun");
+}
+
+#[test]
+fn an_id_that_is_none_is_told_what_one_is() {
+    let home = tempfile::tempdir().unwrap();
+    for id in ["", "7", "1.2.3"] {
+        let (code, said) = fails(home.path(), &["invocation", id]);
+        assert_eq!(code, 2);
+        assert!(said.contains("of the form 1234.0"), "{said}");
+        assert!(!said.contains("a-z"), "{said}");
+    }
+}
+
+#[test]
+fn a_marker_that_is_none_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("d");
+    fs::create_dir(&data).unwrap();
+    let serve = ["serve", "--port", "0", "--dir", "d"];
+    let refused = || {
+        let output = ordain(home.path(), &serve).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    fs::write(data.join("ordain"), "ordain data directory, format 2").unwrap();
+    let (code, said) = refused();
+    assert_eq!(code, Some(7), "{said}");
+    assert!(
+        said.starts_with("d/ordain is no data directory's marker"),
+        "{said}"
+    );
+    fs::remove_file(data.join("ordain")).unwrap();
+    fs::create_dir(data.join("ordain")).unwrap();
+    let (code, said) = refused();
+    assert_eq!(code, Some(7), "{said}");
+    assert!(
+        said.contains("d/ordain") && said.contains("it is no file"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_backup_that_cannot_be_restored_is_named() {
+    let server = Server::start();
+    server.get(&["call", "account/a", "deposit", r#"{"amount":5}"#]);
+    server.get(&["backup", "good.ordain"]);
+    let home = server.home.path();
+    let mut bytes = fs::read(home.join("good.ordain")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(home.join("bad.ordain"), bytes).unwrap();
+    fs::write(home.join("other.ordain"), "no backup at all").unwrap();
+    for file in ["bad.ordain", "other.ordain"] {
+        let (code, said) = fails(home, &["restore", file, "--dir", &format!("{file}.d")]);
+        assert_eq!(code, 7, "{said}");
+        assert!(
+            said.starts_with(&format!("cannot restore {file}: ")),
+            "{said}"
+        );
+    }
+}
