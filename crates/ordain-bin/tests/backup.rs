@@ -133,6 +133,31 @@ fn begin(home: &Path, url: &str) -> std::process::Child {
 }
 
 #[test]
+fn a_backup_that_breaks_off_speaks_of_no_call() {
+    let home = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nORDSNAPS");
+        }
+    });
+    let mut command = ordain(home.path(), &["backup", "a.ordain", "--retries", "0"]);
+    let output = command.env("ORDAIN_URL", &url).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("broke off") && said.contains("ask again"),
+        "{said}"
+    );
+    assert!(!said.contains("idempotency"), "{said}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_signal_removes_what_is_unfinished_and_a_kill_leaves_what_the_next_replaces() {
     let server = server();
     let (home, url) = (server.home.path(), stuck());

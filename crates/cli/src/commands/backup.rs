@@ -5,6 +5,8 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ordain_api::Code;
+use ordain_client::{Client, Error};
 use ordain_store::snapshot::{self, Progress, Summary};
 use serde_json::json;
 
@@ -93,7 +95,15 @@ fn fill(context: &Context, unfinished: &Unfinished) -> Result<Summary, Failure> 
     } else {
         let client = context.client()?;
         let mut told = |bytes| bar.at(bytes, None);
-        context.wait(client.backup(&mut out, &mut told))?;
+        context.wait(async {
+            let written = client.backup(&mut out, &mut told).await;
+            match written {
+                Err(broken @ Error::Incomplete { .. }) => {
+                    Err(why_broken(context, &client).await.unwrap_or(broken))
+                }
+                written => written,
+            }
+        })?;
     }
     let synced = out.flush().and_then(|()| out.get_ref().sync_all());
     synced.map_err(failed)?;
@@ -101,6 +111,16 @@ fn fill(context: &Context, unfinished: &Unfinished) -> Result<Summary, Failure> 
     let mut bar = Bar::of_bytes("checking");
     let mut told = |at: Progress| bar.at(at.bytes, None);
     Ok(snapshot::verify(BufReader::new(open(path)?), &mut told)?)
+}
+
+/// A server that cannot read its state on breaks the backup off, without a word: the answer has begun.
+/// A hash is of all that a backup holds, and has its answer still to give.
+async fn why_broken(context: &Context, client: &Client) -> Option<Error> {
+    let patience = context.config.duration("timeout");
+    let asked = tokio::time::timeout(patience, client.state_hash()).await;
+    let why = asked.ok()?.err()?;
+    let code = why.as_answer()?.table_code();
+    (code == Some(Code::StoreDamaged)).then_some(why)
 }
 
 fn report(context: &Context, done: &str, path: &Path, summary: &Summary) -> Result<(), Failure> {
