@@ -144,7 +144,7 @@ impl Chooser {
             Kind::Uniform => chance.random_range(0..self.n),
             Kind::Zipf(cells) => {
                 let draw = chance.next_u64();
-                let at = ((draw >> 32) * cells.len() as u64 >> 32) as usize;
+                let at = (((draw >> 32) * cells.len() as u64) >> 32) as usize;
                 let Cell { own, other } = cells[at];
                 // Which of the two cannot be foreseen: waiting for both is cheaper than guessing.
                 hint::select_unpredictable(draw as u32 <= own, at, other as usize)

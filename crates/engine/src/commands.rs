@@ -39,13 +39,13 @@ impl Tx {
         running.trace = None;
     }
 
-    /// Runs what may find the durable state unreadable.
+    /// Runs what may find that the engine cannot go on.
     pub(crate) fn whole<R>(&mut self, run: impl FnOnce(&mut Tx) -> R) -> Result<R, Halt> {
         match catch_unwind(AssertUnwindSafe(|| run(self))) {
             Ok(result) if self.running.broken.is_none() => Ok(result),
-            Ok(_) => Err(Halt::Cold(self.running.broken.clone().expect("just seen"))),
+            Ok(_) => Err(self.running.broken.clone().expect("just seen")),
             Err(unwinding) => match &self.running.broken {
-                Some(error) => Err(Halt::Cold(error.clone())),
+                Some(why) => Err(why.clone()),
                 None => std::panic::resume_unwind(unwinding), // a broken invariant of our own
             },
         }

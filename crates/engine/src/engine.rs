@@ -60,6 +60,9 @@ pub enum Halt {
          that can"
     )]
     Module(ModuleName, String),
+    /// The machine gave not what a host needs to run a method; another time it may.
+    #[error("a method cannot be run now: {0}. Start again when the machine has room")]
+    Machine(String),
     /// What is to be taken back is not kept any more.
     #[error("what came after seq {0} cannot be taken back: it is durable")]
     NotKept(Seq),

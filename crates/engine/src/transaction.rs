@@ -19,6 +19,7 @@ use crate::chance::Chance;
 use crate::checkpoint::Capture;
 use crate::cold::{Cold, ColdError};
 use crate::commands::{cut, panic_fault};
+use crate::engine::Halt;
 use crate::engine::Meta;
 use crate::rows::{Look, Row, Rows};
 use crate::sends::{NewSend, PendingSends};
@@ -70,8 +71,8 @@ pub(crate) struct Running {
     pub beside: Vec<Box<dyn Any + Send>>,
     /// Set once: nothing after it counts.
     pub fault: Option<Box<Fault>>,
-    /// Set once: the engine stops, for the durable state cannot be read.
-    pub broken: Option<ColdError>,
+    /// Set once: the engine stops.
+    pub broken: Option<Halt>,
 }
 
 /// What a method said for people to read. No outcome depends on it.
@@ -623,7 +624,17 @@ impl Tx {
 
     /// Ends everything: the durable state cannot be read.
     pub(crate) fn stop(&mut self, error: ColdError) -> ! {
-        self.running.broken.get_or_insert(error);
+        self.halt(error.into())
+    }
+
+    /// Ends everything: the machine gave not what it takes to run the method. No outcome can say so, since the same
+    /// call may go well in a replay.
+    pub fn stop_for_want(&mut self, of: impl Into<String>) -> ! {
+        self.halt(Halt::Machine(of.into()))
+    }
+
+    fn halt(&mut self, why: Halt) -> ! {
+        self.running.broken.get_or_insert(why);
         self.end()
     }
 

@@ -253,6 +253,27 @@ fn a_state_that_cannot_be_read_stops_the_engine() {
     assert_eq!(world.call("a", "get", json!(0)), value(json!(1)));
 }
 
+fn wants(tx: &mut Tx, _: &Value) -> Result<Value, Rejection> {
+    tx.stop_for_want("no thread")
+}
+
+/// An outcome would be one that a replay, which may have what it takes, does not come to.
+#[test]
+fn what_the_machine_does_not_give_stops_the_engine_and_is_no_outcome() {
+    let mut world = World::new(&[("q_wants", wants)]);
+    let call = request("a", "q_wants", json!(2), None);
+    let query = world.engine.query(&call, None, Timestamp(0));
+    assert!(matches!(query, Err(Halt::Machine(_))), "{query:?}");
+    world
+        .engine
+        .begin_batch(world.seq().next(), Timestamp(world.now));
+    let executed = world.engine.execute(&Command::Call(Box::new(call)), None);
+    assert!(
+        matches!(&executed, Err(Halt::Machine(why)) if why == "no thread"),
+        "{executed:?}"
+    );
+}
+
 /// Their bytes are what was written, as far as the store can tell: another program wrote them.
 #[test]
 fn a_row_whose_key_says_nothing_stops_the_engine() {

@@ -3,7 +3,9 @@
 
 use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
-use ordain_types::limits::{CALL_DEPTH_MAX, WASM_STACK_BYTES_MAX};
+use ordain_types::limits::{
+    CALL_DEPTH_MAX, JAVASCRIPT_THREAD_STACK_BYTES_MIN, WASM_STACK_BYTES_MAX,
+};
 
 use crate::recovery::OpenError;
 
@@ -12,6 +14,10 @@ use crate::recovery::OpenError;
 const STACK_BYTES: usize = 64 << 20;
 // A call into a WebAssembly module may use all of its share, at every depth; as much again is for what lies between.
 const _: () = assert!(2 * CALL_DEPTH_MAX * WASM_STACK_BYTES_MAX <= STACK_BYTES);
+// JavaScript is measured from where it is entered first, whatever calls lie between, and a start nests in no other.
+const _: () = assert!(
+    CALL_DEPTH_MAX * WASM_STACK_BYTES_MAX + JAVASCRIPT_THREAD_STACK_BYTES_MIN <= STACK_BYTES
+);
 
 fn builder(name: &'static str) -> Builder {
     let thread = Builder::new().stack_size(STACK_BYTES);

@@ -83,10 +83,10 @@ pub const METHODS_MAX: usize = 1_000;
 pub const JAVASCRIPT_TICKS_MAX: u64 = 1_000;
 /// Bytes that JavaScript may take in one call from outside it, beside what its modules hold.
 pub const JAVASCRIPT_MEMORY_BYTES_MAX: usize = 64 << 20;
-/// Bytes of stack that JavaScript may use from where it is entered first.
+/// Bytes of stack that JavaScript may use from where it is entered first; and a module's start as many, from where it begins.
 pub const JAVASCRIPT_STACK_BYTES_MAX: usize = 1 << 20;
 /// Bytes of stack that a thread needs on which JavaScript runs.
-pub const JAVASCRIPT_THREAD_STACK_BYTES_MIN: usize = 2 << 20;
+pub const JAVASCRIPT_THREAD_STACK_BYTES_MIN: usize = 4 << 20;
 
 /// Fuel of the WebAssembly modules of one transaction, all calls together: an instruction is about one. Of the order of a
 /// tenth of a second, in which everyone else waits.
@@ -124,7 +124,8 @@ const _: () = assert!(VALUE_BYTES_MAX <= WRITTEN_BYTES_MAX);
 const _: () = assert!(VALUE_BYTES_MAX + FIELD_KEY_BYTES_MAX <= SCAN_BYTES_MAX);
 const _: () = assert!(SCAN_BYTES_MAX <= READ_BYTES_MAX);
 const _: () = assert!(CALL_DEPTH_MAX <= CALLS_MAX);
-const _: () = assert!(2 * JAVASCRIPT_STACK_BYTES_MAX <= JAVASCRIPT_THREAD_STACK_BYTES_MIN);
+// The calls, the start of a module that the deepest of them calls first, and what lies between and passes.
+const _: () = assert!(3 * JAVASCRIPT_STACK_BYTES_MAX <= JAVASCRIPT_THREAD_STACK_BYTES_MIN);
 const _: () = assert!(16 * VALUE_BYTES_MAX <= JAVASCRIPT_MEMORY_BYTES_MAX / 2);
 const _: () = assert!(NAME_BYTES_MAX + 1 + KEY_BYTES_MAX <= CALLER_BYTES_MAX);
 const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);

@@ -126,7 +126,8 @@ pub fn instance(
         return Ok(found);
     }
     let compiled = compiled()?;
-    let made = Rc::new(with_meter(|meter| Instance::new(&compiled, meter))?);
+    let made = with_meter(|meter| Instance::new(&compiled, meter));
+    let made = Rc::new(made.map_err(NotStarted::Thrown)?);
     let gone = CACHE.with_borrow_mut(|cache| cache.keep(hash, careful, made.clone()));
     if !gone.is_empty() {
         with_meter(|meter| meter.apart(|| drop(gone)));

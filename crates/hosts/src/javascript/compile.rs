@@ -15,8 +15,8 @@ use super::fault::{self, Thrown};
 use super::instance::Instance;
 use super::meter::{Limits, Meter};
 use super::raw::{Bytecode, Entry, Inside};
-use super::sources::{self, Resolved, SDK, Sources};
-use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, STARTED, Signature};
+use super::sources::{self, NotCompiled, Resolved, SDK, Sources};
+use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, Purpose, STARTED, Signature};
 
 /// How what a file keeps at its top level is exported beside what it exports itself: the host must reach
 /// it to freeze it.
@@ -65,12 +65,19 @@ struct Variable {
 }
 
 impl Compiled {
-    /// Checks and compiles sources.
+    /// Checks and compiles sources, the same whatever the caller's stack holds.
     ///
     /// # Errors
     /// What is wrong, and where.
-    pub fn new(source: &Source) -> Result<Self, SourceError> {
-        let sources = sources::read(source)?;
+    pub fn new(source: &Source) -> Result<Self, NotCompiled> {
+        sources::on_own_stack(|| {
+            prelude(); // made here: who starts a module may have less stack
+            Ok(Self::new_here(source)?)
+        })
+    }
+
+    fn new_here(source: &Source) -> Result<Self, SourceError> {
+        let sources = sources::read(source, Purpose::Module)?;
         let compiler = Compiler::new(&sources)?;
         let mut files = Vec::new();
         for (at, (path, script)) in sources.files.iter().enumerate() {
@@ -265,7 +272,7 @@ impl Compiler {
     }
 
     fn with(texts: Texts) -> rquickjs::Result<Self> {
-        let (entry, floor) = Entry::new(Limits::careful().stack_bytes);
+        let (entry, floor) = Entry::apart(Limits::careful().stack_bytes);
         let runtime = Runtime::new()?;
         runtime.set_loader(texts.clone(), texts);
         let context = Context::custom::<(
@@ -358,7 +365,7 @@ pub fn package(source: &Source) -> Result<(Package, Compiled), SourceError> {
     source.check()?;
     let compiled = Compiled::new(source)?;
     let instance = cache::with_meter(|meter| Instance::new(&compiled, meter));
-    let instance = instance.map_err(|not| source_error(&not.0))?;
+    let instance = instance.map_err(|thrown| source_error(&thrown))?;
     if instance.entities.is_empty() {
         return Err(SourceError {
             file: Some(source.main.clone()),

@@ -65,25 +65,32 @@ pub struct Library {
 
 /// Why a module did not start.
 #[derive(Debug, Clone)]
-pub struct NotStarted(pub Thrown);
+pub enum NotStarted {
+    /// For what it is: it ends so in every process.
+    Thrown(Thrown),
+    /// The machine gave not what it takes; another time it may.
+    Machine(String),
+}
 
 impl Instance {
-    /// Makes a new one. What it takes is counted apart from what runs now, with limits of its own.
-    pub fn new(compiled: &Compiled, meter: &Rc<Meter>) -> Result<Self, NotStarted> {
+    /// Makes a new one. What it takes is counted apart from what runs now, with limits of its own, the stack from here: who
+    /// finds a context made would otherwise come further than who has to make it.
+    #[inline(never)] // so that the stack is the same, whoever asks
+    pub fn new(compiled: &Compiled, meter: &Rc<Meter>) -> Result<Self, Thrown> {
         let limits = Limits::careful();
-        let (_entry, floor) = Entry::new(limits.stack_bytes);
+        let (_entry, floor) = Entry::apart(limits.stack_bytes);
         let before = meter.begin(limits, floor);
         let held = meter.held();
         let made = Self::make(compiled, meter, floor);
         let broken = meter.broken();
         meter.resume(before);
         match (made, broken) {
-            (_, Some(broken)) => Err(NotStarted(Thrown::broken(broken, "when it started"))),
+            (_, Some(broken)) => Err(Thrown::broken(broken, "when it started")),
             (Ok(mut made), None) => {
                 made.bytes = meter.held() - held;
                 Ok(made)
             }
-            (Err(thrown), None) => Err(NotStarted(thrown)),
+            (Err(thrown), None) => Err(thrown),
         }
     }
 

@@ -68,6 +68,7 @@ use compile::Compiled;
 use fault::Thrown;
 use instance::NotStarted;
 use run::Which;
+use sources::NotCompiled;
 
 pub use cache::{clear, kept};
 
@@ -122,7 +123,7 @@ impl Modules for JavaScript {
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
         let compiled = OnceLock::new();
         if let Some(found) = self.find(hash) {
-            let _ = compiled.set(Ok(found));
+            let _ = compiled.set(found);
         }
         let module = Arc::new(Module {
             hash,
@@ -176,17 +177,22 @@ struct Module {
     hash: ModuleHash,
     source: Source,
     /// Made at first use where this process has not compiled it.
-    compiled: OnceLock<Result<Compiled, SourceError>>,
+    compiled: OnceLock<Compiled>,
 }
 
 impl Module {
     fn compiled(&self) -> Result<Compiled, NotStarted> {
-        let compiled = self.compiled.get_or_init(|| Compiled::new(&self.source));
-        compiled.clone().map_err(|error| {
-            NotStarted(Thrown::plain(format!(
-                "the module does not compile any more: {error}"
-            )))
-        })
+        if let Some(compiled) = self.compiled.get() {
+            return Ok(compiled.clone());
+        }
+        let made = Compiled::new(&self.source).map_err(|not| match not {
+            NotCompiled::Source(error) => {
+                let message = format!("the module does not compile any more: {error}");
+                NotStarted::Thrown(Thrown::plain(message))
+            }
+            NotCompiled::Machine(why) => NotStarted::Machine(why),
+        })?;
+        Ok(self.compiled.get_or_init(|| made).clone())
     }
 }
 

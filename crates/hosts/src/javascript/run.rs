@@ -101,7 +101,8 @@ pub fn run(
     let count = Count::begin(limits, tx.beside());
     let instance = match cache::instance(which.hash, careful, compiled) {
         Ok(instance) => instance,
-        Err(NotStarted(thrown)) => throw(tx, thrown),
+        Err(NotStarted::Thrown(thrown)) => throw(tx, thrown),
+        Err(NotStarted::Machine(why)) => tx.stop_for_want(why),
     };
     let running = Running::begin(&instance, which.entity, which.kind);
     let ended = lend(tx, || {

@@ -25,7 +25,7 @@ use super::fault::{self, Thrown};
 use super::meter::{Broken, Limits, Meter};
 use super::raw::{self, Entry, Inside};
 use super::sources::{self, SDK, SDK_TEST, Sources};
-use super::syntax::Position;
+use super::syntax::{Position, Purpose};
 use super::{JavaScript, cache, host, numbers};
 
 /// What both of a script's imports stand for.
@@ -76,7 +76,7 @@ struct Stage {
 
 impl Script {
     fn new(source: &Source) -> Result<Self, SourceError> {
-        let sources = sources::read_test(source)?;
+        let sources = sources::on_own_stack(|| Ok(sources::read(source, Purpose::Test)?))?;
         let mut texts = Texts {
             texts: Vec::new(),
             resolved: sources.resolved.clone(),

@@ -34,42 +34,63 @@ pub fn error(file: &str, position: Position, message: impl Into<String>) -> Sour
     }
 }
 
-/// Reads and checks what a module uses.
-///
-/// # Errors
-/// The first thing that is wrong.
-pub fn read(source: &Source) -> Result<Sources, SourceError> {
-    read_for(source, Purpose::Module)
+/// Why sources did not become what can be run.
+#[derive(Debug, Clone)]
+pub enum NotCompiled {
+    /// For what they are: so it is in every process.
+    Source(SourceError),
+    /// The machine gave not what it takes; another time it may.
+    Machine(String),
 }
 
-/// The same for a test, which is held to none of the rules of modules.
-///
-/// # Errors
-/// The first thing that is wrong.
-pub fn read_test(source: &Source) -> Result<Sources, SourceError> {
-    read_for(source, Purpose::Test)
+impl From<SourceError> for NotCompiled {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl From<NotCompiled> for SourceError {
+    fn from(not: NotCompiled) -> Self {
+        match not {
+            NotCompiled::Source(error) => error,
+            NotCompiled::Machine(why) => Self::new(why),
+        }
+    }
 }
 
 /// Bytes of the stack on which texts are read: enough for the deepest nesting that a file has room for, a kibibyte for
 /// each of its bytes. Only what is used of it is taken.
 const STACK_BYTES: usize = limits::SCRIPT_BYTES_MAX << 10;
 
+/// Runs what reads or compiles on a stack of its own: a caller's is not deep enough for what a text may hold, and what
+/// becomes of a text must not depend on how much of it was left.
+///
+/// # Errors
+/// Those of `run`, or that there is no thread for it.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a caller's stack is not deep enough for what a text may hold"
+    reason = "the caller waits for the thread, and nothing depends on when it runs"
 )]
-fn read_for(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
+pub fn on_own_stack<R: Send>(
+    run: impl FnOnce() -> Result<R, NotCompiled> + Send,
+) -> Result<R, NotCompiled> {
     std::thread::scope(|scope| {
         let reader = std::thread::Builder::new()
             .name("ordain-reader".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || read_here(source, purpose))
-            .map_err(|error| SourceError::new(format!("no thread to read it on: {error}")))?;
+            .spawn_scoped(scope, run)
+            .map_err(|error| {
+                NotCompiled::Machine(format!("no thread to read a module on: {error}"))
+            })?;
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
-fn read_here(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
+/// Reads and checks what a source uses, on a stack that is deep enough.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn read(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
     let texts = texts(source)?;
     let mut sources = Sources {
         files: Vec::new(),

@@ -10,6 +10,7 @@ mod limits;
 mod module_state;
 mod rules;
 mod script;
+mod stack;
 mod stripping;
 mod types;
 mod versions;

@@ -5,23 +5,36 @@ use std::cell::Cell;
 use rquickjs::{Context, Ctx, qjs};
 
 thread_local! {
-    /// Where the stack was when the first interpreter of this thread's stack was entered; 0: none is.
+    /// Where the stack was when the first interpreter of this thread's stack was entered, or the last that is measured
+    /// apart; 0: none is.
     static BASE: Cell<usize> = const { Cell::new(0) };
 }
 
 /// An entry into the interpreters of this thread: the stack is measured from the first.
 pub struct Entry {
     first: bool,
+    /// The base before it.
+    before: usize,
 }
 
 impl Entry {
     /// Notes the entry. The second value says where the stack ends for the entries within.
     pub fn new(stack_bytes: usize) -> (Self, usize) {
-        let first = BASE.get() == 0;
+        let before = BASE.get();
+        let first = before == 0;
         if first {
             BASE.set(stack_address());
         }
-        (Self { first }, BASE.get().saturating_sub(stack_bytes))
+        let entry = Self { first, before };
+        (entry, BASE.get().saturating_sub(stack_bytes))
+    }
+
+    /// The same for what must not depend on what is below it on the stack: measured from here, as if it were the first.
+    pub fn apart(stack_bytes: usize) -> (Self, usize) {
+        let before = BASE.replace(0);
+        let (mut entry, floor) = Self::new(stack_bytes);
+        entry.before = before;
+        (entry, floor)
     }
 
     /// Whether no interpreter was entered on this thread's stack before.
@@ -33,7 +46,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.first {
-            BASE.set(0);
+            BASE.set(self.before);
         }
     }
 }
