@@ -203,15 +203,17 @@ fn is_write_refused(message: &str) -> bool {
 }
 
 fn rejection<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> Ending {
+    let text = |name: &'static str| {
+        let value: Value = thrown.get(name)?;
+        let wrong = || Error::new_from_js(value.type_name(), "a rejection's text");
+        raw::text(&value).ok_or_else(wrong)
+    };
     let read = || {
         let details: Value = thrown.get("details")?;
         let details = raw::stringify(ctx, &details, |text| Json::copy_from_slice(text.as_bytes()))?;
         Ok(Rejection {
             details,
-            ..Rejection::new(
-                thrown.get::<_, String>("code")?,
-                thrown.get::<_, String>("message")?,
-            )
+            ..Rejection::new(text("code")?, text("message")?)
         })
     };
     read().map_or_else(
@@ -232,11 +234,9 @@ pub fn describe(value: &Value<'_>) -> Thrown {
         ));
     };
     let get = |name: &str| {
-        error
-            .get::<_, Option<String>>(name)
-            .ok()
-            .flatten()
-            .unwrap_or_default()
+        let value = error.get::<_, Value>(name);
+        let text = value.ok().and_then(|it| raw::text(&it));
+        text.unwrap_or_default()
     };
     let (name, message) = (get("name"), get("message"));
     let first = message.lines().next().unwrap_or_default();

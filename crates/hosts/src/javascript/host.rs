@@ -67,7 +67,7 @@ pub fn with<'js, R>(
 /// What a `catch` begins with: goes on, or throws again what is a fault.
 pub fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
     let message = match error.as_object().filter(|_| error.is_error()) {
-        Some(error) => error.get::<_, Option<String>>("message")?,
+        Some(error) => message_of(&ctx, error)?,
         None => None,
     };
     let overflow = message.is_some_and(|message| fault::is_overflow(&message));
@@ -75,6 +75,21 @@ pub fn caught<'js>(ctx: Ctx<'js>, error: Value<'js>) -> Result<()> {
         cache::with_meter(|meter| meter.overflowed());
     }
     go_on(&ctx)
+}
+
+/// An error's message, if it is a text: a module may make it what it likes, and may have code give it that fails.
+fn message_of<'js>(ctx: &Ctx<'js>, error: &Object<'js>) -> Result<Option<String>> {
+    match error.get::<_, Value>("message") {
+        Ok(message) => Ok(raw::text(&message)),
+        Err(Error::Exception) => {
+            let thrown = ctx.catch();
+            match thrown.is_uncatchable_error() {
+                true => Err(ctx.throw(thrown)),
+                false => Ok(None),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What a built-in function is about to do that the interpreter does not count.
@@ -485,7 +500,8 @@ fn uuid(ctx: Ctx<'_>) -> Result<String> {
     with(&ctx, |tx| Ok(uuid_text(tx.uuid())))
 }
 
-fn log(ctx: Ctx<'_>, message: String) -> Result<()> {
+fn log<'js>(ctx: Ctx<'js>, message: Value<'js>) -> Result<()> {
+    let message = raw::text(&message).unwrap_or_default();
     with(&ctx, |tx| {
         tx.log(&message);
         Ok(())

@@ -259,7 +259,10 @@ fn install<'js>(ctx: &Ctx<'js>, stage: &Rc<Stage>) -> rquickjs::Result<Object<'j
     let now = move || of.world.borrow().as_ref().map_or(0, |world| world.now().0) as f64;
     host.set("now", Func::from(now))?;
     let of = stage.clone();
-    let log = move |line: String| of.said.borrow_mut().push(line);
+    let log = move |line: Value<'_>| {
+        let line = raw::text(&line).unwrap_or_default();
+        of.said.borrow_mut().push(line);
+    };
     host.set("log", Func::from(log))?;
     host.set("caught", Func::from(host::caught))?;
     ctx.globals().set("__host", host.clone())?;

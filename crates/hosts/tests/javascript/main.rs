@@ -12,6 +12,7 @@ mod rules;
 mod script;
 mod stack;
 mod stripping;
+mod texts;
 mod types;
 mod versions;
 mod work;

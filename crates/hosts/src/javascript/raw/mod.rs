@@ -15,5 +15,5 @@ pub use memory::Metered;
 pub use plain::{Plain, Written};
 pub use values::{
     Bytecode, add_big_int, address, class_id, class_name, collect_garbage, freeze, holds_more,
-    load, own_values, parse, prototype, stringify, uncatchable,
+    load, own_values, parse, prototype, stringify, text, uncatchable,
 };

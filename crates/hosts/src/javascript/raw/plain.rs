@@ -231,7 +231,7 @@ fn has_own_json<'js>(ctx: &Ctx<'js>, object: &Object<'js>) -> bool {
 }
 
 /// A text as the interpreter gives it: UTF-8 but for halves of surrogate pairs.
-struct Text<'c, 'js> {
+pub(super) struct Text<'c, 'js> {
     ctx: &'c Ctx<'js>,
     at: *const std::ffi::c_char,
     len: usize,
@@ -242,7 +242,7 @@ impl<'c, 'js> Text<'c, 'js> {
     ///
     /// # Safety
     /// The interpreter has just given the text, or null and an exception.
-    unsafe fn new(
+    pub(super) unsafe fn new(
         ctx: &'c Ctx<'js>,
         at: *const std::ffi::c_char,
         len: qjs::size_t,
@@ -255,7 +255,7 @@ impl<'c, 'js> Text<'c, 'js> {
         Some(Self { ctx, at, len })
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         // SAFETY: the interpreter said the length, and keeps the text until it is freed.
         unsafe { std::slice::from_raw_parts(self.at.cast(), self.len) }
     }

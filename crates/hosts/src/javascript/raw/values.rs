@@ -3,6 +3,7 @@
 use rquickjs::module::WriteOptions;
 use rquickjs::{Ctx, Error, Module, Object, Result, Value, qjs};
 
+use super::plain::Text;
 use super::{plain_read, room};
 
 fn checked<'js>(ctx: &Ctx<'js>, value: qjs::JSValue) -> Result<Value<'js>> {
@@ -53,6 +54,26 @@ pub fn stringify<'js, R>(
         Some(text) => Ok(Some(read(text.to_cstring()?.as_str()))),
         None => Ok(None),
     }
+}
+
+/// A string's text, with a replacement character for each half of a surrogate pair. None: the value is no string, or there
+/// was no memory for its text.
+pub fn text(value: &Value<'_>) -> Option<String> {
+    let (string, ctx) = (value.as_string()?, value.ctx());
+    // SAFETY: the value is alive and a text.
+    let text = unsafe {
+        let mut len = 0;
+        let at = qjs::JS_ToCStringLen2(ctx.as_raw().as_ptr(), &mut len, string.as_raw(), false);
+        Text::new(ctx, at, len)?
+    };
+    let mut bytes = text.bytes().to_vec();
+    // Each half takes three bytes, as the replacement does; in UTF-8 nothing begins so.
+    for half in 0..bytes.len().saturating_sub(2) {
+        if bytes[half] == 0xed && bytes[half + 1] >= 0xa0 {
+            bytes[half..half + 3].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Throws an error that no `catch` and no `finally` sees.
