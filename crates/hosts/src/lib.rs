@@ -10,10 +10,13 @@
 //!   versioned   root values as they are stored, with the version of their shape
 //!   params      arguments of modules' methods, checked
 //!   shape       what a value must be, as a JSON schema says it
+//!   halves      halves of surrogate pairs in JSON
 //!   scanner     JSON that is plain, read in little time
 //!   lent        the running transaction, lent to functions that foreign code calls
 //! ```
 
+#[cfg(any(feature = "javascript", feature = "wasm"))]
+mod halves;
 #[cfg(feature = "javascript")]
 pub mod javascript;
 pub mod json_state;

@@ -12,6 +12,7 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::halves;
 use crate::scanner::Scanner;
 use crate::shape::Shape;
 
@@ -145,6 +146,12 @@ fn spell(params: Option<&[Parameter]>, pairs: Vec<Pair<'_>>) -> Result<Json, Arg
             return Err(at_field(
                 name,
                 format!("`{name}` nests deeper than {limit} levels"),
+            ));
+        }
+        if let Some(half) = halves::find(value.get()) {
+            return Err(at_field(
+                name,
+                format!("`{name}` holds {half}, half of a surrogate pair, which is no character"),
             ));
         }
     }

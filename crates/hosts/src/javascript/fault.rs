@@ -4,13 +4,12 @@
 use ordain_types::{FaultKind, Json, Rejection};
 use rquickjs::{Ctx, Error, Function, Object, Value};
 
-use super::cache;
 use super::compile::Compiled;
 use super::instance::Library;
 use super::meter::Broken;
-use super::raw;
 use super::sources::SDK;
 use super::syntax::Position;
+use super::{cache, host, raw};
 
 /// Something that was thrown and is no rejection.
 #[derive(Debug, Clone)]
@@ -157,7 +156,8 @@ pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
         class.is_some_and(|(it, class)| is_instance(it, &class).unwrap_or(false))
     };
     if instance_of(&library.rejection) {
-        return rejection(ctx, value.as_object().expect("an instance is an object"));
+        let thrown = value.as_object().expect("an instance is an object");
+        return rejection(ctx, library, thrown);
     }
     let mut thrown = describe(&value);
     let of_module = instance_of(&library.module_state);
@@ -202,7 +202,7 @@ fn is_write_refused(message: &str) -> bool {
         .any(|it| message.contains(it))
 }
 
-fn rejection<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> Ending {
+fn rejection<'js>(ctx: &Ctx<'js>, library: &Library, thrown: &Object<'js>) -> Ending {
     let text = |name: &'static str| {
         let value: Value = thrown.get(name)?;
         let wrong = || Error::new_from_js(value.type_name(), "a rejection's text");
@@ -210,17 +210,27 @@ fn rejection<'js>(ctx: &Ctx<'js>, thrown: &Object<'js>) -> Ending {
     };
     let read = || {
         let details: Value = thrown.get("details")?;
-        let details = raw::stringify(ctx, &details, |text| Json::copy_from_slice(text.as_bytes()))?;
-        Ok(Rejection {
-            details,
-            ..Rejection::new(text("code")?, text("message")?)
-        })
+        let details = match details.is_undefined() {
+            true => None,
+            false => Some(host::json(ctx, library, &details, DETAILS)?),
+        };
+        Ok((details, Rejection::new(text("code")?, text("message")?)))
     };
-    read().map_or_else(
-        |error| Ending::Thrown(self::thrown(ctx, error)),
-        Ending::Rejected,
-    )
+    match read() {
+        Ok((None, rejection)) => Ending::Rejected(rejection),
+        Ok((Some(Ok(json)), rejection)) => Ending::Rejected(Rejection {
+            details: Some(json),
+            ..rejection
+        }),
+        Ok((Some(Err(message)), _)) => Ending::Thrown(Thrown {
+            kind: FaultKind::Encoding,
+            ..Thrown::plain(message)
+        }),
+        Err(error) => Ending::Thrown(self::thrown(ctx, error)),
+    }
 }
+
+const DETAILS: &str = "the details of the rejection";
 
 /// A thrown value in words.
 pub fn describe(value: &Value<'_>) -> Thrown {

@@ -17,6 +17,7 @@ use super::instance::{Instance, Library};
 use super::raw::Written;
 use super::run::{frame, keep_unwinding};
 use super::{cache, fault, numbers, raw, state};
+use crate::halves;
 use crate::lent::lent;
 
 /// Gives the prelude its functions, in an object that the prelude adds itself to.
@@ -132,21 +133,27 @@ pub struct Text {
     json: Json,
     /// There may have been more in the value.
     suspect: bool,
+    /// It holds half of a surrogate pair.
+    halved: bool,
 }
 
 impl Text {
     pub fn new(text: Written<'_>) -> Self {
-        let suspect = match text {
-            Written::Here(_) => false,
+        let (suspect, halved) = match text {
+            Written::Here(_) => (false, false),
             // Much that is no plain value has JSON that says less.
-            Written::ByInterpreter(_) => true,
+            Written::ByInterpreter(text) => (true, halves::find(text).is_some()),
         };
         Self {
             json: Json::copy_from_slice(text.bytes()),
             suspect,
+            halved,
         }
     }
 }
+
+/// What is said of such a text.
+const HALVED: &str = "has half of a surrogate pair, which is no character";
 
 /// A value as JSON, or why it has none that says the same.
 pub fn json<'js>(
@@ -167,19 +174,27 @@ pub fn checked<'js>(
     made: Option<Text>,
     what: &str,
 ) -> Result<std::result::Result<Json, String>> {
-    let Some(Text { json, suspect }) = made else {
+    let Some(made) = made else {
         let kind = match value.type_name() {
             "undefined" => "undefined".to_owned(),
             kind => format!("a {kind}"),
         };
         return Ok(Err(format!("{what} is {kind}, which JSON cannot hold")));
     };
+    let Text {
+        json,
+        suspect,
+        halved,
+    } = made;
     if suspect {
         let lossy: Function = library.lossy.clone().restore(ctx)?;
         if let Some(lost) = lossy.call::<_, Option<String>>((value.clone(), what))? {
             return Ok(Err(format!(
                 "{lost}, which JSON cannot hold; keep objects, arrays, texts and numbers"
             )));
+        }
+        if halved {
+            return Ok(Err(format!("what {what} gives as its JSON {HALVED}")));
         }
     }
     Ok(match nests_too_deep(&json) {

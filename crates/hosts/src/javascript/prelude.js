@@ -9,6 +9,7 @@ delete globalThis.__host;
 const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object;
 const { isArray } = Array;
 const { apply, construct, ownKeys } = Reflect;
+const { isWellFormed } = String.prototype;
 
 /// What `query(fn)` gives: the function, marked.
 class Query {
@@ -226,6 +227,7 @@ function fill(value, defaults) {
 /// What of a value JSON would lose, as a path and a reason; undefined if nothing.
 function lossy(value, path) {
   if (typeof value === "number" && !Number.isFinite(value)) return `${path} is ${value}`;
+  if (typeof value === "string" && !apply(isWellFormed, value, [])) return `${path} has half of a surrogate pair for a character`;
   if (typeof value !== "object" || value === null) return undefined;
   if (typeof value.toJSON === "function") return undefined;
   if (isArray(value)) {
@@ -243,6 +245,7 @@ function lossy(value, path) {
   }
   if (value instanceof Number) return lossy(Number(value), path);
   for (const key of Object.keys(value)) {
+    if (!apply(isWellFormed, key, [])) return `a name in ${path} has half of a surrogate pair for a character`;
     const lost = lossy(value[key], `${path}.${key}`);
     if (lost !== undefined) return lost;
   }
