@@ -1,5 +1,9 @@
 //! Results: tables on a terminal, the same as lines with tabs in a pipe, JSON when asked for;
-//! and progress bars on standard error. Plain text is as stable as JSON: scripts read both.
+//! and progress bars on standard error. Plain text is as stable as JSON: scripts read both. Nothing of it is an order to
+//! a terminal, whoever said it.
+
+mod escaping;
+mod printable;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -7,6 +11,9 @@ use std::time::{Duration, Instant};
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+pub use escaping::{Escaping, fields};
+pub use printable::printable;
 
 /// Work that takes no longer shows no bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);
@@ -19,14 +26,24 @@ pub struct Output {
 }
 
 impl Output {
-    /// One line of text.
+    /// One line of text, or several.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn line(&self, text: impl std::fmt::Display) -> io::Result<()> {
+        let text = text.to_string();
         let mut out = io::stdout().lock();
-        writeln!(out, "{text}")?;
+        writeln!(out, "{}", printable(&text))?;
         out.flush()
+    }
+
+    /// A value's JSON, as it is but for what may stand between its parts: a carriage return there would be no JSON when
+    /// it is escaped.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn value(&self, json: &str) -> io::Result<()> {
+        self.line(json.replace('\r', " "))
     }
 
     /// One line of JSON.
@@ -34,7 +51,7 @@ impl Output {
     /// # Errors
     /// If it cannot be written.
     pub fn json(&self, value: &impl Serialize) -> io::Result<()> {
-        self.line(serde_json::to_string(value)?)
+        self.value(&serde_json::to_string(value)?)
     }
 
     /// Rows under a head.
@@ -42,10 +59,15 @@ impl Output {
     /// # Errors
     /// If they cannot be written.
     pub fn table(&self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+        let shown = |row: &Vec<String>| {
+            let cells = row.iter().map(|cell| printable(cell).into_owned());
+            cells.collect::<Vec<_>>()
+        };
+        let rows: Vec<_> = rows.iter().map(shown).collect();
         if !io::stdout().is_terminal() {
             let mut out = io::stdout().lock();
             writeln!(out, "{}", head.join("\t"))?;
-            for row in rows {
+            for row in &rows {
                 let cells: Vec<_> = row
                     .iter()
                     .map(|cell| cell.replace(['\t', '\n'], " "))

@@ -12,7 +12,7 @@ use ordain_node::Catalog;
 use crate::command::{Context, ExtraCommand, Hosting};
 use crate::config::{Config, Sources};
 use crate::exit::{self, Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, printable};
 use crate::settings::{Group, SETTINGS, Setting};
 use crate::{commands, node};
 
@@ -43,7 +43,7 @@ fn ended(result: Result<(), Failure>) -> ExitCode {
         Err(failure) => {
             if let Some(message) = failure.message {
                 // If standard error is gone, the code still says it.
-                let _ = writeln!(io::stderr(), "{message}");
+                let _ = writeln!(io::stderr(), "{}", printable(&message));
             }
             failure.exit.into()
         }

@@ -122,7 +122,7 @@ fn print(context: &Context, reply: &Reply<Box<RawValue>>) -> Result<(), Failure>
     let (seq, value) = (reply.seq, &reply.value);
     match context.output.json {
         true => context.output.json(&Answered { seq, value })?,
-        false => context.output.line(value.get())?,
+        false => context.output.value(value.get())?,
     }
     Ok(())
 }

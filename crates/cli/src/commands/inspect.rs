@@ -4,6 +4,7 @@ use clap::{Arg, Command, value_parser};
 use ordain_types::{EntityId, FieldKey, SendId};
 
 use crate::command::ExtraCommand;
+use crate::output::printable;
 use crate::settings::Group;
 
 /// The command `get`.
@@ -36,7 +37,7 @@ pub fn get() -> ExtraCommand {
         if output.json {
             return Ok(output.json(&state)?);
         }
-        output.line(state.state.as_ref().map_or("null", |state| state.get()))?;
+        output.value(state.state.as_ref().map_or("null", |state| state.get()))?;
         if !state.fields.is_empty() {
             let row = |field: &ordain_api::replies::Field| {
                 vec![field.field.clone(), field.value.get().to_owned()]
@@ -45,7 +46,7 @@ pub fn get() -> ExtraCommand {
             output.table(&["field", "value"], &rows)?;
         }
         if let Some(next) = state.next {
-            eprintln!("there are more fields: --after {next}");
+            eprintln!("there are more fields: --after {}", printable(&next));
         }
         Ok(())
     })
@@ -78,7 +79,7 @@ pub fn invocation() -> ExtraCommand {
             output.line(format!("seq {seq}"))?;
         }
         if let Some(value) = invocation.value {
-            output.line(value.get())?;
+            output.value(value.get())?;
         }
         if let Some(problem) = invocation.problem {
             output.line(problem)?;

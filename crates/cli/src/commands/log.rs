@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::{Exit, Failure};
 use crate::node;
-use crate::output::Bar;
+use crate::output::{Bar, printable};
 use crate::settings::Group;
 use crate::units::show_size;
 
@@ -174,7 +174,7 @@ fn write_record(out: &mut impl Write, record: &Record, from: u64, to: u64) -> Re
             what,
         };
         let text = serde_json::to_string(&line).map_err(|error| damaged(&error))?;
-        writeln!(out, "{text}")?;
+        writeln!(out, "{}", printable(&text.replace('\r', " ")))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::exit::Failure;
+use crate::output::{Escaping, fields};
 
 /// Below this level these libraries print headers and payloads, which no log may hold: whatever the
 /// setting says, they stay above it.
@@ -34,8 +35,13 @@ pub fn start(config: &Config) -> Result<(), Failure> {
         _ => terminal,
     };
     let installed = match human {
-        true => builder.try_init(),
-        false => builder.json().flatten_event(true).try_init(),
+        true => builder.fmt_fields(fields()).try_init(),
+        false => builder
+            .json()
+            .flatten_event(true)
+            .with_ansi(false)
+            .with_writer(|| Escaping(io::stderr()))
+            .try_init(),
     };
     // A program that has its own subscriber keeps it.
     let _ = installed;
