@@ -508,10 +508,9 @@ impl Executor {
         for line in lines {
             tracing::info!(at = %line.at, "{}", line.message);
         }
-        if let Outcome::Fault(fault) = outcome
-            && !fault.trace.is_empty()
-        {
-            tracing::warn!(%fault, trace = %fault.trace, "a module's method failed");
+        if let Outcome::Fault(fault) = outcome {
+            let trace = (!fault.trace.is_empty()).then(|| tracing::field::display(&fault.trace));
+            tracing::warn!(%fault, trace, "a method failed");
         }
     }
 

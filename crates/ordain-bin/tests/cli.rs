@@ -638,7 +638,7 @@ fn what_others_say_is_no_order_to_a_terminal() {
     let mut log = String::new();
     BufReader::new(stderr).read_to_string(&mut log).unwrap();
     assert!(
-        log.contains("a module's method failed fault=") && log.contains("pwn\\u0007"),
+        log.contains("a method failed fault=") && log.contains("pwn\\u0007"),
         "{log}"
     );
     no_orders("the server's log", &log);

@@ -76,7 +76,7 @@ mod tests {
 
     fn log() {
         tracing::info!(at = %HOSTILE, "{HOSTILE}");
-        tracing::warn!(fault = %HOSTILE, trace = %HOSTILE, text = HOSTILE, "a module's method failed");
+        tracing::warn!(fault = %HOSTILE, trace = %HOSTILE, text = HOSTILE, "a method failed");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What JavaScript throws, as the engine and people need it: a message with the user's own file, line and
 //! column, and the stack.
 
-use ordain_types::{FaultKind, Json, Rejection};
+use ordain_types::{FaultKind, Rejection};
 use rquickjs::{Ctx, Error, Function, Object, Value};
 
 use super::compile::Compiled;
