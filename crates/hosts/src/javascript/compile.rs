@@ -296,9 +296,7 @@ impl Compiler {
         });
         made.map_err(|thrown| source_error(&thrown))
     }
-}
 
-impl Compiler {
     /// The same error at its place, if it has none: that of the regular expression that does not compile.
     fn placed(&self, error: SourceError, sources: &Sources) -> SourceError {
         if error.line.is_some() {
