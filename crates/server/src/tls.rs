@@ -1,5 +1,7 @@
 //! TLS: a certificate and its key become what handshakes are made with.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,20 +13,25 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{BindError, TlsFiles};
 
+/// Bytes of a file of certificates or of a key: more than any has. A name given by mistake may be that of a device that
+/// never ends.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
 /// Reads both files. HTTP/2 is offered first.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
     let unread = |path: &Path, reason: &dyn std::fmt::Display| BindError::TlsFile {
         path: path.to_owned(),
         reason: reason.to_string(),
     };
-    let certs = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, pem::Error>>)
+    let text = read(&files.cert).map_err(|error| unread(&files.cert, &error))?;
+    let certs = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<Vec<_>, pem::Error>>()
         .map_err(|error| unread(&files.cert, &error))?;
     if certs.is_empty() {
         return Err(unread(&files.cert, &"it holds no certificate"));
     }
-    let key =
-        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unread(&files.key, &error))?;
+    let text = read(&files.key).map_err(|error| unread(&files.key, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unread(&files.key, &error))?;
     let tls = |error| BindError::Tls {
         cert: files.cert.clone(),
         error,
@@ -37,4 +44,33 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
         .map_err(tls)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut file = File::open(path)?.take(FILE_BYTES_MAX + 1);
+    match file.read_to_end(&mut bytes)? as u64 > FILE_BYTES_MAX {
+        false => Ok(bytes),
+        true => Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {FILE_BYTES_MAX} bytes"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_never_ends_is_refused_by_name() {
+        let files = TlsFiles {
+            cert: "/dev/zero".into(),
+            key: "/dev/zero".into(),
+        };
+        let error = acceptor(&files).err().expect("it is no certificate");
+        let said = error.to_string();
+        assert!(said.contains("/dev/zero"), "{said}");
+        assert!(said.contains("more than 16777216 bytes"), "{said}");
+    }
 }
