@@ -393,8 +393,9 @@ impl Committer {
         match made {
             Ok(()) => {
                 tracing::info!("there is space again; updates go on");
-                self.commit.lock().failure = None;
+                // In this order: who sees that the node is ready is not refused.
                 self.ingress.refuse(None);
+                self.commit.lock().failure = None;
                 self.ingress.nudge();
             }
             Err(AppendError::Full { .. }) => {}

@@ -175,6 +175,9 @@ impl Executor {
         if nothing {
             idle = self.take(&standing, pace);
         }
+        if standing.failure.is_some() && self.commit.standing().failure.is_none() {
+            return Ok(Stepped::Did); // there came to be space while nothing else came
+        }
         let draft = self.draft(news, &standing);
         if draft.own.is_empty() && draft.items.is_empty() {
             return Ok(idle);
