@@ -2,12 +2,14 @@
 //! seed chooses the same on every machine.
 
 use std::fmt;
-use std::hint;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use rand::RngExt;
+use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, RngExt, SeedableRng};
+use rand_distr::Distribution;
+use rand_distr::weighted::WeightedAliasIndex;
 
 /// What chooses: fast, and the same algorithm in every version and on every machine.
 pub type Chance = Xoshiro256PlusPlus;
@@ -72,47 +74,10 @@ pub struct Chooser {
 enum Kind {
     Uniform,
     /// By a table, which clones share: a choice costs as little as a uniform one.
-    Zipf(Arc<[Cell]>),
+    Zipf(Arc<WeightedAliasIndex<f64>>),
     Hotspot {
         hot: usize,
     },
-}
-
-/// One of the equal parts into which Walker's alias method cuts all choices: some of it is its own, the
-/// rest another's. One draw then chooses, in its upper half a part and in its lower half a place in it; a
-/// library's table takes a draw for each, which is seen in the rates of what is measured by it.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    /// The last place that is its own, of 2³².
-    own: u32,
-    other: u32,
-}
-
-/// The cells of these weights, by Vose's construction: what a small one lacks, a large one gives.
-fn cells(weights: Vec<f64>) -> Vec<Cell> {
-    let (count, total) = (weights.len(), weights.iter().sum::<f64>());
-    let mut parts: Vec<f64> = weights
-        .iter()
-        .map(|weight| weight * count as f64 / total)
-        .collect();
-    let whole = |at: usize| Cell {
-        own: u32::MAX,
-        other: u32::try_from(at).expect("fewer than 2³²"),
-    };
-    let mut cells: Vec<Cell> = (0..count).map(whole).collect();
-    let (mut small, mut large): (Vec<usize>, Vec<usize>) =
-        (0..count).partition(|at| parts[*at] < 1.0);
-    while let (Some(lacks), Some(&gives)) = (small.pop(), large.last()) {
-        cells[lacks] = Cell {
-            own: (parts[lacks] * 2_f64.powi(32)) as u32,
-            ..whole(gives)
-        };
-        parts[gives] -= 1.0 - parts[lacks];
-        if parts[gives] < 1.0 {
-            small.extend(large.pop());
-        }
-    }
-    cells
 }
 
 impl Chooser {
@@ -124,7 +89,9 @@ impl Chooser {
             Spread::Uniform => Kind::Uniform,
             Spread::Zipf(s) => {
                 let weights = (1..=n).map(|k| (k as f64).powf(-s)).collect();
-                Kind::Zipf(cells(weights).into())
+                let table =
+                    WeightedAliasIndex::new(weights).expect("weights of 0 to 1, the first 1");
+                Kind::Zipf(Arc::new(table))
             }
             Spread::Hotspot => Kind::Hotspot {
                 hot: n.div_ceil(100),
@@ -142,13 +109,7 @@ impl Chooser {
     pub fn choose(&self, chance: &mut Chance) -> usize {
         match &self.kind {
             Kind::Uniform => chance.random_range(0..self.n),
-            Kind::Zipf(cells) => {
-                let draw = chance.next_u64();
-                let at = (((draw >> 32) * cells.len() as u64) >> 32) as usize;
-                let Cell { own, other } = cells[at];
-                // Which of the two cannot be foreseen: waiting for both is cheaper than guessing.
-                hint::select_unpredictable(draw as u32 <= own, at, other as usize)
-            }
+            Kind::Zipf(table) => table.sample(chance),
             &Kind::Hotspot { hot } if hot == self.n || chance.random_range(0..4) < 3 => {
                 chance.random_range(0..hot)
             }
