@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::{ArgMatches, Command};
 use ordain_client::Client;
 use ordain_node::{Catalog, Modules};
+use ordain_server::bounded;
 use ordain_types::script::Scripts;
 
-use crate::bounded;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::output::Output;

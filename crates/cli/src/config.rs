@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ordain_api::near::near;
-use ordain_server::{Scope, Token, TokenError};
+use ordain_server::{Scope, Token, TokenError, bounded};
 use toml::Value;
 
 use crate::settings::{CONFIG_ENV, CONFIG_FILE, ENV_PREFIX, Kind, SETTINGS, Setting, TOKEN_TABLES};
-use crate::{bounded, units};
+use crate::units;
 
 /// More than anyone's settings and tokens: whatever file has more bytes was named by mistake.
 const CONFIG_BYTES_MAX: usize = 1 << 20;

@@ -18,7 +18,6 @@
 //! Commands that ask a running server know its HTTP API only, through `ordain-client`. What entities
 //! mean, how the log lies on the disk and how requests are served is known to other crates.
 
-mod bounded;
 mod command;
 mod commands;
 mod config;

@@ -9,9 +9,9 @@ use std::path::{Component, Path, PathBuf};
 
 use ordain_api::modules::ModuleFiles;
 use ordain_client::ModuleSource;
+use ordain_server::bounded;
 use ordain_types::{ModuleName, limits};
 
-use crate::bounded;
 use crate::exit::{Exit, Failure};
 
 /// What a path holds.

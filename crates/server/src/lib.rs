@@ -44,6 +44,7 @@ mod answer;
 mod auth;
 mod batch;
 mod body;
+pub mod bounded;
 mod calls;
 mod config;
 mod connection;

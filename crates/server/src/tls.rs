@@ -1,7 +1,5 @@
 //! TLS: a certificate and its key become what handshakes are made with.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +9,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use tokio_rustls::TlsAcceptor;
 
+use crate::bounded::read_file;
 use crate::config::{BindError, TlsFiles};
 
 /// Bytes of a file of certificates or of a key: more than any has. A name given by mistake may be that of a device that
 /// never ends.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// Reads both files. HTTP/2 is offered first.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
@@ -23,14 +22,15 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
         path: path.to_owned(),
         reason: reason.to_string(),
     };
-    let text = read(&files.cert).map_err(|error| unread(&files.cert, &error))?;
+    let text =
+        read_file(&files.cert, FILE_BYTES_MAX).map_err(|error| unread(&files.cert, &error))?;
     let certs = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, pem::Error>>()
         .map_err(|error| unread(&files.cert, &error))?;
     if certs.is_empty() {
         return Err(unread(&files.cert, &"it holds no certificate"));
     }
-    let text = read(&files.key).map_err(|error| unread(&files.key, &error))?;
+    let text = read_file(&files.key, FILE_BYTES_MAX).map_err(|error| unread(&files.key, &error))?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unread(&files.key, &error))?;
     let tls = |error| BindError::Tls {
         cert: files.cert.clone(),
@@ -44,18 +44,6 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
         .map_err(tls)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut file = File::open(path)?.take(FILE_BYTES_MAX + 1);
-    match file.read_to_end(&mut bytes)? as u64 > FILE_BYTES_MAX {
-        false => Ok(bytes),
-        true => Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it has more than {FILE_BYTES_MAX} bytes"),
-        )),
-    }
 }
 
 #[cfg(test)]

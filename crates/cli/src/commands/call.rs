@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ordain_client::{Reply, json_request};
+use ordain_server::bounded;
 use ordain_types::{IdempotencyKey, Request, Seq, limits};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::bounded;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::Failure;
 use crate::settings::Group;
