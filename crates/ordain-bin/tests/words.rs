@@ -5,6 +5,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use common::{Server, ordain, text};
 
@@ -114,4 +115,55 @@ fn a_backup_that_cannot_be_restored_is_named() {
             "{said}"
         );
     }
+}
+
+/// A path given by mistake may be that of anything. Nothing of it is read beyond what may be there.
+#[test]
+fn files_and_input_that_are_too_large_are_refused_by_name() {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["large.toml", "large.ts", "large.wasm", "large.pem"] {
+        let file = std::fs::File::create(home.path().join(name)).unwrap();
+        file.set_len(64 << 30).unwrap();
+    }
+    let refused = |words: &[&str], code: i32, expected: &str| {
+        let command = ordain(home.path(), words);
+        // Room for a program, and not for such a file.
+        let mut shell = Command::new("sh");
+        let script = "ulimit -v 8388608 && exec \"$0\" \"$@\" < large.toml";
+        shell.args(["-c", script]).arg(command.get_program());
+        shell.args(command.get_args()).current_dir(home.path());
+        let output = shell.output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    };
+    refused(
+        &["serve", "--config", "large.toml"],
+        2,
+        "large.toml: it has more than 1048576 bytes",
+    );
+    refused(
+        &["deploy", "large.ts"],
+        2,
+        "large.ts: a module has at most 67108864 bytes",
+    );
+    refused(
+        &["deploy", "large.wasm"],
+        2,
+        "large.wasm: a module has at most 67108864 bytes",
+    );
+    refused(
+        &["query", "account/a", "balance", "-"],
+        2,
+        "the arguments: it has more than",
+    );
+    let call = [
+        "call",
+        "account/a",
+        "balance",
+        "{}",
+        "--root-cert",
+        "large.pem",
+    ];
+    refused(&call, 1, "large.pem: it has more than 16777216 bytes");
 }
