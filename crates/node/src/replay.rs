@@ -20,6 +20,7 @@ use crate::cold::Reads;
 use crate::options::Options;
 use crate::panics::caught;
 use crate::recovery::{Difference, OpenError, Progress};
+use crate::reply::outcome_bytes;
 use crate::threads::spawn_within;
 use crate::warm::{Worth, warm};
 
@@ -43,14 +44,7 @@ const WORDS_BYTES_MAX: usize = 200;
 impl Came {
     fn new(answer: Answer) -> Self {
         let bytes = match &answer {
-            Answer::Done(outcome) | Answer::Repeated { outcome, .. } => match outcome {
-                Outcome::Value(value) => value.len(),
-                Outcome::Rejected(rejection) => {
-                    let details = rejection.details.as_ref();
-                    rejection.message.len() + details.map_or(0, |details| details.len())
-                }
-                Outcome::Fault(_) => usize::MAX,
-            },
+            Answer::Done(outcome) | Answer::Repeated { outcome, .. } => outcome_bytes(outcome),
             Answer::KeyReused { .. } => 0,
         };
         match bytes <= WORDS_BYTES_MAX {
@@ -348,4 +342,20 @@ fn ended(answer: &Answer) -> String {
         Outcome::Fault(fault) => format!("fault, {fault}"),
     };
     text[..text.floor_char_boundary(WORDS_BYTES_MAX)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_large_answers_only_words_are_kept() {
+        for (len, whole) in [(WORDS_BYTES_MAX, true), (1 << 20, false)] {
+            let answer = Answer::Done(Outcome::Value("é".repeat(len / 2).into_bytes().into()));
+            let (told, came) = (ended(&answer), Came::new(answer));
+            assert_eq!(matches!(came, Came::Answer(_)), whole, "{len}");
+            assert!(told.starts_with("value é") && told.len() <= WORDS_BYTES_MAX);
+            assert_eq!(came.words(), told);
+        }
+    }
 }

@@ -25,13 +25,7 @@ impl Reply {
     /// Roughly the bytes it keeps alive.
     pub(crate) fn bytes(&self) -> usize {
         let held = match &self.body {
-            Body::Outcome { outcome, .. } => match outcome {
-                Outcome::Value(value) => value.len(),
-                Outcome::Rejected(no) => {
-                    no.message.len() + no.details.as_ref().map_or(0, Json::len)
-                }
-                Outcome::Fault(fault) => fault.message.len() + fault.trace.len(),
-            },
+            Body::Outcome { outcome, .. } => outcome_bytes(outcome),
             Body::Entity { root, fields } => {
                 let root = root.as_ref().map_or(0, Json::len);
                 fields
@@ -44,6 +38,15 @@ impl Reply {
             _ => 0,
         };
         size_of::<Reply>() + held
+    }
+}
+
+/// Roughly the bytes that an outcome keeps alive.
+pub(crate) fn outcome_bytes(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Value(value) => value.len(),
+        Outcome::Rejected(no) => no.message.len() + no.details.as_ref().map_or(0, Json::len),
+        Outcome::Fault(fault) => fault.message.len() + fault.trace.len(),
     }
 }
 
