@@ -4,12 +4,13 @@
 //!   server       listens, accepts, stops
 //!   connection   one connection: protocol, watch over slow and silent clients
 //!   service      one request: who asks, where it goes, what it gets; the order of all checks
-//!   ├ site, auth, route, params, body    its checks and its parts
+//!   ├ heads, site, auth, route, params, body    its checks and its parts
 //!   ├ answer     one call to the node, and its reply as a value or a problem
 //!   ├ batch, stream ── calls             many calls in flight
 //!   ├ inspect, admin ── outlet           states, sends; checkpoints, hashes, backups
 //!   └ modules                            deployments
 //!   shared       the node once there is one, limits, metrics
+//!   bounded      files and pipes, read no further than they may be long
 //! ```
 //!
 //! What always holds:
