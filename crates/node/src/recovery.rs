@@ -13,7 +13,7 @@ use ordain_log::disk::{Dir, Disk};
 use ordain_log::{Cut, Log};
 use ordain_store::{DiskStore, Store};
 use ordain_types::batch::BatchError;
-use ordain_types::{BatchDigest, Bug, Command, InForce, LogId, Seq, planted};
+use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, LogId, Seq, Timestamp, planted};
 
 use crate::ahead::ReadAhead;
 use crate::budget::Budget;
@@ -136,6 +136,24 @@ pub enum OpenError {
         first: Seq,
         /// The log's last.
         last: Seq,
+    },
+    /// What the store stands for is not what the log came to there.
+    #[error(
+        "the store stands for all up to seq {store}, which ran {} ms after 1970; the log's batch of seq {first} to {last} ran {} ms after 1970: the store belongs to another log, or to another time of this one. Put together what belongs together, or restore a backup",
+        time.0,
+        logged.0
+    )]
+    OtherLog {
+        /// The store's seq.
+        store: Seq,
+        /// Of the last batch the store stands for.
+        time: Timestamp,
+        /// The first command of the log's batch that holds that seq.
+        first: Seq,
+        /// Its last.
+        last: Seq,
+        /// Of that batch.
+        logged: Timestamp,
     },
     /// The tail of the log was written by another build.
     #[error(
@@ -298,6 +316,9 @@ fn recover(
             last,
         });
     }
+    if found.first_seq <= checkpoint && !planted(Bug::OtherLogAccepted) {
+        belongs(engine.meta(), disk.clone())?;
+    }
     let replayed = found.last_seq.0.saturating_sub(checkpoint.0);
     let mut replay = Replay::new(&mut engine, &in_force, &options, reads);
     replay.run(disk, &*store, found.last_seq, ahead, progress)?;
@@ -312,6 +333,31 @@ fn recover(
     let log_id = chance.log_id;
     let whole = Whole::new(engine, log, store, options, in_force, log_id, digests);
     Ok((whole, recovered))
+}
+
+/// Holds the state of a checkpoint against the batch of the log with whose end it was taken: the seqs alone
+/// fit many a log.
+fn belongs(meta: &Meta, disk: Arc<dyn Disk>) -> Result<(), OpenError> {
+    let mut records = ordain_log::read_from(disk, meta.seq)?;
+    let Some(record) = records.next().transpose()? else {
+        return Ok(());
+    };
+    let batch = Batch::decode(&record.payload).map_err(|error| OpenError::Batch {
+        file: record.file,
+        offset: record.offset,
+        error,
+    })?;
+    let (first, last) = (batch.first_seq, batch.last_seq());
+    match last == meta.seq && batch.timestamp == meta.timestamp {
+        true => Ok(()),
+        false => Err(OpenError::OtherLog {
+            store: meta.seq,
+            time: meta.timestamp,
+            first,
+            last,
+            logged: batch.timestamp,
+        }),
+    }
 }
 
 /// A node whose threads were not started: what its handles share, and what the threads are to do.

@@ -395,6 +395,33 @@ fn a_store_and_a_log_that_do_not_meet_are_refused() {
     refused(later, MemoryStore::default());
 }
 
+/// Two logs with the same seqs: what tells them apart is when their batches ran.
+#[test]
+fn a_store_is_not_opened_with_the_log_of_another() {
+    let ran = |after: Duration| {
+        let world = World::new();
+        let node = world.open();
+        world.clock.advance(after);
+        for _ in 0..3 {
+            add(&node, "a", 1).expect("a call");
+        }
+        node.stop();
+        world
+    };
+    let (one, other) = (ran(Duration::ZERO), ran(Duration::from_secs(1)));
+    let mixed = World {
+        disk: one.disk.clone(),
+        store: other.store.clone(),
+        clock: one.clock.clone(),
+    };
+    let error = mixed.open_with(catalog(), mixed.options()).err();
+    assert!(
+        matches!(error, Some(OpenError::OtherLog { .. })),
+        "{error:?}"
+    );
+    assert_eq!(look(&one.open(), "a"), 3, "with its own store it opens");
+}
+
 #[test]
 fn a_directory_is_locked_and_restored_from_a_backup() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -536,6 +563,10 @@ fn deliberate_bugs_are_caught() {
         (
             Bug::ApartAccepted,
             a_store_and_a_log_that_do_not_meet_are_refused,
+        ),
+        (
+            Bug::OtherLogAccepted,
+            a_store_is_not_opened_with_the_log_of_another,
         ),
         (
             Bug::BackupStale,

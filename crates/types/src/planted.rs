@@ -217,6 +217,8 @@ bugs! {
         OtherBuildRuns,
         /// A log and a store that do not meet are opened.
         ApartAccepted,
+        /// A store is opened with any log that has its seqs.
+        OtherLogAccepted,
         /// What a replay reads of the store ahead takes the place of what it has made of it.
         LoadedOverNewer,
         /// A backup is made of the last checkpoint, not of one taken for it.
