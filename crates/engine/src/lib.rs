@@ -3,7 +3,7 @@
 //! ```text
 //!            Batch of commands                     Cold (what checkpoints wrote)
 //!                  │                                      │ read on demand
-//!   catalog ──► engine ──► transaction ──► slots (live root values), rows (fields, system tables)
+//!   catalog ──► engine ──► transaction ──► state ──► slots (live root values), rows (fields, system tables)
 //!   what can     one arm     one method      │
 //!   be called    a command   and its calls   ├─ undo: before-images, newest first
 //!                  │                         └─ checkpoint: what changed, encoded as of one seq
@@ -43,6 +43,7 @@ mod rows;
 mod sends;
 mod slot_set;
 mod slots;
+mod state;
 mod transaction;
 mod twice;
 mod undo;
