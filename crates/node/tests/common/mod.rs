@@ -1,6 +1,8 @@
 //! One entity type, `counter`, written straight on the engine's seams. Each test file uses a part of it.
 #![allow(dead_code)]
 
+pub mod asking;
+
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
