@@ -23,7 +23,7 @@ pub struct Thrown {
 }
 
 /// A call on the interpreter's stack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StackFrame {
     pub function: String,
     pub file: String,
@@ -84,6 +84,18 @@ impl Thrown {
         Self {
             kind,
             ..Self::plain(message)
+        }
+    }
+
+    /// The same with the place where the run was, which is that of what the limit ended it with. Calls of one
+    /// place within one another, as a recursion leaves them, are told once.
+    pub fn where_ended(self, with: Self) -> Self {
+        let (place, mut frames) = (with.place, with.frames);
+        frames.dedup();
+        Self {
+            place,
+            frames,
+            ..self
         }
     }
 
@@ -284,7 +296,7 @@ fn frame(line: &str) -> Option<StackFrame> {
     })
 }
 
-/// Whether a file of a stack is of the host's own.
+/// Whether a file of a stack is of the host's own, or the interpreter's name for a text that it reads.
 fn is_ours(file: &str) -> bool {
-    file.split(':').next() == Some(SDK) || file == "json"
+    file.split(':').next() == Some(SDK) || ["json", "<input>"].contains(&file)
 }

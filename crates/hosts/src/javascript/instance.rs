@@ -85,7 +85,10 @@ impl Instance {
         let broken = meter.broken();
         meter.resume(before);
         match (made, broken) {
-            (_, Some(broken)) => Err(Thrown::broken(broken, "when it started")),
+            (Err(last), Some(broken)) => {
+                Err(Thrown::broken(broken, "when it started").where_ended(last))
+            }
+            (Ok(_), Some(broken)) => Err(Thrown::broken(broken, "when it started")),
             (Ok(mut made), None) => {
                 made.bytes = meter.held() - held;
                 Ok(made)

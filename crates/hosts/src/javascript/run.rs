@@ -117,7 +117,12 @@ pub fn run(
             Broken::Instructions => "in one transaction",
             Broken::Memory | Broken::Stack => "in one call from outside it",
         };
-        throw(tx, Thrown::broken(broken, when));
+        let thrown = Thrown::broken(broken, when);
+        let thrown = match ended {
+            Err(Ending::Thrown(last)) => thrown.where_ended(last).of(&instance.compiled),
+            _ => thrown,
+        };
+        throw(tx, thrown);
     }
     count.note(tx.beside());
     match ended {

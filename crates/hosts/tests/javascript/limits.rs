@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ordain_engine::{Args, ArgumentError, Decoded, Options, Run, Tx};
+use ordain_engine::{Args, ArgumentError, Catalog, Decoded, Options, Run, Tx};
 use ordain_types::{EntityType, FaultKind, Json, Method, MethodKind, Outcome, Rejection, limits};
 
 use crate::world::{World, anew, catalog, compile, refused};
@@ -174,18 +174,22 @@ impl Run for Again {
     }
 }
 
+/// Adds an entity type with the one method `work`, which runs outside of JavaScript.
+fn add_native(catalog: &mut Catalog, name: &str, run: impl Run + 'static) {
+    let mut def = catalog.types().next().expect("a module's").clone();
+    def.name = EntityType::new(name).unwrap();
+    (def.module, def.methods) = (None, def.methods[..1].to_vec());
+    def.methods[0].name = Method::new("work").unwrap();
+    def.methods[0].kind = MethodKind::Update;
+    def.methods[0].run = Arc::new(run);
+    catalog.add(def).expect("the name is free");
+}
+
 #[test]
 fn the_work_of_all_calls_of_a_transaction_counts_together() {
     let outcomes = |before: &[&str]| {
         let mut catalog = catalog(&[&[("a.ts", HOSTILE)]]);
-        let (ty, _) = catalog.find("bad", "work").expect("it is there");
-        let mut def = catalog.get(ty).clone();
-        def.name = EntityType::new("again").unwrap();
-        (def.module, def.methods) = (None, def.methods[..1].to_vec());
-        def.methods[0].name = Method::new("work").unwrap();
-        def.methods[0].kind = MethodKind::Update;
-        def.methods[0].run = Arc::new(Again);
-        catalog.add(def).expect("the name is free");
+        add_native(&mut catalog, "again", Again);
         let mut world = World::of(catalog, Options::default());
         for method in before {
             world.outcome(&format!("bad/y.{method}"), "");
@@ -440,5 +444,86 @@ export const t = entity({}, {
         assert!(matches!(works, Outcome::Value(_)), "{which}: {works:?}");
         let ends = run(which, most + most / 20);
         assert!(matches!(ends, Outcome::Fault(_)), "{which}: {ends:?}");
+    }
+}
+
+const SOMEWHERE: &str = r#"
+import { entity } from "ordain";
+const even = (n: number): boolean => n === 0 || odd(n - 1);
+const odd = (n: number): boolean => n !== 0 && even(n - 1);
+const more = (n: number) => n + 1;
+const fill = (all: any[]) => { for (;;) all.push({ n: all.length }); };
+export const far = entity({}, {
+  loop() {
+    const n = more(0);
+    for (;;) ;
+  },
+  calls(cx) { return cx.call(far, "y").loop(); },
+  grow() { return fill([]); },
+  recurse() { const f = (n: number): number => 1 + f(n + 1); return f(0); },
+  each_other() { return even(1e9); },
+  parse() { return JSON.parse("[1,"); },
+});
+"#;
+
+/// Where the run was when a limit ended it is told like the place of an error.
+#[test]
+fn a_limit_names_the_place_where_it_was_passed() {
+    let mut world = World::new(SOMEWHERE);
+    let mut check = |method: &str, kind, place: &str, trace: &str| {
+        let fault = world.fault(&format!("far/x.{method}"), "", kind, "");
+        assert!(fault.message.ends_with(&format!("({place})")), "{fault}");
+        assert_eq!(fault.trace, trace, "{fault}");
+    };
+    let within = "    at loop (a.ts:9:15)";
+    check("loop", FaultKind::Instructions, "a.ts:9:15", within);
+    let both = format!("{within}\n    at calls (a.ts:12:40)");
+    check("calls", FaultKind::Instructions, "a.ts:9:15", &both);
+    let both = "    at fill (a.ts:6:55)\n    at grow (a.ts:13:19)";
+    check("grow", FaultKind::Memory, "a.ts:6:55", both);
+    let once = "    at f (a.ts:14:58)";
+    check("recurse", FaultKind::Stack, "a.ts:14:58", once);
+    let of_the_text = "    at parse (a.ts:16:25)";
+    check("parse", FaultKind::Exception, "a.ts:16:25", of_the_text);
+}
+
+/// Calls a method from a stack that is deeper by so many frames.
+struct Below;
+
+impl Run for Below {
+    fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        Again.decode(json)
+    }
+
+    fn run(&self, tx: &mut Tx, args: Args) -> Result<Json, Rejection> {
+        fn down(tx: &mut Tx, left: usize) -> Result<Json, Rejection> {
+            if left > 0 {
+                return std::hint::black_box(down(tx, left - 1));
+            }
+            let method = Method::new("each_other").unwrap();
+            tx.call_dynamic(&"far/x".parse().unwrap(), &method, b"{}")
+        }
+        let args = args.downcast::<Json>().expect("they are of `decode`");
+        down(tx, serde_json::from_slice(&args).unwrap())
+    }
+
+    fn takes(&self, _: &Args) -> bool {
+        true
+    }
+}
+
+/// Two functions that call each other: which of them has no stack left must not depend on what was on it before.
+#[test]
+fn the_place_where_the_stack_ended_is_one_wherever_it_began() {
+    let mut catalog = catalog(&[&[("a.ts", SOMEWHERE)]]);
+    add_native(&mut catalog, "below", Below);
+    let mut world = World::of(catalog, Options::default());
+    let mut fault = |at: usize| {
+        let fault = world.fault("below/x.work", &at.to_string(), FaultKind::Stack, "a.ts:");
+        (fault.message, fault.trace)
+    };
+    let first = fault(0);
+    for at in 1..40 {
+        assert_eq!(fault(at), first, "{at} frames deeper");
     }
 }
