@@ -188,6 +188,7 @@ impl Setting {
         match (fits, self.kind) {
             (true, _) => Ok(()),
             (false, Kind::Word(words)) => Err(self.kind.expected() + &meant(text, words)),
+            (false, Kind::Address) => Err(self.kind.expected() + port_apart(text)),
             (false, kind) => Err(kind.expected()),
         }
     }
@@ -246,6 +247,15 @@ fn check_levels(text: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What is said of an address with a port to it.
+fn port_apart(text: &str) -> &'static str {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) => "; the port is a setting of its own, port (--port)",
+        _ => "",
+    }
 }
 
 fn meant(text: &str, known: &[&str]) -> String {
@@ -379,6 +389,8 @@ mod tests {
         ] {
             assert_eq!(check(key, good), Ok(()), "{key} {good}");
         }
+        let with_port = check("listen", "localhost:80").unwrap_err();
+        assert!(with_port.contains("(--port)"), "{with_port}");
         for (key, bad) in [
             ("port", "65536"),
             ("names", "a,,b"),
