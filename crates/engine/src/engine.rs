@@ -342,7 +342,8 @@ impl Engine {
         if let Some(mut kept) = self.kept.pop_front() {
             self.kept_bytes -= kept.bytes;
             kept.undo.clear();
-            if kept.undo.capacity() <= SPARE_MAX {
+            // A batch that was durable when it ran kept none, and got none to give back.
+            if (1..=SPARE_MAX).contains(&kept.undo.capacity()) {
                 self.spare.push(kept.undo);
             }
         }

@@ -5,33 +5,31 @@
 mod batch;
 mod images;
 mod reads;
+mod run;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ordain_engine::{Answer, Args, Catalog, Engine, Executed, FORESEEN, Halt};
+use ordain_engine::{Catalog, Engine, Halt};
 use ordain_types::{
-    Batch, BatchDigest, Bug, Command, InForce, LogId, Outcome, Seq, Timestamp, limits, planted,
+    Batch, BatchDigest, Bug, Command, InForce, LogId, Seq, Timestamp, limits, planted,
 };
 
 use crate::budget::Budget;
 use crate::checkpointer::Checkpoints;
 use crate::clock::Clock;
-use crate::committer::{self, Commit, Record, Standing};
+use crate::committer::{Commit, Record, Standing};
 use crate::ingress::{Enough, Ingress, Item, Work};
-use crate::listener::{Heard, Listener};
-use crate::node::Op;
+use crate::listener::Listener;
 use crate::panics::caught;
 use crate::recovery;
 use crate::reply::{self, Body, Owed, Reply, Unavailable};
 use crate::status::Counters;
 use crate::stepped::{Pace, Stepped};
-use crate::{
-    BATCHES_IN_FLIGHT_MAX, IMAGE_BYTES_MAX, REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX,
-};
-use batch::{Draft, Part, Placed, Tally, body};
+use crate::{BATCHES_IN_FLIGHT_MAX, REPLY_BYTES_WAITING_MAX};
+use batch::{Draft, Placed, Tally};
 use images::Images;
 
 pub(crate) struct Executor {
@@ -129,19 +127,7 @@ impl Executor {
     fn turn(&mut self, pace: Pace) -> Result<Stepped, Halt> {
         let standing = self.commit.standing();
         if let Some(placed) = self.placed.take() {
-            if placed.begun.is_some() && replies_wait(&standing) {
-                self.placed = Some(placed);
-                return Ok(self.rest(pace));
-            }
-            match self.images_wait(&placed, &standing) {
-                Images::Fit => self.run_batch(placed)?,
-                Images::Wait => {
-                    self.placed = Some(placed);
-                    return Ok(self.rest(pace));
-                }
-                Images::Lost(failure) => self.abandon(placed, &failure),
-            }
-            return Ok(Stepped::Did);
+            return self.go_on(placed, &standing, pace);
         }
         self.engine.durable(standing.durable);
         let durable = |(first, _): &mut (Seq, _)| *first <= standing.durable;
@@ -186,6 +172,25 @@ impl Executor {
         Ok(Stepped::Did)
     }
 
+    /// Runs the batch that has its place, or rests until there is room for more of it: a checkpoint is captured
+    /// between batches only.
+    fn go_on(&mut self, placed: Placed, standing: &Standing, pace: Pace) -> Result<Stepped, Halt> {
+        let waits = placed.begun.is_some() && replies_wait(standing);
+        let images = match waits {
+            true => Images::Wait,
+            false => self.images_wait(&placed, standing),
+        };
+        match images {
+            Images::Fit => self.run_batch(placed)?,
+            Images::Lost(failure) => self.abandon(placed, &failure),
+            Images::Wait => {
+                self.placed = Some(placed);
+                return Ok(self.rest_until_nudged(pace));
+            }
+        }
+        Ok(Stepped::Did)
+    }
+
     /// Waits for enough requests, or for the batch that is on its way into the log; none: something is due before.
     fn gather(&self, standing: &Standing, pace: Pace) -> Option<Stepped> {
         let on_its_way = || self.commit.standing().in_flight > 0;
@@ -207,10 +212,18 @@ impl Executor {
         })
     }
 
-    /// Whoever is waited for nudges: the committer or the checkpointer.
+    /// Rests, unless the checkpoint can go on.
     fn rest(&self, pace: Pace) -> Stepped {
+        match self.checkpoints.has_work() {
+            true => Stepped::Did,
+            false => self.rest_until_nudged(pace),
+        }
+    }
+
+    /// Whoever is waited for nudges: the committer or the checkpointer.
+    fn rest_until_nudged(&self, pace: Pace) -> Stepped {
         let waits = self.commit.await_durable() || self.checkpoints.is_applying();
-        match (waits && !self.checkpoints.has_work(), pace) {
+        match (waits, pace) {
             (false, _) => Stepped::Did,
             (true, Pace::Tells) => Stepped::Idle(Some(REST_MAX)),
             (true, Pace::Waits) => {
@@ -223,7 +236,7 @@ impl Executor {
     fn must_wait(&self, standing: &Standing) -> bool {
         let log_behind = standing.in_flight >= BATCHES_IN_FLIGHT_MAX;
         let memory_full = self.budget.is_spent(&self.engine);
-        let images = self.engine.undo_bytes() > IMAGE_BYTES_MAX && standing.in_flight > 0;
+        let images = self.images_are_full() && standing.in_flight > 0;
         log_behind || images || replies_wait(standing) || memory_full && !self.checkpoints.is_idle()
     }
 
@@ -296,7 +309,7 @@ impl Executor {
     /// what waits, as far as it fits.
     fn draft(&mut self, news: Vec<Command>, standing: &Standing) -> Draft {
         let mut draft = Draft {
-            own: news,
+            own: news.into(),
             items: VecDeque::new(),
             commands: 0,
         };
@@ -315,7 +328,7 @@ impl Executor {
         }
         if self.begins_another_log(&draft) {
             let log_id = self.log_id;
-            draft.own.insert(0, Command::Genesis { log_id });
+            draft.own.push_front(Command::Genesis { log_id });
         }
         for command in &draft.own {
             command.encode_into(&mut self.encoded);
@@ -370,151 +383,6 @@ impl Executor {
             begun: None,
             tally: Tally::default(),
         });
-    }
-
-    /// Runs a batch and hands over its replies; the rest of it later, if there is no room for more.
-    fn run_batch(&mut self, mut placed: Placed) -> Result<(), Halt> {
-        if placed.begun.is_none() {
-            self.begin_batch(&mut placed)?;
-        }
-        let Placed {
-            draft,
-            now,
-            begun,
-            tally,
-        } = &mut placed;
-        let first_seq = begun.flatten();
-        let mut part = Part::in_room(self.commit.room());
-        for at in 0.. {
-            if at % FORESEEN == 0 {
-                let next = draft.items.iter().take(FORESEEN);
-                let next = next.filter_map(|item| item.work.call());
-                self.engine.foresee(next);
-            }
-            let Some(item) = draft.items.pop_front() else {
-                break;
-            };
-            tally.queries += u64::from(matches!(item.work, Work::Read(Op::Query { .. })));
-            if let Some((to, reply)) = self.run_item(item, *now)? {
-                tally.add(&reply.body);
-                part.push(to, reply);
-            }
-            self.keep_within_budget();
-            let full =
-                part.bytes > REPLY_BYTES_TOGETHER_MAX || self.engine.undo_bytes() > IMAGE_BYTES_MAX;
-            if full && !draft.items.is_empty() {
-                self.hand_over(part, first_seq);
-                self.placed = Some(placed);
-                return Ok(());
-            }
-        }
-        if draft.commands > 0 {
-            self.digests.push(self.engine.end_batch());
-            self.batch_max = batch::commands_max(draft.commands, self.engine.writes());
-        }
-        self.count(draft.commands, tally);
-        self.hand_over(part, first_seq);
-        if draft.items.capacity() <= limits::BATCH_COMMANDS_MAX {
-            self.spare = std::mem::take(&mut draft.items).into();
-        }
-        Ok(())
-    }
-
-    /// Begins a batch: runs what nobody waits for.
-    fn begin_batch(&mut self, placed: &mut Placed) -> Result<(), Halt> {
-        let Placed {
-            draft, now, tally, ..
-        } = placed;
-        if planted(Bug::OrderLost) {
-            draft.items.make_contiguous().reverse();
-        }
-        let first_seq = (draft.commands > 0).then(|| self.engine.seq().next());
-        if let Some(first_seq) = first_seq {
-            self.engine.begin_batch(first_seq, *now);
-        }
-        for command in &draft.own {
-            let executed = self.execute(command, None)?;
-            tally.add(&body(executed.seq, executed.answer).1);
-            self.keep_within_budget();
-        }
-        placed.begun = Some(first_seq);
-        Ok(())
-    }
-
-    /// Hands over replies of a batch. Where the log has failed before the batch was durable, they will
-    /// be taken back: they are not kept until then.
-    fn hand_over(&self, part: Part, first_seq: Option<Seq>) {
-        let standing = self.commit.standing();
-        if let (Some(failure), Some(first_seq)) = (standing.failure, first_seq)
-            && standing.durable < first_seq
-            && !planted(Bug::ReplyKept)
-        {
-            return reply::deliver(told(part.replies, failure));
-        }
-        let early = first_seq.is_none() && planted(Bug::QueriesEarly);
-        self.commit.answer(committer::Executed {
-            seen: if early { Seq::ZERO } else { self.engine.seq() },
-            replies: part.replies,
-            bytes: part.bytes,
-        });
-    }
-
-    fn run_item(&mut self, item: Item, now: Timestamp) -> Result<Option<(Owed, Reply)>, Halt> {
-        let reply = match item.work {
-            Work::Update { command, args } => {
-                let executed = self.execute(&command, args)?;
-                let (seq, body) = body(executed.seq, executed.answer);
-                let reply = Reply { seq, body };
-                if planted(Bug::DeployedEarly) && matches!(command, Command::Deploy(_)) {
-                    reply::deliver([(item.reply, reply)]);
-                    return Ok(None);
-                }
-                reply
-            }
-            Work::Read(op) => Reply {
-                body: self.read(op, now)?,
-                seq: self.engine.seq(),
-            },
-            Work::Checkpoint => {
-                self.checkpoints.wait_for(item.reply, &self.engine);
-                return Ok(None);
-            }
-        };
-        Ok(Some((item.reply, reply)))
-    }
-
-    fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
-        let executed = self.engine.execute(command, args)?;
-        if let Command::Deploy(_) | Command::Undeploy(_) = command {
-            self.catalog.store(self.engine.shared_catalog());
-        }
-        if let Answer::Done(outcome) = &executed.answer {
-            let seq = executed.seq;
-            self.tell(outcome, |outcome| Heard::Ran {
-                seq,
-                command,
-                outcome,
-            });
-        }
-        Ok(executed)
-    }
-
-    /// Tells people what ran and what it said: whoever listens, else the server's log.
-    fn tell<'a>(&mut self, outcome: &'a Outcome, heard: impl FnOnce(&'a Outcome) -> Heard<'a>) {
-        let lines = self.engine.take_logs();
-        if let Some(listener) = &self.listener {
-            lines
-                .iter()
-                .for_each(|line| listener.heard(Heard::Said(line)));
-            return listener.heard(heard(outcome));
-        }
-        for line in lines {
-            tracing::info!(at = %line.at, "{}", line.message);
-        }
-        if let Outcome::Fault(fault) = outcome {
-            let trace = (!fault.trace.is_empty()).then(|| tracing::field::display(&fault.trace));
-            tracing::warn!(%fault, trace, "a method failed");
-        }
     }
 
     fn count(&self, commands: usize, tally: &Tally) {

@@ -19,9 +19,9 @@ use ordain_node::{
     VirtualClock,
 };
 use ordain_store::MemoryStore;
-use ordain_types::Seq;
-use ordain_types::limits::VALUE_BYTES_MAX;
+use ordain_types::limits::{SENDS_MAX, VALUE_BYTES_MAX};
 use ordain_types::planted::{Bug, assert_caught};
+use ordain_types::{Method, Seq};
 use serde_json::json;
 
 fn open(disk: &MemoryDisk) -> (Node, Steps) {
@@ -43,7 +43,11 @@ fn open_with(disk: &MemoryDisk, catalog: Catalog) -> (Node, Steps) {
 }
 
 fn add(node: &Node) -> Pending {
-    let op = Op::Call(accepted(node, "a", "add"));
+    ask(node, "a", "add")
+}
+
+fn ask(node: &Node, key: &str, method: &str) -> Pending {
+    let op = Op::Call(accepted(node, key, method));
     node.ask(op).expect("there is room")
 }
 
@@ -151,8 +155,7 @@ fn step_on(steps: &mut Steps) {
 }
 
 fn ask_long(node: &Node) -> Pending {
-    let op = Op::Call(accepted(node, &"k".repeat(500), "add"));
-    node.ask(op).expect("there is room")
+    ask(node, &"k".repeat(500), "add")
 }
 
 /// A write that is done.
@@ -312,9 +315,34 @@ fn overwrite_much(disk: &MemoryDisk) -> (Node, Steps, Vec<Pending>, impl Fn() ->
     });
     let (node, mut steps) = open_with(disk, catalog);
     settle(&mut steps);
-    let most = IMAGE_BYTES_MAX / VALUE_BYTES_MAX;
-    let replies = (0..4 * most).map(|_| add(&node)).collect();
+    let replies = (0..OVERWRITES).map(|_| add(&node)).collect();
     (node, steps, replies, move || Arc::strong_count(&token))
+}
+
+/// So many states of the largest size may be kept.
+const IMAGES_MAX: usize = IMAGE_BYTES_MAX / VALUE_BYTES_MAX;
+const OVERWRITES: usize = 4 * IMAGES_MAX;
+const _: () = assert!(SENDS_MAX > 3 * IMAGES_MAX);
+
+/// The same where nobody waits for the updates: one call sends them.
+fn overwrite_much_by_sends(disk: &MemoryDisk) -> (Node, Steps, Pending, impl Fn() -> usize) {
+    let token = Arc::new(());
+    let state = Arc::new(Large(token.clone()));
+    let catalog = catalog_of(state, |tx, args| {
+        if args["n"] != json!(1) {
+            tx.state_mut();
+            return Ok(json!(0));
+        }
+        let add = Method::new("add").expect("a method");
+        for _ in 0..SENDS_MAX {
+            tx.send(tx.entity(), add.clone(), br#"{"n":0}"#, 0);
+        }
+        Ok(json!(0))
+    });
+    let (node, mut steps) = open_with(disk, catalog);
+    settle(&mut steps);
+    let reply = add(&node);
+    (node, steps, reply, move || Arc::strong_count(&token))
 }
 
 /// What would be taken back if the log failed is bounded within a batch too: it rests until the log has
@@ -323,7 +351,7 @@ fn overwrite_much(disk: &MemoryDisk) -> (Node, Steps, Vec<Pending>, impl Fn() ->
 fn what_may_be_taken_back_is_bounded_within_a_batch() {
     let disk = MemoryDisk::new();
     let (node, mut steps, mut replies, copies) = overwrite_much(&disk);
-    let most = IMAGE_BYTES_MAX / VALUE_BYTES_MAX + 8;
+    let most = IMAGES_MAX + 8;
     for _ in 0..100 {
         steps.executor();
     }
@@ -341,6 +369,67 @@ fn what_may_be_taken_back_is_bounded_within_a_batch() {
     drop((node, steps));
     let (_, _, _, copies) = overwrite_much(&again);
     assert!(copies() < 8, "a replay keeps nothing: it is durable");
+}
+
+/// It is bounded as well in a batch of sends that are due.
+#[test]
+fn what_may_be_taken_back_of_sends_is_bounded_within_a_batch() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps, mut reply, copies) = overwrite_much_by_sends(&disk);
+    let most = IMAGES_MAX + 8;
+    let mut seen = 0;
+    for _ in 0..100 {
+        steps.executor();
+        seen = seen.max(copies());
+    }
+    assert!(now(&mut reply).is_none(), "the log has not come on");
+    assert!((most / 2..most).contains(&seen), "{seen}");
+    settle(&mut steps);
+    assert!(copies() < 8, "{}", copies());
+    assert!(now(&mut reply).is_some());
+    assert_eq!(node.durable_seq(), Seq(3 + SENDS_MAX as u64));
+}
+
+/// A batch that rests does so although a checkpoint is being captured, which goes on between batches only.
+#[test]
+fn a_batch_that_rests_does_so_while_a_checkpoint_is_captured() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps, _, copies) = overwrite_much(&disk);
+    let many = (0..2_000).map(|at| ask(&node, &at.to_string(), "add"));
+    let _answers: Vec<_> = many.collect();
+    settle(&mut steps);
+    let (mut checkpoint, reply) = Pending::new();
+    node.begin_checkpoint(reply).expect("there is room");
+    for _ in 0..3 {
+        steps.executor(); // it has its place, has run, and is captured in part
+    }
+    let before = copies();
+    let _answers: Vec<_> = (0..OVERWRITES).map(|_| add(&node)).collect();
+    let rests = (0..5).any(|_| matches!(steps.executor(), Stepped::Idle(Some(_))));
+    assert!(rests && copies() > before + IMAGES_MAX / 2, "{}", copies());
+    settle(&mut steps);
+    assert!(now(&mut checkpoint).is_some());
+}
+
+/// The log fails while such a batch rests: the sends are there still, and arrive when there is space.
+#[test]
+fn a_batch_of_sends_that_is_taken_back_arrives_when_there_is_space() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps, _, copies) = overwrite_much_by_sends(&disk);
+    for _ in 0..3 {
+        steps.executor();
+    }
+    steps.committer();
+    for _ in 0..100 {
+        steps.executor();
+    }
+    assert!(copies() > IMAGES_MAX / 2, "it rests: {}", copies());
+    let kind = ErrorKind::StorageFull;
+    disk.inject(0, Fault::Write { landed: 0, kind });
+    settle(&mut steps);
+    assert!(copies() < 8, "{}", copies());
+    assert_eq!(node.health(), Health::Ready);
+    assert_eq!(node.durable_seq(), Seq(3 + SENDS_MAX as u64));
 }
 
 /// The same batch, and the disk is full: what was run of it is taken back, the rest is not run, and all goes

@@ -14,7 +14,7 @@ const WRITES_TOGETHER: usize = 8_192;
 /// One batch in the making.
 pub(super) struct Draft {
     /// What is in force, and sends that are due.
-    pub own: Vec<Command>,
+    pub own: VecDeque<Command>,
     pub items: VecDeque<Item>,
     /// Commands among both: their encodings are in [`super::Executor::encoded`].
     pub commands: usize,

@@ -24,6 +24,11 @@ pub(super) enum Images {
 }
 
 impl Executor {
+    /// Whether so much is kept that no more is run before the log has come on.
+    pub(super) fn images_are_full(&self) -> bool {
+        self.engine.undo_bytes() > IMAGE_BYTES_MAX
+    }
+
     /// Whether a batch that is under way may go on.
     pub(super) fn images_wait(&mut self, placed: &Placed, standing: &Standing) -> Images {
         let Some(Some(first_seq)) = placed.begun else {
@@ -34,7 +39,7 @@ impl Executor {
             // Records are durable as a whole.
             self.engine.batch_is_durable();
         }
-        if self.engine.undo_bytes() <= IMAGE_BYTES_MAX || planted(Bug::ImagesUnbounded) {
+        if !self.images_are_full() || planted(Bug::ImagesUnbounded) {
             return Images::Fit;
         }
         match &standing.failure {
