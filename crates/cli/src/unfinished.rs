@@ -8,9 +8,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
+use crate::output::printable;
 
 /// A file on its way to its name.
 pub struct Unfinished {
@@ -74,7 +77,13 @@ impl Unfinished {
             .unwrap_or_else(PoisonError::into_inner);
         let from = place.as_ref().expect("it is finished only once");
         let failed = |error| Failure::file("write", &self.path, &error);
-        fs::rename(from, &self.path).map_err(failed)?;
+        match self.replace {
+            true => fs::rename(from, &self.path).map_err(failed)?,
+            false => rename_to_nothing(from, &self.path).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => there_already(&self.path),
+                _ => failed(error),
+            })?,
+        }
         *place = None;
         sync_parent(&self.path).map_err(failed)
     }
@@ -105,9 +114,10 @@ impl Unfinished {
             let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(unfinished) = place.take() {
                 let _ = fs::remove_file(unfinished);
-                eprintln!("interrupted; {} is not written", path.display());
-                std::process::exit(i32::from(Exit::Failed.code()));
+                let path = path.to_string_lossy();
+                eprintln!("interrupted; {} is not written", printable(&path));
             }
+            std::process::exit(i32::from(Exit::Failed.code()));
         };
         std::thread::Builder::new().spawn(wait).map(drop)
     }
@@ -134,13 +144,25 @@ fn check(path: &Path, replace: bool) -> Result<(), Failure> {
     };
     match (there.is_file(), replace) {
         (true, true) => Ok(()),
-        (true, false) => Err(Failure::usage(format!(
-            "{shown} is there already; --force replaces it"
-        ))),
+        (true, false) => Err(there_already(path)),
         (false, _) => Err(Failure::usage(format!(
             "{shown} is {}, which is never replaced; name a file",
             kind(there)
         ))),
+    }
+}
+
+fn there_already(path: &Path) -> Failure {
+    let shown = path.display();
+    Failure::usage(format!("{shown} is there already; --force replaces it"))
+}
+
+/// Renames a file if there is nothing of the new name, in one step where the file system can.
+fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+    let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    match renamed {
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
+        renamed => Ok(renamed?),
     }
 }
 
@@ -193,5 +215,24 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     match parent.filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => File::open(parent)?.sync_all(),
         None => File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_renamed_over_what_came_to_be_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "other").unwrap();
+        let error = rename_to_nothing(&from, &to).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&to).unwrap(), b"other");
+        fs::remove_file(&to).unwrap();
+        rename_to_nothing(&from, &to).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"new");
     }
 }
