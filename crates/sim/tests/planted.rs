@@ -119,8 +119,9 @@ const OF_DEPLOYING: [Bug; 6] = [
     Bug::VersionsLost,
 ];
 
-const ELSEWHERE: [Bug; 4] = [
-    Bug::RepliesUnbounded,  // no life has so much to answer
+const ELSEWHERE: [Bug; 5] = [
+    Bug::OtherLogAccepted,  // no life is mixed with another one
+    Bug::RepliesUnbounded,  // none has so much to answer
     Bug::ImagesUnbounded,   // or to overwrite
     Bug::PreparationUnseen, // one life in ten thousand comes to it
     Bug::BackupStale,       // a backup waits for a checkpoint, which no step does
