@@ -77,6 +77,12 @@ pub enum TokenError {
          `printf %s TOKEN | sha256sum` prints it"
     )]
     Hash(String),
+    /// It is the hash of no text at all, as of a variable that was not set.
+    #[error(
+        "the token `{0}` has the SHA-256 of an empty text, which everyone knows; \
+         make a token with `ordain token new`"
+    )]
+    Empty(String),
     /// It is good for nothing.
     #[error("the token `{0}` has no scope; give it some of call, read, admin")]
     NoScope(String),
@@ -107,6 +113,9 @@ impl Token {
             return Err(TokenError::NoScope(name.to_owned()));
         }
         let sha256 = from_hex(sha256_hex).ok_or_else(|| TokenError::Hash(name.to_owned()))?;
+        if sha256 == *Sha256::digest("") {
+            return Err(TokenError::Empty(name.to_owned()));
+        }
         let scopes = Scopes::of(scopes);
         Ok(Self {
             name: name.into(),
@@ -280,6 +289,10 @@ mod tests {
         assert_eq!(
             Token::new("", &hash, &[Scope::Call]).err(),
             Some(TokenError::Name)
+        );
+        assert_eq!(
+            Token::new("a", &Token::hash(""), &[Scope::Call]).err(),
+            Some(TokenError::Empty("a".into()))
         );
         assert_eq!(
             Token::new("a", &hash, &[]).err(),
