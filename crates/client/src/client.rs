@@ -497,6 +497,12 @@ impl Base {
         if authority.as_str().contains('@') {
             return Err(none("it holds a user name; a token is given by itself"));
         }
+        // What is no port would be passed over, and another one be asked.
+        let port = authority.as_str().rsplit_once(':');
+        let given = port.is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'));
+        if given && authority.port_u16().is_none() {
+            return Err(none("its port is none; ports go up to 65535"));
+        }
         if uri.path() != "/" || uri.query().is_some() {
             return Err(none("something follows the host and port"));
         }
@@ -556,7 +562,13 @@ mod tests {
 
     #[test]
     fn addresses_are_checked() {
-        for good in ["http://localhost:1", "https://a.b", "http://[::1]:9/"] {
+        for good in [
+            "http://localhost:1",
+            "https://a.b",
+            "http://[::1]:9/",
+            "http://[::1]",
+            "http://a:65535",
+        ] {
             assert!(Client::new(good).is_ok(), "{good}");
         }
         for bad in [
@@ -566,6 +578,9 @@ mod tests {
             "http://a/b",
             "http://u@a",
             "http://a?x",
+            "http://a:65536",
+            "http://[::1]:70046",
+            "http://a:99999999999999999999",
             "/a",
         ] {
             assert!(matches!(Client::new(bad), Err(Error::Url { .. })), "{bad}");
