@@ -456,10 +456,20 @@ impl Shared {
     fn problem(&self, answered: &Answered) -> Error {
         match serde_json::from_slice::<Problem>(&answered.body) {
             Ok(problem) => Error::answer(problem, answered.seq),
-            Err(_) => self.protocol(format!(
-                "it answers {} without a problem document",
-                answered.status
-            )),
+            Err(_) => self.undocumented(answered.status),
+        }
+    }
+
+    /// What an answer means that is no value and has no problem document. A proxy gives some of those
+    /// itself, while it cannot reach the server or has waited long enough: that is a want of an answer.
+    pub(crate) fn undocumented(&self, status: StatusCode) -> Error {
+        let said = format!("it answers {status} without a problem document");
+        match status {
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => self.lost(said),
+            _ => self.protocol(said),
         }
     }
 

@@ -137,6 +137,29 @@ async fn silence_is_a_timeout_and_strangers_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_cannot_reach_the_server_is_asked_again() {
+    for status in [429, 502, 503, 504] {
+        let (url, log) = serve(move |number, _| match number {
+            0 => Some(reply(status, None, "<html>")),
+            _ => Some(reply(200, Some(7), "15")),
+        })
+        .await;
+        let client = Client::new(&url).unwrap();
+        let first = client.call(deposit()).await.unwrap();
+        assert_eq!(first.value.get(), "15", "{status}");
+        let log = log.lock().unwrap();
+        assert_eq!(log.len(), 2);
+        assert_eq!(log[0].key, log[1].key);
+    }
+    let (url, log) = serve(|_, _| Some(reply(502, None, "<html>"))).await;
+    let bank = ordain_types::ModuleName::new("bank").unwrap();
+    let client = Client::new(&url).unwrap();
+    let error = client.rollback(&bank, None, false).await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    assert_eq!(log.lock().unwrap().len(), 1, "it may have been done");
+}
+
+#[tokio::test]
 async fn requests_that_name_nothing_are_not_sent() {
     let (url, log) = serve(|_, _| Some(reply(200, None, "1"))).await;
     let client = Client::new(&url).unwrap();

@@ -103,7 +103,7 @@ async fn upgrade(server: &Server) -> Result<Socket, Error> {
             let body = response.body().as_deref().unwrap_or_default();
             Err(match serde_json::from_slice::<Problem>(body) {
                 Ok(problem) => Error::answer(problem, None),
-                Err(_) => server.protocol(format!("it answers {}", response.status())),
+                Err(_) => server.undocumented(response.status()),
             })
         }
         Err(error) => Err(refused(error.to_string())),
