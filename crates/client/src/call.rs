@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use ordain_api::call::check_args;
 use ordain_api::{Op, WireCall};
+use ordain_types::limits::ARGUMENT_BYTES_MAX;
 use ordain_types::{
     IdempotencyKey, Json, Method, MethodKind, Ready, Request, RequestError, RequestParts, Seq,
 };
@@ -102,6 +104,16 @@ impl Call {
             (Op::Query, _) | (_, Some(_)) => self,
             _ => self.idempotency_key(random_key()),
         }
+    }
+
+    /// Refuses arguments that no server takes. In a message with other calls they would be more than a
+    /// message may hold, and take the connection, and so those calls, with them.
+    pub(crate) fn check_size(&self) -> Result<(), Error> {
+        if self.parts.args.len() <= ARGUMENT_BYTES_MAX {
+            return Ok(());
+        }
+        let checked = check_args(&self.parts.args).map(drop);
+        checked.map_err(|problem| Error::answer(problem, None))
     }
 
     /// Whether asking twice runs it at most once.

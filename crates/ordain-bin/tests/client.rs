@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::Server;
-use ordain::client::{Call, Client, Completion, Error, Sink, StreamOptions};
+use ordain::client::{Call, Client, Completion, Error, Sink, StreamOptions, json_request};
 use ordain_example_transfer::Account;
 use tokio::sync::Notify;
 
@@ -99,4 +99,23 @@ async fn a_stream_over_a_kill_runs_every_call_once() {
     assert!(killed);
     let balance = stream.query(Account::at("a").balance()).await.unwrap();
     assert_eq!(balance.value, CALLS as i64, "nothing lost, nothing twice");
+}
+
+#[tokio::test]
+async fn a_call_that_is_too_large_for_a_stream_takes_no_other_with_it() {
+    let server = Server::start();
+    let client = Client::new(&server.url).unwrap();
+    let stream = client.stream(StreamOptions::default()).await.unwrap();
+    let args = format!("{{\"amount\":1{}}}", " ".repeat(5 << 20));
+    let large = Call::new(json_request("account/a", "deposit", args)).unwrap();
+    let small = || Call::new(Account::at("b").deposit(1)).unwrap();
+    let before = stream.start::<i64>(small()).await.unwrap();
+    let large = stream.start::<i64>(large).await;
+    let after = stream.start::<i64>(small()).await.unwrap();
+    assert_eq!(before.await.unwrap().value, 1);
+    assert_eq!(after.await.unwrap().value, 2);
+    let refused = large.err().expect("no server takes as much");
+    assert!(matches!(&refused, Error::Refused(_)), "{refused}");
+    let code = refused.problem().map(|problem| problem.code.to_string());
+    assert_eq!(code.as_deref(), Some("request_too_large"));
 }

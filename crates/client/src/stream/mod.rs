@@ -124,8 +124,9 @@ impl Stream {
     /// Waits for room and puts a call in flight; its value comes by awaiting the result.
     ///
     /// # Errors
-    /// If the stream is closed.
+    /// If the stream is closed, or the arguments are larger than any server takes.
     pub async fn start<R: DeserializeOwned>(&self, call: Call) -> Result<InFlight<R>, Error> {
+        call.check_size()?;
         let shared = &self.handle.shared;
         let permit = shared.room.acquire().await.map_err(|_| Error::Closed)?;
         permit.forget();
@@ -140,8 +141,10 @@ impl Stream {
     /// Puts a call in flight without waiting; its completion goes to `sink` with `token`.
     ///
     /// # Errors
-    /// [`Error::Full`] if too many calls are in flight.
+    /// [`Error::Full`] if too many calls are in flight; [`Error::Refused`] if the arguments are larger
+    /// than any server takes; [`Error::Closed`].
     pub fn submit(&self, call: Call, sink: &Arc<dyn Sink>, token: u64) -> Result<(), Error> {
+        call.check_size()?;
         let shared = &self.handle.shared;
         match shared.room.try_acquire() {
             Ok(permit) => permit.forget(),
