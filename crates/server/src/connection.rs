@@ -26,6 +26,9 @@ use crate::shared::Shared;
 const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// How long it may take to say so.
 const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a stop waits for the rest of the first head of a connection. What was never asked is owed no
+/// answer.
+const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
 /// Bytes of replies that one HTTP/2 stream may have buffered.
 const H2_SEND_BUFFER_BYTES: usize = 256 << 10;
 /// Streams that a peer may open and reset before they are looked at.
@@ -88,6 +91,9 @@ pub(crate) async fn serve(
             () = shared.stopping.cancelled(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
+                if !watched.asked() {
+                    look.as_mut().reset(Instant::now() + FIRST_HEAD_AT_STOP);
+                }
             }
             () = watched.hang_up.notified() => return,
             () = look.as_mut() => match watched.verdict(&shared.config.limits) {
@@ -177,12 +183,16 @@ impl Watched {
     fn busy(self: &Arc<Self>, version: http::Version) -> Busy {
         self.busy.fetch_add(1, Ordering::Relaxed);
         self.head_since.store(0, Ordering::Relaxed);
-        if !self.asked.load(Ordering::Relaxed) {
+        if !self.asked() {
             self.h2
                 .store(version == http::Version::HTTP_2, Ordering::Relaxed);
             self.asked.store(true, Ordering::Relaxed);
         }
         Busy(self.clone())
+    }
+
+    fn asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     fn read(&self) {
@@ -198,7 +208,7 @@ impl Watched {
         if self.busy.load(Ordering::Relaxed) > 0 {
             return Verdict::Fine(next);
         }
-        if !self.asked.load(Ordering::Relaxed) {
+        if !self.asked() {
             return Verdict::Slow;
         }
         if self.wrote.swap(false, Ordering::Relaxed) {

@@ -178,7 +178,12 @@ impl Accepting {
         let (shared, builder, tls) = (self.shared.clone(), self.builder.clone(), self.tls.clone());
         self.shared.tasks.spawn(async move {
             let timeout = shared.config.limits.head_timeout;
-            match handshake(stream, tls, timeout).await {
+            let made = tokio::select! {
+                made = handshake(stream, tls, timeout) => made,
+                // Nothing was asked yet, so nothing is owed.
+                () = shared.stopping.cancelled() => return,
+            };
+            match made {
                 Ok(transport) => connection::serve(shared, builder, transport, slot).await,
                 Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
             }

@@ -5,8 +5,10 @@ use ordain_server::Config;
 use ordain_types::Seq;
 use serde_json::json;
 
+use crate::client::Client;
 use crate::entities::open_gate;
-use crate::world::World;
+use crate::protocols;
+use crate::world::{PATIENCE, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_starting_server_says_how_far_it_is() {
@@ -107,6 +109,33 @@ async fn a_stop_does_not_wait_for_ever_for_a_client() {
         .await;
     while !in_flight(&world).await {}
     assert!(!world.stop().await.drained);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_who_never_asked() {
+    for tls in [false, true] {
+        let mut config = Config {
+            tls: tls.then(protocols::files),
+            ..Config::default()
+        };
+        // So long that whoever waits for it does not stop in time.
+        config.limits.head_timeout = 4 * PATIENCE;
+        config.limits.stop_timeout = 4 * PATIENCE;
+        let world = World::start_with(config).await;
+        let (silent, mut begun) = (world.client().await, world.client().await);
+        let (beginning, mut third): (&[u8], _) = match tls {
+            false => (b"GET /healthz HTTP/1.1\r\nhost: loc", world.client().await),
+            true => (
+                b"\x16\x03\x01\x02\x00\x01",
+                Client::over(protocols::connect(&world, "http/1.1").await),
+            ),
+        };
+        begun.send(beginning).await;
+        // Connections are accepted in their order.
+        assert_eq!(third.get("/healthz").await.status, 200);
+        assert!(world.stop().await.drained);
+        drop((silent, begun));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

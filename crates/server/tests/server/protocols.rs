@@ -84,7 +84,7 @@ async fn http2_carries_many_requests_at_once() {
     );
 }
 
-fn files() -> TlsFiles {
+pub fn files() -> TlsFiles {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/tls");
     TlsFiles {
         cert: dir.join("cert.pem"),
@@ -92,7 +92,7 @@ fn files() -> TlsFiles {
     }
 }
 
-async fn connect(world: &World, protocol: &str) -> TlsStream<TcpStream> {
+pub async fn connect(world: &World, protocol: &str) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     let cert = CertificateDer::from_pem_file(files().cert).expect("a certificate");
     roots.add(cert).expect("a root");
