@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ordain_node::{Catalog, Node, Options, Recovered};
@@ -21,6 +21,10 @@ use crate::descriptors;
 use crate::exit::{Exit, Failure};
 use crate::node;
 use crate::settings::Group;
+
+/// Signals so close together are one wish: a wrapper passes on what its whole group of processes was sent
+/// (`timeout`, `npm run`).
+const ONE_WISH: Duration = Duration::from_millis(500);
 
 /// The settings they take.
 pub const GROUPS: &[Group] = &[Group::Data, Group::Serve];
@@ -311,7 +315,13 @@ impl Signals {
 
     /// Whoever asks twice does not want to wait: what is accepted is in the log or unanswered.
     async fn exit_at_next(mut self) {
-        self.next().await;
+        let first = Instant::now();
+        loop {
+            self.next().await;
+            if first.elapsed() >= ONE_WISH {
+                break;
+            }
+        }
         std::process::exit(i32::from(Exit::Failed.code()));
     }
 }
