@@ -198,6 +198,15 @@ pub(crate) const fn scopes_of(op: Op) -> &'static [Scope] {
     }
 }
 
+/// Two tokens that cannot be told apart, if there are any.
+pub(crate) fn same_text(tokens: &[Token]) -> Option<(&Token, &Token)> {
+    let mut by_text: Vec<&Token> = tokens.iter().collect();
+    by_text.sort_by_key(|token| token.sha256);
+    let mut pairs = by_text.windows(2);
+    let twins = pairs.find(|pair| pair[0].sha256 == pair[1].sha256)?;
+    Some((twins[0], twins[1]))
+}
+
 /// Tells callers from strangers.
 pub(crate) struct Doorman {
     tokens: Vec<Token>,

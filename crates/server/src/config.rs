@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ordain_types::limits::{ARGUMENT_BYTES_MAX, FIELD_KEY_BYTES_MAX, SCAN_BYTES_MAX};
 
-use crate::auth::Token;
+use crate::auth::{self, Token};
 
 /// Bytes of a request's head: its line and its headers.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -31,8 +31,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Who may ask. Without tokens everyone may, and only loopback is listened on.
     pub tokens: Vec<Token>,
-    /// Names beside `localhost` and loopback addresses that the `Host` header may hold while there are
-    /// no tokens.
+    /// Names and addresses beside `localhost` and those of loopback that the `Host` header may hold while
+    /// there are no tokens. Without port.
     pub names: Vec<String>,
     /// Serve TLS.
     pub tls: Option<TlsFiles>,
@@ -127,11 +127,17 @@ pub enum BindError {
         "two tokens are named `{0}`; calls carry the name as their caller, so give each its own"
     )]
     TokenName(String),
+    /// Two tokens of one text.
+    #[error(
+        "the tokens `{0}` and `{1}` have one SHA-256, and so one text; whoever shows it could be either: \
+         give each its own"
+    )]
+    TokenText(String, String),
     /// A limit that lets nothing through.
     #[error("the limit {0} is zero; nothing could be answered")]
     ZeroLimit(&'static str),
     /// The address cannot be listened on.
-    #[error("listening on {addr}: {error}")]
+    #[error("listening on {addr}: {error}{}", free_port(.error))]
     Listen {
         /// Where.
         addr: SocketAddr,
@@ -156,6 +162,16 @@ pub enum BindError {
     },
 }
 
+/// What to do where the port is taken.
+fn free_port(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "; another server may be running there: choose another port, or 0 for a free one"
+        }
+        _ => "",
+    }
+}
+
 impl Config {
     /// Refuses what must not be served.
     pub(crate) fn check(&self) -> Result<(), BindError> {
@@ -166,6 +182,10 @@ impl Config {
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(BindError::TokenName(twice[0].to_owned()));
+        }
+        if let Some((one, other)) = auth::same_text(&self.tokens) {
+            let (one, other) = (one.name().to_owned(), other.name().to_owned());
+            return Err(BindError::TokenText(one, other));
         }
         self.limits.check()
     }

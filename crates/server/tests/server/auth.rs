@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::sync::Mutex;
 
-use ordain_server::{BindError, Config, Scope, Server};
+use ordain_server::{BindError, Config, Scope, Server, Token};
 
 use crate::client::ABSENT;
 use crate::world::{World, token};
@@ -174,6 +174,18 @@ async fn only_loopback_is_served_without_tokens() {
         Server::bind(twice).await.err(),
         Some(BindError::TokenName(_))
     ));
+    let text = Token::hash("one text");
+    let twins = Config {
+        tokens: vec![
+            Token::new("a", &text, &[Scope::Call]).expect("a token"),
+            token("b", &[Scope::Call]),
+            Token::new("c", &text.to_uppercase(), &[Scope::Admin]).expect("a token"),
+        ],
+        ..Config::default()
+    };
+    let refused = Server::bind(twins).await.err().expect("a refusal");
+    let message = refused.to_string();
+    assert!(message.contains("`a` and `c`"), "{message}");
 }
 
 /// What this process logs, of every level, from the first test on that asks for it.
