@@ -123,7 +123,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("port", Group::Serve, Kind::Port, "4433",
         "The port to listen on. 0 takes a free one."),
     setting("names", Group::Serve, Kind::Names, "",
-        "Host names beside localhost by which the server may be addressed while it has no tokens."),
+        "Host names and addresses beside those of loopback, without port, by which the server may be addressed while it has no tokens."),
     setting("tls_cert", Group::Serve, Kind::Path, "",
         "Serve TLS with this certificate chain, PEM."),
     setting("tls_key", Group::Serve, Kind::Path, "",
@@ -181,7 +181,7 @@ impl Setting {
             Kind::Size => units::parse_size(text).is_ok(),
             Kind::Duration => units::parse_duration(text).is_ok(),
             Kind::Count => text.parse::<u32>().is_ok(),
-            Kind::Names => text.split(',').all(|name| !name.trim().is_empty()),
+            Kind::Names => text.split(',').all(|name| is_host(name.trim())),
             Kind::Levels => return check_levels(text),
             Kind::Word(words) => words.contains(&text),
         };
@@ -220,7 +220,10 @@ impl Kind {
             Kind::Duration => "a time like 500ms, 5s, 2min, 24h or 7d".to_owned(),
             Kind::Count => "a whole number up to 4294967295".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
-            Kind::Names => "names with commas between".to_owned(),
+            Kind::Names => {
+                "host names or IP addresses, without scheme and port, with commas between"
+                    .to_owned()
+            }
             Kind::Levels => format!(
                 "one of {}, also for a part of the program: info,ordain_node=debug",
                 LEVELS.join(", ")
@@ -228,6 +231,13 @@ impl Kind {
             Kind::Word(words) => format!("one of {}", words.join(", ")),
         }
     }
+}
+
+/// Whether requests can be for it: what no `Host` header ever says would be of no use, and nobody would be told.
+fn is_host(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let is_name = !name.is_empty() && name.bytes().all(is_part);
+    is_name || name.parse::<IpAddr>().is_ok()
 }
 
 /// The levels of messages.
@@ -382,6 +392,7 @@ mod tests {
         for (key, good) in [
             ("port", "0"),
             ("names", "a,b"),
+            ("names", "Ordain.test, my_host,10.0.0.1,fd00::1"),
             ("listen", "::1"),
             ("build", ""),
             ("log_level", "warn"),
@@ -394,6 +405,10 @@ mod tests {
         for (key, bad) in [
             ("port", "65536"),
             ("names", "a,,b"),
+            ("names", "ordain.test:4433"),
+            ("names", "https://ordain.test"),
+            ("names", "[fd00::1]"),
+            ("names", "b\u{fc}cher.test"),
             ("listen", "localhost"),
             ("dir", ""),
             ("retention", "24"),

@@ -63,7 +63,7 @@ fn is_ours(host: &str, names: &[String]) -> bool {
         .strip_prefix('[')
         .and_then(|name| name.strip_suffix(']'));
     if let Ok(ip) = ip.unwrap_or(name).parse::<IpAddr>() {
-        return ip.is_loopback();
+        return ip.is_loopback() || names.iter().any(|ours| ours.parse() == Ok(ip));
     }
     name.eq_ignore_ascii_case("localhost")
         || names.iter().any(|ours| ours.eq_ignore_ascii_case(name))
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn only_our_names_are_ours() {
-        let names = ["ordain.test".to_owned()];
+        let names = ["ordain.test", "10.0.0.2", "fd00::1"].map(str::to_owned);
         for ours in [
             "localhost",
             "LOCALHOST:80",
@@ -92,6 +92,9 @@ mod tests {
             "[::1]",
             "ordain.test",
             "Ordain.Test:443",
+            "10.0.0.2:8080",
+            "[fd00::1]:8080",
+            "[FD00:0::1]",
         ] {
             assert!(is_ours(ours, &names), "{ours}");
         }
