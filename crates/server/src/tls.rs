@@ -31,7 +31,13 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
         return Err(unread(&files.cert, &"it holds no certificate"));
     }
     let text = read_file(&files.key, FILE_BYTES_MAX).map_err(|error| unread(&files.key, &error))?;
-    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| unread(&files.key, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        pem::Error::NoItemsFound => unread(
+            &files.key,
+            &"it holds no private key that could be used; one with a passphrase cannot",
+        ),
+        error => unread(&files.key, &error),
+    })?;
     let tls = |error| BindError::Tls {
         cert: files.cert.clone(),
         error,

@@ -165,4 +165,10 @@ async fn certificates_that_are_none_stop_the_start() {
         .err()
         .expect("a refusal");
     assert!(swapped.to_string().contains("key.pem"), "{swapped}");
+    let keyless = bind(cert.clone(), cert).await.err().expect("a refusal");
+    let said = keyless.to_string();
+    assert!(
+        said.ends_with("no private key that could be used; one with a passphrase cannot"),
+        "{said}"
+    );
 }
