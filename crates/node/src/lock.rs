@@ -80,7 +80,7 @@ pub enum DirError {
         found: String,
     },
     /// The file system said no.
-    #[error("{path}: {error}")]
+    #[error("cannot use the data directory: {path}: {error}")]
     Io {
         /// The directory or file.
         path: PathBuf,
@@ -126,7 +126,10 @@ impl DataDir {
             error,
         };
         let holders = holders(path).map_err(io)?;
-        fs::create_dir_all(path).map_err(io)?;
+        fs::create_dir_all(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => io(io::ErrorKind::NotADirectory.into()),
+            _ => io(error),
+        })?;
         let marker = path.join(NAME);
         if !marker.exists() && fs::read_dir(path).map_err(io)?.next().is_some() {
             return Err(DirError::Foreign {

@@ -16,6 +16,48 @@ fn fails(dir: &Path, words: &[&str]) -> (i32, String) {
 }
 
 #[test]
+fn a_data_directory_that_cannot_be_one_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("file"), "").unwrap();
+    let serve = |dir: &str| {
+        let words = ["serve", "--port", "0", "--dir", dir];
+        let output = ordain(home.path(), &words).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let said = "cannot use the data directory: file: not a directory".to_owned();
+    assert_eq!(serve("file"), (Some(1), said));
+    let (code, said) = serve("file/below");
+    assert_eq!(code, Some(1));
+    assert!(
+        said.starts_with("cannot use the data directory: file/below: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_current_directory_that_is_gone_is_not_taken_for_damage() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("data");
+    let start = format!(
+        "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" serve --port 0 --dir '{}'",
+        dir.display()
+    );
+    let output = Command::new("sh")
+        .args(["-c", &start, env!("CARGO_BIN_EXE_ordain")])
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("cannot find the current directory to open "),
+        "{said}"
+    );
+    // Nothing is wrong with what was begun.
+    drop(Server::start_in(home, &["--dir", "data"]));
+}
+
+#[test]
 fn settings_out_of_their_bounds_are_named_as_they_are_written() {
     let home = tempfile::tempdir().unwrap();
     let serve = |more: &[&str]| {

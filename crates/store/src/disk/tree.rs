@@ -41,6 +41,12 @@ impl Tree {
     /// Opens the tree in a directory, or makes one.
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, Error> {
         let (next, visible) = <(SequenceNumberCounter, SequenceNumberCounter)>::default();
+        // The library asks for the current directory even where a path needs none, and panics without one.
+        std::env::current_dir().map_err(|source| Error::Io {
+            attempt: "find the current directory to open",
+            path: path.into(),
+            source,
+        })?;
         let tree = guard("open", path, || {
             Config::new(path, next.clone(), visible.clone())
                 .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
