@@ -131,7 +131,7 @@ fn operation(entity: &EntityDescription, method: &MethodDescription, verb: &str)
 fn value_response(method: &MethodDescription) -> Value {
     json!({
         "description": "The method's value.",
-        "headers": { "Ordain-Seq": reference("headers", "seq") },
+        "headers": shapes::ran(),
         "content": { routes::MEDIA_JSON: { "schema": method.result } },
     })
 }

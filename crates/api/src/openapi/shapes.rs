@@ -18,23 +18,47 @@ pub(super) fn components() -> Value {
                 "description": "The seq of an update; of a query, the last seq it saw.",
                 "schema": seq(),
             },
+            "repeated": {
+                "description": "Whether this is the answer of an earlier request with the same idempotency key.",
+                "schema": { "type": "boolean" },
+            },
+            "retry_after": {
+                "description": "After how many seconds to try again.",
+                "schema": { "type": "integer", "minimum": 1 },
+            },
         },
         "responses": {
             "sent": {
                 "description": "The send is durable and will happen exactly once.",
-                "headers": { "Ordain-Seq": reference("headers", "seq") },
+                "headers": ran(),
                 "content": { routes::MEDIA_JSON: { "schema": reference("schemas", "sent") } },
             },
-            "rejection": problem_response("The method said no; the code is its own."),
-            "problem": problem_response("What went wrong and what to do."),
+            "rejection": problem_response("The method said no; the code is its own.", ran()),
+            "problem": problem_response("What went wrong and what to do.", refused_or_ran()),
         },
         "schemas": schemas(),
     })
 }
 
-fn problem_response(description: &str) -> Value {
+/// The headers of an answer to what ran.
+pub(super) fn ran() -> Value {
+    json!({
+        "Ordain-Seq": reference("headers", "seq"),
+        "Ordain-Repeated": reference("headers", "repeated"),
+    })
+}
+
+/// Those of a problem: a fault ran, and what was refused for now says when to come back.
+fn refused_or_ran() -> Value {
+    let mut headers = ran();
+    headers["Retry-After"] = reference("headers", "retry_after");
+    headers
+}
+
+fn problem_response(description: &str, headers: Value) -> Value {
     json!({
         "description": description,
+        "headers": headers,
         "content": { PROBLEM_JSON: { "schema": reference("schemas", "problem") } },
     })
 }

@@ -78,6 +78,45 @@ async fn what_can_be_called_is_described() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_headers_of_answers_are_described() {
+    let world = World::start().await;
+    let mut client = world.client().await;
+    let document = client.get("/openapi.json").await.json();
+    for (op, method, body, status) in [
+        ("call", "deposit", "{\"amount\":5}", 200),
+        ("call", "withdraw", "{\"amount\":50}", 422),
+        ("call", "boom", "{}", 500),
+        ("send", "deposit", "{\"amount\":5}", 202),
+    ] {
+        let path = format!("/v1/{op}/account/al/{method}");
+        let key = format!("{op}-{method}");
+        for _ in 0..2 {
+            let key = [("idempotency-key", key.as_str())];
+            let reply = client.request("POST", &path, &key, body).await;
+            assert_eq!(reply.status, status, "{}", reply.text());
+            let described = format!("/v1/{op}/account/{{key}}/{method}");
+            let answers = &document["paths"][described]["post"]["responses"];
+            let answer = answers
+                .get(status.to_string())
+                .unwrap_or(&answers["default"]);
+            let answer = match answer["$ref"].as_str() {
+                Some(target) => document.pointer(&target[1..]).expect("it leads somewhere"),
+                None => answer,
+            };
+            let headers = answer["headers"].as_object().expect("some");
+            let ours = reply
+                .headers
+                .iter()
+                .filter(|(name, _)| name.starts_with("ordain-"));
+            for (name, _) in ours {
+                let known = headers.keys().any(|known| known.eq_ignore_ascii_case(name));
+                assert!(known, "{name} of {path}, {status}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_requests_and_commands() {
     let world = World::start().await;
     let mut client = world.client().await;
