@@ -78,11 +78,19 @@ impl Output {
         }
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(head);
         table.add_rows(rows);
+        arrange(&mut table);
         self.line(table)
     }
+}
+
+/// Fits a table into the terminal's width. One that does not know its width says 0, in which no word is whole.
+fn arrange(table: &mut Table) {
+    table.set_content_arrangement(match table.width() {
+        Some(0) => ContentArrangement::Disabled,
+        _ => ContentArrangement::Dynamic,
+    });
 }
 
 /// The progress of one piece of work, on standard error: shown if that is a terminal and the work is
@@ -148,6 +156,26 @@ impl Drop for Bar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_does_not_know_its_width_shows_whole_words() {
+        for (width, whole) in [(0, true), (8, false), (80, true)] {
+            let mut table = Table::new();
+            table.set_width(width).set_header(["setting", "value"]);
+            table.add_row(["checkpoint_interval", "5s"]);
+            arrange(&mut table);
+            assert_eq!(
+                table.to_string().contains("checkpoint_interval"),
+                whole,
+                "{width}"
+            );
         }
     }
 }
