@@ -85,6 +85,11 @@ impl Output {
     }
 }
 
+/// A line on standard error, for people. That nobody takes it changes nothing.
+pub fn tell(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
+}
+
 /// Fits a table into the terminal's width. One that does not know its width says 0, in which no word is whole.
 fn arrange(table: &mut Table) {
     table.set_content_arrangement(match table.width() {

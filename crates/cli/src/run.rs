@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +11,7 @@ use ordain_node::Catalog;
 use crate::command::{Context, ExtraCommand, Hosting};
 use crate::config::{Config, Sources};
 use crate::exit::{self, Exit, Failure};
-use crate::output::{Output, printable};
+use crate::output::{Output, tell};
 use crate::settings::{Group, SETTINGS, Setting};
 use crate::{commands, node};
 
@@ -43,7 +42,7 @@ fn ended(result: Result<(), Failure>) -> ExitCode {
         Err(failure) => {
             if let Some(message) = failure.message {
                 // If standard error is gone, the code still says it.
-                let _ = writeln!(io::stderr(), "{}", printable(&message));
+                tell(message);
             }
             failure.exit.into()
         }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
-use crate::output::printable;
+use crate::output::tell;
 
 /// A file on its way to its name.
 pub struct Unfinished {
@@ -114,8 +114,10 @@ impl Unfinished {
             let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(unfinished) = place.take() {
                 let _ = fs::remove_file(unfinished);
-                let path = path.to_string_lossy();
-                eprintln!("interrupted; {} is not written", printable(&path));
+                tell(format_args!(
+                    "interrupted; {} is not written",
+                    path.display()
+                ));
             }
             std::process::exit(i32::from(Exit::Failed.code()));
         };

@@ -4,7 +4,7 @@ use clap::{Arg, Command, value_parser};
 use ordain_types::{EntityId, FieldKey, SendId};
 
 use crate::command::ExtraCommand;
-use crate::output::printable;
+use crate::output::tell;
 use crate::settings::Group;
 
 /// The command `get`.
@@ -46,7 +46,7 @@ pub fn get() -> ExtraCommand {
             output.table(&["field", "value"], &rows)?;
         }
         if let Some(next) = state.next {
-            eprintln!("there are more fields: --after {}", printable(&next));
+            tell(format_args!("there are more fields: --after {next}"));
         }
         Ok(())
     })

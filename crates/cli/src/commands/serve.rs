@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::descriptors;
 use crate::exit::{Exit, Failure};
 use crate::node;
+use crate::output::tell;
 use crate::settings::Group;
 
 /// Signals so close together are one wish: a wrapper passes on what its whole group of processes was sent
@@ -131,9 +132,9 @@ fn runtime() -> Result<Runtime, Failure> {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(|why| {
         let why = why.payload_as_str().unwrap_or("no reason given");
-        eprintln!(
+        tell(format_args!(
             "cannot start the server's threads: {why}; allow this process more memory (address space) or more threads"
-        );
+        ));
         std::process::exit(i32::from(Exit::Failed.code()));
     }));
     let built = Builder::new_multi_thread().enable_all().build();

@@ -28,7 +28,10 @@ pub fn start(config: &Config) -> Result<(), Failure> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(terminal);
+        .with_ansi(terminal)
+        // It would say on standard error that it cannot write there, and panic since it cannot: where a reader went
+        // away, or the disk that takes the messages is as full as the log's own.
+        .log_internal_errors(false);
     let human = match config.text("log_format") {
         Some("human") => true,
         Some("json") => false,
