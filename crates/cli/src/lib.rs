@@ -12,6 +12,7 @@
 //!   output      tables, JSON, progress bars; a broken pipe ends quietly
 //!   sources     from a path to what is deployed
 //!   node        opening a data directory with the settings in effect
+//!   signals     what asks a process to end
 //!   commands/   one file a command
 //! ```
 //!
@@ -27,6 +28,7 @@ mod node;
 mod output;
 mod run;
 pub mod settings;
+mod signals;
 mod sources;
 mod unfinished;
 mod units;

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 use crate::output::tell;
+use crate::signals::Signals;
 
 /// A file on its way to its name.
 pub struct Unfinished {
@@ -93,23 +93,13 @@ impl Unfinished {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (mut interrupt, mut terminate, mut hangup) = {
+        let mut signals = {
             let _within = runtime.enter();
-            (
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::hangup())?,
-            )
+            Signals::new()?
         };
         let (path, place) = (self.path.clone(), self.unfinished.clone());
         let wait = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-            });
+            runtime.block_on(signals.next());
             // Held until the end of the process: nobody gives the file its name now.
             let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(unfinished) = place.take() {

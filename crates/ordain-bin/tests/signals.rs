@@ -1,12 +1,12 @@
-//! Signals to a server that still owes an answer.
+//! Signals to a server, one that still owes an answer among them.
 
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
-use common::Server;
+use common::{Server, ordain};
 
 const HEAD: &str = "POST /v1/call/account/a/deposit HTTP/1.1\r\nhost: localhost\r\n\
                     content-type: application/json\r\ncontent-length: 12\r\n\r\n";
@@ -63,4 +63,54 @@ fn who_asks_again_does_not_wait() {
         }
     };
     assert_eq!(code, Some(1), "a reply was still owed");
+}
+
+#[test]
+fn a_terminal_that_closes_stops_a_server_in_good_order() {
+    let mut server = Server::start();
+    server.signal("-HUP");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+/// The same command, to outlive its terminal, as `nohup` arranges.
+fn outliving(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap());
+    shell
+}
+
+#[test]
+fn a_server_outlives_its_terminal_if_it_is_to() {
+    let home = tempfile::tempdir().unwrap();
+    let serve = ordain(home.path(), &["serve", "--port", "0"]);
+    let server = Server::of(outliving(&serve), home);
+    server.signal("-HUP");
+    let said = server.get(&["call", "account/a", "deposit", BODY]);
+    assert_eq!(said, "5");
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn a_backup_outlives_its_terminal_if_it_is_to() {
+    let home = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let words = ["backup", "file", "--url", &url, "--retries", "0"];
+    let backup = ordain(home.path(), &words);
+    let mut child = outliving(&backup).spawn().unwrap();
+    let (mut asked, _) = listener.accept().unwrap();
+    assert!(asked.read(&mut [0; 4]).unwrap() > 0);
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-HUP", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    drop((asked, listener));
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(3), "it was the connection that ended it");
 }

@@ -11,7 +11,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use ordain_node::{Catalog, Node, Options, Recovered};
 use ordain_server::{BindError, Config as ServerConfig, Handle, Limits, Server, TlsFiles};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::dev::Developed;
 use super::telling;
@@ -22,6 +21,7 @@ use crate::exit::{Exit, Failure};
 use crate::node;
 use crate::output::tell;
 use crate::settings::Group;
+use crate::signals::Signals;
 
 /// Signals so close together are one wish: a wrapper passes on what its whole group of processes was sent
 /// (`timeout`, `npm run`).
@@ -144,7 +144,7 @@ fn runtime() -> Result<Runtime, Failure> {
 
 impl Start {
     async fn serve(self) -> Result<(), Failure> {
-        let mut signals = Signals::new()?;
+        let mut signals = Signals::new().map_err(|error| Failure::new(Exit::Failed, error))?;
         let config = server_config(
             &self.context.config,
             !matches!(self.purpose, Purpose::Serving),
@@ -162,7 +162,7 @@ impl Start {
                 () = signals.next() => {}
             }
             tracing::info!("stopping; a second signal stops at once");
-            tokio::spawn(signals.exit_at_next());
+            tokio::spawn(exit_at_next(signals));
         };
         let stopped = server.serve(until).await;
         match failure {
@@ -292,37 +292,14 @@ impl From<BindError> for Failure {
     }
 }
 
-/// What tells the process to stop.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::new(Exit::Failed, error));
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+/// Whoever asks twice does not want to wait: what is accepted is in the log or unanswered.
+async fn exit_at_next(mut signals: Signals) {
+    let first = Instant::now();
+    loop {
+        signals.next().await;
+        if first.elapsed() >= ONE_WISH {
+            break;
         }
     }
-
-    /// Whoever asks twice does not want to wait: what is accepted is in the log or unanswered.
-    async fn exit_at_next(mut self) {
-        let first = Instant::now();
-        loop {
-            self.next().await;
-            if first.elapsed() >= ONE_WISH {
-                break;
-            }
-        }
-        std::process::exit(i32::from(Exit::Failed.code()));
-    }
+    std::process::exit(i32::from(Exit::Failed.code()));
 }

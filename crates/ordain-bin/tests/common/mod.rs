@@ -48,7 +48,12 @@ impl Server {
             words.extend(["--port", "0"]);
         }
         words.extend(more);
-        let mut command = ordain(home.path(), &words);
+        let command = ordain(home.path(), &words);
+        Self::of(command, home)
+    }
+
+    /// What a command starts, once it is ready.
+    pub fn of(mut command: Command, home: TempDir) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut said = Vec::new();
