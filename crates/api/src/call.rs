@@ -157,11 +157,17 @@ pub fn check_args(args: &[u8]) -> Result<&[u8], Problem> {
     Ok(args)
 }
 
-/// Refuses an idempotency key that is empty, too long or holds control characters.
+/// Refuses an idempotency key that is empty, too long, holds control characters, or begins or ends with a
+/// space: HTTP/1.1 leaves those out of headers, so that the key would be another one there.
 ///
 /// # Errors
 /// The problem to answer with.
 pub fn check_idempotency_key(key: &str) -> Result<IdempotencyKey, Problem> {
+    if key.starts_with(' ') || key.ends_with(' ') {
+        let detail =
+            "the idempotency key begins or ends with a space, which not every way here keeps";
+        return Err(Problem::bad_request("idempotency_key", detail));
+    }
     IdempotencyKey::new(key)
         .map_err(|error| Problem::bad_request("idempotency_key", error.to_string()))
 }

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::rt::TokioExecutor;
+use ordain_api::call::check_idempotency_key;
 use ordain_api::replies::{Entities, EntityState, Invocation, Ready, Sent, StateHash};
 use ordain_api::{Problem, path, routes};
 use ordain_types::{EntityId, FieldKey, IdempotencyKey, Json, Request, SendId, Seq};
@@ -296,6 +297,11 @@ impl Client {
 
     /// The value of a call, as JSON.
     async fn value(&self, call: &Call) -> Result<Reply<Json>, Error> {
+        if let Some(key) = &call.idempotency_key {
+            // A header would not bring every key as it is.
+            let checked = check_idempotency_key(key.as_str());
+            checked.map_err(|problem| Error::answer(problem, None))?;
+        }
         let (entity, method) = (&call.parts.entity, &call.parts.method);
         let mut pairs = Vec::new();
         let delay = call.delay_ms.map(|delay| delay.to_string());

@@ -160,6 +160,21 @@ async fn a_proxy_that_cannot_reach_the_server_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_key_that_a_header_would_change_is_not_sent() {
+    let (url, log) = serve(|_, _| Some(reply(200, Some(7), "1"))).await;
+    let client = Client::new(&url).unwrap();
+    for key in [" a", "a ", " "] {
+        let key = IdempotencyKey::new(key).unwrap();
+        let error = client.call_with(deposit(), key).await.unwrap_err();
+        assert!(matches!(error, Error::Refused(_)), "{error:?}");
+    }
+    assert!(log.lock().unwrap().is_empty());
+    let key = IdempotencyKey::new("a b").unwrap();
+    client.call_with(deposit(), key).await.unwrap();
+    assert_eq!(log.lock().unwrap()[0].key.as_deref(), Some("a b"));
+}
+
+#[tokio::test]
 async fn requests_that_name_nothing_are_not_sent() {
     let (url, log) = serve(|_, _| Some(reply(200, None, "1"))).await;
     let client = Client::new(&url).unwrap();

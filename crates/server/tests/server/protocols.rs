@@ -77,6 +77,11 @@ async fn http2_carries_many_requests_at_once() {
         (200, "5".into())
     );
     assert_eq!(ask(&mut sender, "POST", path, "{\"amount\":").await.0, 400);
+    // Over HTTP/1.1 it would be another key.
+    let keyed = http::Request::post(path).header("idempotency-key", "a ");
+    let keyed = keyed.body(Full::default()).expect("a request");
+    let refused = sender.send_request(keyed).await.expect("a reply");
+    assert_eq!(refused.status(), 400);
     let stopping = world.begin_stop();
     assert!(
         stopping.await.expect("it stops").drained,
