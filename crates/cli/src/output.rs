@@ -3,6 +3,7 @@
 //! a terminal, whoever said it.
 
 mod escaping;
+mod messages;
 mod printable;
 
 use std::io::{self, IsTerminal, Write};
@@ -13,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 pub use escaping::{Escaping, fields};
+pub use messages::Messages;
 pub use printable::printable;
 
 /// Work that takes no longer shows no bar.

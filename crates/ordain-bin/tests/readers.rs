@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use common::{Server, ordain};
@@ -42,4 +43,32 @@ fn a_backup_whose_terminal_is_gone_ends() {
         "it is interrupted, and does not wait for an answer"
     );
     assert_eq!(home.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_server_whose_messages_nobody_reads_does_not_wait() {
+    let home = tempfile::tempdir().unwrap();
+    let module = "import { entity } from \"ordain\";\n\
+                  export const loud = entity({}, { fails(): null { throw new Error(\"x\".repeat(1000)); } });";
+    std::fs::write(home.path().join("loud.ts"), module).unwrap();
+    let server = Server::start_in(home, &[]);
+    server.get(&["deploy", "loud.ts"]);
+    // More than a pipe holds: each fault is a message.
+    let line = "{\"entity\":\"loud\",\"key\":\"a\",\"method\":\"fails\"}\n";
+    let batch = line.repeat(500);
+    let mut tcp = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "POST /v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        batch.len()
+    );
+    tcp.write_all(head.as_bytes()).unwrap();
+    let mut writing = tcp.try_clone().unwrap();
+    std::thread::spawn(move || writing.write_all(batch.as_bytes()));
+    let mut replies = String::new();
+    tcp.read_to_string(&mut replies).unwrap();
+    assert_eq!(replies.matches("\"kind\":\"fault\"").count(), 500);
+    let said = server.get(&["call", "account/a", "deposit", "{\"amount\":1}"]);
+    assert_eq!(said, "1");
+    assert_eq!(server.stop().0, Some(0));
 }

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::descriptors;
 use crate::exit::{Exit, Failure};
 use crate::node;
-use crate::output::tell;
+use crate::output::{Messages, tell};
 use crate::settings::Group;
 use crate::signals::Signals;
 
@@ -83,6 +83,7 @@ struct Start {
     options: Options,
     context: Context,
     purpose: Purpose,
+    messages: Messages,
 }
 
 /// Runs a server until it is told to stop.
@@ -95,7 +96,7 @@ pub fn run(
     dir: &Path,
     purpose: Purpose,
 ) -> Result<(), Failure> {
-    telling::start(&context.config)?;
+    let messages = telling::start(&context.config)?;
     let module = match &purpose {
         Purpose::Developing(module) => Some(module),
         Purpose::Serving | Purpose::Trying => None,
@@ -118,11 +119,13 @@ pub fn run(
         options,
         context,
         purpose,
+        messages: messages.clone(),
     };
     let runtime = runtime()?;
     let ended = runtime.block_on(start.serve());
     // A replay that was interrupted is not waited for: it changed nothing.
     runtime.shutdown_background();
+    messages.flush();
     ended
 }
 
@@ -162,7 +165,7 @@ impl Start {
                 () = signals.next() => {}
             }
             tracing::info!("stopping; a second signal stops at once");
-            tokio::spawn(exit_at_next(signals));
+            tokio::spawn(exit_at_next(signals, self.messages.clone()));
         };
         let stopped = server.serve(until).await;
         match failure {
@@ -293,7 +296,7 @@ impl From<BindError> for Failure {
 }
 
 /// Whoever asks twice does not want to wait: what is accepted is in the log or unanswered.
-async fn exit_at_next(mut signals: Signals) {
+async fn exit_at_next(mut signals: Signals, messages: Messages) {
     let first = Instant::now();
     loop {
         signals.next().await;
@@ -301,5 +304,6 @@ async fn exit_at_next(mut signals: Signals) {
             break;
         }
     }
+    messages.flush();
     std::process::exit(i32::from(Exit::Failed.code()));
 }

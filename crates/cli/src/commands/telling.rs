@@ -8,30 +8,36 @@ use serde_json::{Value, json};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
-use crate::exit::Failure;
-use crate::output::{Escaping, fields};
+use crate::exit::{Exit, Failure};
+use crate::output::{Escaping, Messages, fields};
 
 /// Below this level these libraries print headers and payloads, which no log may hold: whatever the
 /// setting says, they stay above it.
 const QUIET: &str = "h2=info,hyper=info,hyper_util=info,tungstenite=info,rustls=info";
 
-/// Sends the process's messages to standard error: to people on a terminal, as JSON otherwise.
+/// Sends the process's messages to standard error: to people on a terminal, as JSON otherwise. What comes back is to
+/// be flushed before the process ends.
 ///
 /// # Errors
-/// If the level is none.
-pub fn start(config: &Config) -> Result<(), Failure> {
+/// If the level is none, or the system gives no thread to write with.
+pub fn start(config: &Config) -> Result<Messages, Failure> {
     let level = config.text("log_level").unwrap_or("info");
     let filter = EnvFilter::builder()
         .parse(format!("{level},{QUIET}"))
         .map_err(|error| Failure::usage(format!("the setting log_level is `{level}`: {error}")))?;
+    let messages = Messages::start(io::stderr()).map_err(|error| {
+        let why = format!(
+            "cannot start the thread that writes messages: {error}; allow this process more memory (address \
+             space) or more threads"
+        );
+        Failure::new(Exit::Failed, why)
+    })?;
+    let to = messages.clone();
     let terminal = io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(terminal)
-        // It would say on standard error that it cannot write there, and panic since it cannot: where a reader went
-        // away, or the disk that takes the messages is as full as the log's own.
-        .log_internal_errors(false);
+        .with_writer(move || to.message())
+        .with_ansi(terminal);
     let human = match config.text("log_format") {
         Some("human") => true,
         Some("json") => false,
@@ -39,16 +45,19 @@ pub fn start(config: &Config) -> Result<(), Failure> {
     };
     let installed = match human {
         true => builder.fmt_fields(fields()).try_init(),
-        false => builder
-            .json()
-            .flatten_event(true)
-            .with_ansi(false)
-            .with_writer(|| Escaping(io::stderr()))
-            .try_init(),
+        false => {
+            let to = messages.clone();
+            builder
+                .json()
+                .flatten_event(true)
+                .with_ansi(false)
+                .with_writer(move || Escaping(to.message()))
+                .try_init()
+        }
     };
     // A program that has its own subscriber keeps it.
     let _ = installed;
-    Ok(())
+    Ok(messages)
 }
 
 /// A line to paste for each method.
