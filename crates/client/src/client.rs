@@ -317,6 +317,11 @@ impl Client {
             once: false,
         };
         let (seq, value) = self.shared.ask(&outline).await?;
+        // Whatever ran has a place in the order. Something else on the way may answer anything with 200.
+        if seq.is_none() {
+            let reason = format!("its answer has no {}", routes::HEADER_SEQ);
+            return Err(self.shared.protocol(reason));
+        }
         Ok(Reply { seq, value })
     }
 
