@@ -135,6 +135,7 @@ impl From<ClientError> for Failure {
             }
             ClientError::Unavailable(_)
             | ClientError::Connect { .. }
+            | ClientError::Certificate { .. }
             | ClientError::Lost { .. }
             | ClientError::Timeout { .. }
             | ClientError::Incomplete { .. } => Exit::NoAnswer,

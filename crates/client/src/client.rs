@@ -21,7 +21,7 @@ use ordain_types::{EntityId, FieldKey, IdempotencyKey, Json, Request, SendId, Se
 use serde::de::DeserializeOwned;
 
 use crate::call::{Call, Reply};
-use crate::connect::Connector;
+use crate::connect::{Connector, is_certificate};
 use crate::error::Error;
 use crate::retry::{Retries, did_nothing};
 use crate::stream::{Stream, StreamOptions};
@@ -431,6 +431,7 @@ impl Shared {
         self.http.request(request).await.map_err(|error| {
             let (url, reason) = (self.base.text.clone(), innermost(&error));
             match error.is_connect() {
+                true if is_certificate(&error) => Error::Certificate { url, reason },
                 true => Error::Connect { url, reason },
                 false => Error::Lost { url, reason },
             }

@@ -80,6 +80,18 @@ impl Connector {
     }
 }
 
+/// Whether what came of [`Connector::connect`], or of layers above it, is that the certificate is not trusted.
+pub(crate) fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.any(|error| {
+        let within = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let tls = within.and_then(|within| within.downcast_ref::<rustls::Error>());
+        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    })
+}
+
 impl tower::Service<Uri> for Connector {
     type Response = TokioIo<Wire>;
     type Error = io::Error;

@@ -74,6 +74,17 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The server's certificate is not trusted; nothing was sent.
+    #[error(
+        "cannot trust {url}: {reason}; its certificate must be valid, of that host, and of an authority that is \
+         given as root certificate (`root_cert`)"
+    )]
+    Certificate {
+        /// Where to.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The connection broke before the answer came. Whether the call ran is not known; with the
     /// same idempotency key it can be asked again safely.
     #[error(

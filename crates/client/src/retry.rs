@@ -54,7 +54,7 @@ pub(crate) fn may_pass(error: &Error) -> bool {
 /// Whether it is known that the server did nothing of what was asked.
 pub(crate) fn did_nothing(error: &Error) -> bool {
     match error {
-        Error::Connect { .. } => true,
+        Error::Connect { .. } | Error::Certificate { .. } => true,
         Error::Unavailable(answer) => match answer.table_code() {
             Some(code) => matches!(
                 code,

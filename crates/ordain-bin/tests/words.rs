@@ -16,6 +16,26 @@ fn fails(dir: &Path, words: &[&str]) -> (i32, String) {
 }
 
 #[test]
+fn a_certificate_that_is_not_trusted_is_no_server_that_is_away() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/server/tls");
+    let (cert, key) = (files.join("cert.pem"), files.join("key.pem"));
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start_in(home, &["--tls-cert", cert, "--tls-key", key]);
+    assert_eq!(
+        server.get(&["call", "account/a", "balance", "--root-cert", cert]),
+        "0"
+    );
+    let (code, said) = server.fails(&["call", "account/a", "balance"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(
+        said.contains("UnknownIssuer") && said.contains("`root_cert`"),
+        "{said}"
+    );
+    assert!(!said.contains("running"), "{said}");
+}
+
+#[test]
 fn a_data_directory_that_cannot_be_one_is_named() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("file"), "").unwrap();

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::state::{Shared, Work};
 use crate::client::Shared as Server;
-use crate::connect::Wire;
+use crate::connect::{Wire, is_certificate};
 use crate::error::Error;
 use crate::retry;
 
@@ -85,7 +85,13 @@ async fn upgrade(server: &Server) -> Result<Socket, Error> {
         reason,
     };
     let wire = server.connector.connect(&server.base.as_uri()?).await;
-    let wire = wire.map_err(|error| refused(error.to_string()))?;
+    let wire = wire.map_err(|error| match is_certificate(&error) {
+        true => Error::Certificate {
+            url: url.clone(),
+            reason: error.to_string(),
+        },
+        false => refused(error.to_string()),
+    })?;
     // http becomes ws, https wss.
     let address = format!("ws{}{}", &url["http".len()..], routes::STREAM);
     let request = address.into_client_request();
