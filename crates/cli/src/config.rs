@@ -183,7 +183,7 @@ impl Config {
             }
         };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let (path, error) = (path.to_owned(), error.to_string());
+            let (path, error) = (path.to_owned(), placed(&error, &text));
             ConfigError::Toml { path, error }
         })?;
         for (key, value) in &table {
@@ -353,6 +353,22 @@ fn as_text(setting: &Setting, value: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// An error with its place, and without the line that is there: it may hold a secret.
+fn placed(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let Some(before) = before else {
+        return error.message().to_owned();
+    };
+    let line = before.split('\n').count();
+    let column = before
+        .chars()
+        .rev()
+        .take_while(|char| *char != '\n')
+        .count()
+        + 1;
+    format!("line {line}, column {column}: {}", error.message())
 }
 
 #[derive(serde::Deserialize)]

@@ -35,6 +35,18 @@ fn a_certificate_that_is_not_trusted_is_no_server_that_is_away() {
     assert!(!said.contains("running"), "{said}");
 }
 
+/// The line that is wrong may be that of the bearer token.
+#[test]
+fn a_file_of_settings_that_is_none_is_not_told_of_word_for_word() {
+    let home = tempfile::tempdir().unwrap();
+    let written = "port = 1\nbearer_token = \"secret\n";
+    fs::write(home.path().join("ordain.toml"), written).unwrap();
+    let (code, said) = fails(home.path(), &["config"]);
+    assert_eq!(code, 2, "{said}");
+    let place = "ordain.toml is not TOML: line 2, column 23: ";
+    assert!(said.contains(place) && !said.contains("secret"), "{said}");
+}
+
 #[test]
 fn a_data_directory_that_cannot_be_one_is_named() {
     let home = tempfile::tempdir().unwrap();
