@@ -93,7 +93,7 @@ impl Code {
             let shown = trap::shown(&unstarted.error, unstarted.refused);
             format!("the module does not start: {shown}")
         })?;
-        instance.begin(None, WASM_FUEL_MAX, true);
+        instance.begin(None, WASM_FUEL_MAX);
         let described = lend_nothing(|| instance.describe(&self.pattern));
         let left = instance.end();
         described.map_err(|error| {

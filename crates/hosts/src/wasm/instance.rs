@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ordain_engine::State;
 use ordain_types::limits::{
@@ -65,11 +65,7 @@ impl Instance {
     ///
     /// # Errors
     /// A trap of its start, or a limit.
-    pub fn new(
-        pattern: &Pattern,
-        fuel: u64,
-        memory: &Arc<AtomicUsize>,
-    ) -> Result<Self, DoesNotStart> {
+    pub fn new(pattern: &Pattern, fuel: u64, memory: &Arc<Memory>) -> Result<Self, DoesNotStart> {
         let data = Data {
             limits: Limits::new(memory.clone()),
             target: None,
@@ -99,10 +95,9 @@ impl Instance {
     }
 
     /// Begins a call.
-    pub fn begin(&mut self, target: Option<Arc<Target>>, fuel: u64, exact: bool) {
+    pub fn begin(&mut self, target: Option<Arc<Target>>, fuel: u64) {
         let data = self.store.data_mut();
         data.target = target;
-        data.limits.exact = exact;
         data.limits.refused = false;
         self.set_fuel(fuel);
     }
@@ -135,13 +130,13 @@ impl Instance {
     }
 
     /// Counts its memory as that of another transaction.
-    pub fn joins(&mut self, memory: &Arc<AtomicUsize>) {
+    pub fn joins(&mut self, memory: &Arc<Memory>) {
         self.store.data_mut().limits.joins(memory);
     }
 
     /// The same, unless the transaction then had more than its limit.
-    pub fn joins_within(&mut self, memory: &Arc<AtomicUsize>) -> bool {
-        let all = memory.load(Ordering::Relaxed).saturating_add(self.bytes());
+    pub fn joins_within(&mut self, memory: &Arc<Memory>) -> bool {
+        let all = memory.bytes().saturating_add(self.bytes());
         let within = all <= WASM_TRANSACTION_MEMORY_BYTES_MAX;
         if within {
             self.joins(memory);
@@ -182,47 +177,67 @@ impl Instance {
     }
 }
 
+/// The memory of all instances of one transaction.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    bytes: AtomicUsize,
+    inexact: AtomicBool,
+}
+
+impl Memory {
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed) // one thread runs a transaction
+    }
+
+    /// Whether an instance with a past may have been among them: its memory is then counted, and may be
+    /// larger than that of a new one. What is refused from then on, to whichever instance, decides nothing.
+    pub fn is_inexact(&self) -> bool {
+        self.inexact.load(Ordering::Relaxed)
+    }
+
+    pub fn becomes_inexact(&self) {
+        self.inexact.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The memory of one instance, within that of its transaction.
 pub(super) struct Limits {
     bytes: usize,
-    /// Bytes of all instances of the transaction.
-    memory: Arc<AtomicUsize>,
-    /// What is counted here is the same wherever and whenever the transaction runs, so a refusal may be
-    /// told to the module. Else it ends the run, which is done again with exact counts.
-    exact: bool,
+    memory: Arc<Memory>,
     refused: bool,
 }
 
 impl Limits {
-    fn new(memory: Arc<AtomicUsize>) -> Self {
+    fn new(memory: Arc<Memory>) -> Self {
         Self {
             bytes: 0,
             memory,
-            exact: true,
             refused: false,
         }
     }
 
-    fn joins(&mut self, memory: &Arc<AtomicUsize>) {
-        self.memory.fetch_sub(self.bytes, Ordering::Relaxed);
-        memory.fetch_add(self.bytes, Ordering::Relaxed);
+    fn joins(&mut self, memory: &Arc<Memory>) {
+        self.memory.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        memory.bytes.fetch_add(self.bytes, Ordering::Relaxed);
         self.memory = memory.clone();
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let more = desired.saturating_sub(current);
-        let all = self.memory.load(Ordering::Relaxed).saturating_add(more);
+        let all = self.memory.bytes().saturating_add(more);
         if desired > WASM_MEMORY_BYTES_MAX || all > WASM_TRANSACTION_MEMORY_BYTES_MAX {
             return false;
         }
-        self.memory.store(all, Ordering::Relaxed); // one thread runs a transaction
+        self.memory.bytes.store(all, Ordering::Relaxed);
         self.bytes += more;
         true
     }
 
+    /// Tells the module of a refusal that is the same wherever and whenever the transaction runs. Any other ends
+    /// the run, which is done again with exact counts.
     fn answer(&mut self, granted: bool) -> wasmtime::Result<bool> {
         self.refused |= !granted;
-        match granted || self.exact {
+        match granted || !self.memory.is_inexact() {
             true => Ok(granted),
             false => Err(wasmtime::Error::msg("to be counted exactly")),
         }
@@ -231,7 +246,7 @@ impl Limits {
 
 impl Drop for Limits {
     fn drop(&mut self) {
-        self.memory.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.memory.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -4,7 +4,6 @@
 //! last one first: which instance a call gets follows from the calls alone.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use ordain_engine::Tx;
 use ordain_types::limits::{
@@ -12,7 +11,7 @@ use ordain_types::limits::{
 };
 
 use super::code::Code;
-use super::instance::{Instance, Left};
+use super::instance::{Instance, Left, Memory};
 use super::stock::Stock;
 use super::trap;
 use super::warm::Warm;
@@ -27,10 +26,15 @@ const INEXACT: u64 = WASM_FUEL_MAX / 2;
 pub(super) struct Running {
     /// What is left of the fuel of the transaction.
     pub fuel: u64,
-    memory: Arc<AtomicUsize>,
+    memory: Arc<Memory>,
     idle: Vec<Free>,
-    /// Instances with a past have run: counts are near, not exact.
-    pub inexact: bool,
+}
+
+impl Running {
+    /// Whether instances with a past have run: counts are near, not exact.
+    pub fn is_inexact(&self) -> bool {
+        self.memory.is_inexact()
+    }
 }
 
 /// An instance that waits.
@@ -53,7 +57,6 @@ impl Default for Running {
             fuel: WASM_FUEL_MAX,
             memory: Arc::default(),
             idle: Vec::new(),
-            inexact: false,
         }
     }
 }
@@ -77,8 +80,8 @@ pub(super) fn take(tx: &mut Tx, code: &Code) -> Instance {
     if let Some(at) = running.idle.iter().rposition(of_code) {
         return running.idle.remove(at).instance;
     }
-    if warm && !running.inexact {
-        running.inexact = true;
+    if warm && !running.is_inexact() {
+        running.memory.becomes_inexact();
         running.fuel = running.fuel.saturating_sub(INEXACT);
     }
     if warm && let Some(mut instance) = code.warm.take(code.pattern.id) {
@@ -105,7 +108,7 @@ pub(super) fn within<R>(
     run: impl FnOnce(&mut Tx, &mut Instance) -> R,
 ) -> (R, Left) {
     let running = tx.beside::<Running>();
-    instance.begin(target, running.fuel, !running.inexact);
+    instance.begin(target, running.fuel);
     let result = run(tx, instance);
     let left = instance.end();
     tx.beside::<Running>().fuel = left.fuel;

@@ -8,14 +8,14 @@
 //! had not enough of it or of fuel, and then it makes its own and fails where that fails.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use ordain_types::limits::{CALL_DEPTH_MAX, WASM_FUEL_MAX, WASM_IDLE_MAX, WASM_INSTANCES_MAX};
 
 use super::code::{CodeId, Pattern};
-use super::instance::{DoesNotStart, Instance};
+use super::instance::{DoesNotStart, Instance, Memory};
 use super::warm::WARM_MAX;
 use crate::lent::lend_nothing;
 
@@ -93,7 +93,7 @@ impl Stock {
         &self,
         pattern: &Arc<Pattern>,
         fuel: u64,
-        memory: &Arc<AtomicUsize>,
+        memory: &Arc<Memory>,
     ) -> Result<Instance, DoesNotStart> {
         let ready = self
             .keeper

@@ -30,7 +30,7 @@ pub(super) fn end(tx: &mut Tx, error: &wasmtime::Error, refused: bool) -> ! {
 
 /// Runs the transaction again where what it came to may be owed to an instance's past.
 pub(super) fn exactly(tx: &mut Tx) {
-    if tx.beside::<Running>().inexact {
+    if tx.beside::<Running>().is_inexact() {
         tx.run_carefully();
     }
 }

@@ -4,7 +4,8 @@ use ordain_engine::Modules as _;
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::{FaultKind, Outcome};
 
-use super::component::Wat;
+use super::component::{Kind, Wat};
+use super::hostile::CALL;
 use super::world::{World, fixture, source, types};
 
 /// Reads before it writes: the value is the byte that it finds, a digit, and then the next digit is
@@ -115,6 +116,59 @@ fn limits_are_exact_in_instances_that_are_kept() {
     for _ in 0..6 {
         assert_eq!(world.value("thing/x", "run", "{}"), "null");
     }
+}
+
+/// Each of `a` to `c` takes almost all that an instance may and calls the next; `d` calls `kept/x` and says whether
+/// there is room for as much again.
+fn tower() -> Vec<u8> {
+    let wat = Wat {
+        methods: ["a", "b", "c", "d"].map(|name| (name, Kind::Update)).into(),
+        imports: CALL.to_owned(),
+        items: r#"(data (i32.const 200) "thingxkeptrun{}")"#.to_owned(),
+        invoke: "(if (result i32) (i32.lt_u (i32.load8_u (local.get $method)) (i32.const 100))
+          (then
+            (if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable))
+            (i32.store8 (i32.const 220) (i32.add (i32.load8_u (local.get $method)) (i32.const 1)))
+            (call $call (i32.const 200) (i32.const 5) (i32.const 205) (i32.const 1)
+              (i32.const 220) (i32.const 1) (i32.const 213) (i32.const 2) (i32.const 128))
+            (call $ok (i32.load (i32.const 132)) (i32.load (i32.const 136))))
+          (else
+            (call $call (i32.const 206) (i32.const 4) (i32.const 205) (i32.const 1)
+              (i32.const 210) (i32.const 3) (i32.const 213) (i32.const 2) (i32.const 128))
+            (i32.store8 (i32.const 230) (i32.add (i32.const 48)
+              (i32.ne (memory.grow (i32.const 900)) (i32.const -1))))
+            (call $ok (i32.const 230) (i32.const 1))))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    wat.build()
+}
+
+/// An instance that is kept counts for the transaction with all the memory that it has of others.
+#[test]
+fn what_an_instance_that_is_kept_has_of_others_refuses_nothing_to_anyone() {
+    let host = WasmHost::new(None);
+    let kept = Wat {
+        entity: "kept",
+        methods: vec![("grow", Kind::Update), ("run", Kind::Update)],
+        reuse: true,
+        invoke: "(if (i32.eq (local.get $method_len) (i32.const 4))
+              (then (drop (memory.grow (i32.const 470)))))
+            (call $ok (i32.const 16) (i32.const 4))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    let both = types(&host, tower())
+        .into_iter()
+        .chain(types(&host, kept.build()));
+    let mut world = World::new(both);
+    assert_eq!(world.value("thing/x", "a", "{}"), "1");
+    world.value("kept/x", "grow", "{}");
+    assert_eq!(
+        world.value("thing/x", "a", "{}"),
+        "1",
+        "as in a new process"
+    );
 }
 
 #[test]
