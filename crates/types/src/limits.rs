@@ -97,6 +97,8 @@ pub const WASM_FUNCTION_FUEL: u64 = 500;
 pub const WASM_BYTES_PER_FUEL: u64 = 4;
 /// Fuel of a byte that is read as JSON besides: states, fields, arguments and values, where a module gives them.
 pub const WASM_FUEL_PER_JSON_BYTE: u64 = 4;
+/// Fuel of a byte of the tables, globals and elements of a WebAssembly module, for each instance that starts.
+pub const WASM_FUEL_PER_START_BYTE: u64 = 32;
 /// Bytes that a WebAssembly module may give in one crossing, all texts and lists together.
 pub const WASM_CROSSING_BYTES_MAX: usize = 8 << 20;
 /// Bytes of the memory of one instance of a WebAssembly module.

@@ -7,6 +7,7 @@ use ordain_types::limits::WASM_FUEL_MAX;
 use ordain_types::module::Manifest;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
+use super::anatomy::Anatomy;
 use super::instance::{Data, Instance};
 use super::stock::Stock;
 use super::warm::Warm;
@@ -33,6 +34,8 @@ pub(super) struct Pattern {
     pub id: CodeId,
     pub pre: InstancePre<Data>,
     pub exports: Exports,
+    /// Fuel of the start of an instance, beside what its start functions take.
+    pub start_fuel: u64,
     /// None is made ahead: it is too large, starts too slowly, or not at all.
     pub large: AtomicBool,
 }
@@ -51,6 +54,7 @@ impl Code {
     /// What is wrong with it.
     pub fn new(
         component: &Component,
+        anatomy: &Anatomy,
         linker: &Linker<Data>,
         warm: &Arc<Warm>,
         stock: &Arc<Stock>,
@@ -67,6 +71,7 @@ impl Code {
             id: CodeId(NEXT.fetch_add(1, Ordering::Relaxed)),
             pre,
             exports,
+            start_fuel: anatomy.start_fuel,
             large: AtomicBool::new(false),
         };
         let mut code = Self {

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::anatomy::{self, Anatomy};
 use super::code::Code;
 use disk::Disk;
 
@@ -53,12 +54,14 @@ impl Codes {
         &self,
         engine: &Engine,
         bytes: &[u8],
-        check: impl FnOnce(&Component) -> Result<Code, String>,
+        check: impl FnOnce(&Component, &Anatomy) -> Result<Code, String>,
     ) -> Result<Arc<Code>, String> {
         let digest: Digest = Sha256::digest(bytes).into();
         if let Some(code) = self.lock().find(&digest) {
             return Ok(code);
         }
+        begins_as_component(bytes)?;
+        let anatomy = anatomy::read(bytes)?;
         // Not under the lock: it may take seconds, and two that do the same do no harm.
         let stored = self
             .disk
@@ -66,9 +69,10 @@ impl Codes {
             .and_then(|disk| disk.read(engine, &digest));
         let component = match &stored {
             Some(component) => component.clone(),
-            None => compile(engine, bytes)?,
+            None => Component::from_binary(engine, bytes)
+                .map_err(|error| format!("the module does not compile: {error:#}"))?,
         };
-        let code = Arc::new(check(&component)?);
+        let code = Arc::new(check(&component, &anatomy)?);
         if let (Some(disk), None) = (&self.disk, &stored) {
             disk.write(&digest, &component);
         }
@@ -101,7 +105,7 @@ impl Memory {
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, String> {
+fn begins_as_component(bytes: &[u8]) -> Result<(), String> {
     if bytes.starts_with(MODULE) {
         return Err(
             "this is a core module, and a component is needed: make one of it with \
@@ -112,6 +116,5 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, String> {
     if !bytes.starts_with(COMPONENT) {
         return Err("this is no WebAssembly component: it does not begin as one".to_owned());
     }
-    let compiled = Component::from_binary(engine, bytes);
-    compiled.map_err(|error| format!("the module does not compile: {error:#}"))
+    Ok(())
 }

@@ -80,10 +80,10 @@ impl WasmHost {
             stock,
             describing,
         } = self.runtime()?;
-        codes.get(engine, &file.bytes, |component| {
+        codes.get(engine, &file.bytes, |component, anatomy| {
             // One at a time: the pool has room for few beside those that transactions use.
             let _describing = describing.lock().unwrap_or_else(PoisonError::into_inner);
-            Code::new(component, linker, warm, stock)
+            Code::new(component, anatomy, linker, warm, stock)
         })
     }
 }

@@ -11,7 +11,7 @@ use ordain_types::limits::{
     WASM_TABLE_ELEMENTS_MAX, WASM_TRANSACTION_MEMORY_BYTES_MAX,
 };
 use wasmtime::component::{Instance as Component, TypedFunc};
-use wasmtime::{ResourceLimiter, Store};
+use wasmtime::{ResourceLimiter, Store, Trap};
 
 use super::code::{CodeId, Pattern};
 use super::method::Target;
@@ -75,7 +75,10 @@ impl Instance {
         let mut store = Store::new(pattern.pre.engine(), data);
         store.limiter(|data| &mut data.limits);
         store.set_hostcall_fuel(WASM_CROSSING_BYTES_MAX);
-        let started = store.set_fuel(fuel).and_then(|()| {
+        let left = fuel.checked_sub(pattern.start_fuel);
+        let left = left.ok_or_else(|| Trap::OutOfFuel.into());
+        let started = left.and_then(|left| {
+            store.set_fuel(left)?;
             let component = pattern.pre.instantiate(&mut store)?;
             let invoke = component.get_typed_func(&mut store, pattern.exports.invoke)?;
             Ok((component, invoke))

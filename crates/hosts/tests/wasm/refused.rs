@@ -61,6 +61,50 @@ fn imports_that_are_not_the_world() {
     refused(many(3_000), "limit of 1000");
 }
 
+/// Each level makes the one before twenty times.
+#[test]
+fn components_that_are_made_without_end() {
+    let levels = (1..30).map(|level| {
+        format!(
+            "(component $c{level} (alias outer 1 $c{} (component $one)) {})",
+            level - 1,
+            "(instance (instantiate $one))".repeat(20)
+        )
+    });
+    let levels: String = levels.collect();
+    refused(
+        text(&format!(
+            "(component (component $c0) {levels} (instance (instantiate $c29)))"
+        )),
+        "a component within the module has code or instances of its own",
+    );
+    let wide = "(instance (instantiate $c0))".repeat(65);
+    refused(
+        text(&format!("(component (component $c0) {wide})")),
+        "makes 65 instances of components within it, more than the limit of 64",
+    );
+}
+
+#[test]
+fn what_instances_cannot_be_counted_of() {
+    let check = |items: &str, message| refused(text(&format!("(component {items})")), message);
+    let own_code = "(component (core module) (core instance (instantiate 0)))";
+    check(own_code, "has code or instances of its own");
+    check(
+        "(component (component))",
+        "has code or instances of its own",
+    );
+    let whole = "passes on core modules or components as a whole";
+    check("(core module $m) (export \"m\" (core module $m))", whole);
+    check("(component $c) (export \"c\" (component $c))", whole);
+    check("(core module $m) (alias outer 0 $m (core module))", whole);
+    for function in ["new", "drop", "rep"] {
+        let resource =
+            format!("(type $r (resource (rep i32))) (core func (canon resource.{function} $r))");
+        check(&resource, "has resources, tasks or streams of its own");
+    }
+}
+
 #[test]
 fn imports_of_other_types() {
     let wrong = r#"(component

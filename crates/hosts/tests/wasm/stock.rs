@@ -134,12 +134,14 @@ fn none_is_made_of_what_starts_slowly() {
     assert_eq!(wait_for(&host, 1..=1), 0, "after a while");
 }
 
-/// The same with so many core modules more, each empty and instantiated: sections of a component may
-/// follow at its end.
-fn with_modules(mut component: Vec<u8>, more: u8) -> Vec<u8> {
+/// The same with so many instances more of a core module: sections of a component may follow at its end.
+fn with_instances(mut component: Vec<u8>, module: &[u8], more: u8) -> Vec<u8> {
     const MODULE: u8 = 3; // after the module itself and the two that `wit-component` adds
-    component.extend([1, 8]);
-    component.extend(b"\0asm\x01\0\0\0");
+    let len = module.len();
+    let len = [len as u8 | 0x80, (len >> 7) as u8 | 0x80, (len >> 14) as u8];
+    component.push(1);
+    component.extend(len);
+    component.extend(module);
     let instances: Vec<u8> = (0..more).flat_map(|_| [0, MODULE, 0]).collect();
     let len = instances.len() + 1;
     component.extend([2, len as u8 | 0x80, (len >> 7) as u8, more]);
@@ -150,13 +152,31 @@ fn with_modules(mut component: Vec<u8>, more: u8) -> Vec<u8> {
 #[test]
 fn components_of_many_modules_do_not_use_up_the_pool() {
     let host = WasmHost::new(None);
-    let mut world = World::new(types(&host, with_modules(chain("", ""), 60)));
+    let mut world = World::new(types(
+        &host,
+        with_instances(chain("", ""), b"\0asm\x01\0\0\0", 60),
+    ));
     for _ in 0..20 {
         assert_eq!(world.value("thing/x", "a", "{}"), "null");
     }
     assert!(wait_for(&host, 1..=32) >= 1);
     let mut other = World::new(types(&host, chain("", "")));
     assert_eq!(other.value("thing/x", "a", "{}"), "null");
+}
+
+/// No code of theirs runs, but each start writes 50,000 elements into a table, sixty times.
+#[test]
+fn what_a_start_writes_is_paid_with_fuel() {
+    let elements = "$f ".repeat(50_000);
+    let module = format!(
+        "(module (table 65536 funcref) (global $at i32 (i32.const 0)) (func $f)
+          (elem (global.get $at) func {elements}))"
+    );
+    let module = wat::parse_str(module).expect("a module");
+    let module = with_instances(chain("", ""), &module, 60);
+    let mut world = World::of(module);
+    assert_eq!(world.value("thing/x", "y", "{}"), "null");
+    world.fault("thing/x", "w", "{}", FaultKind::Instructions); // four starts
 }
 
 #[test]
