@@ -3,9 +3,13 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::parse::Parser;
-use syn::{Error, ImplItem, Item, ItemImpl, LitInt, LitStr, Path, Result, Type};
+use syn::{
+    Error, GenericArgument, ImplItem, Item, ItemImpl, LitInt, LitStr, Path, PathArguments, Result,
+    Type,
+};
 
 use crate::method::Method;
+use crate::types;
 
 /// An entity type and its methods.
 pub struct Block {
@@ -77,15 +81,29 @@ fn check_header(block: &ItemImpl) -> Result<()> {
 fn type_ident(ty: &Type) -> Result<Ident> {
     let message =
         "an entity type is a struct or an enum of yours, named as in `impl Account { … }`";
-    match ty {
-        Type::Path(path) if path.qself.is_none() => Ok(path
-            .path
-            .segments
-            .last()
-            .expect("a path has a segment")
-            .ident
-            .clone()),
+    match types::ungrouped(ty) {
+        Type::Path(path) if path.qself.is_none() => {
+            let last = path.path.segments.last().expect("a path has a segment");
+            check_owns(&last.arguments)?;
+            Ok(last.ident.clone())
+        }
         other => Err(Error::new_spanned(other, message)),
+    }
+}
+
+/// What borrows cannot be a state: it is kept.
+fn check_owns(arguments: &PathArguments) -> Result<()> {
+    let PathArguments::AngleBracketed(arguments) = arguments else {
+        return Ok(());
+    };
+    let mut arguments = arguments.args.iter();
+    match arguments.find(|argument| matches!(argument, GenericArgument::Lifetime(_))) {
+        None => Ok(()),
+        Some(lifetime) => Err(Error::new_spanned(
+            lifetime,
+            "a state is kept from one transaction to the next, so it owns its data: write `String` for \
+             `&str`, `Vec<…>` for `&[…]`, and no lifetime",
+        )),
     }
 }
 

@@ -307,8 +307,9 @@ fn request(at: usize, method: &Method) -> TokenStream {
     let request = quote_spanned! { ident.span() =>
         {
             use __ordain::{ByPlain as _, NotPlain as _};
-            let plain = true #(&& (&__ordain::Plainly::<#types>::new()).plain())*;
-            self.0.request(#name, #kind, #args { #passed }, plain)
+            // Its name must be no parameter's: arguments are passed by theirs.
+            let __ordain_plain = true #(&& (&__ordain::Plainly::<#types>::new()).plain())*;
+            self.0.request(#name, #kind, #args { #passed }, __ordain_plain)
         }
     };
     quote! {

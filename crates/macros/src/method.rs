@@ -229,8 +229,11 @@ fn context_of(input: &FnArg) -> Option<ContextParam<'_>> {
     let FnArg::Typed(PatType { ty, .. }) = input else {
         return None;
     };
-    let (inner, borrowed_mut) = match &**ty {
-        Type::Reference(reference) => (&*reference.elem, reference.mutability.is_some()),
+    let (inner, borrowed_mut) = match types::ungrouped(ty) {
+        Type::Reference(reference) => (
+            types::ungrouped(&reference.elem),
+            reference.mutability.is_some(),
+        ),
         other => (other, false),
     };
     let Type::Path(path) = inner else { return None };
@@ -342,7 +345,7 @@ fn read_output(self_ty: &Type, sig: &Signature) -> Result<Type> {
                        with `Ok(())`";
         return Err(Error::new(sig.ident.span(), message));
     };
-    let is_result = match &**ty {
+    let is_result = match types::ungrouped(ty) {
         Type::Path(path) => {
             let last = path.path.segments.last().expect("a path has a segment");
             last.ident.to_string().ends_with("Result")

@@ -89,10 +89,10 @@ fn find(tokens: TokenStream) -> Option<Found> {
 
 /// What owns the data that `ty` refers to.
 fn owned(ty: &Type) -> Option<String> {
-    let Type::Reference(reference) = ty else {
+    let Type::Reference(reference) = ungrouped(ty) else {
         return None;
     };
-    match &*reference.elem {
+    match ungrouped(&reference.elem) {
         Type::Slice(slice) => Some(format!("Vec<{}>", spelled(&slice.elem))),
         Type::Path(path) if path.path.is_ident("str") => Some("String".to_owned()),
         Type::TraitObject(_) => None,
@@ -193,9 +193,19 @@ fn range(integer: &str) -> Option<(i128, i128)> {
     })
 }
 
+/// The type itself, where a `macro_rules!` that was given it has put it into an invisible group.
+pub fn ungrouped(mut ty: &Type) -> &Type {
+    while let Type::Group(group) = ty {
+        ty = &group.elem;
+    }
+    ty
+}
+
 /// The last segment of a path and its type arguments.
 fn named(ty: &Type) -> Option<(String, Vec<&Type>)> {
-    let Type::Path(path) = ty else { return None };
+    let Type::Path(path) = ungrouped(ty) else {
+        return None;
+    };
     let last = path.path.segments.last()?;
     let of = match &last.arguments {
         PathArguments::AngleBracketed(arguments) => arguments

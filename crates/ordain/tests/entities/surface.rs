@@ -86,6 +86,23 @@ impl Visitor {
     }
 }
 
+/// What a macro is given as a type comes in a group that cannot be seen.
+macro_rules! switch {
+    ($entity:ty, $flag:ty, $result:ty) => {
+        #[ordain::entity]
+        impl $entity {
+            /// Its parameters have names that the macro might use.
+            fn set(&mut self, plain: bool, more: $flag) -> $result {
+                Ok(plain && more.unwrap_or(true))
+            }
+        }
+    };
+}
+
+#[derive(Default, Clone, serde::Serialize, serde::Deserialize)]
+struct Switch;
+switch!(Switch, Option<bool>, ordain::Result<bool>);
+
 fn method<'a>(def: &'a TypeDef, name: &str) -> &'a ordain_engine::MethodDef {
     def.method(name).unwrap().1
 }
@@ -125,6 +142,20 @@ fn the_catalog_knows_names_kinds_and_schemas() {
     );
     assert!(add.result.starts_with(r#"{"type":"integer","minimum":0"#));
     assert_eq!(method(&def, "replace").result, byte);
+}
+
+#[test]
+fn a_macros_types_are_seen_and_parameters_have_any_name() {
+    use crate::world::World;
+    let set = method(&Switch::define(), "set").clone();
+    assert_eq!(
+        (set.params[0].required, set.params[1].required),
+        (true, false)
+    );
+    assert_eq!(set.result, r#"{"type":"boolean"}"#);
+    let mut world = World::new(ordain::entities![Switch]);
+    assert!(world.value(Switch::at("s").set(true, None)));
+    assert!(!world.value(Switch::at("s").set(false, None)));
 }
 
 #[test]

@@ -49,4 +49,14 @@ impl Unversioned {
     }
 }
 
+#[derive(Default, Clone, Serialize, Deserialize)]
+struct Borrowed<'a>(&'a str);
+
+#[entity]
+impl Borrowed<'_> {
+    fn set(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
 fn main() {}
