@@ -139,7 +139,13 @@ fn param(method: &str, described: world::Param) -> Result<Param, String> {
 }
 
 fn schema(text: &str) -> Result<(), String> {
-    json::check(text).map_err(|error| format!("it is not JSON: {error}"))
+    json::check(text).map_err(|error| format!("it is not JSON: {error}"))?;
+    match text.trim_start().as_bytes().first() {
+        Some(b'{' | b't' | b'f') => Ok(()),
+        _ => Err(format!(
+            "it is {text}, and a schema is an object: write {{}} where nothing is known"
+        )),
+    }
 }
 
 fn once<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), String> {
@@ -155,6 +161,16 @@ fn once<'a>(names: impl Iterator<Item = &'a str>, what: &str) -> Result<(), Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn schemas_are_what_others_can_read() {
+        for good in ["{}", " { \"type\": \"string\" }", "true", "false"] {
+            assert_eq!(schema(good), Ok(()), "{good}");
+        }
+        for bad in ["5", "null", "\"string\"", "[]", "", "{"] {
+            assert!(schema(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn parameters_are_few() {
