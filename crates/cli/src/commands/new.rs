@@ -61,6 +61,9 @@ fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     let rust = given
         .get_one::<String>("lang")
         .is_some_and(|lang| lang == "rust");
+    if rust {
+        check_crate(&name)?;
+    }
     let sdk = given.get_one::<PathBuf>("sdk");
     if sdk.is_some() && !rust {
         return Err(Failure::usage("--sdk is for --lang rust"));
@@ -104,6 +107,16 @@ fn name(path: &Path) -> Result<ModuleName, Failure> {
             path.display()
         ))
     })
+}
+
+/// A crate cannot have the name of one that it uses.
+fn check_crate(name: &ModuleName) -> Result<(), Failure> {
+    match name.as_str() {
+        used @ ("ordain" | "serde") => Err(Failure::usage(format!(
+            "the folder gives the crate its name, and it uses one that is named `{used}`: give the folder another"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The crate `ordain` of the registry, as a dependency is written.
@@ -165,6 +178,20 @@ mod tests {
             }
         }
         assert_eq!(fill(&TYPESCRIPT, &name, "")[0].0, "shop.ts");
+    }
+
+    #[test]
+    fn a_crate_has_no_name_of_one_that_it_uses() {
+        let shop = ModuleName::new("shop").unwrap();
+        let files = fill(&RUST, &shop, &published());
+        let manifest: toml::Table = files[0].1.parse().unwrap();
+        for used in manifest["dependencies"].as_table().unwrap().keys() {
+            assert!(
+                check_crate(&ModuleName::new(used).unwrap()).is_err(),
+                "{used}"
+            );
+        }
+        assert!(check_crate(&shop).is_ok());
     }
 
     #[test]
