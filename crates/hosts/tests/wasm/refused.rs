@@ -105,6 +105,25 @@ fn what_instances_cannot_be_counted_of() {
     }
 }
 
+/// Two instructions make a thousand values, which the compiler keeps apart in each block.
+#[test]
+fn blocks_of_many_values() {
+    let values = "i32 ".repeat(900);
+    let items = format!(
+        "(type $wide (func (param {values}) (result {values})))
+        (func (type $wide) {} {})",
+        (0..900)
+            .map(|at| format!("(local.get {at})"))
+            .collect::<String>(),
+        "block (type $wide) end ".repeat(100_000)
+    );
+    let wat = Wat {
+        items,
+        ..Wat::default()
+    };
+    refused(wat.build(), "multi-value");
+}
+
 #[test]
 fn imports_of_other_types() {
     let wrong = r#"(component
