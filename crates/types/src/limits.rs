@@ -103,7 +103,7 @@ pub const WASM_FUEL_PER_START_BYTE: u64 = 32;
 pub const WASM_CROSSING_BYTES_MAX: usize = 8 << 20;
 /// Bytes of the memory of one instance of a WebAssembly module.
 pub const WASM_MEMORY_BYTES_MAX: usize = 64 << 20;
-/// Bytes of the memory of all instances of one transaction.
+/// Bytes of the memory and tables of all instances of one transaction.
 pub const WASM_TRANSACTION_MEMORY_BYTES_MAX: usize = 256 << 20;
 /// Elements of one table.
 pub const WASM_TABLE_ELEMENTS_MAX: usize = 65_536;

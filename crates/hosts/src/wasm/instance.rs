@@ -127,7 +127,7 @@ impl Instance {
         self.store.set_fuel(fuel).expect("fuel is counted");
     }
 
-    /// Bytes of its memory.
+    /// Bytes of its memory and tables.
     pub fn bytes(&self) -> usize {
         self.store.data().limits.bytes
     }
@@ -203,7 +203,10 @@ impl Memory {
     }
 }
 
-/// The memory of one instance, within that of its transaction.
+/// Bytes of an element of a table.
+const TABLE_ELEMENT_BYTES: usize = 8;
+
+/// The memory of one instance with its tables, within that of its transaction.
 pub(super) struct Limits {
     bytes: usize,
     memory: Arc<Memory>,
@@ -225,10 +228,9 @@ impl Limits {
         self.memory = memory.clone();
     }
 
-    fn grow(&mut self, current: usize, desired: usize) -> bool {
-        let more = desired.saturating_sub(current);
+    fn take(&mut self, more: usize) -> bool {
         let all = self.memory.bytes().saturating_add(more);
-        if desired > WASM_MEMORY_BYTES_MAX || all > WASM_TRANSACTION_MEMORY_BYTES_MAX {
+        if all > WASM_TRANSACTION_MEMORY_BYTES_MAX {
             return false;
         }
         self.memory.bytes.store(all, Ordering::Relaxed);
@@ -261,18 +263,22 @@ impl ResourceLimiter for Limits {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let within = maximum.is_none_or(|maximum| desired <= maximum);
-        let granted = within && self.grow(current, desired);
+        let within = within && desired <= WASM_MEMORY_BYTES_MAX;
+        let granted = within && self.take(desired.saturating_sub(current));
         self.answer(granted)
     }
 
     fn table_growing(
         &mut self,
-        _: usize,
+        current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let within = maximum.is_none_or(|maximum| desired <= maximum);
-        self.answer(within && desired <= WASM_TABLE_ELEMENTS_MAX)
+        let within = within && desired <= WASM_TABLE_ELEMENTS_MAX;
+        let more = desired.saturating_sub(current) * TABLE_ELEMENT_BYTES;
+        let granted = within && self.take(more);
+        self.answer(granted)
     }
 
     fn instances(&self) -> usize {
