@@ -21,7 +21,7 @@ pub struct Gathered {
     pub name: Option<ModuleName>,
     /// What is deployed.
     pub source: ModuleSource,
-    /// Where the paths of its files begin.
+    /// Where the paths of its files begin; of a component, itself.
     pub root: PathBuf,
 }
 
@@ -47,8 +47,8 @@ pub fn gather(path: &Path) -> Result<Gathered, Failure> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("wasm") => {
             let bytes = read_bytes(path, limits::MODULE_BYTES_MAX)?;
-            let root = path.parent().unwrap_or(Path::new("")).to_owned();
             let source = ModuleSource::Component(bytes.into());
+            let root = path.to_owned();
             Ok(Gathered { name, source, root })
         }
         Some("ts" | "js") => of_file(path, name),
@@ -285,7 +285,12 @@ impl Gathered {
 
     /// What is wrong with the sources, as compilers say it: an editor finds the place.
     pub fn place(&self, file: &str, line: Option<u32>, column: Option<u32>) -> String {
-        let mut place = self.root.join(file).display().to_string();
+        let at = match self.source {
+            // Whatever it is named here, the server has it as `module.wasm`.
+            ModuleSource::Component(_) => self.root.clone(),
+            _ => self.root.join(file),
+        };
+        let mut place = at.display().to_string();
         for number in [line, column].into_iter().map_while(|number| number) {
             place.push_str(&format!(":{number}"));
         }
@@ -412,6 +417,23 @@ mod tests {
             let said = gathered(&home, path).unwrap_err();
             assert!(said.contains(says), "{path}: {said}");
         }
+    }
+
+    #[test]
+    fn places_are_those_of_the_askers_files() {
+        let home = home(&[("a/bank.ts", ""), ("bank.wasm", "")]);
+        let check = |path: &str, file: &str, line, place: &str| {
+            let gathered = gather(&home.path().join(path)).unwrap();
+            let expected = home.path().join(place).display().to_string();
+            assert_eq!(gathered.place(file, line, line), expected);
+        };
+        check("a/bank.ts", "bank.ts", Some(3), "a/bank.ts:3:3");
+        check(
+            "bank.wasm",
+            ordain_api::modules::WASM_FILE,
+            None,
+            "bank.wasm",
+        );
     }
 
     #[test]
