@@ -3,7 +3,8 @@
 //! nothing of what is in code; what it does not understand it refuses, and the compiler judges the rest.
 
 use ordain_types::limits::{
-    WASM_BYTES_PER_FUEL, WASM_FUEL_PER_START_BYTE, WASM_MODULES_PER_COMPONENT_MAX,
+    WASM_BYTES_PER_FUEL, WASM_FUEL_PER_START_BYTE, WASM_FUNCTIONS_MAX,
+    WASM_MODULES_PER_COMPONENT_MAX,
 };
 
 /// What a component is made of.
@@ -25,7 +26,10 @@ pub(super) fn read(component: &[u8]) -> Result<Anatomy, String> {
     let mut sections = Bytes::after_head(component)?;
     while let Some((section, bytes)) = sections.section()? {
         match section {
-            CORE_MODULE => body.modules.push(fuel_of_start(bytes)?),
+            CORE_MODULE => {
+                body.modules.push(fuel_of_start(bytes)?);
+                body.functions += functions_in(bytes)?;
+            }
             CORE_INSTANCES => body.core_instances(bytes)?,
             COMPONENT => check_inner(bytes)?,
             INSTANCES => body.components += components_made(bytes)?,
@@ -34,6 +38,12 @@ pub(super) fn read(component: &[u8]) -> Result<Anatomy, String> {
             EXPORTS => check_exports(bytes)?,
             _ => {}
         }
+    }
+    if body.functions > WASM_FUNCTIONS_MAX {
+        let (count, most) = (body.functions, WASM_FUNCTIONS_MAX);
+        return Err(format!(
+            "the module has {count} functions, more than the limit of {most}"
+        ));
     }
     if body.components > WASM_MODULES_PER_COMPONENT_MAX {
         let (count, most) = (body.components, WASM_MODULES_PER_COMPONENT_MAX);
@@ -51,6 +61,8 @@ pub(super) fn read(component: &[u8]) -> Result<Anatomy, String> {
 struct Body {
     /// Fuel of the start of each core module.
     modules: Vec<u64>,
+    /// Functions of all core modules.
+    functions: usize,
     /// Instances of components within it.
     components: usize,
     start_fuel: u64,
@@ -65,6 +77,8 @@ const ALIASES: u8 = 6;
 const CANONICAL_FUNCTIONS: u8 = 8;
 const EXPORTS: u8 = 11;
 
+/// A core module's section that says how many functions it has.
+const FUNCTIONS: u8 = 3;
 /// A core module's sections whose bytes are gone through when an instance starts.
 const TABLES: u8 = 4;
 const GLOBALS: u8 = 6;
@@ -120,6 +134,18 @@ fn fuel_of_start(module: &[u8]) -> Result<u64, String> {
         };
     }
     Ok(fuel)
+}
+
+/// The functions of a core module: each takes the compiler some kilobytes, however short it is.
+fn functions_in(module: &[u8]) -> Result<usize, String> {
+    let mut sections = Bytes::after_head(module)?;
+    let mut functions = 0;
+    while let Some((section, bytes)) = sections.section()? {
+        if section == FUNCTIONS {
+            functions += Bytes(bytes).number()? as usize;
+        }
+    }
+    Ok(functions)
 }
 
 /// A component within the component may give types and functions other names, as toolchains have it do. Were it

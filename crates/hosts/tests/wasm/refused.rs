@@ -105,6 +105,16 @@ fn what_instances_cannot_be_counted_of() {
     }
 }
 
+/// Each is four bytes, and some kilobytes to the compiler.
+#[test]
+fn functions_without_end() {
+    let wat = Wat {
+        items: "(func) ".repeat(150_000),
+        ..Wat::default()
+    };
+    refused(wat.build(), "functions, more than the limit of 100000");
+}
+
 /// Two instructions make a thousand values, which the compiler keeps apart in each block.
 #[test]
 fn blocks_of_many_values() {
