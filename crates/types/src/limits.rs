@@ -109,6 +109,8 @@ pub const WASM_TRANSACTION_MEMORY_BYTES_MAX: usize = 256 << 20;
 pub const WASM_TABLE_ELEMENTS_MAX: usize = 65_536;
 /// Core modules, and tables, of one component.
 pub const WASM_MODULES_PER_COMPONENT_MAX: usize = 64;
+/// Results of one function or block of a component's code.
+pub const WASM_RESULTS_MAX: usize = 16;
 /// Functions of all core modules of one component.
 pub const WASM_FUNCTIONS_MAX: usize = 100_000;
 /// Bytes of native stack of one call into a WebAssembly module.

@@ -43,9 +43,6 @@ fn config(pagemap: Enabled) -> wasmtime::Result<Config> {
         .wasm_memory64(false)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
-        // A thousand values out of each block: ten kilobytes of code take gigabytes to compile. The
-        // canonical ABI needs one at most.
-        .wasm_multi_value(false)
         .wasm_component_model(true)
         .consume_fuel(true)
         .operator_cost(operators())
