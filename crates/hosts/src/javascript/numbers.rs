@@ -80,13 +80,13 @@ fn exact(text: &str) -> bool {
         || zeros < WHOLE_DIGITS_MAX && is_exact_whole(&(digits + &"0".repeat(zeros)))
 }
 
-/// Digits of whole numbers that are held exactly while they are compared.
-const WHOLE_DIGITS_MAX: usize = 38;
+/// Digits of the largest whole number that is a double.
+const WHOLE_DIGITS_MAX: usize = 309;
 
+/// Whether the double next to a whole number is that number: written out it has the same digits.
 fn is_exact_whole(digits: &str) -> bool {
-    digits
-        .parse::<u128>()
-        .is_ok_and(|whole| whole as f64 as u128 == whole)
+    digits.len() <= WHOLE_DIGITS_MAX
+        && (digits.parse::<f64>()).is_ok_and(|double| format!("{double:.0}") == digits)
 }
 
 /// The digits of a number with a point in it or none, without zeros around them, and how many places those that are
@@ -116,6 +116,14 @@ mod tests {
         check(r#"{"9007199254740993":"\"9007199254740993"}"#, None);
         check("[18446744073709551616,0.12345678901234567890]", None);
         check("18446744073709551615", Some("18446744073709551615"));
+        // 2^130, and beside it.
+        check("1361129467683753853853498429727072845824", None);
+        let beside = "1361129467683753853853498429727072845825";
+        check(beside, Some(beside));
+        check("1361129467683753853853498429727072845824e0", None);
+        check(&format!("{:.0}", f64::MAX), None);
+        let beside = format!("{}9", &format!("{:.0}", f64::MAX)[..308]);
+        check(&beside, Some(&beside));
     }
 
     #[test]

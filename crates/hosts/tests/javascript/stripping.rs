@@ -1,6 +1,7 @@
 //! What is left when types are gone does what the program with them did. What is expected is what TypeScript's own compiler
 //! makes of the same text, run elsewhere.
 
+use ordain_engine::Options;
 use ordain_types::FaultKind;
 
 use crate::world::World;
@@ -219,10 +220,8 @@ fn fields_end_where_their_types_did() {
 #[test]
 fn lists_lose_their_types_with_their_commas() {
     gives(
-        "const f = function (this: void /* none */ , a: number /* ? */ ?: any) {};\nreturn 1;"
-            .replace("?: any", "")
-            .as_str(),
-        "1",
+        "const f = function (this: void /* none */ , a /* ? */ ?: number) { return a ?? 4; };\nreturn f();",
+        "4",
     );
     gives(
         "const f = (a /* ? */ ?: number) => a ?? 4;\nreturn f();",
@@ -231,10 +230,55 @@ fn lists_lose_their_types_with_their_commas() {
 }
 
 #[test]
+fn a_tag_may_be_what_a_tag_gave() {
+    let tag = "const tag = (s: any, ...v: any[]): any => Object.assign((s: any, ...w: any[]) => [s[0], ...v, ...w], { v });";
+    gives(
+        &format!("{tag}\nreturn tag`a${{1}}``b${{2}}`;"),
+        r#"["b",1,2]"#,
+    );
+    gives(
+        &format!("{tag}\nreturn tag<number>`a${{1}}` `b${{tag`c``d`[0]}}`;"),
+        r#"["b",1,"d"]"#,
+    );
+    gives(
+        "class A { a = 1 }\nconst tag = (): any => () => A;\nreturn new tag`a``b`().a;",
+        "1",
+    );
+}
+
+#[test]
+fn imports_lose_what_names_types_alone() {
+    let files = |import: &str, value: &str| {
+        let main = format!(
+            "import {{ entity }} from \"ordain\";\n{import}\nexport const t = entity({{}}, {{ run(cx): any {{ const it: N.T = 1; return {value}; }} }});"
+        );
+        let other = "export type T = number;\nexport const three = 3;\nexport default 2;";
+        World::with(&[&[("a.ts", &main), ("x.ts", other)]], Options::default()).value("t/a.run", "")
+    };
+    assert_eq!(files("import D, * as N from \"./x.ts\";", "D + it"), "3");
+    assert_eq!(
+        files("import D, /* , */\n  * as N\n  from \"./x.ts\";", "D"),
+        "2"
+    );
+    assert_eq!(files("import D, * as N from \"./x.ts\";", "N.three"), "3");
+    assert_eq!(
+        files("import D, * as N from \"./x.ts\";", "N.three + D"),
+        "5"
+    );
+    assert_eq!(files("import D, * as N from \"./x.ts\";", "1"), "1");
+}
+
+#[test]
 fn positions_behind_what_is_put_are_the_users_own() {
     let text = "import { entity } from \"ordain\";\nexport const t = entity({}, { run(cx) {\n  const n: any = 1 as number\n  return n.no() as number\n} });";
     let says = "(a.ts:4:12)";
     World::new(text).fault("t/a.run", "", FaultKind::Exception, says);
+}
+
+#[test]
+fn what_has_no_place_of_its_own_has_that_of_its_line() {
+    let text = "import { entity } from \"ordain\";\nexport const t = entity({}, {\n  run(cx) { return 10n ** 10n ** 10n; },\n});";
+    World::new(text).fault("t/a.run", "", FaultKind::Exception, "(a.ts:3:3)");
 }
 
 #[test]

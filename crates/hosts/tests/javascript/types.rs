@@ -159,6 +159,23 @@ export const a = entity({}, {
     assert_eq!(shown, expected);
 }
 
+#[test]
+fn a_wide_type_that_names_itself_is_not_followed_to_its_end() {
+    let members: String = (0..60).map(|at| format!("a{at}?: T;")).collect();
+    let unions = vec!["T"; 60].join(" | ");
+    let text = format!(
+        "import {{ entity }} from \"ordain\";\ntype T = {{ {members} }};\ntype U = {{ u: U1 }};\ntype U1 = {unions};\n\
+         export const t = entity({{}}, {{ run(cx, args: T): U {{ return args as any; }} }});"
+    );
+    let package = compile(&[("a.ts", &text)]).unwrap();
+    let method = &package.manifest.entities[0].methods[0];
+    let params = method.params.as_ref().unwrap();
+    assert_eq!((params.len(), params[59].required), (60, false));
+    assert_eq!(params[59].schema, "{}");
+    let bytes: usize = params.iter().map(|it| it.schema.len()).sum();
+    assert!(bytes + method.result.len() < 200_000, "{bytes}");
+}
+
 fn shown(method: &MethodManifest) -> String {
     let params = method.params.as_ref().map(|params| {
         let param = |param: &ordain_types::Param| {

@@ -13,6 +13,8 @@ pub struct Position {
 #[derive(Debug, Clone)]
 pub struct Lines {
     starts: Vec<u32>,
+    /// The column of the first byte of each line that is not blank.
+    first: Vec<u32>,
     /// The lines that have characters of several bytes.
     wide: BTreeMap<u32, String>,
     /// What the interpreter's text has more, by lines: before which column, and how many bytes.
@@ -23,12 +25,17 @@ impl Lines {
     pub fn new(text: &str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         let starts = std::iter::once(0).chain(ends.map(|(at, _)| at as u32 + 1));
+        let first = text.split('\n').map(|line| {
+            let blank = line.len() - line.trim_start().len();
+            if blank == line.len() { 1 } else { blank as u32 + 1 }
+        });
         let lines = text
             .split('\n')
             .zip(1..)
             .filter(|(line, _)| !line.is_ascii());
         Self {
             starts: starts.collect(),
+            first: first.collect(),
             wide: lines.map(|(line, at)| (at, line.to_owned())).collect(),
             inserted: BTreeMap::new(),
         }
@@ -41,8 +48,11 @@ impl Lines {
         self.inserted.entry(line).or_default().push((column, len));
     }
 
-    /// The place that the interpreter names: its columns are bytes, counted from 1, and of its own text.
+    /// The place that the interpreter names: its columns are bytes, counted from 1, and of its own text. Of a function
+    /// in which nothing has a place of its own it knows the line alone.
     pub fn in_characters(&self, Position { line, mut column }: Position) -> Position {
+        let first = self.first.get((line as usize).wrapping_sub(1));
+        column = column.max(first.copied().unwrap_or(1));
         for (before, len) in self.inserted.get(&line).into_iter().flatten() {
             column = if column >= before + len {
                 column - len
@@ -91,5 +101,8 @@ mod tests {
         assert_eq!(at("c"), (3, 1));
         let at = |column| lines.in_characters(Position { line: 2, column }).column;
         assert_eq!((at(1), at(3)), (1, 2));
+        let lines = Lines::new("  \n\t ü");
+        let at = |line| lines.in_characters(Position { line, column: 1 }).column;
+        assert_eq!((at(1), at(2), at(3)), (1, 3, 1));
     }
 }

@@ -1,6 +1,7 @@
 //! Parameters and types as JSON schemas, as far as a file says: names taken apart in a parameter,
 //! type literals, and the types that the same file declares. What is not understood is `{}`.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ordain_engine::Param;
@@ -15,6 +16,10 @@ use super::{Lines, Position};
 
 /// How deep types are followed: they may name each other in a circle.
 const DEPTH_MAX: u32 = 8;
+/// How many types are looked at for the parameters or the value of one function, and for all of a file: what names itself often is large long before it
+/// is deep. The rest is not understood.
+const TYPES_MAX: u32 = 2_000;
+const TYPES_OF_FILE_MAX: u32 = 100_000;
 
 /// What a function says of itself, if it were a method.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +87,9 @@ pub fn signatures(
 struct Types<'p, 'a> {
     scoping: &'p Scoping,
     named: BTreeMap<SymbolId, Named<'p, 'a>>,
+    /// How many more types are looked at for what is at hand, and for all of the file.
+    left: Cell<u32>,
+    left_of_file: Cell<u32>,
 }
 
 enum Named<'p, 'a> {
@@ -119,7 +127,23 @@ impl<'p, 'a> Types<'p, 'a> {
                 _ => {}
             }
         }
-        Self { scoping, named }
+        Self {
+            scoping,
+            named,
+            left: Cell::new(0),
+            left_of_file: Cell::new(TYPES_OF_FILE_MAX),
+        }
+    }
+
+    /// Whether a type is looked at.
+    fn follows(&self, depth: u32) -> bool {
+        let (left, left_of_file) = (self.left.get(), self.left_of_file.get());
+        if depth > DEPTH_MAX || left == 0 || left_of_file == 0 {
+            return false;
+        }
+        self.left.set(left - 1);
+        self.left_of_file.set(left_of_file - 1);
+        true
     }
 
     fn signature(
@@ -127,10 +151,13 @@ impl<'p, 'a> Types<'p, 'a> {
         params: &FormalParameters<'a>,
         result: Option<&TSTypeAnnotation<'a>>,
     ) -> Signature {
+        self.left.set(TYPES_MAX);
+        let described = self.params(params);
+        self.left.set(TYPES_MAX);
         let result = result.map_or(json!({}), |it| self.schema(&it.type_annotation, 0));
         let args = params.items.get(1);
         Signature {
-            params: self.params(params),
+            params: described,
             optional: args.is_some_and(may_be_left_out),
             result: result.to_string(),
         }
@@ -180,7 +207,7 @@ impl<'p, 'a> Types<'p, 'a> {
 
     /// The members of an object type; none if it is not one, or not a closed one.
     fn members(&self, ty: &TSType<'a>, depth: u32) -> Option<Vec<Member>> {
-        if depth > DEPTH_MAX {
+        if !self.follows(depth) {
             return None;
         }
         match ty {
@@ -239,7 +266,7 @@ impl<'p, 'a> Types<'p, 'a> {
     fn may_be_undefined(&self, ty: &TSType<'a>, depth: u32) -> bool {
         match ty {
             TSType::TSUndefinedKeyword(_) | TSType::TSVoidKeyword(_) => true,
-            _ if depth > DEPTH_MAX => false,
+            _ if !self.follows(depth) => true, // then it is not said that it must be there
             TSType::TSParenthesizedType(it) => {
                 self.may_be_undefined(&it.type_annotation, depth + 1)
             }
@@ -256,7 +283,7 @@ impl<'p, 'a> Types<'p, 'a> {
     }
 
     fn schema(&self, ty: &TSType<'a>, depth: u32) -> Value {
-        if depth > DEPTH_MAX {
+        if !self.follows(depth) {
             return json!({});
         }
         match ty {

@@ -174,10 +174,19 @@ impl Strip<'_> {
         if !stays(it, self.scoping) {
             return self.erase(it.span);
         }
+        let mut behind = None;
         for specifier in it.specifiers.iter().flatten() {
+            let span = specifier.span();
             if !is_value_import(specifier, self.scoping) {
-                self.blank_item(specifier.span());
+                match (specifier, behind) {
+                    // No braces are around it that would take a comma before nothing.
+                    (ImportDeclarationSpecifier::ImportNamespaceSpecifier(_), Some(default)) => {
+                        self.blanks.blank(default..span.end);
+                    }
+                    _ => self.blank_item(span),
+                }
             }
+            behind = Some(span.end);
         }
     }
 }
@@ -314,8 +323,12 @@ impl<'a> Visit<'a> for Strip<'_> {
     /// A call of the tag, with whatever calling the host's own with the same template gives.
     fn visit_tagged_template_expression(&mut self, it: &TaggedTemplateExpression<'a>) {
         let quasi = it.quasi.span;
+        self.visit_expression(&it.tag); // may be such a call itself, and end where this begins
+        if let Some(types) = &it.type_arguments {
+            self.visit_ts_type_parameter_instantiation(types);
+        }
         self.blanks.insert(quasi.start, format!("(...{TAGGED}"));
-        walk::walk_tagged_template_expression(self, it);
+        self.visit_template_literal(&it.quasi);
         self.blanks.insert(quasi.end, ")");
     }
 
