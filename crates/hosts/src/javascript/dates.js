@@ -43,7 +43,7 @@ const ISO = /^(?:\d{4}|\+\d{6}|-(?!000000)\d{6})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-
 /// A time that names no zone is of UTC here, whatever the machine's zone is. In other formats a zone that the text names
 /// comes after the one put before it, and so outweighs it; of a zone that is none the parser makes no date.
 function parseDate(text) {
-  text = `${text}`;
+  text = toText(text);
   const iso = apply(exec, ISO, [text]);
   if (iso === null) return Native.parse(`GMT ${text}`);
   return Native.parse(iso[1] !== undefined && iso[2] === undefined ? `${text}Z` : text);
@@ -92,8 +92,12 @@ function setDate() {
   defineProperty(DateHere, "name", { value: "Date" });
   defineProperty(DateHere, "length", { value: 7 });
   defineProperty(DateHere, "prototype", { value: prototype, writable: false });
-  define(DateHere, "now", () => host.now());
-  define(DateHere, "parse", parseDate);
+  const { now, parse } = {
+    now: () => host.now(),
+    parse: (text) => parseDate(text),
+  };
+  define(DateHere, "now", now);
+  define(DateHere, "parse", parse);
   define(DateHere, "UTC", Native.UTC);
   define(prototype, "constructor", DateHere);
   define(globalThis, "Date", DateHere);

@@ -15,6 +15,13 @@ function replace(object, names, make) {
   }
 }
 
+/// Puts a constructor in the place of another, with all that this has.
+function inPlace(Native, Made) {
+  for (const key of ownKeys(Native)) defineProperty(Made, key, getOwnPropertyDescriptor(Native, key));
+  define(Native.prototype, "constructor", Made);
+  define(globalThis, Native.name, Made);
+}
+
 /// A frozen prototype would keep objects from having their own property of the same name, which
 /// assigning makes: where programs do that, the prototype gets accessors that still allow it.
 function allowOwn(prototype, names) {
@@ -38,11 +45,13 @@ function setLibrary() {
   setDate();
   countWork();
   countLists();
+  countPatternsMade();
   noteBound();
   guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
   guard(Set, ["add", "delete", "clear"]);
   guard(Date, getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set")));
-  define(Math, "random", () => host.random());
+  const { random } = { random: () => host.random() };
+  define(Math, "random", random);
   defineProperty(globalThis, "__ordain_caught", { value: host.caught });
   defineProperty(globalThis, "__ordain_tagged", { value: tagged });
   for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "AsyncDisposableStack", "Proxy"]) {
@@ -83,4 +92,5 @@ function samples() {
 
 setLibrary();
 const shared = unnamed();
-host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, alive, end, unnamed: () => shared, samples };
+const sampled = samples(); // before a module can say what `new Map()` gives
+host.prelude = { exports: [entity, query, reject, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, alive, end, unnamed: () => shared, samples: () => sampled };

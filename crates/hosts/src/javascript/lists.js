@@ -1,12 +1,14 @@
 // ---- lists -----------------------------------------------------------------------------------------
 
 // What the library goes through for a module, and how long that is. A built-in function asks an object for its length
-// itself, after who counts has: so no code of the module may run in between, or answer otherwise the second time.
+// itself, after who counts has: so no code of the module may run in between, or answer otherwise the second time. Nor may
+// a module put something else in the place of what counting goes by: what that needs was taken before it began, and
+// nothing here spreads, takes apart or iterates what is to be counted, or makes texts by templates.
 
 const List = Array;
 const Typed = getPrototypeOf(Int8Array);
 const { get: typedLength } = getOwnPropertyDescriptor(Typed.prototype, "length");
-const { min, trunc } = Math;
+const { max, min, trunc } = Math;
 const LENGTH_MAX = Number.MAX_SAFE_INTEGER;
 
 /// How an object has a property, itself or from above, without running code of the module; undefined: it has none.
@@ -53,13 +55,15 @@ function isListed(it) {
 }
 
 /// An iterator whose every step is one of the interpreter too.
-function stepping(iterator) {
-  const { next } = iterator;
+function stepping(it) {
   return {
-    next: () => apply(next, iterator, []),
+    get next() {
+      const { next } = it;
+      return () => apply(next, it, []);
+    },
     return() {
-      const { return: end } = iterator;
-      return end === undefined || end === null ? {} : apply(end, iterator, []);
+      const { return: end } = it;
+      return end === undefined || end === null ? {} : apply(end, it, []);
     },
   };
 }
@@ -92,7 +96,7 @@ function each(list, add) {
 }
 
 function object(it, name) {
-  if (it === undefined || it === null) throw new TypeError(`\`${name}\` takes no ${it}`);
+  if (it === undefined || it === null) throw new TypeError("`" + name + "` takes no " + it);
   return Object(it);
 }
 
@@ -101,9 +105,20 @@ function callable(it) {
 }
 
 const rewritten = {
-  raw,
-  concat(...more) {
-    return concat([object(this, "concat"), ...more]);
+  raw(strings, ...values) {
+    const { raw: list } = strings;
+    const parts = object(list, "raw");
+    const length = toLength(parts.length);
+    counted(length, 8);
+    let text = "";
+    for (let at = 0; at < length; at++) {
+      text += toText(parts[at]);
+      if (at + 1 < length && at < values.length) text += toText(values[at]);
+    }
+    return text;
+  },
+  concat(...all) {
+    return concat(object(this, "concat"), all);
   },
   flat(depth) {
     const list = object(this, "flat");
@@ -124,28 +139,23 @@ const rewritten = {
     });
     return made;
   },
+  fromEntries(items) {
+    const made = {};
+    for (const entry of items) {
+      if (!isObject(entry)) throw new TypeError("an entry of `fromEntries` is no object");
+      const { 0: key, 1: value } = entry;
+      put(made, key, value);
+    }
+    return made;
+  },
 };
 
-function raw(strings, ...values) {
-  const { raw: list } = strings;
-  const parts = object(list, "raw");
-  const length = toLength(parts.length);
-  counted(length, 8);
-  let text = "";
-  for (let at = 0; at < length; at++) {
-    text += `${parts[at]}`;
-    if (at + 1 < length && at < values.length) text += `${values[at]}`;
-  }
-  return text;
-}
-
-function concat(all) {
-  const made = listLike(all[0]);
+function concat(list, more) {
+  const made = listLike(list);
   let end = 0;
-  for (let at = 0; at < all.length; at++) {
-    const it = all[at];
-    const spreads = isObject(it) ? (it[Symbol.isConcatSpreadable] ?? isArray(it)) : false;
-    if (!spreads) {
+  for (let at = -1; at < more.length; at++) {
+    const it = at < 0 ? list : more[at];
+    if (!spreads(it)) {
       put(made, end++, it);
       continue;
     }
@@ -155,6 +165,12 @@ function concat(all) {
   }
   made.length = end;
   return made;
+}
+
+function spreads(it) {
+  if (!isObject(it)) return false;
+  const spread = it[Symbol.isConcatSpreadable];
+  return spread === undefined ? isArray(it) : !!spread;
 }
 
 function flatten(made, end, list, depth) {
@@ -169,30 +185,30 @@ function flatten(made, end, list, depth) {
 function countLists() {
   replace(List.prototype, ["concat", "flat", "flatMap"], (_, name) => ({ [name]: rewritten[name] }));
   replace(String, ["raw"], (_, name) => ({ [name]: rewritten[name] }));
+  replace(Object, ["fromEntries"], (_, name) => ({ [name]: rewritten[name] }));
   replace(List, ["from"], (from, name) => ({
-    [name](items, ...more) {
+    [name](...args) {
+      const items = args[0];
       if (items === undefined || items === null) return from();
       const mine = this === List; // what it makes takes memory for each element, which counts
-      if (mine ? property(Object(items), Symbol.iterator) === undefined : isListed(items)) {
-        const length = mine ? steadyLength(items) : lengthOf(items);
-        counted(length, 8);
-        return apply(from, this, [items, ...more]);
-      }
-      return apply(from, this, [mine ? items : steps(items), ...more]);
+      if (mine ? property(Object(items), Symbol.iterator) === undefined : isListed(items)) counted(mine ? steadyLength(items) : lengthOf(items), 8);
+      else if (!mine) args[0] = steps(items);
+      return apply(from, this, args);
     },
   }));
   replace(Typed, ["from"], (from, name) => ({
-    [name](items, ...more) {
-      return apply(from, this, [listed(items), ...more]);
+    [name](...args) {
+      args[0] = listed(args[0]);
+      return apply(from, this, args);
     },
   }));
   for (const name of getOwnPropertyNames(globalThis)) {
     const made = globalThis[name];
     if (typeof made === "function" && getPrototypeOf(made) === Typed) countTyped(name, made);
   }
-  replace(Iterator.prototype, ["drop"], (drop, name) => ({
-    [name](count) {
-      return apply(drop, isObject(this) ? stepping(this) : this, [count]);
+  replace(Iterator.prototype, ["drop", "includes", "join"], (run, name) => ({
+    [name](...args) {
+      return apply(run, isObject(this) ? stepping(this) : this, args);
     },
   }));
   replace(Math, ["sumPrecise"], (sum, name) => ({
@@ -216,10 +232,12 @@ function setLike(other) {
   return { size, has: (it) => apply(has, other, [it]), keys: () => stepping(apply(keys, other, [])) };
 }
 
-/// What makes a typed array of a list takes no memory for each element of it.
+/// What makes a typed array of a list takes no memory for each element of it, and little where that is a typed one.
 function listed(items) {
-  if (!isObject(items) || ArrayBuffer.isView(items) || !isListed(items)) return items;
-  counted(lengthOf(items), 32);
+  if (!isObject(items)) return items;
+  const length = ofTyped(items);
+  if (length > 0) counted(length, 8);
+  else if (!isView(items) && isListed(items)) counted(lengthOf(items), 32);
   return items;
 }
 
@@ -229,16 +247,12 @@ const replaced = [];
 function countTyped(name, Native) {
   const { [name]: Made } = {
     [name]: function (...args) {
-      if (new.target === undefined) throw new TypeError(`${name} must be called with new`);
+      if (new.target === undefined) throw new TypeError(name + " must be called with new");
       if (args.length > 0) args[0] = listed(args[0]);
       return construct(Native, args, new.target);
     },
   };
   push(replaced, Native);
   Object.setPrototypeOf(Made, Typed);
-  defineProperty(Made, "length", { value: 3 });
-  defineProperty(Made, "prototype", { value: Native.prototype, writable: false });
-  defineProperty(Made, "BYTES_PER_ELEMENT", { value: Native.BYTES_PER_ELEMENT });
-  define(Native.prototype, "constructor", Made);
-  define(globalThis, name, Made);
+  inPlace(Native, Made);
 }

@@ -6,8 +6,13 @@
 const host = globalThis.__host;
 delete globalThis.__host;
 
-const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object;
+// As they are now: until it is frozen, a module may put others in their place.
+const { Boolean, BigInt, Number, Object, RegExp, String, Symbol, WeakSet } = globalThis;
+const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn, isExtensible, keys } = Object;
 const { isArray } = Array;
+const { isFinite } = Number;
+const { isView } = ArrayBuffer;
+const { stringify } = JSON;
 const { apply, construct, ownKeys } = Reflect;
 const { isWellFormed } = String.prototype;
 
@@ -51,14 +56,15 @@ function name(entity, type) {
   };
 }
 
+const OPTIONS = { name: true, version: true, migrate: true };
+
 export function entity(state, methods, options = {}) {
   if (typeof methods !== "object" || methods === null) {
     throw new TypeError("entity(state, methods) takes an object of methods: entity({ balance: 0 }, { deposit(cx, args) { … } })");
   }
-  for (const name of getOwnPropertyNames(options)) {
-    if (!["name", "version", "migrate"].includes(name)) {
-      throw new TypeError(`entity(…) has no option \`${name}\`; it has name, version and migrate`);
-    }
+  const names = getOwnPropertyNames(options);
+  for (let at = 0; at < names.length; at++) {
+    if (!hasOwn(OPTIONS, names[at])) throw new TypeError("entity(…) has no option `" + names[at] + "`; it has name, version and migrate");
   }
   return new Entity(state, methods, options);
 }
@@ -75,7 +81,8 @@ const send = (type, handle, method, args) => host.send(type, handle[KEY], method
 /// A prototype of handles with a function for each method. Frozen: handles show it to all calls.
 function handles(above, type, methods, make) {
   const prototype = create(above);
-  for (const method of methods) {
+  for (let at = 0; at < methods.length; at++) {
+    const method = methods[at];
     const { value } = { value(args) { return make(type, this, method, args); } };
     defineProperty(prototype, method, { value: freeze(value) });
   }
@@ -224,9 +231,12 @@ function fill(value, defaults) {
   return plain(value) && plain(defaults) ? { ...defaults, ...value } : value;
 }
 
+/// What JSON has nothing for.
+const KINDS = [Map, Set, WeakMap, WeakSet, globalThis.WeakRef, globalThis.Promise, RegExp, ArrayBuffer, Error];
+
 /// What of a value JSON would lose, as a path and a reason; undefined if nothing.
 function lossy(value, path) {
-  if (typeof value === "number" && !Number.isFinite(value)) return `${path} is ${value}`;
+  if (typeof value === "number" && !isFinite(value)) return `${path} is ${value}`;
   if (typeof value === "string" && !apply(isWellFormed, value, [])) return `${path} has half of a surrogate pair for a character`;
   if (typeof value !== "object" || value === null) return undefined;
   if (typeof value.toJSON === "function") return undefined;
@@ -239,14 +249,13 @@ function lossy(value, path) {
     }
     return undefined;
   }
-  if (ArrayBuffer.isView(value)) return `${path} is a ${value.constructor.name}`;
-  for (const kind of [Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, ArrayBuffer, Error]) {
-    if (value instanceof kind) return `${path} is a ${kind.name}`;
-  }
+  if (isView(value)) return `${path} is a ${value.constructor.name}`;
+  for (let at = 0; at < KINDS.length; at++) if (value instanceof KINDS[at]) return `${path} is a ${KINDS[at].name}`;
   if (value instanceof Number) return lossy(Number(value), path);
-  for (const key of Object.keys(value)) {
-    if (!apply(isWellFormed, key, [])) return `a name in ${path} has half of a surrogate pair for a character`;
-    const lost = lossy(value[key], `${path}.${key}`);
+  const names = keys(value);
+  for (let at = 0; at < names.length; at++) {
+    if (!apply(isWellFormed, names[at], [])) return `a name in ${path} has half of a surrogate pair for a character`;
+    const lost = lossy(value[names[at]], `${path}.${names[at]}`);
     if (lost !== undefined) return lost;
   }
   return undefined;
@@ -304,7 +313,10 @@ function shut(value) {
     // Where it stood is state; these begin anew each time, with a copy.
     for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
       const method = RegExp.prototype[symbol];
-      const anew = (...args) => apply(method, new RegExp(value.source, value.flags), args);
+      const anew = (...args) => {
+        countPattern(value.source);
+        return apply(method, new RegExp(value.source, value.flags), args);
+      };
       look(() => defineProperty(value, symbol, { value: anew })); // not if it is frozen, and so cannot be used anyway
     }
   }
@@ -372,9 +384,14 @@ function end() {
   __ordain_started = true;
 }
 
+/// Values that a function may be bound to: so many take a small block.
+const BOUND_MAX = 128;
+
 function noteBound() {
   replace(getPrototypeOf(held), ["bind"], (bind, name) => ({
     [name](...args) {
+      // Where it finds no memory for more, the interpreter ends the process.
+      if (args.length > BOUND_MAX) throw new RangeError("`bind` takes no more than " + BOUND_MAX + " values");
       if (!__ordain_started) {
         __ordain_holds(Infinity, 0, [() => this]);
         for (let at = 0; at < args.length; at++) __ordain_holds(Infinity, 0, [() => args[at]]);

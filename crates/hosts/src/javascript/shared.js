@@ -44,7 +44,12 @@ function show(value) {
 
 /// What a tag is called with: strings of its own, and the values.
 function tagged(strings, ...values) {
-  const copy = [...strings];
-  Object.defineProperty(copy, "raw", { value: Object.freeze([...strings.raw]) });
+  // By their indices: an iterator of the module's would get hold of the interpreter's own strings.
+  const [copy, raw] = [[], []];
+  for (let at = 0; at < strings.length; at++) {
+    copy[at] = strings[at];
+    raw[at] = strings.raw[at];
+  }
+  Object.defineProperty(copy, "raw", { value: Object.freeze(raw) });
   return [Object.freeze(copy), ...values];
 }

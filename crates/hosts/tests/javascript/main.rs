@@ -6,6 +6,7 @@ mod calls;
 mod context;
 mod dates;
 mod json;
+mod library;
 mod limits;
 mod module_state;
 mod rules;
