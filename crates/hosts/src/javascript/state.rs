@@ -100,8 +100,11 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
         return Ok(());
     };
     let value: Value = value.restore(ctx)?;
+    let mut same = false;
     let made = instance.library.plain.json(ctx, &value, |text| {
-        (text.bytes() != &base[..]).then(|| host::Text::new(text))
+        same = text.bytes() == &base[..];
+        let looked_at = !same || (kind == MethodKind::Update && may_say_less(text));
+        looked_at.then(|| host::Text::new(text))
     })?;
     if matches!(made, Some(None)) {
         return Ok(());
@@ -112,6 +115,9 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
     let what = "the state";
     let checked = host::checked(ctx, &instance.library, &value, made.flatten(), what)?;
     let json = host::or_fault(ctx, checked)?;
+    if same {
+        return Ok(());
+    }
     let version = instance.entities[entity].version;
     host::with(ctx, |tx| {
         json_state::set_state(tx, json.clone(), version);
@@ -124,6 +130,15 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// Whether a text that JSON of before is the same as may stand for what JSON cannot say: `NaN` is written like what is
+/// nothing, a map like what is empty.
+fn may_say_less(text: raw::Written<'_>) -> bool {
+    match text {
+        raw::Written::Here(_) => false,
+        raw::Written::ByInterpreter(text) => text.contains("null") || text.contains("{}"),
+    }
 }
 
 /// A query may not write; but JSON that was written elsewhere may have its own way of spelling the same.

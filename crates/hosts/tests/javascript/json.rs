@@ -146,6 +146,27 @@ fn what_was_read_before_it_was_given_up_is_gone() {
     assert_eq!(held_after(10), held_after(1_000));
 }
 
+/// Nor what is written like what was there before.
+#[test]
+fn what_json_cannot_hold_is_refused_though_the_text_stays_the_same() {
+    let mut world = World::new(
+        "import { entity } from 'ordain';\nexport const it = entity({ x: null, y: {}, z: [null], n: 0.5 } as any, {\n\
+         nan(cx) { cx.state.x = NaN; },\nmap(cx) { cx.state.y = new Map([[1, 2]]); },\n\
+         none(cx) { cx.state.z[0] = undefined; },\nsame(cx) { cx.state.x = null; cx.state.u = undefined; return cx.state; },\n});\n",
+    );
+    let expected = r#"{"x":null,"y":{},"z":[null],"n":0.5}"#;
+    for (method, says) in [
+        ("nan", "the state.x is NaN"),
+        ("map", "the state.y is a Map"),
+        ("none", "the state.z[0] is undefined"),
+    ] {
+        let method = format!("it/a.{method}");
+        world.fault(&method, "", FaultKind::Encoding, says);
+    }
+    assert_eq!(world.value("it/a.same", ""), expected);
+    assert_eq!(world.state("it/a"), "");
+}
+
 /// Everything that is stored, passed on or answered can be read by readers of types: the same as of a component.
 #[test]
 fn what_not_every_reader_can_read_is_refused_everywhere() {
