@@ -187,7 +187,8 @@ const MODULE_STATE: &str = "; what belongs to the module, not to an entity, is f
                             lives in `cx.state`";
 /// What is said of a write that the interpreter refuses, which does not say what it was to.
 const FROZEN: &str = "; a `const`, what has no setter and what was frozen stay as they are, and so does all that belongs to \
-                      the module once it has started: entity state lives in `cx.state`";
+                      the module once it has started: entity state lives in `cx.state`, without what a call that came back \
+                      to the entity took out of it";
 
 /// What `instanceof` says, without a call: there may be no stack for one.
 fn is_instance<'js>(object: &Object<'js>, class: &Object<'js>) -> rquickjs::Result<bool> {

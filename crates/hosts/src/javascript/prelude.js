@@ -174,55 +174,113 @@ defineProperty(Context.prototype, "state", { get: host.state, set: host.setState
 
 // ---- state ----------------------------------------------------------------------------------------
 
-/// Makes `old` equal to `now` in place, so that who holds it sees what a call that came back wrote.
+/// Makes `old` equal to `now` in place, so that who holds it sees what a call that came back wrote. What was in it and is
+/// no more can be read still; writing it would be lost, and so is refused.
 function refresh(old, now) {
-  return merge(old, now, new Set());
+  const [before, used] = [[], new WeakSet()];
+  collect(old, before, new WeakSet());
+  const merged = merge(old, now, used);
+  for (let at = 0; at < before.length; at++) if (!apply(isKept, used, [before[at]])) letGo(before[at]);
+  return merged;
+}
+
+/// All objects in a state, but those that may not be changed anyway.
+function collect(it, found, seen) {
+  if (!isObject(it) || typeof it === "function" || isView(it) || !isExtensible(it) || apply(isKept, seen, [it])) return;
+  apply(keep, seen, [it]);
+  push(found, it);
+  const names = keys(it);
+  for (let at = 0; at < names.length; at++) collect(it[names[at]], found, seen);
+}
+
+/// Properties of an object that say more than that they are read-only.
+const SAYING_MAX = 100;
+
+function gone() {
+  throw new TypeError("this is not in `cx.state` any more: a call that came back to the entity took it out; take what is there now from `cx.state` after the call");
+}
+
+function letGo(it) {
+  const names = keys(it);
+  for (let at = 0; at < min(names.length, SAYING_MAX); at++) {
+    const found = getOwnPropertyDescriptor(it, names[at]);
+    if (!found.configurable || !hasOwn(found, "value")) continue;
+    defineProperty(it, names[at], { __proto__: null, get: () => found.value, set: gone, enumerable: true, configurable: false });
+  }
+  freeze(it);
 }
 
 /// `now`, in the object that was there before, if that can be: not one that may not be changed (the module's
 /// own), nor one that already stands elsewhere (one object in two places is two once it is stored).
 function merge(old, now, used) {
   if (typeof old !== "object" || typeof now !== "object" || old === null || now === null) return now;
-  if (isArray(old) !== isArray(now) || !Object.isExtensible(old) || used.has(old)) return now;
-  used.add(old);
+  if (isArray(old) !== isArray(now) || !isExtensible(old) || apply(isKept, used, [old])) return now;
+  apply(keep, used, [old]);
   const before = isArray(old) ? places(old, now) : old;
-  const merged = Object.keys(now).map((key) => [key, merge(Object.hasOwn(before, key) ? before[key] : undefined, now[key], used)]);
+  const [names, merged] = [keys(now), []];
+  for (let at = 0; at < names.length; at++) push(merged, merge(hasOwn(before, names[at]) ? before[names[at]] : undefined, now[names[at]], used));
   if (isArray(old)) {
     old.length = 0;
   } else {
-    for (const key of ownKeys(old)) if (!Object.hasOwn(now, key)) delete old[key];
+    const were = ownKeys(old);
+    for (let at = 0; at < were.length; at++) if (!hasOwn(now, were[at])) delete old[were[at]];
   }
-  for (const [key, value] of merged) defineProperty(old, key, { value, writable: true, enumerable: true, configurable: true });
+  for (let at = 0; at < names.length; at++) put(old, names[at], merged[at]);
   return old;
 }
 
-/// For each place of `now` the element of `old` that is there now: itself unchanged, at its place or moved;
-/// else what was at this place, unless that is elsewhere now.
+/// For each place of `now` the element of `old` that is there now: the one that is unchanged, at its place or moved; else
+/// the one that has the same `id` or `key`; else, where neither has one, what was at this place, if none moved.
 function places(old, now) {
-  const text = (it) => (typeof it === "object" && it !== null ? JSON.stringify(it) : undefined);
-  const [was, is] = [old.map(text), now.map(text)];
-  const moved = new Map();
-  const [from, taken] = [new Array(now.length).fill(undefined), new Set()];
+  const [from, taken] = [[], []];
+  for (let at = 0; at < now.length; at++) put(from, at, undefined);
+  let moved = old.length !== now.length;
   const take = (at, place) => {
     from[at] = old[place];
-    taken.add(old[place]);
+    taken[place] = true;
+    if (at !== place) moved = true;
   };
-  is.forEach((it, at) => {
-    if (it !== undefined && was[at] === it) take(at, at);
-  });
-  was.forEach((it, place) => {
-    if (it === undefined || taken.has(old[place])) return;
-    if (!moved.has(it)) moved.set(it, []);
-    moved.get(it).push(place);
-  });
-  is.forEach((it, at) => {
-    const place = from[at] === undefined ? moved.get(it)?.shift() : undefined;
-    if (place !== undefined) take(at, place);
-  });
-  is.forEach((it, at) => {
-    if (it !== undefined && from[at] === undefined && at < old.length && !taken.has(old[at])) take(at, at);
-  });
+  pair(old, now, from, taken, take, jsonOf);
+  pair(old, now, from, taken, take, nameOf);
+  if (moved) return from;
+  for (let at = 0; at < now.length; at++) {
+    if (!isObject(now[at]) || from[at] !== undefined || taken[at]) continue;
+    if (nameOf(old[at]) === undefined && nameOf(now[at]) === undefined) take(at, at);
+  }
   return from;
+}
+
+/// Takes those of which `mark` gives the same, at their places first, and then the first that is left.
+function pair(old, now, from, taken, take, mark) {
+  const [was, is, left] = [[], [], create(null)];
+  for (let at = 0; at < old.length; at++) push(was, taken[at] ? undefined : mark(old[at]));
+  for (let at = 0; at < now.length; at++) {
+    push(is, from[at] === undefined ? mark(now[at]) : undefined);
+    if (is[at] !== undefined && was[at] === is[at]) take(at, at);
+  }
+  for (let at = 0; at < old.length; at++) {
+    if (was[at] === undefined || taken[at]) continue;
+    left[was[at]] ??= { next: 0, places: [] };
+    push(left[was[at]].places, at);
+  }
+  for (let at = 0; at < now.length; at++) {
+    const these = is[at] === undefined || from[at] !== undefined ? undefined : left[is[at]];
+    if (these !== undefined && these.next < these.places.length) take(at, these.places[these.next++]);
+  }
+}
+
+/// The JSON of an object.
+function jsonOf(it) {
+  const text = isObject(it) ? stringify(it) : undefined;
+  if (text !== undefined) counted(text.length, 64);
+  return text;
+}
+
+/// What an object says that it is, whatever else changes of it.
+function nameOf(it) {
+  if (!isObject(it) || isArray(it)) return undefined;
+  const name = hasOwn(it, "id") ? it.id : hasOwn(it, "key") ? it.key : undefined;
+  return typeof name === "string" || typeof name === "number" ? stringify(name) : undefined;
 }
 
 /// Fills in the top-level defaults that a value lacks.

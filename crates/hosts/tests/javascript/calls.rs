@@ -177,66 +177,6 @@ fn a_call_that_comes_back_sees_and_keeps_the_transactions_writes() {
     );
 }
 
-/// What a method holds of its state is the state's after a call that came back, wherever it is now.
-#[test]
-fn what_is_held_of_the_state_is_what_a_call_that_came_back_left_of_it() {
-    let mut world = World::new(
-        r#"
-        import { entity } from "ordain";
-        const START = { score: 0 }, LIST = [{ id: 1 }, { id: 2 }];
-        export const game = entity({ players: [] as any[], first: null as any }, {
-          score(cx, { who }: { who: number }): number { return ++cx.state.players[who].score; },
-          shift(cx) { return cx.state.players.shift(); },
-          swap(cx) { cx.state.players.reverse(); cx.state.players[0].swapped = true; },
-          rise(cx) { cx.state.first.score++; },
-          one_in_two_places(cx) {
-            cx.state.players = Array(2).fill({ score: 0 });
-            cx.call(game, cx.key).score({ who: 0 });
-            return cx.state;
-          },
-          moved(cx) {
-            cx.state.players = [{ id: 1 }, { id: 2 }, { id: 3 }];
-            const [first, second, third] = cx.state.players;
-            cx.call(game, cx.key).shift();
-            first.id = 90; second.id = 91; third.id = 92;
-            return [cx.state.players, first.id];
-          },
-          swapped(cx) {
-            cx.state.players = [{ id: 1 }, { id: 2 }];
-            const [first, second] = cx.state.players;
-            cx.call(game, cx.key).swap();
-            first.held = 1;
-            return [cx.state.players, second];
-          },
-          the_modules_own(cx) {
-            cx.state.players = LIST;
-            cx.state.first = START;
-            cx.call(game, cx.key).shift();
-            cx.call(game, cx.key).rise();
-            cx.state.players[0].id += 40;
-            return [cx.state, LIST, START];
-          },
-        });
-        "#,
-    );
-    assert_eq!(
-        world.value("game/a.one_in_two_places", "{}"),
-        r#"{"players":[{"score":1},{"score":0}],"first":null}"#
-    );
-    assert_eq!(
-        world.value("game/b.moved", "{}"),
-        r#"[[{"id":91},{"id":92}],90]"#
-    );
-    assert_eq!(
-        world.value("game/c.swapped", "{}"),
-        r#"[[{"id":2,"swapped":true},{"id":1,"held":1}],{"id":2}]"#
-    );
-    assert_eq!(
-        world.value("game/d.the_modules_own", "{}"),
-        r#"[{"players":[{"id":42}],"first":{"score":1}},[{"id":1},{"id":2}],{"score":0}]"#
-    );
-}
-
 #[test]
 fn what_is_thrown_is_a_fault_with_the_users_own_place() {
     let mut world = world();

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod calls;
+mod comes_back;
 mod context;
 mod dates;
 mod json;

@@ -1,0 +1,144 @@
+//! Calls that come back to an entity on the stack: what the method there holds of its state.
+
+use ordain_types::FaultKind;
+
+use crate::world::World;
+
+/// What a method holds of its state is the state's after a call that came back, wherever it is now.
+#[test]
+fn what_is_held_of_the_state_is_what_a_call_that_came_back_left_of_it() {
+    let mut world = World::new(
+        r#"
+        import { entity } from "ordain";
+        const START = { score: 0 }, LIST = [{ id: 1 }, { id: 2 }];
+        export const game = entity({ players: [] as any[], first: null as any }, {
+          score(cx, { who }: { who: number }): number { return ++cx.state.players[who].score; },
+          shift(cx) { return cx.state.players.shift(); },
+          swap(cx) { cx.state.players.reverse(); cx.state.players[0].swapped = true; },
+          rise(cx) { cx.state.first.score++; },
+          one_in_two_places(cx) {
+            cx.state.players = Array(2).fill({ score: 0 });
+            cx.call(game, cx.key).score({ who: 0 });
+            return cx.state;
+          },
+          moved(cx) {
+            cx.state.players = [{ id: 1 }, { id: 2 }, { id: 3 }];
+            const [first, second, third] = cx.state.players;
+            cx.call(game, cx.key).shift();
+            second.id = 91; third.id = 92;
+            return [cx.state.players, first.id];
+          },
+          swapped(cx) {
+            cx.state.players = [{ id: 1 }, { id: 2 }];
+            const [first, second] = cx.state.players;
+            cx.call(game, cx.key).swap();
+            first.held = 1;
+            second.held = 2;
+            return cx.state.players;
+          },
+          the_modules_own(cx) {
+            cx.state.players = LIST;
+            cx.state.first = START;
+            cx.call(game, cx.key).shift();
+            cx.call(game, cx.key).rise();
+            cx.state.players[0].id += 40;
+            return [cx.state, LIST, START];
+          },
+        });
+        "#,
+    );
+    assert_eq!(
+        world.value("game/a.one_in_two_places", "{}"),
+        r#"{"players":[{"score":1},{"score":0}],"first":null}"#
+    );
+    assert_eq!(
+        world.value("game/b.moved", "{}"),
+        r#"[[{"id":91},{"id":92}],1]"#
+    );
+    assert_eq!(
+        world.value("game/c.swapped", "{}"),
+        r#"[{"id":2,"swapped":true,"held":2},{"id":1,"held":1}]"#
+    );
+    assert_eq!(
+        world.value("game/d.the_modules_own", "{}"),
+        r#"[{"players":[{"id":42}],"first":{"score":1}},[{"id":1},{"id":2}],{"score":0}]"#
+    );
+}
+
+/// What a method holds is the same thing after a call that came back, or says when it is written that it is gone.
+#[test]
+fn what_a_call_that_came_back_took_out_is_not_written_silently() {
+    let mut world = World::new(
+        r#"
+        import { entity } from "ordain";
+        const LISTS = {
+          named: [{ id: 1, n: 0 }, { id: 2, n: 0 }], keyed: [{ key: "a", n: 0 }, { key: "b", n: 0 }],
+          bare: [{ n: 1 }, { n: 2 }], rows: [[1], [2]],
+        };
+        export const game = entity({ items: [] as any[], it: { n: 1 } as any }, {
+          change(cx, { how }: { how: string }) {
+            const items = cx.state.items;
+            if (how.includes("drop")) items.shift();
+            if (how.includes("last") && !Array.isArray(items[0])) items[items.length - 1].n = 7;
+            if (how.includes("last") && Array.isArray(items[0])) items[items.length - 1].push(7);
+            if (how.includes("add")) items.unshift({ n: 9 });
+            if (how.includes("none")) cx.state = { items };
+            if (how.includes("text")) cx.state.it = "text";
+          },
+          run(cx, { list, how, held, add }: { list: "named" | "keyed" | "bare" | "rows"; how: string; held: number; add: boolean }) {
+            cx.state.items = structured(LISTS[list]);
+            const it = held < 0 ? cx.state.it : cx.state.items[held];
+            cx.call(game, cx.key).change({ how });
+            if (Array.isArray(it)) it.push(5);
+            else if (add) it.more = 5;
+            else it.n = 5;
+            return cx.state;
+          },
+        });
+        const structured = (it: any) => JSON.parse(JSON.stringify(it));
+        "#,
+    );
+    let args = |list: &str, how: &str, held: i32, add: bool| {
+        format!(r#"{{"list":"{list}","how":"{how}","held":{held},"add":{add}}}"#)
+    };
+    let kept = [
+        ("named", "drop last", 1, r#"[{"id":2,"n":5}]"#),
+        ("keyed", "drop last", 1, r#"[{"key":"b","n":5}]"#),
+        (
+            "named",
+            "add last",
+            1,
+            r#"[{"n":9},{"id":1,"n":0},{"id":2,"n":5}]"#,
+        ),
+        ("bare", "last", 1, r#"[{"n":1},{"n":5}]"#),
+        ("bare", "drop", 1, r#"[{"n":5}]"#),
+        ("bare", "add", 0, r#"[{"n":9},{"n":5},{"n":2}]"#),
+        ("rows", "last", 1, "[[1],[2,7,5]]"),
+    ];
+    for (list, how, held, items) in kept {
+        assert_eq!(
+            world.value("game/a.run", &args(list, how, held, false)),
+            format!(r#"{{"items":{items},"it":{{"n":1}}}}"#),
+            "{list} {how}"
+        );
+    }
+    let gone = [
+        ("named", "drop", 0),
+        ("named", "drop last", 0),
+        ("bare", "drop last", 1),
+        ("bare", "add last", 1),
+        ("bare", "none", -1),
+        ("bare", "text", -1),
+    ];
+    for (list, how, held) in gone {
+        let says =
+            "this is not in `cx.state` any more: a call that came back to the entity took it out";
+        let of = |add| args(list, how, held, add);
+        world.fault("game/b.run", &of(false), FaultKind::Exception, says);
+        let says = "without what a call that came back to the entity took out of it";
+        world.fault("game/b.run", &of(true), FaultKind::ModuleState, says);
+    }
+    let args = args("rows", "drop last", 1, false);
+    let says = "without what a call that came back to the entity took out of it";
+    world.fault("game/b.run", &args, FaultKind::ModuleState, says);
+}
