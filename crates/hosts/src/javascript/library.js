@@ -45,7 +45,6 @@ function setLibrary() {
   setDate();
   countWork();
   countLists();
-  countPatternsMade();
   noteBound();
   guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
   guard(Set, ["add", "delete", "clear"]);

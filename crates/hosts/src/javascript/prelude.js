@@ -371,10 +371,7 @@ function shut(value) {
     // Where it stood is state; these begin anew each time, with a copy.
     for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
       const method = RegExp.prototype[symbol];
-      const anew = (...args) => {
-        countPattern(value.source);
-        return apply(method, new RegExp(value.source, value.flags), args);
-      };
+      const anew = (...args) => apply(method, new RegExp(value.source, value.flags), args);
       look(() => defineProperty(value, symbol, { value: anew })); // not if it is frozen, and so cannot be used anyway
     }
   }

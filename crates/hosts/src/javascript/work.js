@@ -143,6 +143,14 @@ function countWork() {
   count(Object, (_, args) => ofNames(args[1]), 512, ["create", "defineProperties"]);
   countMade(Object, 256, ["keys", "values"]);
   countMade(Object, 1024, ["entries"]);
+  const { get: sizeOf } = getOwnPropertyDescriptor(Map.prototype, "size");
+  replace(Map, ["groupBy"], (run, name) => ({
+    [name](...args) {
+      const made = apply(run, this, args);
+      counted(apply(sizeOf, made, []), 1024);
+      return made;
+    },
+  }));
   replace(JSON, ["parse"], (run, name) => ({
     [name](...args) {
       args[0] = textOf(args[0]);
@@ -195,52 +203,4 @@ function picking(names) {
     }
     return picked;
   };
-}
-
-// ---- patterns
-
-const { get: sourceOf } = getOwnPropertyDescriptor(RegExp.prototype, "source");
-const { indexOf } = String.prototype;
-
-/// The work of a set of characters that a pattern tells by a property: the interpreter puts it together of tables.
-const PROPERTY = 64 << 10;
-
-/// Counts what it takes to compile a pattern, beside its length.
-function countPattern(text) {
-  for (let at = 0; (at = apply(indexOf, text, ["\\p{", at])) >= 0; at++) host.works(PROPERTY);
-  for (let at = 0; (at = apply(indexOf, text, ["\\P{", at])) >= 0; at++) host.works(PROPERTY);
-}
-
-/// The pattern of a regular expression; undefined: it is none.
-function patternOf(it) {
-  try {
-    return apply(sourceOf, it, []);
-  } catch {
-    return undefined;
-  }
-}
-
-function isPattern(it) {
-  if (!isObject(it)) return false;
-  const match = it[Symbol.match];
-  return match === undefined ? patternOf(it) !== undefined : !!match;
-}
-
-function countPatternsMade() {
-  const { RegExp: Made } = {
-    RegExp: function (...args) {
-      const [given, flags] = [args[0], args[1]];
-      const like = isPattern(given);
-      if (new.target === undefined && like && flags === undefined && given.constructor === Made) return given;
-      let text = isObject(given) ? patternOf(given) : undefined;
-      if (text === undefined) {
-        text = textOf(like ? given.source : given);
-        args = [text, like && flags === undefined ? given.flags : flags];
-      }
-      if (typeof text === "string") countPattern(text);
-      return construct(RegExp, args, new.target ?? Made);
-    },
-  };
-  push(replaced, RegExp);
-  inPlace(RegExp, Made);
 }
