@@ -27,7 +27,11 @@ impl Lines {
         let starts = std::iter::once(0).chain(ends.map(|(at, _)| at as u32 + 1));
         let first = text.split('\n').map(|line| {
             let blank = line.len() - line.trim_start().len();
-            if blank == line.len() { 1 } else { blank as u32 + 1 }
+            if blank == line.len() {
+                1
+            } else {
+                blank as u32 + 1
+            }
         });
         let lines = text
             .split('\n')
