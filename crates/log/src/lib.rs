@@ -39,7 +39,8 @@
 //!    happened, an open rewrites and syncs the last record and the zeros behind it.
 //! 7. **A failed sync is final.** It is never retried; every further append answers
 //!    [`AppendError::Failed`]. A full disk or a short write ([`AppendError::Full`]) is not: the tail
-//!    is zeroed and the log goes on at the same seq.
+//!    is zeroed and the log goes on at the same seq. What is cleared is unfinished after each step of
+//!    that, whatever a crash makes of the next: first it has no end any more, then no body, then no header.
 //! 8. **Garbage neither panics nor allocates**: lengths are checked against the file before
 //!    anything is read. The checksum of a record covers its segment and offset, so that a
 //!    copy of a record inside a payload is never taken for one.

@@ -13,7 +13,7 @@ use crate::error::{AppendError, OpenError, RemoveError};
 use crate::format::{HEADER_BYTES, PAYLOAD_BYTES_MAX, Place, encode_record, record_bytes};
 use crate::next::Preparer;
 use crate::recover::{self, Opened, Recovered};
-use crate::segment::{Ready, file_name, ordinals, zero};
+use crate::segment::{Ready, clear_record, file_name, ordinals, zero};
 
 /// Of the system's memory, on most machines. Nothing but speed depends on it.
 const PAGE_BYTES: u64 = 4096;
@@ -184,13 +184,21 @@ impl Log {
         if self.unclean_bytes == 0 || planted(Bug::TailNotReset) {
             return Ok(());
         }
-        let file = &*self.current.file;
-        zero(file, self.offset, self.unclean_bytes)
-            .map_err(|error| self.write_error("clear the end of", &error))?;
-        file.sync().map_err(|error| self.sync_error(&error))?;
+        let end = self.record.iter().rposition(|byte| *byte != 0);
+        let end = end.expect("a record has an end") as u64 + 1;
+        clear_record(self.offset, self.offset + end, |offset, bytes| {
+            self.clear(offset, bytes)
+        })?;
         self.unclean_bytes = 0;
         self.acked.settle(self.last_seq);
         Ok(())
+    }
+
+    /// Puts zeros over a part of the current segment, durably.
+    fn clear(&self, offset: u64, bytes: u64) -> Result<(), AppendError> {
+        let file = &*self.current.file;
+        zero(file, offset, bytes).map_err(|error| self.write_error("clear the end of", &error))?;
+        file.sync().map_err(|error| self.sync_error(&error))
     }
 
     /// Makes the next segment ready ahead of need, so that a full disk is noticed before a batch is

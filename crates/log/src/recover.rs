@@ -8,7 +8,7 @@ use crate::cursor::Cursor;
 use crate::disk::{Disk, Mode, read_exact_at, write_whole_at};
 use crate::error::{OpenError, io_error};
 use crate::format::HEADER_BYTES;
-use crate::segment::{Ready, file_name, header_for, make_ready, zero};
+use crate::segment::{Ready, clear_record, file_name, header_for, make_ready, zero};
 use crate::survey::{Found, Survey, begin, survey};
 use crate::tail::{Cut, judge_end};
 
@@ -215,9 +215,20 @@ fn reuse(disk: &dyn Disk, found: &Found) -> Result<Ready, OpenError> {
     })
 }
 
+/// Clears away what is to be cut, step by step.
+fn clear_cut(disk: &dyn Disk, found: &Found, cut: &Cut) -> Result<(), OpenError> {
+    let file = reuse(disk, found)?.file;
+    let clear = |offset, bytes| zero(&*file, offset, bytes).and_then(|()| file.sync());
+    let cleared = clear_record(cut.offset, cut.offset + cut.bytes, clear);
+    cleared.map_err(io_error("cut the end of", &found.name))
+}
+
 /// Makes the end of the log durable as it was read: after a failed sync, neither the last record nor
 /// the zeros behind it need be what the disk holds.
 fn settle(disk: &dyn Disk, found: &Found, end: &End) -> Result<Ready, OpenError> {
+    if let Some(cut) = end.cut.as_ref().filter(|cut| cut.file == found.name) {
+        clear_cut(disk, found, cut)?;
+    }
     let Some(last_record) = end.last_record else {
         let bytes = found.header.bytes;
         return make_ready(disk, found.header).map_err(|error| OpenError::at_start(error, bytes));

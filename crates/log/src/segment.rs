@@ -7,7 +7,7 @@ use ordain_types::{Bug, Seq, planted};
 
 use crate::AppendError;
 use crate::disk::{Disk, File, Mode, read_exact_at, write_whole_at};
-use crate::format::{HEADER_BYTES, HeaderFlaw, SegmentHeader, is_zero};
+use crate::format::{HEADER_BYTES, HeaderFlaw, RECORD_HEADER_BYTES, SegmentHeader, is_zero};
 
 const SUFFIX: &str = ".segment";
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -118,6 +118,25 @@ pub(crate) fn zero(file: &dyn File, offset: u64, bytes: u64) -> io::Result<()> {
         done += length;
     }
     Ok(())
+}
+
+/// Clears away a record that does not count, of which `clear` makes zeros of so many bytes at an offset, durably. After
+/// each step it is unfinished, whatever lands of the next, and be it parts of sectors: first it has no end any
+/// more, then nothing but a header, then nothing.
+pub(crate) fn clear_record<E>(
+    from: u64,
+    to: u64,
+    clear: impl Fn(u64, u64) -> Result<(), E>,
+) -> Result<(), E> {
+    if planted(Bug::ClearedAtOnce) {
+        return clear(from, to - from);
+    }
+    clear(to - 1, 1)?;
+    let body = (from + RECORD_HEADER_BYTES as u64).min(to);
+    if body < to {
+        clear(body, to - body)?;
+    }
+    clear(from, body - from)
 }
 
 /// What the beginning of a segment file says.

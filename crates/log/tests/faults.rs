@@ -72,6 +72,44 @@ fn a_full_disk_is_got_over_with_a_shorter_batch() {
     }
 }
 
+/// What a full disk left is cleared away, the disk fails in the middle of that, and then the power goes: of each
+/// sector any of what was written to it may be there, and some of that is parts of two writes.
+#[test]
+fn what_was_cleared_in_part_is_never_taken_for_damage() {
+    let mut state = 1_u64;
+    let mut luck = |count: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % count
+    };
+    for cleared in [0, 1, 31, 40, 600, 1_700, 5_000, 6_040] {
+        for turn in 0..60 {
+            let (disk, mut log) = roomy_log();
+            append(&mut log, 1, 1000);
+            let full = ErrorKind::StorageFull;
+            disk.inject(0, written(6_048, full));
+            attempt(&mut log, 6_000).expect_err("the disk is full");
+            disk.inject(turn % 3, written(cleared, ErrorKind::Other));
+            let _ = log.reset_tail();
+            drop(log);
+            if turn % 2 == 0 {
+                disk.kill();
+                disk.inject(luck(6) as u64, written(cleared, ErrorKind::Other));
+                drop(open(&disk));
+            }
+            disk.lose_power(&mut luck);
+            let (log, _) = open(&disk).expect("nothing is damaged");
+            // All of it may be there still: nobody was told that it is not.
+            assert!(log.last_seq() <= Seq(2), "{cleared} {turn}");
+        }
+    }
+}
+
+fn written(landed: usize, kind: ErrorKind) -> Fault {
+    Fault::Write { landed, kind }
+}
+
 /// A disk that opens files in its own way.
 struct Opening<F> {
     disk: MemoryDisk,
@@ -333,7 +371,7 @@ fn what_was_cleared_does_not_come_back() {
     disk.inject(0, Fault::ShortWrite { landed: 1200 });
     attempt(&mut log, 1400).expect_err("the write is short");
     disk.inject(
-        0,
+        2, // those before are of its end and its body
         Fault::Sync {
             kind: ErrorKind::Other,
         },
@@ -359,7 +397,7 @@ fn what_an_open_cut_does_not_come_back() {
     disk.kill();
     disk.set_contents("acked", &acked);
     disk.inject(
-        0,
+        2, // those before are of its end and its body
         Fault::Sync {
             kind: ErrorKind::Other,
         },
@@ -379,10 +417,15 @@ fn what_was_cut_from_the_first_segment_does_not_come_back() {
     disk.inject(0, Fault::ShortWrite { landed: 5_000 });
     attempt(&mut log, 6_000).expect_err("the write is short");
     disk.kill();
+    let kind = ErrorKind::Other;
+    disk.inject(1, Fault::Sync { kind }); // the one before is of its end
+    open(&disk).expect_err("the sync of its body fails");
+    disk.kill();
     let (mut log, recovered) = open(&disk).expect("it opens");
     assert!(recovered.cut.is_some());
     append(&mut log, 1, 10);
     drop(log);
+    disk.lose_power(&mut |_| 0);
     assert_eq!(reopen(&disk).last_seq(), Seq(1));
 }
 
@@ -455,6 +498,10 @@ fn deliberate_bugs_are_caught() {
         (
             Bug::TailNotReset,
             a_full_disk_is_got_over_with_a_shorter_batch,
+        ),
+        (
+            Bug::ClearedAtOnce,
+            what_was_cleared_in_part_is_never_taken_for_damage,
         ),
         (Bug::FailedSyncForgotten, a_failed_sync_is_final),
         (

@@ -145,6 +145,8 @@ bugs! {
         SegmentGapAccepted,
         /// What a failed append left is not cleared away.
         TailNotReset,
+        /// A record that does not count is cleared away in one step.
+        ClearedAtOnce,
         /// A segment that is made again keeps what was in it.
         UsedUnzeroed,
         /// A failed sync is not final.
