@@ -7,7 +7,7 @@ use crate::acked::{self, Acked};
 use crate::cursor::Cursor;
 use crate::disk::{Disk, Mode, read_exact_at, write_whole_at};
 use crate::error::{OpenError, io_error};
-use crate::format::HEADER_BYTES;
+use crate::format::{HEADER_BYTES, Place, RECORD_HEADER_BYTES, RecordHeader};
 use crate::segment::{Ready, clear_record, file_name, header_for, make_ready, zero};
 use crate::survey::{Found, Survey, begin, survey};
 use crate::tail::{Cut, judge_end};
@@ -215,12 +215,24 @@ fn reuse(disk: &dyn Disk, found: &Found) -> Result<Ready, OpenError> {
     })
 }
 
-/// Clears away what is to be cut, step by step.
+/// Clears away what is to be cut, step by step. A header that is there tells how far: an earlier try may have
+/// cleared what follows it, and the disk may not have it so.
 fn clear_cut(disk: &dyn Disk, found: &Found, cut: &Cut) -> Result<(), OpenError> {
     let file = reuse(disk, found)?.file;
+    let place = Place {
+        ordinal: found.header.ordinal,
+        offset: cut.offset,
+    };
     let clear = |offset, bytes| zero(&*file, offset, bytes).and_then(|()| file.sync());
-    let cleared = clear_record(cut.offset, cut.offset + cut.bytes, clear);
-    cleared.map_err(io_error("cut the end of", &found.name))
+    let all = || {
+        let mut header = [0; RECORD_HEADER_BYTES];
+        read_exact_at(&*file, &mut header, cut.offset)?;
+        let header = RecordHeader::decode(&header, place);
+        let bytes = header.map_or(cut.bytes, |header| header.record_bytes());
+        let end = (cut.offset + bytes).min(found.bytes);
+        clear_record(cut.offset, end, clear)
+    };
+    all().map_err(io_error("cut the end of", &found.name))
 }
 
 /// Makes the end of the log durable as it was read: after a failed sync, neither the last record nor

@@ -72,8 +72,8 @@ fn a_full_disk_is_got_over_with_a_shorter_batch() {
     }
 }
 
-/// What a full disk left is cleared away, the disk fails in the middle of that, and then the power goes: of each
-/// sector any of what was written to it may be there, and some of that is parts of two writes.
+/// What a full disk left is cleared away, the disk fails in the middle of that, and then the power goes, over and over:
+/// of each sector any of what was written to it may be there, and some of that is parts of two writes.
 #[test]
 fn what_was_cleared_in_part_is_never_taken_for_damage() {
     let mut state = 1_u64;
@@ -84,18 +84,30 @@ fn what_was_cleared_in_part_is_never_taken_for_damage() {
         (state >> 33) as usize % count
     };
     for cleared in [0, 1, 31, 40, 600, 1_700, 5_000, 6_040] {
-        for turn in 0..60 {
+        for turn in 0..300 {
             let (disk, mut log) = roomy_log();
-            append(&mut log, 1, 1000);
+            if luck(3) > 0 {
+                append(&mut log, 1, 1000);
+            }
             let full = ErrorKind::StorageFull;
-            disk.inject(0, written(6_048, full));
+            let landed = [6_048, 6_048, 6_040, 5_000, 700, 33][luck(6)];
+            disk.inject(0, written(landed, full));
             attempt(&mut log, 6_000).expect_err("the disk is full");
             disk.inject(turn % 3, written(cleared, ErrorKind::Other));
             let _ = log.reset_tail();
             drop(log);
-            if turn % 2 == 0 {
-                disk.kill();
-                disk.inject(luck(6) as u64, written(cleared, ErrorKind::Other));
+            for _ in 0..turn % 5 {
+                match luck(2) {
+                    0 => disk.kill(),
+                    _ => disk.lose_power(&mut luck),
+                }
+                let fault = match luck(2) {
+                    0 => written(cleared, ErrorKind::Other),
+                    _ => Fault::Sync {
+                        kind: ErrorKind::Other,
+                    },
+                };
+                disk.inject(luck(7) as u64, fault);
                 drop(open(&disk));
             }
             disk.lose_power(&mut luck);
@@ -410,23 +422,29 @@ fn what_an_open_cut_does_not_come_back() {
     assert_eq!(reopen(&disk).last_seq(), Seq(2));
 }
 
-/// And when the segment held nothing else, so that it is made again.
+/// And when the segment held nothing else, so that it is made again: be it that the sector with the record's header
+/// did not land, but others did.
 #[test]
 fn what_was_cut_from_the_first_segment_does_not_come_back() {
-    let (disk, mut log) = roomy_log();
-    disk.inject(0, Fault::ShortWrite { landed: 5_000 });
-    attempt(&mut log, 6_000).expect_err("the write is short");
-    disk.kill();
-    let kind = ErrorKind::Other;
-    disk.inject(1, Fault::Sync { kind }); // the one before is of its end
-    open(&disk).expect_err("the sync of its body fails");
-    disk.kill();
-    let (mut log, recovered) = open(&disk).expect("it opens");
-    assert!(recovered.cut.is_some());
-    append(&mut log, 1, 10);
-    drop(log);
-    disk.lose_power(&mut |_| 0);
-    assert_eq!(reopen(&disk).last_seq(), Seq(1));
+    for lost in 0..6 {
+        let (disk, mut log) = roomy_log();
+        disk.inject(0, Fault::ShortWrite { landed: 5_000 });
+        attempt(&mut log, 6_000).expect_err("the write is short");
+        let mut sector = 0;
+        disk.lose_power(&mut |versions| {
+            sector += 1;
+            if sector == lost { 0 } else { versions - 1 }
+        });
+        let kind = ErrorKind::Other;
+        disk.inject(1, Fault::Sync { kind }); // the one before is of its end
+        open(&disk).expect_err("the sync of its body fails");
+        disk.kill();
+        let (mut log, _) = open(&disk).expect("it opens");
+        append(&mut log, 1, 10);
+        drop(log);
+        disk.lose_power(&mut |_| 0);
+        assert_eq!(reopen(&disk).last_seq(), Seq(1));
+    }
 }
 
 /// An open that removes two unused segments may stop anywhere, and lose any part of what it did.

@@ -18,11 +18,12 @@ const ENGINE_REGRESSIONS: [u64; 5] = [
 ];
 
 /// Seeds of [`World::Node`] that find mistakes once made, as above.
-const NODE_REGRESSIONS: [u64; 4] = [
+const NODE_REGRESSIONS: [u64; 5] = [
     21, // who waited for a checkpoint that was taken back in part got none till the interval was over
     200_026_107, // a next segment that failed in the making showed only with the next write
     200_034_145, // the same, met by a call that was expected to be answered
     1_401_011_338, // a record that was cleared in part when the power went was taken for damage
+    1_501_004_790, // the same, once starts failed in the middle of that
 ];
 
 /// Seeds of [`World::JavaScript`] that find mistakes once made, as above.
