@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{Method as Verb, Request as HttpRequest, StatusCode, Uri};
+use http::{Method as Verb, Request as HttpRequest, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ use ordain_api::{Problem, path, routes};
 use ordain_types::{EntityId, FieldKey, IdempotencyKey, Json, Request, SendId, Seq};
 use serde::de::DeserializeOwned;
 
+use crate::base::Base;
 use crate::call::{Call, Reply};
 use crate::connect::{Connector, is_certificate};
 use crate::error::Error;
@@ -44,12 +45,6 @@ pub(crate) struct Shared {
     pub(crate) timeout: Duration,
     pub(crate) retries: u32,
     http: Http<Connector, Body>,
-}
-
-/// The address: `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Base {
-    pub(crate) text: String,
 }
 
 /// How to talk to a server; from [`Client::builder`].
@@ -503,49 +498,6 @@ impl Shared {
     }
 }
 
-impl Base {
-    fn parse(url: &str) -> Result<Self, Error> {
-        let none = |reason: &str| Error::Url {
-            url: url.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let uri: Uri = url
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| none(&error.to_string()))?;
-        let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
-            return Err(none("it does not begin with http:// or https://"));
-        };
-        let authority = uri.authority().ok_or_else(|| none("it names no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(none("it holds a user name; a token is given by itself"));
-        }
-        // What is no port would be passed over, and another one be asked.
-        let port = authority.as_str().rsplit_once(':');
-        let given = port.is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'));
-        if given && authority.port_u16().is_none() {
-            return Err(none("its port is none; ports go up to 65535"));
-        }
-        if uri.path() != "/" || uri.query().is_some() {
-            return Err(none("something follows the host and port"));
-        }
-        let text = format!("{scheme}://{authority}");
-        Ok(Self { text })
-    }
-
-    fn uri(&self, path: &str) -> Result<Uri, Error> {
-        let whole = format!("{}{path}", self.text);
-        whole.parse().map_err(|error: http::uri::InvalidUri| {
-            let reason = error.to_string();
-            Error::Url { url: whole, reason }
-        })
-    }
-
-    /// The same address for connections that are no requests.
-    pub(crate) fn as_uri(&self) -> Result<Uri, Error> {
-        self.uri("/")
-    }
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Client").field(&self.url()).finish()
@@ -581,33 +533,6 @@ pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_checked() {
-        for good in [
-            "http://localhost:1",
-            "https://a.b",
-            "http://[::1]:9/",
-            "http://[::1]",
-            "http://a:65535",
-        ] {
-            assert!(Client::new(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "localhost:1",
-            "ftp://a",
-            "http://a/b",
-            "http://u@a",
-            "http://a?x",
-            "http://a:65536",
-            "http://[::1]:70046",
-            "http://a:99999999999999999999",
-            "/a",
-        ] {
-            assert!(matches!(Client::new(bad), Err(Error::Url { .. })), "{bad}");
-        }
-    }
 
     #[test]
     fn bad_tokens_and_certificates_are_told_at_once() {

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   client      a server's address and how to talk to it; one method per kind of request
+//!   base        the address itself
 //!   modules     deploying, and what is in force
 //!   call        what to call, and what comes back
 //!   batch       many calls in one request, answered in order
@@ -31,6 +32,7 @@
 //! ```
 
 mod backup;
+mod base;
 mod batch;
 mod call;
 mod client;
