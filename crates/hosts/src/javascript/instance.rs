@@ -98,14 +98,16 @@ impl Instance {
     }
 
     fn make(compiled: &Compiled, meter: &Rc<Meter>, floor: usize) -> Result<Self, Thrown> {
-        let runtime =
-            Runtime::new_with_alloc(raw::Metered::new(meter.clone())).map_err(fault::internal)?;
+        let collector = raw::Collector::default();
+        let memory = raw::Metered::new(meter.clone(), collector.clone());
+        let runtime = Runtime::new_with_alloc(memory).map_err(fault::internal)?;
         let ticks = meter.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
         let files = Files(compiled.clone());
         runtime.set_loader(files.clone(), files);
         let context = Context::custom::<Intrinsics>(&runtime).map_err(fault::internal)?;
         let (entities, library) = context.inside(floor, |ctx| {
+            collector.belongs_to(&ctx);
             raw::add_big_int(&ctx);
             let made = start(&ctx, compiled);
             made.map_err(|error| error.into_thrown(&ctx, compiled))

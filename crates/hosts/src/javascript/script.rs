@@ -138,13 +138,15 @@ impl Script {
         then: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<R>,
     ) -> Result<R, Failure> {
         let internal = |error| self.failure(fault::internal(error));
-        let runtime =
-            Runtime::new_with_alloc(raw::Metered::new(meter.clone())).map_err(internal)?;
+        let collector = raw::Collector::default();
+        let memory = raw::Metered::new(meter.clone(), collector.clone());
+        let runtime = Runtime::new_with_alloc(memory).map_err(internal)?;
         let ticks = meter.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
         runtime.set_loader(self.texts.clone(), self.texts.clone());
         let context = Context::full(&runtime).map_err(internal)?;
         context.inside(floor, |ctx| {
+            collector.belongs_to(&ctx);
             let run = || {
                 let host = install(&ctx, stage)?;
                 evaluate(&ctx, BROUGHT, BROUGHT_TEXT)?;

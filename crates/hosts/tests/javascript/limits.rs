@@ -487,6 +487,41 @@ fn a_limit_names_the_place_where_it_was_passed() {
     check("parse", FaultKind::Exception, "a.ts:16:25", of_the_text);
 }
 
+/// Memory is refused while an object's properties are moved to where there is room for more: the interpreter must not
+/// collect garbage then, although much was taken since it last did.
+#[test]
+fn objects_without_end_end_no_process() {
+    let mut world = World::new(
+        r#"
+        import { entity } from "ordain";
+        export const wide = entity({}, {
+          grow(cx, { len }: { len: number }) {
+            const [it, name]: [any, string] = [{}, "k".repeat(len)];
+            for (let at = 0; ; at++) it[name + at] = at;
+          },
+          copy(cx, { len }: { len: number }) {
+            const it: any = {};
+            for (let at = 0; at < len; at++) it["k" + at] = at;
+            for (const all: any[] = []; ; ) all.push(Object.assign({}, it));
+          },
+        });
+        "#,
+    );
+    for len in [
+        10, 37, 64, 100, 150, 200, 300, 500, 700, 1_000, 2_000, 3_000,
+    ] {
+        for method in ["grow", "copy"] {
+            let args = format!(r#"{{"len":{len}}}"#);
+            let outcome = world.outcome(&format!("wide/x.{method}"), &args);
+            let Outcome::Fault(fault) = outcome else {
+                panic!("{method} {len}: {outcome:?}");
+            };
+            let limits = [FaultKind::Memory, FaultKind::Instructions];
+            assert!(limits.contains(&fault.kind), "{method} {len}: {fault}");
+        }
+    }
+}
+
 /// Calls a method from a stack that is deeper by so many frames.
 struct Below;
 

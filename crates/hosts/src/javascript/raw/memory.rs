@@ -1,9 +1,12 @@
 //! The interpreter's memory: taken from Rust's allocator and counted by a [`Meter`].
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
+use std::cell::Cell;
+use std::ptr::NonNull;
 use std::rc::Rc;
 
 use rquickjs::allocator::Allocator;
+use rquickjs::{Ctx, qjs};
 
 use crate::javascript::meter::Meter;
 
@@ -13,11 +16,39 @@ const HEADER: usize = 16;
 /// An allocator that a meter counts.
 pub struct Metered {
     meter: Rc<Meter>,
+    collector: Collector,
+}
+
+/// The garbage collector of a runtime, which rests once memory was refused: the interpreter throws its error in the
+/// middle of things, makes an object for that, and would collect among what is half done, which ends the process. A
+/// runtime that was refused something is dropped when the call has ended.
+#[derive(Clone, Default)]
+pub struct Collector(Rc<Cell<Option<NonNull<qjs::JSRuntime>>>>);
+
+impl Collector {
+    /// From now on that of the context's runtime.
+    pub fn belongs_to(&self, ctx: &Ctx<'_>) {
+        // SAFETY: a context has a runtime.
+        let runtime = unsafe { qjs::JS_GetRuntime(ctx.as_raw().as_ptr()) };
+        self.0.set(NonNull::new(runtime));
+    }
+
+    fn rests(&self) {
+        if let Some(runtime) = self.0.get() {
+            // SAFETY: it is asked for memory, so it is alive; this sets a number in it.
+            unsafe { qjs::JS_SetGCThreshold(runtime.as_ptr(), usize::MAX as _) };
+        }
+    }
 }
 
 impl Metered {
-    pub fn new(meter: Rc<Meter>) -> Self {
-        Self { meter }
+    pub fn new(meter: Rc<Meter>, collector: Collector) -> Self {
+        Self { meter, collector }
+    }
+
+    fn refused(&self) -> *mut u8 {
+        self.collector.rests();
+        std::ptr::null_mut()
     }
 
     fn layout(size: usize) -> Option<Layout> {
@@ -27,10 +58,10 @@ impl Metered {
 
     fn take(&self, size: usize, zeroed: bool) -> *mut u8 {
         let Some(layout) = Self::layout(size) else {
-            return std::ptr::null_mut();
+            return self.refused();
         };
         if !self.meter.take(size) {
-            return std::ptr::null_mut();
+            return self.refused();
         }
         // SAFETY: the layout is never empty, it has the header.
         let block = unsafe {
@@ -78,7 +109,7 @@ unsafe impl Allocator for Metered {
     fn calloc(&mut self, count: usize, size: usize) -> *mut u8 {
         match count.checked_mul(size) {
             Some(size) => self.take(size, true),
-            None => std::ptr::null_mut(),
+            None => self.refused(),
         }
     }
 
@@ -101,10 +132,10 @@ unsafe impl Allocator for Metered {
         // SAFETY: the interpreter gives what it got here.
         let old = unsafe { size_of(at) };
         let Some(layout) = Self::layout(new) else {
-            return std::ptr::null_mut();
+            return self.refused();
         };
         if new > old && !self.meter.grows(old, new) {
-            return std::ptr::null_mut();
+            return self.refused();
         }
         self.meter.give(old.saturating_sub(new));
         // SAFETY: the block was made with this layout, and the new size was just checked to make one.
