@@ -439,19 +439,31 @@ function end() {
   __ordain_started = true;
 }
 
-/// Values that a function may be bound to: so many take a small block.
-const BOUND_MAX = 128;
-
 function noteBound() {
-  replace(getPrototypeOf(held), ["bind"], (bind, name) => ({
-    [name](...args) {
-      // Where it finds no memory for more, the interpreter ends the process.
-      if (args.length > BOUND_MAX) throw new RangeError("`bind` takes no more than " + BOUND_MAX + " values");
+  replace(getPrototypeOf(held), ["bind"], (_, name) => ({
+    [name](self, ...values) {
+      const target = this;
+      if (typeof target !== "function") throw new TypeError("not a function");
       if (!__ordain_started) {
-        __ordain_holds(Infinity, 0, [() => this]);
-        for (let at = 0; at < args.length; at++) __ordain_holds(Infinity, 0, [() => args[at]]);
+        __ordain_holds(Infinity, 0, [() => target]);
+        __ordain_holds(Infinity, 0, [() => self]);
+        for (let at = 0; at < values.length; at++) __ordain_holds(Infinity, 0, [() => values[at]]);
       }
-      return apply(bind, this, args);
+      // None of the interpreter's own: where it finds no memory for one, it ends the process.
+      const bound = function (...more) {
+        const args = [];
+        for (let at = 0; at < values.length; at++) push(args, values[at]);
+        for (let at = 0; at < more.length; at++) push(args, more[at]);
+        if (new.target === undefined) return apply(target, self, args);
+        return construct(target, args, new.target === bound ? target : new.target);
+      };
+      const [length, called] = [hasOwn(target, "length") ? target.length : 0, target.name];
+      const says = (what, value) => defineProperty(bound, what, { __proto__: null, value, configurable: true });
+      says("name", "bound " + (typeof called === "string" ? called : ""));
+      says("length", typeof length === "number" ? max(length - values.length, 0) : 0);
+      bound.prototype = undefined;
+      defineProperty(bound, Symbol.hasInstance, { __proto__: null, value: (it) => it instanceof target });
+      return bound;
     },
   }));
 }

@@ -166,8 +166,16 @@ fn what_counts_does_the_same() {
             "true",
         ),
         (
-            "(() => { try { ((a) => a).bind(null, ...new Array(200)); } catch (error) { return error.message; } })()",
-            r#""`bind` takes no more than 128 values""#,
+            "(() => { function f(this: any, a: any, b: any) { return [this, a, b]; } const g = f.bind(1, 2); return [g(3), g.name, g.length, f.bind(1, ...new Array(200)).length]; })()",
+            r#"[[1,2,3],"bound f",1,0]"#,
+        ),
+        (
+            "(() => { class A { n; constructor(n: any, m: any) { this.n = [n, m]; } } const B: any = A.bind(null, 1); const it = new B(2); return [it.n, it instanceof A, it instanceof B, B.prototype]; })()",
+            "[[1,2],true,true,null]",
+        ),
+        (
+            "(() => { try { (() => {}).bind.call({} as any, 1); } catch (error) { return error instanceof TypeError; } })()",
+            "true",
         ),
     ];
     let methods = SAME.iter().enumerate();
