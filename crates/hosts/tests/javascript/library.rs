@@ -170,8 +170,8 @@ fn what_counts_does_the_same() {
             r#"[[1,2,3],"bound f",1,0]"#,
         ),
         (
-            "(() => { class A { n; constructor(n: any, m: any) { this.n = [n, m]; } } const B: any = A.bind(null, 1); const it = new B(2); return [it.n, it instanceof A, it instanceof B, B.prototype]; })()",
-            "[[1,2],true,true,null]",
+            "(() => { class A { n; constructor(n: any, m: any) { this.n = [n, m]; } } const B: any = A.bind(null, 1); const it = new B(2); return [it.n, it instanceof A, it instanceof B, B.prototype === undefined]; })()",
+            "[[1,2],true,true,true]",
         ),
         (
             "(() => { try { (() => {}).bind.call({} as any, 1); } catch (error) { return error instanceof TypeError; } })()",
