@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
-use common::{Server, ordain};
+use common::{Server, hangups_are_heard, ordain};
 
 #[test]
 fn a_server_whose_messages_nobody_takes_goes_on() {
@@ -34,7 +34,8 @@ fn a_backup_whose_terminal_is_gone_ends() {
     drop(child.stderr.take());
     let _asked = silent.accept().unwrap();
     let id = child.id().to_string();
-    let killed = Command::new("kill").args(["-HUP", &id]).status().unwrap();
+    let name = if hangups_are_heard() { "-HUP" } else { "-TERM" };
+    let killed = Command::new("kill").args([name, &id]).status().unwrap();
     assert!(killed.success());
     let code = child.wait().unwrap().code();
     assert_eq!(

@@ -21,6 +21,18 @@ pub fn ordain(dir: &Path, words: &[&str]) -> Command {
     command
 }
 
+/// Whether commands hear that their terminal closes. Not where `nohup` began these tests: it is handed down, and a
+/// command outlives its terminal then, as it is to.
+pub fn hangups_are_heard() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let heard = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap() & 1 == 0;
+    if !heard {
+        eprintln!("SIGHUP is ignored here: what it does is not tried");
+    }
+    heard
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec())
         .unwrap()
