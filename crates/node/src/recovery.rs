@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use ordain_engine::{Catalog, CatalogError, Engine, Halt, Meta};
 use ordain_log::disk::{Dir, Disk};
-use ordain_log::{Cut, Log};
+use ordain_log::{Cut, Log, Reader};
 use ordain_store::{DiskStore, Store};
 use ordain_types::batch::BatchError;
 use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, LogId, Seq, Timestamp, planted};
@@ -316,12 +316,13 @@ fn recover(
             last,
         });
     }
-    if found.first_seq <= checkpoint && !planted(Bug::OtherLogAccepted) {
-        belongs(engine.meta(), disk.clone())?;
-    }
+    let records = match found.first_seq <= checkpoint && !planted(Bug::OtherLogAccepted) {
+        true => records_after(engine.meta(), disk)?,
+        false => ordain_log::read_from(disk, checkpoint.next())?,
+    };
     let replayed = found.last_seq.0.saturating_sub(checkpoint.0);
     let mut replay = Replay::new(&mut engine, &in_force, &options, reads);
-    replay.run(disk, &*store, found.last_seq, ahead, progress)?;
+    replay.run(records, &*store, found.last_seq, ahead, progress)?;
     let (digests, differences) = replay.end();
     let recovered = Recovered {
         checkpoint,
@@ -335,12 +336,12 @@ fn recover(
     Ok((whole, recovered))
 }
 
-/// Holds the state of a checkpoint against the batch of the log with whose end it was taken: the seqs alone
-/// fit many a log.
-fn belongs(meta: &Meta, disk: Arc<dyn Disk>) -> Result<(), OpenError> {
+/// What the log holds after a checkpoint, whose state is held against the batch with whose end it was taken: the
+/// seqs alone fit many a log.
+fn records_after(meta: &Meta, disk: Arc<dyn Disk>) -> Result<Reader, OpenError> {
     let mut records = ordain_log::read_from(disk, meta.seq)?;
     let Some(record) = records.next().transpose()? else {
-        return Ok(());
+        return Ok(records);
     };
     let batch = Batch::decode(&record.payload).map_err(|error| OpenError::Batch {
         file: record.file,
@@ -349,7 +350,7 @@ fn belongs(meta: &Meta, disk: Arc<dyn Disk>) -> Result<(), OpenError> {
     })?;
     let (first, last) = (batch.first_seq, batch.last_seq());
     match last == meta.seq && batch.timestamp == meta.timestamp {
-        true => Ok(()),
+        true => Ok(records),
         false => Err(OpenError::OtherLog {
             store: meta.seq,
             time: meta.timestamp,

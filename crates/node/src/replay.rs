@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use ordain_engine::{Answer, Args, Catalog, Engine, FORESEEN};
-use ordain_log::disk::Disk;
 use ordain_log::{Reader, Record};
 use ordain_store::Store;
 use ordain_types::batch::BatchError;
@@ -126,10 +124,10 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Runs what the log holds up to `last` after what the engine has executed, which is what `store` holds.
+    /// Runs the log's records up to `last`, which follow what the engine has executed; that is what `store` holds.
     pub fn run(
         &mut self,
-        disk: Arc<dyn Disk>,
+        records: Reader,
         store: &dyn Store,
         last: Seq,
         ahead: ReadAhead,
@@ -140,7 +138,7 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         let count = last.0 - first.0 + 1;
-        let records = ordain_log::read_from(disk, first)?.until(last);
+        let records = records.until(last);
         let mut tell = |at| progress(Progress { at, first, last });
         if ahead == ReadAhead::Never {
             let ran = |at| {
