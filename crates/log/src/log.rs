@@ -46,7 +46,7 @@ pub struct Log {
     /// Where in `current` the next record goes.
     offset: u64,
     last_seq: Seq,
-    /// How many bytes from `offset` on a failed append may have left something in.
+    /// How long the record is that a failed append may have left something of at `offset`.
     unclean_bytes: u64,
     acked: Acked,
     next: Preparer,
@@ -161,6 +161,7 @@ impl Log {
         };
         encode_record(&mut self.record, place, first_seq, count, payload);
         let bytes = self.record.len() as u64;
+        self.unclean_bytes = bytes;
         self.fill_page();
         self.write_record().map_err(|error| self.doubt(error))?;
 
@@ -184,11 +185,8 @@ impl Log {
         if self.unclean_bytes == 0 || planted(Bug::TailNotReset) {
             return Ok(());
         }
-        let end = self.record.iter().rposition(|byte| *byte != 0);
-        let end = end.expect("a record has an end") as u64 + 1;
-        clear_record(self.offset, self.offset + end, |offset, bytes| {
-            self.clear(offset, bytes)
-        })?;
+        let end = self.offset + self.unclean_bytes;
+        clear_record(self.offset, end, |offset, bytes| self.clear(offset, bytes))?;
         self.unclean_bytes = 0;
         self.acked.settle(self.last_seq);
         Ok(())
@@ -304,7 +302,6 @@ impl Log {
     }
 
     fn write_record(&mut self) -> Result<(), AppendError> {
-        self.unclean_bytes = self.record.len() as u64;
         let file = &*self.current.file;
         write_whole_at(file, &self.record, self.offset)
             .map_err(|error| self.write_error("append to", &error))?;
