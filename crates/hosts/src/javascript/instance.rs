@@ -98,11 +98,7 @@ impl Instance {
     }
 
     fn make(compiled: &Compiled, meter: &Rc<Meter>, floor: usize) -> Result<Self, Thrown> {
-        let collector = raw::Collector::default();
-        let memory = raw::Metered::new(meter.clone(), collector.clone());
-        let runtime = Runtime::new_with_alloc(memory).map_err(fault::internal)?;
-        let ticks = meter.clone();
-        runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
+        let (runtime, collector) = raw::runtime(meter).map_err(fault::internal)?;
         let files = Files(compiled.clone());
         runtime.set_loader(files.clone(), files);
         let context = Context::custom::<Intrinsics>(&runtime).map_err(fault::internal)?;

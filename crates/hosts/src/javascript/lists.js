@@ -254,5 +254,7 @@ function countTyped(name, Native) {
   };
   push(replaced, Native);
   Object.setPrototypeOf(Made, Typed);
-  inPlace(Native, Made);
+  for (const key of ownKeys(Native)) defineProperty(Made, key, getOwnPropertyDescriptor(Native, key));
+  define(Native.prototype, "constructor", Made);
+  define(globalThis, name, Made);
 }

@@ -18,7 +18,7 @@ use ordain_types::{
     EntityId, EntityType, Json, Key, Method, MethodKind, NameError, Request, Source, SourceError,
 };
 use rquickjs::function::Func;
-use rquickjs::{Context, Ctx, Error, Function, Module, Object, Runtime, Value};
+use rquickjs::{Context, Ctx, Error, Function, Module, Object, Value};
 
 use super::compile::{self, Texts};
 use super::fault::{self, Thrown};
@@ -138,11 +138,7 @@ impl Script {
         then: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<R>,
     ) -> Result<R, Failure> {
         let internal = |error| self.failure(fault::internal(error));
-        let collector = raw::Collector::default();
-        let memory = raw::Metered::new(meter.clone(), collector.clone());
-        let runtime = Runtime::new_with_alloc(memory).map_err(internal)?;
-        let ticks = meter.clone();
-        runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
+        let (runtime, collector) = raw::runtime(meter).map_err(internal)?;
         runtime.set_loader(self.texts.clone(), self.texts.clone());
         let context = Context::full(&runtime).map_err(internal)?;
         context.inside(floor, |ctx| {

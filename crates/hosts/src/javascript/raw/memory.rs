@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 use rquickjs::allocator::Allocator;
-use rquickjs::{Ctx, qjs};
+use rquickjs::{Ctx, Result, Runtime, qjs};
 
 use crate::javascript::meter::Meter;
 
@@ -14,7 +14,7 @@ use crate::javascript::meter::Meter;
 const HEADER: usize = 16;
 
 /// An allocator that a meter counts.
-pub struct Metered {
+struct Metered {
     meter: Rc<Meter>,
     collector: Collector,
 }
@@ -41,11 +41,22 @@ impl Collector {
     }
 }
 
-impl Metered {
-    pub fn new(meter: Rc<Meter>, collector: Collector) -> Self {
-        Self { meter, collector }
-    }
+/// A runtime whose memory and work a meter counts. Its collector is to be told to which context it belongs.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn runtime(meter: &Rc<Meter>) -> Result<(Runtime, Collector)> {
+    let collector = Collector::default();
+    let runtime = Runtime::new_with_alloc(Metered {
+        meter: meter.clone(),
+        collector: collector.clone(),
+    })?;
+    let ticks = meter.clone();
+    runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
+    Ok((runtime, collector))
+}
 
+impl Metered {
     fn refused(&self) -> *mut u8 {
         self.collector.rests();
         std::ptr::null_mut()

@@ -11,7 +11,7 @@ mod room;
 mod values;
 
 pub use context::{Entry, Inside, stack_address};
-pub use memory::{Collector, Metered};
+pub use memory::runtime;
 pub use plain::{Plain, Written};
 pub use values::{
     Bytecode, add_big_int, address, class_id, class_name, collect_garbage, freeze, holds_more,
