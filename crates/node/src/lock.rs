@@ -177,25 +177,8 @@ impl DataDir {
                     error,
                 })?;
             }
-        } else if text == format!("{written}{UNFINISHED}") {
-            return Err(DirError::Unfinished {
-                path: path.to_owned(),
-            });
-        } else if text != written {
-            let found = text
-                .strip_prefix(TEXT)
-                .and_then(|rest| rest.lines().next())
-                .filter(|found| found.parse().is_ok_and(|found: u32| found != FORMAT));
-            return Err(match found {
-                Some(found) => DirError::Format {
-                    path: path.to_owned(),
-                    found: found.to_owned(),
-                },
-                None => DirError::Marker {
-                    path: marker,
-                    what: format!("says {:?}", text.chars().take(60).collect::<String>()),
-                },
-            });
+        } else {
+            check_marker(path, &text)?;
         }
         Ok(Self {
             path: path.to_owned(),
@@ -222,6 +205,33 @@ impl DataDir {
     pub fn store(&self) -> PathBuf {
         self.path.join("store")
     }
+}
+
+/// Holds what the marker of a directory says against what it is to say.
+fn check_marker(path: &Path, text: &str) -> Result<(), DirError> {
+    let sound = sound();
+    if text == sound {
+        return Ok(());
+    }
+    if text.strip_prefix(&*sound) == Some(UNFINISHED) {
+        return Err(DirError::Unfinished {
+            path: path.to_owned(),
+        });
+    }
+    let found = text
+        .strip_prefix(TEXT)
+        .and_then(|rest| rest.lines().next())
+        .filter(|found| found.parse().is_ok_and(|found: u32| found != FORMAT));
+    Err(match found {
+        Some(found) => DirError::Format {
+            path: path.to_owned(),
+            found: found.to_owned(),
+        },
+        None => DirError::Marker {
+            path: path.join(NAME),
+            what: format!("says {:?}", text.chars().take(60).collect::<String>()),
+        },
+    })
 }
 
 /// The directories in which a new data directory is only durable once they are synced: its parent, and
