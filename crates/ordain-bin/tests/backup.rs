@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Server, hangups_are_heard, ordain, text};
+use common::{Server, hangups_are_heard, ordain, signal, text};
 
 /// How long a program may take to do what it is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -165,8 +165,7 @@ fn a_signal_removes_what_is_unfinished_and_a_kill_leaves_what_the_next_replaces(
     let names = &["-INT", "-TERM", "-HUP"][..if hangups_are_heard() { 3 } else { 2 }];
     for name in names {
         let child = begin(home, &url);
-        let id = child.id().to_string();
-        Command::new("kill").args([*name, &id]).status().unwrap();
+        signal(&child, name);
         let output = child.wait_with_output().unwrap();
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {said}");

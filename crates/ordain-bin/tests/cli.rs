@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Server, ordain, text};
+use common::{Server, ordain, signal, text};
 use serde_json::{Value, json};
 
 /// How long a program that cannot start may take to say so.
@@ -517,14 +517,7 @@ fn dev_prints_a_line_to_paste_for_each_method() {
         line.contains("/v1/call/account/a/deposit --json '{\"amount\":1}'"),
         "{line}"
     );
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(
         std::fs::read_dir(home.path()).unwrap().count(),

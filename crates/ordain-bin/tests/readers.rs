@@ -4,9 +4,9 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use common::{Server, hangups_are_heard, ordain};
+use common::{Server, hangups_are_heard, ordain, signal};
 
 #[test]
 fn a_server_whose_messages_nobody_takes_goes_on() {
@@ -33,10 +33,8 @@ fn a_backup_whose_terminal_is_gone_ends() {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     let _asked = silent.accept().unwrap();
-    let id = child.id().to_string();
     let name = if hangups_are_heard() { "-HUP" } else { "-TERM" };
-    let killed = Command::new("kill").args([name, &id]).status().unwrap();
-    assert!(killed.success());
+    signal(&child, name);
     let code = child.wait().unwrap().code();
     assert_eq!(
         code,

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
-use common::{Server, hangups_are_heard, ordain};
+use common::{Server, hangups_are_heard, ordain, signal};
 
 const HEAD: &str = "POST /v1/call/account/a/deposit HTTP/1.1\r\nhost: localhost\r\n\
                     content-type: application/json\r\ncontent-length: 12\r\n\r\n";
@@ -105,14 +105,7 @@ fn a_backup_outlives_its_terminal_if_it_is_to() {
     let mut child = outliving(&backup).spawn().unwrap();
     let (mut asked, _) = listener.accept().unwrap();
     assert!(asked.read(&mut [0; 4]).unwrap() > 0);
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-HUP", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
+    signal(&child, "-HUP");
     drop((asked, listener));
     let code = child.wait().unwrap().code();
     assert_eq!(code, Some(3), "it was the connection that ended it");
