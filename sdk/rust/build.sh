@@ -23,7 +23,7 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
         linker=${CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER:-lld}
         environment=(RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker")
         cargo=(/usr/bin/cargo)
-        std=(-Zbuild-std=std,panic_abort)
+        std=("-Zbuild-std=std,panic_abort")
     else
         echo "no standard library for $target: \`rustup target add $target\`, or on Debian" \
             "\`apt-get install rustc-web cargo-web rust-web-src lld\`" >&2

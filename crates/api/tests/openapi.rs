@@ -12,7 +12,10 @@ use ordain_api::replies::{
 };
 use ordain_api::{EntityDescription, MethodDescription, Param, Problem, openapi};
 use ordain_types::module::{How, Language};
-use ordain_types::{Fault, FaultKind, Json, MethodKind, Rejection, Seq, SourceError, Timestamp};
+use ordain_types::{
+    EntityType, Fault, FaultKind, IdempotencyKey, Json, Key, MethodKind, ModuleName, Rejection,
+    SendId, Seq, SourceError, Timestamp,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -402,4 +405,42 @@ fn the_schemas_of_modules_are_true_of_what_is_written() {
     check("plan", &plan);
     (plan.version, plan.old_hash) = (Some(2), Some(hash));
     check("plan", &plan);
+}
+
+/// What a parameter's schema lets pass is what its type takes.
+#[test]
+fn the_schemas_of_parameters_say_what_their_types_take() {
+    let document = document();
+    let check = |parameter: &str, takes: fn(&str) -> bool, texts: &[&str]| {
+        let schema = &document["components"]["parameters"][parameter]["schema"];
+        let validator = jsonschema::validator_for(schema).unwrap();
+        for text in texts {
+            let valid = validator.is_valid(&json!(text));
+            assert_eq!(valid, takes(text), "{parameter}: {text:?}");
+        }
+    };
+    let key_like = [
+        "a",
+        "é and 中",
+        " ",
+        "~",
+        "\u{a0}",
+        "a/b%",
+        "",
+        "\n",
+        "a\u{1f}",
+        "\u{7f}",
+        "\u{80}",
+        "\u{9f}a",
+    ];
+    check("key", |text| Key::new(text).is_ok(), &key_like);
+    let idempotency_key = |text: &str| IdempotencyKey::new(text).is_ok();
+    check("idempotency_key", idempotency_key, &key_like);
+    let name_like = ["a", "a_1", "_a", "1a", "A", "aB", "a-b", "é", "a\n", ""];
+    check("type", |text| EntityType::new(text).is_ok(), &name_like);
+    check("module", |text| ModuleName::new(text).is_ok(), &name_like);
+    let id_like = [
+        "1.0", "12.34", "1", "1.", ".1", "a.0", "1.0.0", "-1.0", "1.0\n",
+    ];
+    check("id", |text| text.parse::<SendId>().is_ok(), &id_like);
 }

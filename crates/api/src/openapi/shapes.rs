@@ -9,6 +9,11 @@ use super::{modules, reference};
 use crate::error::PROBLEM_JSON;
 use crate::routes;
 
+/// What keys are made of: anything but control characters.
+const NO_CONTROL: &str = r"^[^\u0000-\u001F\u007F-\u009F]+$";
+/// What the names of entity types and modules are made of.
+const NAME: &str = "^[a-z][a-z0-9_]*$";
+
 pub(super) fn components() -> Value {
     json!({
         "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
@@ -71,15 +76,16 @@ fn parameters() -> Value {
         })
     };
     let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
-    let text = |max: usize| json!({ "type": "string", "minLength": 1, "maxLength": max });
-    let key = text(limits::KEY_BYTES_MAX);
+    let text = |max: usize, pattern: &str| json!({ "type": "string", "minLength": 1, "maxLength": max, "pattern": pattern });
+    let key = text(limits::KEY_BYTES_MAX, NO_CONTROL);
+    let name = text(limits::NAME_BYTES_MAX, NAME);
     let delay = json!({
         "type": "integer", "minimum": 0, "maximum": limits::SEND_DELAY_MS_MAX,
     });
     json!({
         "key": path("key", "The entity's key, percent-encoded.", key),
-        "type": path("type", "The entity's type.", text(limits::NAME_BYTES_MAX)),
-        "module": path("name", "The module's name.", text(limits::NAME_BYTES_MAX)),
+        "type": path("type", "The entity's type.", name.clone()),
+        "module": path("name", "The module's name.", name),
         "keep_state": query(
             routes::PARAM_KEEP_STATE,
             "Entities of types that go may hold state, which stays.",
@@ -95,7 +101,11 @@ fn parameters() -> Value {
             "The version to go back to; else the one before that in force.",
             json!({ "type": "integer", "minimum": 1 }),
         ),
-        "id": path("id", "The id that the send was answered with.", json!({ "type": "string" })),
+        "id": path(
+            "id",
+            "The id that the send was answered with.",
+            json!({ "type": "string", "pattern": r"^[0-9]+\.[0-9]+$" }),
+        ),
         "min_seq": query(routes::PARAM_MIN_SEQ, "The seq to see at least.", seq()),
         "at_least": {
             "name": "Ordain-At-Least",
@@ -119,7 +129,7 @@ fn parameters() -> Value {
             "name": "Idempotency-Key",
             "in": "header",
             "description": "A retry with the same key gets the first answer; the call runs once.",
-            "schema": text(limits::IDEMPOTENCY_KEY_BYTES_MAX),
+            "schema": text(limits::IDEMPOTENCY_KEY_BYTES_MAX, NO_CONTROL),
         },
     })
 }
