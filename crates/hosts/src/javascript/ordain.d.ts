@@ -213,6 +213,6 @@ declare module "ordain/test" {
   export function test(name: string, run: (t: Test) => void | Promise<void>): void;
   /** Fails unless the condition holds. */
   export function assert(condition: unknown, message?: string): asserts condition;
-  /** Fails unless both are the same as JSON has it: names that hold undefined are not there. */
+  /** Fails unless both are the same as JSON has it: names that hold undefined are not there, in a list it is null. */
   export function assertEquals(actual: unknown, expected: unknown, message?: string): void;
 }

@@ -18,7 +18,7 @@ use ordain_types::{
     EntityId, EntityType, Json, Key, Method, MethodKind, NameError, Request, Source, SourceError,
 };
 use rquickjs::function::Func;
-use rquickjs::{Context, Ctx, Error, Function, Module, Object, Value};
+use rquickjs::{Context, Ctx, Error, Function, Module, Object, Persistent, Runtime, Value};
 
 use super::compile::{self, Texts};
 use super::fault::{self, Thrown};
@@ -141,6 +141,7 @@ impl Script {
         let (runtime, collector) = raw::runtime(meter).map_err(internal)?;
         runtime.set_loader(self.texts.clone(), self.texts.clone());
         let context = Context::full(&runtime).map_err(internal)?;
+        let unseen = Unseen::of(&runtime);
         context.inside(floor, |ctx| {
             collector.belongs_to(&ctx);
             let run = || {
@@ -150,8 +151,26 @@ impl Script {
                 evaluate(&ctx, START, &format!("import {main};"))?;
                 then(&ctx, &host)
             };
-            run().map_err(|error| self.ended(&ctx, error))
+            let ended = run().map_err(|error| self.ended(&ctx, error));
+            while meter.broken().is_none() && ctx.execute_pending_job() {}
+            let ended = match unseen.take(&ctx) {
+                Some(reason) if ended.is_ok() => Err(self.unawaited(&ctx, reason)),
+                _ => ended,
+            };
+            drop(unseen.0.take()); // to look at what was thrown may have run more, and the context goes
+            ended
         })
+    }
+
+    /// What is said of a promise that was rejected and that nothing awaits: what it says would be lost.
+    fn unawaited<'js>(&self, ctx: &Ctx<'js>, reason: Value<'js>) -> Failure {
+        let error = ctx.throw(reason);
+        let mut failure = self.ended(ctx, error);
+        let message = &mut failure.error.message;
+        message.push_str(
+            "; nothing awaits the promise that this ended: write `await` before what gives it",
+        );
+        failure
     }
 
     /// What a script ended with.
@@ -216,6 +235,45 @@ impl Script {
         failure.error.message = message.to_owned();
         (failure.expected, failure.actual) = (None, None);
         failure
+    }
+}
+
+/// Promises that were rejected, with why, as long as nothing looks at that.
+#[derive(Clone, Default)]
+struct Unseen(Rc<RefCell<Vec<[Persistent<Value<'static>>; 2]>>>);
+
+impl Unseen {
+    fn of(runtime: &Runtime) -> Self {
+        let unseen = Self::default();
+        let noted = unseen.clone();
+        runtime.set_host_promise_rejection_tracker(Some(Box::new(
+            move |ctx, promise, reason, seen| match seen {
+                true => noted.forget(&ctx, &promise),
+                false => {
+                    let saved = [promise, reason].map(|it| Persistent::save(&ctx, it));
+                    noted.0.borrow_mut().push(saved);
+                }
+            },
+        )));
+        unseen
+    }
+
+    fn forget<'js>(&self, ctx: &Ctx<'js>, promise: &Value<'js>) {
+        let is = |saved: &[Persistent<Value<'static>>; 2]| {
+            saved[0].clone().restore(ctx).is_ok_and(|it| it == *promise)
+        };
+        let mut all = self.0.borrow_mut();
+        let at = all.iter().position(is);
+        let found = at.map(|at| all.remove(at));
+        drop(all); // what is let go of may run code
+        drop(found);
+    }
+
+    /// Why the first of them was rejected. Nothing of the context is kept.
+    fn take<'js>(&self, ctx: &Ctx<'js>) -> Option<Value<'js>> {
+        let all = self.0.take();
+        let [_, reason] = all.into_iter().next()?;
+        reason.restore(ctx).ok()
     }
 }
 

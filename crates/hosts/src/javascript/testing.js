@@ -47,20 +47,26 @@ export function assertEquals(actual, expected, message) {
   });
 }
 
-/// Where two values differ, as a path; undefined if they do not. Names that hold undefined are not there,
-/// as in JSON.
+/// Where two values differ, as a path; undefined if they do not. Names that hold undefined are not there, and in
+/// a list it is null, as in JSON; nor has JSON any prototypes.
 function difference(actual, expected, path) {
   if (Object.is(actual, expected) || actual === expected) return undefined;
-  if (!isObject(actual) || !isObject(expected)) return path;
-  if (Object.getPrototypeOf(actual) !== Object.getPrototypeOf(expected)) return path;
+  if (!isObject(actual) || !isObject(expected) || kind(actual) !== kind(expected)) return path;
   if (actual instanceof Date) return difference(actual.getTime(), expected.getTime(), path);
   if (actual instanceof Map || actual instanceof Set) return difference([...actual], [...expected], path);
   const list = Array.isArray(actual);
   for (const key of new Set([...Object.keys(actual), ...Object.keys(expected)])) {
-    const at = difference(actual[key], expected[key], list ? `${path}[${key}]` : `${path}.${key}`);
+    const [is, isTo] = [actual, expected].map((it) => (list && key < it.length ? it[key] ?? null : it[key]));
+    const at = difference(is, isTo, list ? `${path}[${key}]` : `${path}.${key}`);
     if (at !== undefined) return at;
   }
   return list && actual.length !== expected.length ? `${path}.length` : undefined;
+}
+
+/// What an object is, where it is more than its names say.
+function kind(value) {
+  if (value instanceof Error) return value.name;
+  return [Array, Map, Set, Date].find((it) => value instanceof it);
 }
 
 function isObject(value) {

@@ -179,6 +179,61 @@ fn what_fails_says_where_and_why() {
 }
 
 #[test]
+fn what_is_the_same_as_json_is_equal() {
+    passes("assertEquals([undefined, { a: undefined }, , 1], [null, {}, null, 1]);");
+    passes("assertEquals(Object.groupBy([1, 2], (n) => (n > 1 ? 'b' : 'a')), { a: [1], b: [2] });");
+    passes("class Point { x = 1; } assertEquals([new Point()], [{ x: 1 }]);");
+    fails("assertEquals([undefined], []);", "the values differ at [0]");
+    fails("assertEquals([], {});", "the values differ |");
+    fails("assertEquals(new Map(), {});", "the values differ |");
+    fails(
+        "assertEquals(new TypeError('a'), new RangeError('a'));",
+        "the values differ |",
+    );
+}
+
+/// Each was a test that passed.
+#[test]
+fn what_nothing_awaits_fails_its_test() {
+    for body in [
+        "(async () => { assert(false); })();",
+        "(async () => { await null; assert(false); })();",
+        "Promise.resolve().then(() => { assert(false); });",
+        "const go = async () => { await null; assert(false); }; return (async () => { go(); await null; })();",
+    ] {
+        fails(
+            body,
+            "what is asserted does not hold; nothing awaits the promise",
+        );
+    }
+    fails("Promise.reject(5);", "threw 5");
+    fails(
+        "const odd = Object.defineProperty(new Error(), 'message', { get() { Promise.reject(5); return 'odd'; } });
+         Promise.reject(odd);",
+        "odd; nothing awaits",
+    );
+    fails(
+        "const on = () => { Promise.resolve().then(on); }; on();",
+        "runs on and on",
+    );
+    fails(
+        "Promise.reject(new Error('lost')); assert(false);",
+        "what is asserted does not hold",
+    );
+    passes(
+        "const late = Promise.reject(5); return (async () => { try { await late; } catch {} })();",
+    );
+    passes("Promise.reject(5).catch(() => {});");
+    passes("(async () => { await new Promise(() => {}); assert(false); })();");
+    let top = "import { test } from 'ordain/test';\ntest('it', () => {});\n(async () => { await null; it(); })();";
+    let error = run(&[("a.test.ts", top)], "").unwrap_err().to_string();
+    assert!(
+        error.contains("a.test.ts:3:28: ReferenceError: it is not defined; nothing awaits"),
+        "{error}"
+    );
+}
+
+#[test]
 fn rejections_are_expected_or_fail() {
     passes("t.expectRejection('no_way', () => t.call('cell', 'a', 'refuse'));");
     passes(
