@@ -356,6 +356,12 @@ fn development() {
         "it was kept"
     );
     server.stop();
+    // What another version of the program left is dropped as well.
+    save(
+        &home,
+        ".ordain-dev/ordain",
+        "ordain data directory, format 1\n",
+    );
     let mut server = Server::start(home.path(), &["dev", "bank.ts", "--fresh"]);
     server.hear("deployed bank version 1");
     assert_eq!(does(&home, &server, &["query", "counter/a", "look"]), "0");

@@ -130,42 +130,7 @@ impl DataDir {
             io::ErrorKind::AlreadyExists => io(io::ErrorKind::NotADirectory.into()),
             _ => io(error),
         })?;
-        let marker = path.join(NAME);
-        if !marker.exists() && fs::read_dir(path).map_err(io)?.next().is_some() {
-            return Err(DirError::Foreign {
-                path: path.to_owned(),
-            });
-        }
-        // Opening a pipe would wait for somebody else.
-        if fs::metadata(&marker).is_ok_and(|there| !there.is_file()) {
-            let what = "is no file".to_owned();
-            return Err(DirError::Marker { path: marker, what });
-        }
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&marker)
-            .map_err(|error| DirError::Io {
-                path: marker.clone(),
-                error,
-            })?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(DirError::InUse {
-                    path: path.to_owned(),
-                });
-            }
-            Err(fs::TryLockError::Error(error)) => return Err(io(error)),
-        }
-        let mut text = Vec::new();
-        // What has more is none, however much there is of it.
-        let read = (&mut file).take(MARKER_BYTES_MAX).read_to_end(&mut text);
-        read.map_err(io)?;
-        let text = String::from_utf8_lossy(&text);
+        let (mut file, text) = locked(path)?;
         let written = sound();
         if text.is_empty() {
             file.write_all(format!("{written}{new}").as_bytes())
@@ -184,6 +149,43 @@ impl DataDir {
             path: path.to_owned(),
             locked: file,
         })
+    }
+
+    /// Removes all that a data directory holds, of whatever format and however whole, and leaves it empty.
+    /// What says whose it is goes last: begun again, it goes on.
+    ///
+    /// # Errors
+    /// If it is none, or is in use, or something in it cannot be removed.
+    pub fn clear(path: &Path) -> Result<(), DirError> {
+        let (marker, io) = (path.join(NAME), |error| DirError::Io {
+            path: path.to_owned(),
+            error,
+        });
+        if !path.exists() {
+            return Ok(());
+        }
+        let (_locked, text) = locked(path)?;
+        if !text.starts_with(TEXT) && !text.is_empty() {
+            check_marker(path, &text)?;
+        }
+        for entry in fs::read_dir(path).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            let at = entry.path();
+            if at == marker {
+                continue;
+            }
+            // Whoever made it and got no further had nothing in it.
+            if text.is_empty() {
+                let path = path.to_owned();
+                return Err(DirError::Foreign { path });
+            }
+            let removed = match entry.file_type().map_err(io)?.is_dir() {
+                true => fs::remove_dir_all(&at),
+                false => fs::remove_file(&at),
+            };
+            removed.map_err(|error| DirError::Io { path: at, error })?;
+        }
+        fs::remove_file(&marker).map_err(io)
     }
 
     /// The directory.
@@ -205,6 +207,51 @@ impl DataDir {
     pub fn store(&self) -> PathBuf {
         self.path.join("store")
     }
+}
+
+/// The marker of a directory, made if there is nothing at all, locked; and what it says.
+fn locked(path: &Path) -> Result<(File, String), DirError> {
+    let io = |error| DirError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    let marker = path.join(NAME);
+    if !marker.exists() && fs::read_dir(path).map_err(io)?.next().is_some() {
+        return Err(DirError::Foreign {
+            path: path.to_owned(),
+        });
+    }
+    // Opening a pipe would wait for somebody else.
+    if fs::metadata(&marker).is_ok_and(|there| !there.is_file()) {
+        let what = "is no file".to_owned();
+        return Err(DirError::Marker { path: marker, what });
+    }
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&marker)
+        .map_err(|error| DirError::Io {
+            path: marker.clone(),
+            error,
+        })?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            return Err(DirError::InUse {
+                path: path.to_owned(),
+            });
+        }
+        Err(fs::TryLockError::Error(error)) => return Err(io(error)),
+    }
+    let mut text = Vec::new();
+    // What has more is none, however much there is of it.
+    let read = (&mut file).take(MARKER_BYTES_MAX).read_to_end(&mut text);
+    read.map_err(io)?;
+    let text = String::from_utf8_lossy(&text);
+    Ok((file, text.into_owned()))
 }
 
 /// Holds what the marker of a directory says against what it is to say.
@@ -288,6 +335,34 @@ mod tests {
         let restoring = DataDir::restoring(other.path()).expect("a new one");
         restoring.restored().expect("it ended");
         drop(DataDir::open(other.path()).expect("it is whole"));
+    }
+
+    #[test]
+    fn what_is_cleared_is_a_data_directory_of_any_format_that_nobody_uses() {
+        let home = tempfile::tempdir().expect("a directory");
+        let (dir, marker) = (home.path().join("data"), home.path().join("data/ordain"));
+        DataDir::clear(&dir).expect("nothing is there");
+        let left = || fs::read_dir(&dir).expect("it is there").count();
+        for format in ["1", "2", "77", "2\na restore has not ended"] {
+            fs::create_dir_all(dir.join("log/a")).expect("it is made");
+            fs::write(dir.join("log/a/b"), "x").expect("it is written");
+            fs::write(&marker, format!("{TEXT}{format}\n")).expect("it is written");
+            DataDir::clear(&dir).expect("it goes");
+            assert_eq!(left(), 0, "{format}");
+        }
+        let used = DataDir::open(&dir).expect("a new one");
+        let error = DataDir::clear(&dir).expect_err("it is in use");
+        assert!(matches!(error, DirError::InUse { .. }), "{error}");
+        drop(used);
+        fs::write(dir.join("mine"), "x").expect("it is written");
+        for text in ["", "#!/bin/sh\n"] {
+            fs::write(&marker, text).expect("it is written");
+            DataDir::clear(&dir).expect_err("it is another's");
+            assert_eq!(left(), 2, "{text}");
+        }
+        fs::remove_file(&marker).expect("it was there");
+        DataDir::clear(&dir).expect_err("it is another's");
+        assert_eq!(left(), 1);
     }
 
     #[test]

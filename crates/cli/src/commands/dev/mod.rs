@@ -91,7 +91,7 @@ fn run(context: Context, given: &ArgMatches) -> Result<(), Failure> {
         _ => context.config.dir(),
     };
     if given.get_flag("fresh") {
-        drop_state(&dir)?;
+        DataDir::clear(&dir).map_err(ordain_node::OpenError::from)?;
     }
     serve::run(context, given, &dir, purpose)
 }
@@ -114,17 +114,6 @@ fn scratch(config: &Config) -> PathBuf {
         Origin::Default => SCRATCH.into(),
         _ => config.dir(),
     }
-}
-
-/// Removes a data directory, if it is one and nobody uses it.
-fn drop_state(dir: &Path) -> Result<(), Failure> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    let locked = DataDir::open(dir).map_err(ordain_node::OpenError::from)?;
-    let removed = std::fs::remove_dir_all(dir);
-    drop(locked);
-    removed.map_err(|error| Failure::file("remove", dir, &error))
 }
 
 impl Developed {
