@@ -225,8 +225,16 @@ fn entity<'js>(
     }
     let refuse = |message: String| NotMade::Rule(compiled.at_binding(export, message));
     let options: Object = def.get("options")?;
-    let name: Option<String> = options.get("name")?;
-    let name = EntityType::new(name.as_deref().unwrap_or(export)).map_err(|error| {
+    let given: Option<Value> = options.get("name")?;
+    let given = match given.filter(|it| !it.is_undefined()) {
+        None => None,
+        Some(it) => Some(raw::text(&it).ok_or_else(|| {
+            refuse(format!(
+                "the option `name` of the entity type `{export}` is not a text: {{ name: \"account\" }}"
+            ))
+        })?),
+    };
+    let name = EntityType::new(given.as_deref().unwrap_or(export)).map_err(|error| {
         refuse(format!(
             "`{export}` is an entity type: {error}; export it under such a name, or give one: entity(state, \
              methods, {{ name: \"account\" }})"
@@ -246,7 +254,15 @@ fn entity<'js>(
         .get::<_, Function>("name")?
         .call::<_, ()>((def.clone(), type_name))?;
     let ctx = def.ctx();
-    let migrate: Option<Function> = options.get("migrate")?;
+    let migrate: Option<Value> = options.get("migrate")?;
+    let migrate = match migrate.filter(|it| !it.is_undefined()) {
+        None => None,
+        Some(it) => Some(it.into_function().ok_or_else(|| {
+            refuse(format!(
+                "`migrate` of the entity type `{name}` is not a function: write `migrate(state, fromVersion) {{ … }}`"
+            ))
+        })?),
+    };
     found.extend(migrate.iter().map(|it| it.clone().into_value()));
     Ok(Some(Entity {
         initial: initial(prelude, def, &refuse)?,

@@ -57,16 +57,24 @@ function name(entity, type) {
 }
 
 const OPTIONS = { name: true, version: true, migrate: true };
+const SEND = { delay: true };
+const RANGE = { prefix: true, from: true, to: true, reverse: true, limit: true };
+
+/// Options, if they have no other names than these: one that is misspelt would count for nothing.
+function known(options, names, what, are) {
+  if (!isObject(options)) throw new TypeError(`${what} takes its options as an object; it has ${are}`);
+  const given = getOwnPropertyNames(options);
+  for (let at = 0; at < given.length; at++) {
+    if (!hasOwn(names, given[at])) throw new TypeError(`${what} has no option \`${given[at]}\`; it has ${are}`);
+  }
+  return options;
+}
 
 export function entity(state, methods, options = {}) {
   if (typeof methods !== "object" || methods === null) {
     throw new TypeError("entity(state, methods) takes an object of methods: entity({ balance: 0 }, { deposit(cx, args) { … } })");
   }
-  const names = getOwnPropertyNames(options);
-  for (let at = 0; at < names.length; at++) {
-    if (!hasOwn(OPTIONS, names[at])) throw new TypeError("entity(…) has no option `" + names[at] + "`; it has name, version and migrate");
-  }
-  return new Entity(state, methods, options);
+  return new Entity(state, methods, known(options, OPTIONS, "entity(…)", "name, version and migrate"));
 }
 
 // ---- calls ----------------------------------------------------------------------------------------
@@ -158,13 +166,15 @@ class Context {
   field(name) {
     return new Field(name);
   }
-  scan({ from, to, prefix, reverse = false, limit } = {}) {
+  scan(range = {}) {
+    const { from, to, prefix, reverse = false, limit } = known(range, RANGE, "cx.scan(…)", "prefix, from, to, reverse and limit");
     return host.scan(from, to, prefix, reverse, limit);
   }
   call(to, key) {
     return { __proto__: find(to, "cx.call").calls, [KEY]: key };
   }
-  send(to, key, { delay } = {}) {
+  send(to, key, options = {}) {
+    const { delay } = known(options, SEND, "cx.send(…)", "delay");
     return { __proto__: find(to, "cx.send").sends, [KEY]: key, [DELAY]: milliseconds(delay) };
   }
 }

@@ -114,7 +114,11 @@ function ask(how, type, key, method, args = {}, delay = 0) {
 const t = {
   call: (type, key, method, args) => ask("call", type, key, method, args),
   query: (type, key, method, args) => ask("query", type, key, method, args),
-  send: (type, key, method, args, { delay } = {}) => ask("send", type, key, method, args, milliseconds(delay)),
+  send(type, key, method, args, { delay, ...others } = {}) {
+    const [other] = Object.keys(others);
+    if (other !== undefined) throw new TypeError(`t.send(…) has no option \`${other}\`; it has delay`);
+    return ask("send", type, key, method, args, milliseconds(delay));
+  },
   advance(time) {
     if (time === undefined) throw new TypeError('t.advance(time) takes milliseconds or a text: t.advance("1h")');
     answer(host.advance(milliseconds(time)));

@@ -46,6 +46,13 @@ export const ledger = entity({ heard: [] as string[] }, {
   tell_later(cx, { to, delay, word }: { to: string, delay: any, word: string }) {
     return cx.send("ledger", to, { delay }).hear({ word });
   },
+  misspelt(cx, { at }: { at: number }) {
+    const { send, scan } = cx as any;
+    return [
+      () => send("ledger", "b", { dealy: "1h" }), () => send("ledger", "b", "1h"), () => send("ledger", "b", 5),
+      () => scan({ prefx: "line/" }), () => scan("line/"),
+    ][at]();
+  },
   facts: query((cx) => ({
     now: cx.now(), seq: cx.seq, caller: cx.caller, id: cx.id, key: cx.key, random: cx.random(),
     chance: Math.random() < 1, date: new Date().getTime(), uuid: cx.uuid(),
@@ -230,6 +237,25 @@ fn a_delayed_send_waits() {
         FaultKind::Exception,
         "a text like \"90s\"",
     );
+}
+
+/// What had counted for nothing: a send that was to wait went at once, a scan gave all there is.
+#[test]
+fn options_that_are_none_are_refused() {
+    let mut world = World::new(LEDGER);
+    for (at, says) in [
+        "cx.send(…) has no option `dealy`; it has delay",
+        "cx.send(…) takes its options as an object; it has delay",
+        "cx.send(…) takes its options as an object; it has delay",
+        "cx.scan(…) has no option `prefx`; it has prefix, from, to, reverse and limit",
+        "cx.scan(…) takes its options as an object; it has prefix",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let args = format!(r#"{{"at":{at}}}"#);
+        world.fault("ledger/a.misspelt", &args, FaultKind::Exception, says);
+    }
 }
 
 #[test]

@@ -224,6 +224,14 @@ fn names_are_checked() {
         "a whole number from 1 on",
     );
     refused(
+        &module("const a = entity({}, { f(cx) {} }, { migrate: 3 } as any);"),
+        "a.ts:2:14: `migrate` of the entity type `a` is not a function",
+    );
+    refused(
+        &module("const a = entity({}, { f(cx) {} }, { name: 3 } as any);"),
+        "a.ts:2:14: the option `name` of the entity type `a` is not a text",
+    );
+    refused(
         &module("const a = entity({}, { f(cx) {} }, { wersion: 1 } as any);"),
         "no option `wersion`",
     );

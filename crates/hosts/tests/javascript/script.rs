@@ -173,6 +173,10 @@ fn what_fails_says_where_and_why() {
     );
     fails("t.advance('soon');", "\"90s\"");
     fails(
+        "t.send('cell', 'a', 'set', {}, { dealy: 5 } as any);",
+        "t.send(…) has no option `dealy`",
+    );
+    fails(
         "return new Promise(() => {});",
         "waits for what never comes",
     );
