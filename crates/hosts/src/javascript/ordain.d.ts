@@ -162,8 +162,8 @@ declare module "ordain" {
     readonly details: any;
   }
 
-  /** What a call gives: a method without a value gives null. */
-  type Given<Value> = [Value] extends [void] ? null : Value;
+  /** What a call gives: null where a method gives nothing. */
+  type Given<Value> = 0 extends 1 & Value ? any : Value extends undefined | void ? null : Value;
   type Call<Args, Value> = unknown extends Args ? (args?: object) => Value
     : undefined extends Args ? (args?: Args) => Value
     : {} extends Args ? (args?: Args) => Value
@@ -203,7 +203,7 @@ declare module "ordain/test" {
     state(entity: string): any;
     /** The node's time in milliseconds since 1970, UTC. */
     now(): number;
-    /** Prints something beside the test's result; `console.log` does the same. */
+    /** Prints something beside the test's result; so does `console.log`, of which an editor does not know here. */
     log(...values: unknown[]): void;
     /** Runs a function that is to be rejected with this code, fails if it is not, and gives the rejection. */
     expectRejection(code: string, run: () => unknown): import("ordain").Rejection;
