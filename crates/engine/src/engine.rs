@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ordain_types::module::ModuleHash;
+use ordain_types::module::{Manifest, ModuleHash};
 use ordain_types::{
     BatchDigest, Bug, BuildId, Call, ChangeList, Command, EntityId, EntityType, FieldKey, Granule,
     InForce, Json, LogId, ModuleName, Outcome, Rejection, SendId, Seq, Timestamp, limits, planted,
@@ -432,6 +432,15 @@ impl Engine {
     ) -> Result<Option<Rejection>, Halt> {
         self.tx.begin(self.seq(), self.tx.meta.timestamp);
         self.tx.whole(|tx| tx.check_left(module, types).err())
+    }
+
+    /// Why a module could not read what entities of its types hold; none: it can.
+    ///
+    /// # Errors
+    /// If the durable state cannot be read.
+    pub fn stored(&mut self, manifest: &Manifest) -> Result<Option<Rejection>, Halt> {
+        self.tx.begin(self.seq(), self.tx.meta.timestamp);
+        self.tx.whole(|tx| tx.check_stored(manifest).err())
     }
 
     /// The package of this name, encoded.

@@ -36,6 +36,7 @@ mod expiry;
 mod fields;
 mod foresight;
 mod known;
+mod latest;
 mod modules;
 mod row_key;
 mod row_map;

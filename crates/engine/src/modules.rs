@@ -117,7 +117,7 @@ impl Loaded {
 
 impl Catalog {
     /// Holds a deployment against what is in force. Says whether it changes anything: the same package
-    /// may be in force already. Whether entities of types that go hold state is another matter: see [`Catalog::leaving`].
+    /// may be in force already. What entities hold is another matter: see [`Catalog::leaving`] and [`crate::Engine::stored`].
     ///
     /// # Errors
     /// Why it is refused.
@@ -342,10 +342,13 @@ impl Tx {
                 changed: false,
             });
         }
+        self.check_stored(&loaded.manifest)?;
         if !deploy.keep_state {
             let leaving = self.catalog.leaving(name, Some(&loaded.manifest));
             self.check_left(name, &leaving)?;
         }
+        let before = self.catalog.module(name).map(|it| it.manifest.clone());
+        self.note_latest(before.as_deref(), Some(&loaded.manifest));
         let row = Granule::package(hash);
         if let Some(package) = deploy.package.clone().filter(|_| !self.has_row(&row)) {
             self.write_row(row, Some(package));
@@ -370,11 +373,12 @@ impl Tx {
                 let message = format!("no module named `{name}` is in force");
                 return Err(Rejection::new("unknown_module", message));
             };
-            let hash = module.hash;
+            let (hash, manifest) = (module.hash, module.manifest.clone());
             if !keep_state {
                 let leaving = self.catalog.leaving(name, None);
                 self.check_left(name, &leaving)?;
             }
+            self.note_latest(Some(&manifest), None);
             let version = self.write_history(name, hash, How::Undeploy, caller);
             self.change_catalog(self.catalog.without_module(name));
             Ok(format!(r#"{{"module":"{name}","version":{version}}}"#))
@@ -416,7 +420,7 @@ impl Tx {
     }
 
     /// Whether any entity of a type has a root value or a field.
-    fn holds_state(&mut self, ty: &EntityType) -> bool {
+    pub(crate) fn holds_state(&mut self, ty: &EntityType) -> bool {
         let place = self.catalog.place(ty.as_str());
         if place.is_some_and(|at| self.slots.any_exists(at)) {
             return true;

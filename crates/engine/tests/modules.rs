@@ -14,8 +14,8 @@ use ordain_engine::{
 use ordain_types::module::{self, How, ModuleHash};
 use ordain_types::planted::{Bug, assert_caught};
 use ordain_types::{
-    Call, Command, Deploy, EntityId, FaultKind, Granule, LogId, Method, ModuleName, Outcome, Seq,
-    Timestamp, Undeploy, limits,
+    Call, Command, Deploy, EntityId, FaultKind, Granule, LogId, Method, ModuleName, Outcome,
+    Package, Seq, Timestamp, Undeploy, limits,
 };
 use serde_json::{Value, json};
 use toy::{Toy, counter, source};
@@ -294,6 +294,56 @@ fn state_is_not_left_behind() {
 #[test]
 fn state_stays_within_reach() {
     state_is_not_left_behind();
+}
+
+#[test]
+fn kept_states_are_not_met_by_what_cannot_read_them() {
+    let version = |version: u32, migrates: bool| {
+        let mut text = counter(1);
+        text["counter"]["version"] = json!(version);
+        text["counter"]["migrates"] = json!(migrates);
+        text
+    };
+    let mut world = World::new();
+    world.deployed("m", &version(2, false));
+    value(world.run(undeployment("m", true)));
+    world.deployed("m", &version(1, false)); // nothing was kept
+    world.deployed("m", &version(2, false));
+    world.number("counter/a", "add");
+    let seq = world.engine.seq();
+    world.engine.durable(seq);
+    value(world.run(undeployment("m", true)));
+    world.refused(deployment("m", &version(1, false)), "state_version");
+    world.engine.roll_back_to(seq).expect("kept");
+    value(world.run(undeployment("m", true)));
+    world.checkpoint();
+    world.reopen();
+    let first = module::hash(&package(&version(1, false)));
+    world.refused(rollback("m", first), "state_version");
+    world.refused(deployment("other", &version(1, false)), "state_version");
+    let manifest = Package::decode(&package(&version(1, false)));
+    let manifest = manifest.expect("it is one").manifest;
+    let asked = world.engine.stored(&manifest).expect("it is read");
+    assert_eq!(asked.expect("it is refused").code, "state_version");
+    // What it does not touch stays as it is, whatever version is in force.
+    world.deployed("other", &version(1, true));
+    world.refused(deployment("other", &version(1, false)), "state_version");
+    value(world.run(undeployment("other", true)));
+    world.refused(deployment("other", &version(1, false)), "state_version");
+    world.deployed("other", &version(3, false));
+    world.deployed("other", &version(2, true));
+    world.refused(deployment("other", &version(2, false)), "state_version");
+    world.checkpoint();
+    let kept = |world: &World| {
+        world
+            .cold
+            .get(&Granule::meta("latest/counter"))
+            .expect("it is read")
+    };
+    assert!(kept(&world).is_some());
+    world.deployed("other", &version(3, false));
+    world.checkpoint();
+    assert!(kept(&world).is_none(), "as the module says");
 }
 
 #[test]

@@ -225,7 +225,10 @@ impl Node {
         let checked = catalog.check_deploy(name, loaded.hash, &loaded.manifest);
         match checked.map_err(DeployError::Rejected)? {
             false => Ok(()),
-            true => self.check_left(&catalog, name, Some(&loaded.manifest), options),
+            true => {
+                self.check_state(Op::Stored(loaded.manifest.clone()))?;
+                self.check_left(&catalog, name, Some(&loaded.manifest), options)
+            }
         }
     }
 
@@ -278,10 +281,14 @@ impl Node {
         if leaving.is_empty() {
             return Ok(());
         }
-        match self.read(Op::Left(name.clone(), leaving))? {
+        self.check_state(Op::Left(name.clone(), leaving))
+    }
+
+    fn check_state(&self, op: Op) -> Result<(), DeployError> {
+        match self.read(op)? {
             Body::Left(None) => Ok(()),
             Body::Left(Some(rejection)) => Err(DeployError::Rejected(*rejection)),
-            _ => unreachable!("what is left was asked for"),
+            _ => unreachable!("what entities hold was asked for"),
         }
     }
 }

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use ordain_engine::{Args, Catalog, CatalogError};
 use ordain_log::disk::Disk;
 use ordain_store::{StateHash, Store};
-use ordain_types::module::ModuleHash;
+use ordain_types::module::{Manifest, ModuleHash};
 use ordain_types::{
     Command, EntityId, EntityType, FieldKey, IdempotencyKey, InForce, MethodKind, ModuleName,
     RequestParts, SendId, Seq, limits,
@@ -56,6 +56,8 @@ pub enum Op {
     Package(ModuleHash),
     /// Whether entities of these types, which a change of that module would put out of reach, hold state.
     Left(ModuleName, Vec<EntityType>),
+    /// Whether a module with this in it could read what entities hold.
+    Stored(Arc<Manifest>),
     /// An entity's state.
     Inspect {
         /// Whose.

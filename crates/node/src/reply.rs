@@ -73,7 +73,7 @@ pub enum Body {
     Modules(Statuses),
     /// A package, encoded, if it is there.
     Package(Option<bytes::Bytes>),
-    /// Why a module's entities may not be left behind, if they hold state.
+    /// Why a module's entities may not be left behind, or not be taken over, for the state that they hold.
     Left(Option<Box<Rejection>>),
     /// An entity's state.
     Entity {

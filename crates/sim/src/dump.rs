@@ -68,6 +68,9 @@ fn says(granule: &Granule, bytes: &Bytes) -> String {
         Some(Part::Meta(name)) if name == "modules" => row(bytes, |modules: Vec<InForceModule>| {
             in_force(modules.iter())
         }),
+        Some(Part::Meta(name)) if name.starts_with("latest/") => {
+            row(bytes, |version: u32| version.to_string())
+        }
         Some(Part::Meta(_)) => row(bytes, meta),
     }
 }
@@ -190,6 +193,10 @@ fn dump_modules(modules: &Modules, dump: &mut Dump) {
             let granule = Granule::deployment(name, line.version);
             dump.insert(granule, format!("{line:?}"));
         }
+    }
+    for (ty, version) in &modules.latest {
+        let granule = Granule::meta(&format!("latest/{ty}"));
+        dump.insert(granule, version.to_string());
     }
     if !modules.history.is_empty() {
         let list = in_force(modules.in_force.values());

@@ -39,6 +39,7 @@ impl Executor {
             Op::Modules => Body::Modules(Statuses(self.engine.modules()?)),
             Op::Package(hash) => Body::Package(self.engine.package(&hash)?),
             Op::Left(name, types) => Body::Left(self.engine.left(&name, &types)?.map(Box::new)),
+            Op::Stored(manifest) => Body::Left(self.engine.stored(&manifest)?.map(Box::new)),
             Op::Inspect {
                 entity,
                 after,

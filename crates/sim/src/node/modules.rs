@@ -1,7 +1,7 @@
 //! Modules of a node's life: which deployments are asked for, what is said of them, and whether what can be
 //! called is what the log has put in force. In a world without modules nothing of it happens.
 
-use ordain_node::{Body, Change, ChangeOptions, DeployError, Op, Reply};
+use ordain_node::{Body, Change, Op, Reply};
 use ordain_types::module::{InForceModule, ModuleHash};
 use ordain_types::{Command, Deploy, EntityType, ModuleName, Package, Seq};
 
@@ -137,20 +137,15 @@ impl World<'_> {
     }
 }
 
-/// Whether the door lets a deployment through, had it been asked to keep state: else it would have to wait for
-/// what the executor says of that.
+/// Whether the door lets a deployment through, but for what it would have to wait for: what the executor says of the
+/// state that is there.
 fn passes_the_door(node: &ordain_node::Node, deploy: &Deploy) -> bool {
     let release = modules::find(&deploy.hash);
     let package = Package::decode(&release.package).expect("compiled here");
-    let options = ChangeOptions {
-        keep_state: true,
-        caller: deploy.caller.clone(),
-    };
-    match node.check_deploy(&deploy.name, &package, &options) {
-        Ok(_) => true,
-        Err(DeployError::Rejected(_)) => false,
-        Err(error) => panic!("what was compiled can be loaded: {error}"),
-    }
+    let checked = node
+        .catalog()
+        .check_deploy(&deploy.name, deploy.hash, &package.manifest);
+    checked.is_ok()
 }
 
 fn in_force(module: &ordain_node::Module) -> InForceModule {

@@ -8,7 +8,7 @@ use ordain_types::module::{Deployment, How, InForceModule, ModuleHash};
 use ordain_types::{Deploy, ModuleName, Outcome, Rejection, Undeploy};
 
 use super::{Entity, Oracle};
-use crate::modules::{self, Release};
+use crate::modules::{self, Release, Shape};
 
 /// All modules there ever were.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Modules {
     pub in_force: BTreeMap<ModuleName, InForceModule>,
     pub history: BTreeMap<ModuleName, Vec<Deployment>>,
     pub packages: BTreeMap<ModuleHash, Bytes>,
+    /// The latest version of a type's states, where it is out of force or in force in an earlier one.
+    pub latest: BTreeMap<&'static str, u32>,
 }
 
 /// Who runs the methods of an entity type.
@@ -77,6 +79,11 @@ impl Oracle {
                 return Some("state_version");
             }
         }
+        let latest = &self.modules.latest;
+        let mut kept = shape.types.iter().filter_map(|ty| latest.get(ty));
+        if kept.any(|latest| *latest > shape.version) && !shape.migrates {
+            return Some("state_version");
+        }
         let before = before.map_or(&[][..], |before| before.types);
         let mut leave = before.iter().filter(|ty| !shape.types.contains(ty));
         let left = leave.any(|ty| self.holds_state(ty));
@@ -88,6 +95,9 @@ impl Oracle {
         if let Some(package) = &deploy.package {
             self.modules.packages.insert(*hash, package.clone());
         }
+        let before = self.modules.in_force.get(name);
+        let before = before.map(|before| modules::find(&before.hash).shape);
+        self.note_latest(before, Some(modules::find(hash).shape));
         let version = self.write_history(name, *hash, deploy.how, &deploy.caller);
         let module = InForceModule {
             name: name.clone(),
@@ -107,9 +117,29 @@ impl Oracle {
         if !undeploy.keep_state && leave.any(|ty| self.holds_state(ty)) {
             return refused("holds_state");
         }
+        self.note_latest(Some(modules::find(&module.hash).shape), None);
         self.modules.in_force.remove(name);
         let version = self.write_history(name, module.hash, How::Undeploy, &undeploy.caller);
         Outcome::Value(format!(r#"{{"module":"{name}","version":{version}}}"#).into())
+    }
+
+    /// Keeps which versions the states may have that the module in force does not say itself.
+    fn note_latest(&mut self, before: Option<Shape>, after: Option<Shape>) {
+        let version = |shape: Option<Shape>, ty: &&str| {
+            let shape = shape.filter(|shape| shape.types.contains(ty));
+            shape.map(|shape| shape.version)
+        };
+        for ty in before.iter().flat_map(|before| before.types) {
+            let known = self.modules.latest.get(ty).copied();
+            let latest = known.max(version(before, ty));
+            if self.holds_state(ty) {
+                self.modules
+                    .latest
+                    .extend(latest.map(|latest| (*ty, latest)));
+            }
+        }
+        let latest = &mut self.modules.latest;
+        latest.retain(|ty, latest| version(after, ty) < Some(*latest));
     }
 
     /// Adds a line to a module's history.
