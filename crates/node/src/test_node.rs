@@ -113,25 +113,43 @@ impl TestNode {
     /// Moves the clock forward, step by step from one due send to the next, and delivers what comes
     /// due, and what that sends.
     pub fn advance(&self, by: Duration) {
+        self.advance_while(by, || true);
+    }
+
+    /// The same as long as `go_on` says so, which is asked often. Says whether it did to the end.
+    pub fn advance_while(&self, by: Duration, go_on: impl Fn() -> bool) -> bool {
         let end = self.now().plus_ms(by.as_millis() as u64);
-        self.settle();
-        while let Some(due) = self.next_due().filter(|due| *due <= end) {
+        let mut settled = self.settle_while(&go_on);
+        while let Some(due) = self.next_due().filter(|due| settled && *due <= end) {
             self.clock
                 .advance(Duration::from_millis(due.0.saturating_sub(self.now().0)));
             self.node.nudge();
-            self.settle();
+            settled = self.settle_while(&go_on);
         }
-        self.clock
-            .advance(Duration::from_millis(end.0 - self.now().0));
-        self.node.nudge();
-        self.settle();
+        if settled {
+            self.clock
+                .advance(Duration::from_millis(end.0 - self.now().0));
+            self.node.nudge();
+            settled = self.settle_while(&go_on);
+        }
+        settled
     }
 
     /// Waits until every send that is due was delivered.
     pub fn settle(&self) {
+        self.settle_while(|| true);
+    }
+
+    /// The same as long as `go_on` says so, which is asked often: sends that lead to each other never end. Says
+    /// whether all were delivered.
+    pub fn settle_while(&self, go_on: impl Fn() -> bool) -> bool {
         while self.next_due().is_some_and(|due| due <= self.now()) {
+            if !go_on() {
+                return false;
+            }
             std::thread::yield_now();
         }
+        true
     }
 
     /// When the next send is due; none: no send waits.

@@ -4,9 +4,10 @@
 #[path = "../../engine/tests/common/toy.rs"]
 mod toy;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use ordain_log::disk::MemoryDisk;
 use ordain_node::{
@@ -330,6 +331,49 @@ fn what_runs_is_heard_and_runs_twice_where_asked() {
     for part in ["counter/a.careful: the second run", "3 ran", "Differs"] {
         assert!(heard.contains(part), "{part}: {heard}");
     }
+}
+
+#[test]
+fn what_could_not_read_the_states_that_are_kept_does_not_pass_the_door() {
+    let world = TestNode::new(catalog());
+    let mut second = counter(1);
+    second["counter"]["version"] = json!(2);
+    version(&world, "m", &second);
+    assert_eq!(call(&world, "counter/a", "add"), Ok(1));
+    let keep_state = ChangeOptions {
+        keep_state: true,
+        ..me()
+    };
+    world.undeploy(&name("m"), &keep_state).expect("it goes");
+    let first = world.compile(&source(&counter(1))).expect("it compiles");
+    for module in ["m", "other"] {
+        rejected(world.plan(&name(module), &first, &me()), "state_version");
+        rejected(deploy(&world, module, &counter(1)), "state_version");
+    }
+    version(&world, "other", &second);
+    let statuses = world.modules().expect("they are listed");
+    let last = |at: usize| statuses[at].history.last().expect("a line").seq;
+    assert_eq!(last(1), last(0).next(), "nothing of it is in the log");
+    assert_eq!(call(&world, "counter/a", "add"), Ok(2));
+}
+
+/// Whoever waits for them need not wait for ever.
+#[test]
+fn sends_that_lead_to_each_other_are_given_up_on() {
+    let world = TestNode::new(catalog());
+    let text = json!({"counter": {"methods": {
+        "add": {"kind": "update", "does": "add", "by": 1},
+        "again": {"kind": "update", "does": "again", "by": 1},
+    }}});
+    version(&world, "m", &text);
+    let asked = AtomicU64::new(0);
+    let often = || asked.fetch_add(1, Ordering::Relaxed) < 100;
+    assert!(world.advance_while(Duration::from_secs(1), often));
+    call(&world, "counter/a", "again").expect("it runs");
+    assert!(!world.settle_while(often));
+    let now = world.now();
+    assert!(!world.advance_while(Duration::from_secs(1), often));
+    assert_eq!(world.now(), now);
 }
 
 #[test]

@@ -95,6 +95,7 @@ impl Bench {
             name: name.unwrap_or_else(|| ModuleName::new("module").expect("a good name")),
             package,
             began: Instant::now(),
+            sent: Arc::default(),
             report,
             printed: Ok(()),
         };
@@ -122,6 +123,8 @@ struct Running<'a> {
     package: Package,
     /// When the test did that runs.
     began: Instant,
+    /// What became of what it sent.
+    sent: Arc<world::Sent>,
     report: &'a mut Report,
     printed: Result<(), Failure>,
 }
@@ -133,12 +136,15 @@ impl Runs for Running<'_> {
 
     fn world(&mut self) -> Result<Box<dyn World>, String> {
         self.began = Instant::now();
-        let world = world::InMemory::new(self.bench.catalog.clone(), &self.name, &self.package)?;
+        self.sent = Arc::default();
+        let (catalog, sent) = (self.bench.catalog.clone(), self.sent.clone());
+        let world = world::InMemory::new(catalog, &self.name, &self.package, sent)?;
         Ok(Box::new(world))
     }
 
-    fn ran(&mut self, ran: Ran) {
+    fn ran(&mut self, mut ran: Ran) {
         let took = self.began.elapsed();
+        ran.said.extend(self.sent.take_faults());
         if self.printed.is_ok() {
             self.printed = self.report.ran(ran, took);
         }

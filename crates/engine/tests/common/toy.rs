@@ -176,6 +176,11 @@ impl Run for Does {
             "add" => *number(tx) += self.by,
             "field" => tx.field_put(&FieldKey::new("note").expect("a key"), "1".into()),
             "unnote" => tx.field_delete(&FieldKey::new("note").expect("a key")),
+            "again" => {
+                let (entity, method) = (tx.entity().clone(), Method::new("again"));
+                *number(tx) += self.by;
+                tx.send(entity, method.expect("a name"), b"{}", 0);
+            }
             "careful" => {
                 *number(tx) += self.by;
                 tx.random();

@@ -1,44 +1,119 @@
 //! The world of one test: a node in memory with the module deployed. What is due happens before a test
 //! looks on, so that how fast the node's threads are never shows.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ordain_node::{CallError, Catalog, ChangeOptions, Options, TestNode};
+use ordain_node::{CallError, Catalog, ChangeOptions, Heard, Listener, Options, TestNode};
 use ordain_types::script::{Failed, World};
-use ordain_types::{EntityId, Json, ModuleName, Package, Request, Timestamp};
+use ordain_types::{
+    Command, EntityId, FaultKind, Json, ModuleName, Outcome, Package, Request, Timestamp,
+};
 use serde_json::value::RawValue;
 
 /// No checkpoint is taken because a test lets time pass.
 const SELDOM: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+/// Sends that are delivered for one thing that a test asks for: they may lead to each other without end.
+const DELIVERIES_MAX: u64 = 10_000;
 
 pub struct InMemory {
     node: TestNode,
+    sent: Arc<Sent>,
+}
+
+/// What became of sends. Nobody gets their outcomes, and so they would be lost.
+#[derive(Default)]
+pub struct Sent {
+    /// How many were delivered since the test asked for something last.
+    delivered: AtomicU64,
+    /// How those ended that ended in a fault, since the test began.
+    faults: Mutex<Vec<String>>,
+    /// The first of them that is not deterministic, for the test to fail by.
+    not_deterministic: Mutex<Option<String>>,
+}
+
+impl Sent {
+    /// The faults.
+    pub fn take_faults(&self) -> Vec<String> {
+        std::mem::take(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Listener for Sent {
+    fn heard(&self, heard: Heard<'_>) {
+        let Heard::Ran {
+            command: Command::Deliver { .. },
+            outcome,
+            ..
+        } = heard
+        else {
+            return;
+        };
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+        let Outcome::Fault(fault) = outcome else {
+            return;
+        };
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.push(format!("fault in what was sent: {fault}"));
+        if fault.kind == FaultKind::Differs {
+            let mut first = self
+                .not_deterministic
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| fault.to_string());
+        }
+    }
 }
 
 impl InMemory {
-    /// With the module in force and nothing in it.
+    /// With the module in force and nothing in it. What becomes of sends is told to `sent`.
     ///
     /// # Errors
     /// Why the module could not be deployed.
-    pub fn new(catalog: Catalog, name: &ModuleName, package: &Package) -> Result<Self, String> {
+    pub fn new(
+        catalog: Catalog,
+        name: &ModuleName,
+        package: &Package,
+        sent: Arc<Sent>,
+    ) -> Result<Self, String> {
         let options = Options {
             twice: true,
             checkpoint_interval: SELDOM,
+            listener: Some(sent.clone()),
             ..Options::default()
         };
         let node = TestNode::with(catalog, options);
         let deployed = node.deploy(name, package, &ChangeOptions::default());
         deployed.map_err(|error| format!("the module cannot be deployed: {error}"))?;
-        Ok(Self { node })
+        Ok(Self { node, sent })
     }
 
     /// What came of a request, when all that is due by it has happened.
     fn settled<T>(&self, answered: Result<T, CallError>) -> Result<T, Failed> {
-        self.node.settle();
+        self.happened(self.node.settle_while(|| self.goes_on()))?;
         answered.map_err(|error| match error {
             CallError::Rejected(rejection) => Failed::Rejected(rejection),
             error => Failed::Broken(error.to_string()),
         })
+    }
+
+    fn goes_on(&self) -> bool {
+        self.sent.delivered.load(Ordering::Relaxed) < DELIVERIES_MAX
+    }
+
+    /// What is wrong with what happened by itself, of which `all` did or not.
+    fn happened(&self, all: bool) -> Result<(), Failed> {
+        self.sent.delivered.store(0, Ordering::Relaxed);
+        if !all {
+            return Err(Failed::Broken(format!(
+                "{DELIVERIES_MAX} sends were delivered, and more are due: look for sends that lead to each other without \
+                 end, or let less time pass at once"
+            )));
+        }
+        let first = &self.sent.not_deterministic;
+        let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.map_or(Ok(()), |fault| Err(Failed::Broken(fault)))
     }
 }
 
@@ -66,8 +141,10 @@ impl World for InMemory {
     }
 
     fn advance(&mut self, ms: u64) -> Result<(), Failed> {
-        self.node.advance(Duration::from_millis(ms));
-        Ok(())
+        let passed = self
+            .node
+            .advance_while(Duration::from_millis(ms), || self.goes_on());
+        self.happened(passed)
     }
 
     fn state(&mut self, entity: &EntityId) -> Result<Option<Json>, Failed> {
