@@ -139,6 +139,7 @@ fn entry(dir: &Path, files: &BTreeMap<String, String>) -> Result<String, Failure
 
 fn package_main(dir: &Path) -> Result<Option<String>, Failure> {
     let path = dir.join("package.json");
+    check_file(&path)?;
     let text = match bounded::read_file(&path, limits::MODULE_BYTES_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -238,6 +239,7 @@ fn read(path: &Path, bytes: &mut usize) -> Result<String, Failure> {
 
 /// Reads a file that may have so many bytes for its module to be none too large.
 fn read_bytes(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
+    check_file(path)?;
     bounded::read_file(path, most).map_err(|error| match error.kind() {
         ErrorKind::FileTooLarge => Failure::usage(format!(
             "{}: a module has at most {} bytes",
@@ -246,6 +248,14 @@ fn read_bytes(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
         )),
         _ => Failure::file("read", path, &error),
     })
+}
+
+/// Refuses a directory with a file's name, and a pipe: opening it would wait for somebody else.
+fn check_file(path: &Path) -> Result<(), Failure> {
+    match fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        false => Ok(()),
+        true => Err(Failure::usage(format!("{} is no file", path.display()))),
+    }
 }
 
 fn check_count(path: &Path, files: usize) -> Result<(), Failure> {
@@ -313,6 +323,8 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     fn home(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -408,10 +420,19 @@ mod tests {
     fn what_is_no_module_is_told() {
         let home = home(&[("a.txt", ""), ("empty/a.txt", "")]);
         fs::write(home.path().join("bad.ts"), b"ab\xff").unwrap();
+        fs::create_dir_all(home.path().join("pipes/a")).unwrap();
+        for pipe in ["pipe.ts", "pipes/pipe.ts", "pipes/a/package.json"] {
+            let made = Command::new("mkfifo").arg(home.path().join(pipe)).status();
+            assert!(made.unwrap().success(), "{pipe}");
+        }
+        fs::write(home.path().join("pipes/a/index.ts"), "").unwrap();
         for (path, says) in [
             ("a.txt", "no module"),
             ("empty", "no .ts"),
             ("none.ts", "none.ts"),
+            ("pipe.ts", "pipe.ts is no file"),
+            ("pipes", "pipe.ts is no file"),
+            ("pipes/a", "package.json is no file"),
             ("bad.ts", "byte 2 is not UTF-8"),
         ] {
             let said = gathered(&home, path).unwrap_err();

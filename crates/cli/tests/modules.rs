@@ -345,6 +345,13 @@ fn development() {
     assert_eq!(does(&home, &server, &["call", "counter/a", "add"]), "3");
     fs::remove_file(home.path().join("bank.ts")).expect("it is there");
     server.hear("error    cannot read bank.ts");
+    let pipe = Command::new("mkfifo")
+        .arg(home.path().join("bank.ts"))
+        .status();
+    assert!(pipe.expect("it runs").success());
+    server.hear("error    bank.ts is no file");
+    fs::remove_file(home.path().join("bank.ts")).expect("it is there");
+    server.hear("error    cannot read bank.ts");
     server.stop();
 
     save(&home, "bank.ts", &toy.to_string());

@@ -83,8 +83,16 @@ struct Bench {
 impl Bench {
     /// Runs the tests of one file.
     fn file(&self, pair: &Pair, report: &mut Report) -> Result<(), Failure> {
-        let (script, module) = (gather(&pair.script)?, gather(&pair.module)?);
-        report.file(&pair.script, &script)?;
+        report.file(&pair.script)?;
+        let script = match gather(&pair.script) {
+            Ok(script) => script,
+            Err(why) => return report.unread("the tests cannot be read", why),
+        };
+        let module = match gather(&pair.module) {
+            Ok(module) => module,
+            Err(why) => return report.unread("the module cannot be read", why),
+        };
+        report.of(&script);
         let package = match self.host.compile(&source(&module)) {
             Ok(package) => package,
             Err(error) => return report.unfit("the module does not compile", &module, error),

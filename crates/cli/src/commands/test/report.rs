@@ -40,10 +40,15 @@ impl Report {
     ///
     /// # Errors
     /// If that cannot be printed; so of all of these.
-    pub fn file(&mut self, path: &Path, script: &Gathered) -> Result<(), Failure> {
+    pub fn file(&mut self, path: &Path) -> Result<(), Failure> {
         self.file = path.display().to_string();
-        self.root = Some(script.clone());
+        self.root = None;
         self.line(&self.file)
+    }
+
+    /// What the file is of whose tests run.
+    pub fn of(&mut self, script: &Gathered) {
+        self.root = Some(script.clone());
     }
 
     fn line(&self, text: &str) -> Result<(), Failure> {
@@ -88,8 +93,23 @@ impl Report {
         Ok(self.output.json(&line)?)
     }
 
+    /// No test of the file could run, for what is not to be read. Those of other files may.
+    pub fn unread(&mut self, what: &str, why: Failure) -> Result<(), Failure> {
+        let error = SourceError::new(why.message.unwrap_or_default());
+        self.not_run(what, None, error)
+    }
+
     /// No test of the file could run, for what is wrong with these sources.
     pub fn unfit(&mut self, what: &str, at: &Gathered, error: SourceError) -> Result<(), Failure> {
+        self.not_run(what, Some(at), error)
+    }
+
+    fn not_run(
+        &mut self,
+        what: &str,
+        at: Option<&Gathered>,
+        error: SourceError,
+    ) -> Result<(), Failure> {
         if self.output.json {
             let (message, file) = (&error.message, &error.file);
             let failure = json!({ "message": message, "file": file, "line": error.line, "column": error.column });
@@ -97,7 +117,7 @@ impl Report {
             self.output.json(&line)?;
         }
         self.line(&format!("  ✗ {what}"))?;
-        let words = self.words(&error.into(), Some(at));
+        let words = self.words(&error.into(), at);
         self.failures
             .push(format!("{} > {what}\n{words}", self.file));
         Ok(())
