@@ -43,6 +43,7 @@ struct Inner {
     files: Vec<File>,
     resolved: Resolved,
     start: Bytecode,
+    untold: Option<SourceError>,
 }
 
 struct File {
@@ -106,11 +107,12 @@ impl Compiled {
             });
         }
         let start = compiler.compile(START, &start(&sources))?;
-        let resolved = sources.resolved;
+        let (resolved, untold) = (sources.resolved, sources.untold);
         Ok(Self(Arc::new(Inner {
             files,
             resolved,
             start,
+            untold,
         })))
     }
 
@@ -362,6 +364,10 @@ pub fn source_error(thrown: &Thrown) -> SourceError {
 pub fn package(source: &Source) -> Result<(Package, Compiled), SourceError> {
     source.check()?;
     let compiled = Compiled::new(source)?;
+    // What it says would not be held to. What was deployed before runs on.
+    if let Some(error) = &compiled.0.untold {
+        return Err(error.clone());
+    }
     let instance = cache::with_meter(|meter| Instance::new(&compiled, meter));
     let instance = instance.map_err(|thrown| source_error(&thrown))?;
     if instance.entities.is_empty() {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::resume_unwind;
 
 use ordain_types::{Source, SourceError, limits};
+use oxc_allocator::Allocator;
 
 use super::links;
-use super::syntax::{self, Position, Purpose, Script};
+use super::syntax::{self, Parsed, Position, Purpose, Script};
 
 /// The name of what the host itself brings.
 pub const SDK: &str = "ordain";
@@ -19,6 +20,8 @@ pub struct Sources {
     pub files: Vec<(String, Script)>,
     /// What each import of each file stands for.
     pub resolved: Resolved,
+    /// What is wrong with a file of which only types are used: it keeps nothing from running.
+    pub untold: Option<SourceError>,
 }
 
 /// The file that an import of another stands for, by the file and the import.
@@ -92,16 +95,22 @@ pub fn on_own_stack<R: Send>(
 /// The first thing that is wrong.
 pub fn read(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
     let texts = texts(source)?;
+    let allocators: Vec<_> = texts.iter().map(|_| Allocator::default()).collect();
+    let mut free = allocators.iter();
     let mut sources = Sources {
         files: Vec::new(),
         resolved: Resolved::new(),
+        untold: None,
     };
+    let mut parsed = Vec::new();
     let mut waiting = VecDeque::from([source.main.clone()]);
     let mut seen = BTreeSet::from([source.main.clone()]);
     while let Some(path) = waiting.pop_front() {
         let text = texts[path.as_str()];
-        let read = syntax::read(&path, text, purpose);
-        let script = read.map_err(|(position, message)| error(&path, position, message))?;
+        let wrong = |(position, message)| error(&path, position, message);
+        let allocator = free.next().expect("no file is read twice");
+        let file = syntax::parse(&path, text, allocator).map_err(wrong)?;
+        let script = file.check(purpose).map_err(wrong)?;
         let brought = |name: &str| name == SDK || name == SDK_TEST && purpose == Purpose::Test;
         for import in script
             .imports
@@ -117,9 +126,53 @@ pub fn read(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
             }
         }
         sources.files.push((path, script));
+        parsed.push(file);
     }
     links::check(&sources)?;
+    if purpose == Purpose::Module {
+        sign(&mut sources, parsed, &texts, free);
+    }
     Ok(sources)
+}
+
+/// Has the functions of all files say what they take, in terms of the types that the files declare and those of which
+/// only types are used.
+fn sign<'a>(
+    sources: &mut Sources,
+    mut parsed: Vec<Parsed<'a>>,
+    texts: &BTreeMap<&str, &'a str>,
+    mut free: impl Iterator<Item = &'a Allocator>,
+) {
+    let mut paths: Vec<String> = sources.files.iter().map(|it| it.0.clone()).collect();
+    let mut seen: BTreeSet<String> = paths.iter().cloned().collect();
+    let mut at = 0;
+    while at < parsed.len() {
+        for name in parsed[at].names() {
+            let found = resolve(&paths[at], name, texts);
+            let Some(found) = found.ok().filter(|it| seen.insert(it.clone())) else {
+                continue;
+            };
+            let allocator = free.next().expect("no file is read twice");
+            match syntax::parse(&found, texts[found.as_str()], allocator) {
+                Ok(file) => {
+                    parsed.push(file);
+                    paths.push(found);
+                }
+                Err((position, message)) => {
+                    let wrong = || error(&found, position, message);
+                    sources.untold.get_or_insert_with(wrong);
+                }
+            }
+        }
+        at += 1;
+    }
+    let places: BTreeMap<&String, usize> = paths.iter().zip(0..).collect();
+    let place = |at: usize, name: &str| {
+        let found = resolve(&paths[at], name, texts).ok()?;
+        places.get(&found).copied()
+    };
+    let scripts = sources.files.iter_mut().map(|(_, script)| script);
+    syntax::sign(scripts, &parsed, place);
 }
 
 fn texts(source: &Source) -> Result<BTreeMap<&str, &str>, SourceError> {

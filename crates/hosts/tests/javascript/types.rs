@@ -159,6 +159,113 @@ export const a = entity({}, {
     assert_eq!(shown, expected);
 }
 
+/// What the methods of `a.ts` are described as.
+fn described(files: &[(&str, &str)]) -> Vec<String> {
+    let package = compile(files).unwrap();
+    let methods = package.manifest.entities[0].methods.iter();
+    methods.map(shown).collect()
+}
+
+#[test]
+fn types_of_other_files_are_known() {
+    let main = r#"
+import { entity } from "ordain";
+import type { Line, Deep as Renamed, Klass, Generic, Gone } from "./lib/types";
+import { type Kind, helper } from "./lib/types.js";
+import type Whole from "./lib/whole";
+import * as all from "./lib/types";
+import type { Wrong } from "./wrong"; // which is not there
+import type { Other } from "elsewhere";
+import type { Record } from "./lib/types";
+export type { Line };
+export const a = entity({}, {
+  line(cx, { line, kind }: { line: Line; kind: Kind }) { return helper(1); },
+  whole(cx, args: Whole) {},
+  deep(cx, { it }: { it: Renamed }) {},
+  through(cx, { it, on }: { it: all.Line; on: all.Deep }) {},
+  passed(cx, { it }: { it: all.Passed }) {},
+  shadowed(cx, { it }: { it: Record }) {},
+  unknown(cx, args: { a: Klass; b: Generic<string>; c: Gone; d: Wrong; e: Other; f: all.Klass; g: all.Gone; h: all.x.Line }) {},
+});"#;
+    let types = r#"
+import type { Inner } from "../shared";
+export interface Line { sku: Inner; n?: number }
+export type Kind = "a" | "b";
+type Local = { x: Line[] };
+export { Local as Deep };
+export class Klass { x = 1; }
+export type Generic<T> = { t: T };
+export type Record = { n: number };
+export * from "./whole";
+export type * from "./round";
+export const helper = (n: number) => n;
+"#;
+    let files = [
+        ("a.ts", main),
+        ("lib/types.ts", types),
+        (
+            "lib/whole.ts",
+            "export default interface Whole { id: string }",
+        ),
+        (
+            "lib/round.ts",
+            "export * from './types'; export { Inner as Passed } from '../shared';",
+        ),
+        ("shared/index.ts", "export type Inner = string | null;"),
+    ];
+    let sku = r#"{"anyOf":[{"type":"string"},{"type":"null"}]}"#;
+    let line = format!(
+        r#"{{"properties":{{"n":{{"type":"number"}},"sku":{sku}}},"required":["sku"],"type":"object"}}"#
+    );
+    let deep = format!(
+        r#"{{"properties":{{"x":{{"items":{line},"type":"array"}}}},"required":["x"],"type":"object"}}"#
+    );
+    let record = r#"{"properties":{"n":{"type":"number"}},"required":["n"],"type":"object"}"#;
+    let unknown = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| format!("{name}: {{}}"));
+    let expected = [
+        format!(r#"Update line(line: {line}, kind: {{"enum":["a","b"]}}) {{}}"#),
+        r#"Update whole(id: {"type":"string"}) {}"#.to_owned(),
+        format!("Update deep(it: {deep}) {{}}"),
+        format!("Update through(it: {line}, on: {deep}) {{}}"),
+        format!("Update passed(it: {sku}) {{}}"),
+        format!("Update shadowed(it: {record}) {{}}"),
+        format!("Update unknown({}) {{}}", unknown.join(", ")),
+    ];
+    assert_eq!(described(&files), expected);
+    let wrong = ("wrong.ts", "export interface Wrong {\n  n: }");
+    let error = compile(&[&files[..], &[wrong]].concat()).unwrap_err();
+    assert!(error.to_string().starts_with("wrong.ts:2:6: "), "{error}");
+}
+
+#[test]
+fn an_interface_has_what_it_extends() {
+    let main = r#"
+import { entity } from "ordain";
+import type { Base } from "./base";
+interface Named { name: string; n: string | number }
+interface Line extends Named, Base { n: number; note?: string }
+interface Line extends More {}
+type More = { more: boolean };
+interface Empty {}
+interface Open extends Partial<Named> { x: number }
+interface Lost extends Date { x: number }
+interface Round extends Round { x: number }
+interface Twice extends Named, Other { x: number }
+interface Other { name: number }
+export const a = entity({}, {
+  line(cx, args: Line) {},
+  open(cx, { it, lost, round, empty }: { it: Open; lost: Lost; round: Round; empty: Empty }) {},
+  twice(cx, args: Twice) {},
+});"#;
+    let base = "export interface Base extends Root { at: number } interface Root { id: string }";
+    let expected = [
+        r#"Update line(name: {"type":"string"}, id: {"type":"string"}, at: {"type":"number"}, more: {"type":"boolean"}, n: {"type":"number"}, note?: {"type":"string"}) {}"#,
+        "Update open(it: {}, lost: {}, round: {}, empty: {}) {}",
+        r#"Update twice(name: {}, n: {"anyOf":[{"type":"string"},{"type":"number"}]}, x: {"type":"number"}) {}"#,
+    ];
+    assert_eq!(described(&[("a.ts", main), ("base.ts", base)]), expected);
+}
+
 #[test]
 fn a_wide_type_that_names_itself_is_not_followed_to_its_end() {
     let members: String = (0..60).map(|at| format!("a{at}?: T;")).collect();

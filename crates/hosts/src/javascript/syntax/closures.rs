@@ -325,13 +325,13 @@ mod tests {
     use oxc_parser::Parser;
     use oxc_span::SourceType;
 
-    use crate::javascript::syntax::{Purpose, read};
+    use crate::javascript::syntax::{Purpose, parse};
 
     /// A text with what is inserted, which is JavaScript.
     fn inserted(text: &str) -> String {
-        let script =
-            read("a.ts", text, Purpose::Module).unwrap_or_else(|no| panic!("{text}: {no:?}"));
         let allocator = Allocator::default();
+        let script = parse("a.ts", text, &allocator).and_then(|it| it.check(Purpose::Module));
+        let script = script.unwrap_or_else(|no| panic!("{text}: {no:?}"));
         let parsed = Parser::new(&allocator, &script.javascript, SourceType::mjs()).parse();
         assert!(
             parsed.diagnostics.is_empty(),

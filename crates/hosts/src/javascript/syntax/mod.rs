@@ -11,6 +11,7 @@
 //!   rules       what a module may not say
 //!   closures    what closures hold that are made when a module starts
 //!   links       what files take from each other by name
+//!   types       which types files declare, and take from each other
 //!   schema      parameters and types as JSON schemas
 //! ```
 
@@ -24,6 +25,7 @@ mod rules;
 mod schema;
 mod strip;
 mod trivia;
+mod types;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +41,7 @@ pub use lines::{Lines, Position};
 pub use links::Links;
 pub use rules::NOT_THEIRS;
 pub use schema::Signature;
+use types::Declared;
 
 /// What is wrong, and where: a byte of the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,7 +82,7 @@ pub struct Script {
     pub patterns: Vec<(Position, String)>,
     /// What it binds at its top level and keeps at run time.
     pub bindings: Vec<Named>,
-    /// What its functions say of themselves, by where they begin.
+    /// What its functions say of themselves, by where they begin: see [`sign`].
     pub signatures: BTreeMap<Position, Signature>,
     /// What its closures hold, by the numbers that its text gives.
     pub held: Vec<Held>,
@@ -94,44 +97,85 @@ pub enum Purpose {
     Test,
 }
 
-/// Reads and checks one file.
+/// One file as it was parsed.
+pub struct Parsed<'a> {
+    program: &'a Program<'a>,
+    semantic: Semantic<'a>,
+}
+
+/// Parses one file, in memory of `allocator`.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn read(path: &str, text: &str, purpose: Purpose) -> Result<Script, (Position, String)> {
-    let lines = Lines::new(text);
-    read_at(path, text, &lines, purpose).map_err(|problem| {
-        let position = lines.position(text, problem.at);
+pub fn parse<'a>(
+    path: &str,
+    text: &'a str,
+    allocator: &'a Allocator,
+) -> Result<Parsed<'a>, (Position, String)> {
+    placed(text, parse_at(path, text, allocator))
+}
+
+fn placed<T>(text: &str, read: Result<T, Problem>) -> Result<T, (Position, String)> {
+    read.map_err(|problem| {
+        let position = Lines::new(text).position(text, problem.at);
         (position, problem.message)
     })
 }
 
-fn read_at(path: &str, text: &str, lines: &Lines, purpose: Purpose) -> Result<Script, Problem> {
+fn parse_at<'a>(
+    path: &str,
+    text: &'a str,
+    allocator: &'a Allocator,
+) -> Result<Parsed<'a>, Problem> {
     first(depth::check_text(text).into_iter())?;
-    let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, text, source_type(path)).parse();
+    let parsed = Parser::new(allocator, text, source_type(path)).parse();
     first(parsed.diagnostics.iter().map(problem))?;
-    let program = allocator_program(&allocator, parsed.program);
+    let program: &Program = allocator.alloc(parsed.program);
     first(depth::check(program).into_iter())?;
     let built = SemanticBuilder::new()
         .with_check_syntax_error(true)
         .with_build_nodes(true)
         .build(program);
     first(built.diagnostics.iter().map(problem))?;
-    examine(program, &built.semantic, lines, purpose)
+    let semantic = built.semantic;
+    Ok(Parsed { program, semantic })
 }
 
-fn allocator_program<'a>(allocator: &'a Allocator, program: Program<'a>) -> &'a Program<'a> {
-    allocator.alloc(program)
+impl<'a> Parsed<'a> {
+    /// Checks the file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn check(&self, purpose: Purpose) -> Result<Script, (Position, String)> {
+        let text = self.program.source_text;
+        placed(text, examine(self.program, &self.semantic, purpose))
+    }
+
+    /// The files that it names, be it only for types.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        types::sources(self.program)
+    }
 }
 
-fn examine(
-    program: &Program,
-    semantic: &Semantic,
-    lines: &Lines,
-    purpose: Purpose,
-) -> Result<Script, Problem> {
-    let (mut problems, mut lines) = (Problems::new(), lines.clone());
+/// Adds to the first of these files what their functions say of themselves. `place` is that of a file that another,
+/// by its own place, names.
+pub fn sign<'s>(
+    scripts: impl Iterator<Item = &'s mut Script>,
+    parsed: &[Parsed],
+    place: impl Fn(usize, &str) -> Option<usize>,
+) {
+    let files = parsed.iter().enumerate();
+    let declared: Vec<_> = files
+        .map(|(at, it)| Declared::of(it.program, &it.semantic, |name| place(at, name)))
+        .collect();
+    for (at, script) in scripts.enumerate() {
+        let Parsed { program, semantic } = &parsed[at];
+        script.signatures = schema::signatures(program, semantic, &script.lines, &declared, at);
+    }
+}
+
+fn examine(program: &Program, semantic: &Semantic, purpose: Purpose) -> Result<Script, Problem> {
+    let (mut problems, mut lines) = (Problems::new(), Lines::new(program.source_text));
     let Closures { held, inserts } = match purpose {
         Purpose::Module => closures::find(semantic),
         Purpose::Test => Closures::default(),
@@ -148,7 +192,7 @@ fn examine(
         links: links::find(program, scoping, &lines),
         patterns: rules::patterns(program, semantic, &lines),
         bindings: rules::bindings(semantic),
-        signatures: schema::signatures(program, semantic, &lines),
+        signatures: BTreeMap::new(),
         held,
         lines,
     })

@@ -1,5 +1,5 @@
-//! Parameters and types as JSON schemas, as far as a file says: names taken apart in a parameter,
-//! type literals, and the types that the same file declares. What is not understood is `{}`.
+//! Parameters and types as JSON schemas, as far as files say: names taken apart in a parameter,
+//! type literals, and the types that the module's files declare. What is not understood is `{}`.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ordain_engine::Param;
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
-use oxc_semantic::{Scoping, Semantic, SymbolId};
+use oxc_semantic::Semantic;
 use oxc_span::{GetSpan, Span};
 use oxc_syntax::operator::UnaryOperator;
 use serde_json::{Map, Value, json};
 
+use super::types::{self, Declared, Named};
 use super::{Lines, Position};
 
 /// How deep types are followed: they may name each other in a circle.
@@ -43,13 +44,23 @@ impl Signature {
     }
 }
 
-/// What the functions of a file say, by each place that may be called their beginning.
+/// What the functions of a file say, by each place that may be called their beginning. It is one of `files`.
 pub fn signatures(
     program: &Program,
     semantic: &Semantic,
     lines: &Lines,
+    files: &[Declared],
+    at: usize,
 ) -> BTreeMap<Position, Signature> {
-    let types = Types::of(semantic);
+    let left = Left {
+        here: Cell::new(0),
+        of_file: Cell::new(TYPES_OF_FILE_MAX),
+    };
+    let types = Types {
+        files,
+        at,
+        left: &left,
+    };
     let mut found = BTreeMap::new();
     for node in semantic.nodes().iter() {
         let (signature, params) = match node.kind() {
@@ -83,19 +94,31 @@ pub fn signatures(
     found
 }
 
-/// The types that a file declares.
-struct Types<'p, 'a> {
-    scoping: &'p Scoping,
-    named: BTreeMap<SymbolId, Named<'p, 'a>>,
-    /// How many more types are looked at for what is at hand, and for all of the file.
-    left: Cell<u32>,
-    left_of_file: Cell<u32>,
+/// Types as they are named in one of a module's files.
+#[derive(Clone, Copy)]
+struct Types<'d, 'p, 'a> {
+    files: &'d [Declared<'p, 'a>],
+    at: usize,
+    left: &'d Left,
 }
 
-enum Named<'p, 'a> {
-    Alias(&'p TSType<'a>),
-    /// All declarations of one name: together they are one type.
-    Interface(Vec<&'p TSInterfaceDeclaration<'a>>),
+/// How many more types are looked at.
+struct Left {
+    /// For what is at hand.
+    here: Cell<u32>,
+    of_file: Cell<u32>,
+}
+
+impl Left {
+    fn take(&self) -> bool {
+        let (here, of_file) = (self.here.get(), self.of_file.get());
+        if here == 0 || of_file == 0 {
+            return false;
+        }
+        self.here.set(here - 1);
+        self.of_file.set(of_file - 1);
+        true
+    }
 }
 
 /// A member of an object type.
@@ -105,55 +128,20 @@ struct Member {
     required: bool,
 }
 
-impl<'p, 'a> Types<'p, 'a> {
-    fn of(semantic: &'p Semantic<'a>) -> Self {
-        let scoping = semantic.scoping();
-        let mut named = BTreeMap::new();
-        for node in semantic.nodes().iter() {
-            match node.kind() {
-                AstKind::TSTypeAliasDeclaration(it) if it.type_parameters.is_none() => {
-                    named.insert(it.id.symbol_id(), Named::Alias(&it.type_annotation));
-                }
-                // What a class declares with it is not looked at.
-                AstKind::TSInterfaceDeclaration(it)
-                    if !scoping.symbol_flags(it.id.symbol_id()).is_class() =>
-                {
-                    let one = named.entry(it.id.symbol_id());
-                    match one.or_insert_with(|| Named::Interface(Vec::new())) {
-                        Named::Interface(all) => all.push(it),
-                        Named::Alias(_) => {}
-                    }
-                }
-                _ => {}
-            }
-        }
-        Self {
-            scoping,
-            named,
-            left: Cell::new(0),
-            left_of_file: Cell::new(TYPES_OF_FILE_MAX),
-        }
-    }
-
+impl<'d, 'p, 'a> Types<'d, 'p, 'a> {
     /// Whether a type is looked at.
     fn follows(&self, depth: u32) -> bool {
-        let (left, left_of_file) = (self.left.get(), self.left_of_file.get());
-        if depth > DEPTH_MAX || left == 0 || left_of_file == 0 {
-            return false;
-        }
-        self.left.set(left - 1);
-        self.left_of_file.set(left_of_file - 1);
-        true
+        depth <= DEPTH_MAX && self.left.take()
     }
 
     fn signature(
         &self,
-        params: &FormalParameters<'a>,
-        result: Option<&TSTypeAnnotation<'a>>,
+        params: &'d FormalParameters<'a>,
+        result: Option<&'d TSTypeAnnotation<'a>>,
     ) -> Signature {
-        self.left.set(TYPES_MAX);
+        self.left.here.set(TYPES_MAX);
         let described = self.params(params);
-        self.left.set(TYPES_MAX);
+        self.left.here.set(TYPES_MAX);
         let result = result.map_or(json!({}), |it| self.schema(&it.type_annotation, 0));
         let args = params.items.get(1);
         Signature {
@@ -164,7 +152,7 @@ impl<'p, 'a> Types<'p, 'a> {
     }
 
     /// The arguments of a method: the second parameter, an object.
-    fn params(&self, params: &FormalParameters<'a>) -> Option<Vec<Param>> {
+    fn params(&self, params: &'d FormalParameters<'a>) -> Option<Vec<Param>> {
         let Some(args) = params.items.get(1) else {
             return params.rest.is_none().then(Vec::new);
         };
@@ -206,7 +194,7 @@ impl<'p, 'a> Types<'p, 'a> {
     }
 
     /// The members of an object type; none if it is not one, or not a closed one.
-    fn members(&self, ty: &TSType<'a>, depth: u32) -> Option<Vec<Member>> {
+    fn members(&self, ty: &'d TSType<'a>, depth: u32) -> Option<Vec<Member>> {
         if !self.follows(depth) {
             return None;
         }
@@ -218,24 +206,43 @@ impl<'p, 'a> Types<'p, 'a> {
                 Some(merged(parts.collect::<Option<Vec<_>>>()?))
             }
             TSType::TSTypeReference(it) if it.type_arguments.is_none() => {
-                match self.find(&it.type_name)? {
-                    Named::Alias(ty) => self.members(ty, depth + 1),
-                    Named::Interface(all) => {
-                        let plain = |it: &&TSInterfaceDeclaration| {
-                            it.extends.is_empty() && it.type_parameters.is_none()
-                        };
-                        all.iter().all(plain).then_some(())?;
-                        let parts = all.iter().map(|it| self.listed(&it.body.body, depth));
-                        Some(merged(parts.collect::<Option<Vec<_>>>()?))
-                    }
-                }
+                self.members_of(&it.type_name, depth)
             }
             _ => None,
         }
     }
 
-    fn listed(&self, signatures: &[TSSignature<'a>], depth: u32) -> Option<Vec<Member>> {
-        let member = |signature: &TSSignature<'a>| {
+    /// The members of what is named.
+    fn members_of(&self, name: &'d TSTypeName<'a>, depth: u32) -> Option<Vec<Member>> {
+        match self.find(name)? {
+            (there, Named::Alias(ty)) => there.members(ty, depth + 1),
+            (there, Named::Interface(all)) => there.interface(all, depth),
+        }
+    }
+
+    /// The members of an interface, those that it extends first. What it says itself counts.
+    fn interface(
+        &self,
+        all: &'d [&'p TSInterfaceDeclaration<'a>],
+        depth: u32,
+    ) -> Option<Vec<Member>> {
+        let plain = |it: &&TSInterfaceDeclaration| it.type_parameters.is_none();
+        all.iter().all(plain).then_some(())?;
+        let parts = all.iter().map(|it| self.listed(&it.body.body, depth));
+        let own = merged(parts.collect::<Option<Vec<_>>>()?);
+        let extended = all.iter().flat_map(|it| &it.extends);
+        let extended = extended.map(|it| match it.type_arguments {
+            None if self.follows(depth) => self.members_of(&it.type_name, depth + 1),
+            _ => None,
+        });
+        let mut members = merged(extended.collect::<Option<Vec<_>>>()?);
+        members.retain(|it| own.iter().all(|own| own.name != it.name));
+        members.extend(own);
+        Some(members)
+    }
+
+    fn listed(&self, signatures: &'d [TSSignature<'a>], depth: u32) -> Option<Vec<Member>> {
+        let member = |signature: &'d TSSignature<'a>| {
             let TSSignature::TSPropertySignature(it) = signature else {
                 return None;
             };
@@ -250,20 +257,13 @@ impl<'p, 'a> Types<'p, 'a> {
         Some(merged(vec![members]))
     }
 
-    /// What a name stands for, where it is used.
-    fn find(&self, name: &TSTypeName) -> Option<&Named<'p, 'a>> {
-        match name {
-            TSTypeName::IdentifierReference(it) => self.named.get(&self.symbol(it)?),
-            _ => None,
-        }
+    /// What a name stands for, where it is used, and the types where that is.
+    fn find(&self, name: &'d TSTypeName<'a>) -> Option<(Self, &'d Named<'p, 'a>)> {
+        let found = types::find(self.files, self.at, name, || self.left.take());
+        found.map(|(at, named)| (Self { at, ..*self }, named))
     }
 
-    fn symbol(&self, name: &IdentifierReference) -> Option<SymbolId> {
-        let reference = self.scoping.get_reference(name.reference_id.get()?);
-        reference.symbol_id()
-    }
-
-    fn may_be_undefined(&self, ty: &TSType<'a>, depth: u32) -> bool {
+    fn may_be_undefined(&self, ty: &'d TSType<'a>, depth: u32) -> bool {
         match ty {
             TSType::TSUndefinedKeyword(_) | TSType::TSVoidKeyword(_) => true,
             _ if !self.follows(depth) => true, // then it is not said that it must be there
@@ -275,14 +275,14 @@ impl<'p, 'a> Types<'p, 'a> {
                 types.any(|ty| self.may_be_undefined(ty, depth + 1))
             }
             TSType::TSTypeReference(it) => match self.find(&it.type_name) {
-                Some(Named::Alias(ty)) => self.may_be_undefined(ty, depth + 1),
+                Some((there, Named::Alias(ty))) => there.may_be_undefined(ty, depth + 1),
                 _ => false,
             },
             _ => false,
         }
     }
 
-    fn schema(&self, ty: &TSType<'a>, depth: u32) -> Value {
+    fn schema(&self, ty: &'d TSType<'a>, depth: u32) -> Value {
         if !self.follows(depth) {
             return json!({});
         }
@@ -314,7 +314,7 @@ impl<'p, 'a> Types<'p, 'a> {
     }
 
     /// What an item of an array is. Undefined is none in JSON: there it is null.
-    fn item(&self, ty: &TSType<'a>, depth: u32) -> Value {
+    fn item(&self, ty: &'d TSType<'a>, depth: u32) -> Value {
         match (self.schema(ty, depth), self.may_be_undefined(ty, depth)) {
             (schema, true) if schema != json!({}) => {
                 json!({ "anyOf": [schema, { "type": "null" }] })
@@ -323,7 +323,7 @@ impl<'p, 'a> Types<'p, 'a> {
         }
     }
 
-    fn tuple(&self, elements: &[TSTupleElement<'a>], depth: u32) -> Value {
+    fn tuple(&self, elements: &'d [TSTupleElement<'a>], depth: u32) -> Value {
         let (mut first, mut required) = (Vec::new(), 0);
         for element in elements {
             let (ty, optional) = match element {
@@ -348,7 +348,7 @@ impl<'p, 'a> Types<'p, 'a> {
         json!({ "type": "array", "prefixItems": first, "minItems": required, "maxItems": max })
     }
 
-    fn union(&self, types: &[TSType<'a>], depth: u32) -> Value {
+    fn union(&self, types: &'d [TSType<'a>], depth: u32) -> Value {
         let kept: Vec<_> = types
             .iter()
             .filter(|ty| !matches!(ty, TSType::TSUndefinedKeyword(_)))
@@ -368,15 +368,16 @@ impl<'p, 'a> Types<'p, 'a> {
         }
     }
 
-    fn reference(&self, it: &TSTypeReference<'a>, ty: &TSType<'a>, depth: u32) -> Value {
-        if let Some(Named::Alias(alias)) = self.find(&it.type_name) {
-            return self.schema(alias, depth + 1);
+    fn reference(&self, it: &'d TSTypeReference<'a>, ty: &'d TSType<'a>, depth: u32) -> Value {
+        if let Some((there, Named::Alias(alias))) = self.find(&it.type_name) {
+            return there.schema(alias, depth + 1);
         }
-        let TSTypeName::IdentifierReference(name) = &it.type_name else {
-            return json!({});
+        let name = match &it.type_name {
+            TSTypeName::IdentifierReference(name) => name,
+            _ => return self.members(ty, depth).map_or(json!({}), object),
         };
-        if self.symbol(name).is_some() {
-            // One of the file's own, which may be called as one of the library is.
+        if self.files[self.at].symbol(name).is_some() {
+            // One of the module's own, which may be called as one of the library is.
             return self.members(ty, depth).map_or(json!({}), object);
         }
         let arguments = it
@@ -404,6 +405,10 @@ fn callee(callee: &Expression) -> Span {
 }
 
 fn object(members: Vec<Member>) -> Value {
+    // Of what it has no members everything is one, texts and numbers too.
+    if members.is_empty() {
+        return json!({});
+    }
     let required: Vec<_> = members
         .iter()
         .filter(|it| it.required)
