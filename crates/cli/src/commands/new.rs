@@ -100,7 +100,12 @@ fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
 
 /// The name of the folder, which is to be a module's.
 fn name(path: &Path) -> Result<ModuleName, Failure> {
-    let name = path.file_name().and_then(|name| name.to_str());
+    // `.` has no name of its own.
+    let full = match path.file_name() {
+        None => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+        Some(_) => path.to_owned(),
+    };
+    let name = full.file_name().and_then(|name| name.to_str());
     ModuleName::new(name.unwrap_or_default()).map_err(|error| {
         Failure::usage(format!(
             "the folder {} gives the module its name, and {error}",
@@ -224,6 +229,12 @@ mod tests {
         assert!(refused.contains("not empty"), "{refused}");
         assert!(check_empty(&home.path().join("a")).is_err(), "a file");
         assert!(name(Path::new("My Bank")).is_err());
+        let here = home.path().join("here");
+        fs::create_dir(&here).unwrap();
+        for path in [here.join("."), here.join("none/.."), here] {
+            fs::create_dir_all(&path).unwrap();
+            assert_eq!(name(&path).unwrap().as_str(), "here", "{path:?}");
+        }
         assert!(name(Path::new("/")).is_err());
     }
 }
