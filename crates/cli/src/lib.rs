@@ -34,9 +34,9 @@ mod unfinished;
 mod units;
 
 pub use command::{Context, ExtraCommand, Hosting};
-pub use commands::serve::modules_only;
 pub use config::{Config, ConfigError, Origin, Said, Sources};
 pub use exit::{Exit, Failure};
+pub use node::modules_only;
 pub use output::{Bar, Output};
 pub use run::{run, run_hosting};
 pub use units::{parse_duration, parse_size, show_size};

@@ -2,11 +2,52 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Arg, ArgAction, ArgMatches};
 use ordain_node::{Catalog, Node, Options, Progress, Recovered};
 
+use crate::command::Context;
 use crate::config::{Config, ConfigError};
 use crate::exit::{Exit, Failure};
 use crate::output::Bar;
+
+/// What follows in the name of a build that runs without the program's own entities.
+const WITHOUT_OWN: &str = "-modules-only";
+
+/// The flag of all that may open a data directory without what the program brings.
+pub fn modules_flag() -> Arg {
+    Arg::new("modules_only")
+        .long("modules-only")
+        .action(ArgAction::SetTrue)
+        .help("Leave out this program's own entities: their types are free for modules")
+}
+
+/// The same without what the program itself can call: only what is deployed.
+pub fn modules_only(catalog: &Catalog) -> Catalog {
+    let empty = Catalog::default();
+    match catalog.host() {
+        Some(host) => empty.with_host(host.clone()),
+        None => empty,
+    }
+}
+
+/// What a node is opened with, by the settings; with `bare`, without the program's own entities. The log records that
+/// as a build of its own: a replay with the others would come to something else, and the last batches' replay is held
+/// against nothing.
+///
+/// # Errors
+/// If a setting is out of its bounds, or the program's own file cannot be read.
+pub fn opened_with(context: &Context, bare: bool) -> Result<(Catalog, Options), Failure> {
+    let options = options(&context.config, &context.program)?;
+    if !bare {
+        return Ok((context.catalog.clone(), options));
+    }
+    let whole = options.build.clone().map_or_else(this_build, Ok)?;
+    let options = Options {
+        build: Some(whole + WITHOUT_OWN),
+        ..options
+    };
+    Ok((modules_only(&context.catalog), options))
+}
 
 /// The node's options by the settings.
 ///
@@ -69,14 +110,14 @@ pub fn open(
     Ok(opened?)
 }
 
-/// Opens a directory that must be there, for commands that only look into it.
+/// Opens a directory that must be there, for commands that only look into it; they have [`modules_flag`].
 ///
 /// # Errors
 /// If it is not there, or as [`open`].
-pub fn open_existing(context: &crate::Context) -> Result<Node, Failure> {
+pub fn open_existing(context: &Context, given: &ArgMatches) -> Result<Node, Failure> {
     let dir = existing(&context.config)?;
-    let options = options(&context.config, &context.program)?;
-    let opened = open(&dir, context.catalog.clone(), options, &mut |_| {});
+    let (catalog, options) = opened_with(context, given.get_flag("modules_only"))?;
+    let opened = open(&dir, catalog, options, &mut |_| {});
     opened.map(|(node, _)| node)
 }
 

@@ -323,6 +323,42 @@ fn another_builds_tail_is_refused_unless_asked_for() {
 }
 
 #[test]
+fn without_the_programs_own_entities_it_is_another_build() {
+    let home = tempfile::tempdir().unwrap();
+    let bank = "import { entity } from 'ordain';\n\
+        export const account = entity({ n: 0 }, { add(cx) { return (cx.state.n += 1); } });\n";
+    std::fs::write(home.path().join("bank.ts"), bank).unwrap();
+    // With the others, the one call and the one deployment would come to faults: no later batch holds their digests.
+    let whole = Server::start_in(home, &[]);
+    whole.get(&["call", "account/a", "deposit", r#"{"amount":5}"#]);
+    let home = whole.kill();
+    let (code, _, said) = run_in(home.path(), &["serve", "--port", "0", "--modules-only"]);
+    assert_eq!(code, 8, "{said}");
+    let whole = Server::start_in(home, &[]);
+    assert_eq!(whole.get(&["query", "account/a", "balance"]), "5");
+    let (_, home) = whole.stop();
+    let bare = Server::start_in(home, &["--dir", "bare", "--modules-only"]);
+    bare.get(&["deploy", "bank.ts"]);
+    let home = bare.kill();
+    for words in [
+        &["serve", "--port", "0"][..],
+        &["state-hash"],
+        &["backup", "all"],
+    ] {
+        let (code, _, said) = run_in(home.path(), &[words, &["--dir", "bare"]].concat());
+        assert_eq!(code, 8, "{words:?}: {said}");
+        assert!(said.contains("-modules-only (ordain"), "{words:?}: {said}");
+    }
+    for words in [&["state-hash"][..], &["backup", "all"]] {
+        let words = [words, &["--dir", "bare", "--modules-only"]].concat();
+        let (code, _, said) = run_in(home.path(), &words);
+        assert_eq!(code, 0, "{words:?}: {said}");
+    }
+    let bare = Server::start_in(home, &["--dir", "bare", "--modules-only"]);
+    assert_eq!(bare.get(&["call", "account/a", "add"]), "1");
+}
+
+#[test]
 fn a_start_says_a_handful_of_lines() {
     let server = Server::start();
     let [program, data, address, ready] = &server.said[..] else {

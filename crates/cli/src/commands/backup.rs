@@ -31,7 +31,7 @@ pub fn backup() -> ExtraCommand {
              back and checked before it gets its name.\n\nAsks the server at --url; with --dir, opens that \
              data directory as `serve` would.",
         )
-        .args([file(), force]);
+        .args([file(), force, node::modules_flag().requires("dir")]);
     ExtraCommand::new(command, &[Group::Client, Group::Data], write)
 }
 
@@ -77,19 +77,23 @@ fn open(path: &Path) -> Result<File, Failure> {
 fn write(context: Context, given: &ArgMatches) -> Result<(), Failure> {
     let path = path(given);
     let unfinished = Unfinished::begin(path, given.get_flag("force"))?;
-    let summary = fill(&context, &unfinished)?;
+    let summary = fill(&context, given, &unfinished)?;
     unfinished.finish()?;
     report(&context, "written", path, &summary)
 }
 
 /// Writes, syncs, reads back.
-fn fill(context: &Context, unfinished: &Unfinished) -> Result<Summary, Failure> {
+fn fill(
+    context: &Context,
+    given: &ArgMatches,
+    unfinished: &Unfinished,
+) -> Result<Summary, Failure> {
     let path = &unfinished.place();
     let failed = |error: std::io::Error| Failure::file("write", path, &error);
     let mut out = BufWriter::new(&unfinished.file);
     let mut bar = Bar::of_bytes("writing");
     if context.config.is_flag("dir") {
-        let node = node::open_existing(context)?;
+        let node = node::open_existing(context, given)?;
         node.backup(&mut out, &mut |at| bar.at(at.bytes, None))?;
         node.stop();
     } else {

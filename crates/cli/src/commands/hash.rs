@@ -1,6 +1,6 @@
 //! `state-hash`: one number for the whole state, of a running server or a data directory.
 
-use clap::Command;
+use clap::{ArgMatches, Command};
 use ordain_api::replies::StateHash;
 
 use crate::command::{Context, ExtraCommand};
@@ -17,9 +17,10 @@ pub fn state_hash() -> ExtraCommand {
              same log up to the same seq have the same.\n\nAsks the server at --url; with --dir, opens \
              that data directory as `serve` would, which replays what the log holds beyond the last \
              checkpoint.",
-        );
-    ExtraCommand::new(command, &[Group::Client, Group::Data], |context, _| {
-        let StateHash { seq, hash } = find(&context)?;
+        )
+        .arg(node::modules_flag().requires("dir"));
+    ExtraCommand::new(command, &[Group::Client, Group::Data], |context, given| {
+        let StateHash { seq, hash } = find(&context, given)?;
         match context.output.json {
             true => context.output.json(&StateHash { seq, hash })?,
             false => context.output.line(format!("{hash} seq {seq}"))?,
@@ -28,12 +29,12 @@ pub fn state_hash() -> ExtraCommand {
     })
 }
 
-fn find(context: &Context) -> Result<StateHash, Failure> {
+fn find(context: &Context, given: &ArgMatches) -> Result<StateHash, Failure> {
     if !context.config.is_flag("dir") {
         let client = context.client()?;
         return context.wait(client.state_hash());
     }
-    let node = node::open_existing(context)?;
+    let node = node::open_existing(context, given)?;
     let (seq, hash) = node.state_hash().map_err(|why| {
         let Failure { exit, message } = why.into();
         let message = message.map(|why| format!("cannot read the state: {why}"));

@@ -34,28 +34,11 @@ pub const GROUPS: &[Group] = &[Group::Data, Group::Serve];
 pub fn serve() -> ExtraCommand {
     let command = Command::new("serve")
         .about("Run the server")
-        .args([modules_flag(), replay_flag()]);
+        .args([node::modules_flag(), replay_flag()]);
     ExtraCommand::new(command, GROUPS, |context, given| {
         let dir = context.config.dir();
         run(context, given, &dir, Purpose::Serving)
     })
-}
-
-/// The flag of all that may serve without what the program brings.
-pub fn modules_flag() -> Arg {
-    Arg::new("modules_only")
-        .long("modules-only")
-        .action(ArgAction::SetTrue)
-        .help("Leave out this program's own entities: their types are free for modules")
-}
-
-/// The same without what the program itself can call: only what is deployed.
-pub fn modules_only(catalog: &Catalog) -> Catalog {
-    let empty = Catalog::default();
-    match catalog.host() {
-        Some(host) => empty.with_host(host.clone()),
-        None => empty,
-    }
 }
 
 /// The flag of all that may replay a log.
@@ -101,17 +84,15 @@ pub fn run(
         Purpose::Developing(module) => Some(module),
         Purpose::Serving | Purpose::Trying => None,
     };
+    // A module that is developed would clash with entities of the same names.
+    let bare = module.is_some() || given.get_flag("modules_only");
+    let (catalog, options) = node::opened_with(&context, bare)?;
     let options = Options {
         replay_other_build: given.get_flag("replay_other_build"),
         // Of a module its author hears everything, and at once what is not deterministic.
         twice: module.is_some(),
         listener: module.map(|module| module.listener()),
-        ..node::options(&context.config, &context.program)?
-    };
-    // A module that is developed would clash with entities of the same names.
-    let catalog = match module.is_some() || given.get_flag("modules_only") {
-        true => modules_only(&context.catalog),
-        false => context.catalog.clone(),
+        ..options
     };
     let start = Start {
         catalog,

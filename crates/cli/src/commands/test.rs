@@ -15,9 +15,9 @@ use ordain_node::{Catalog, Modules};
 use ordain_types::script::{Ran, Runs, Scripts, World};
 use ordain_types::{ModuleName, Package, Source};
 
-use super::serve::modules_only;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::{Exit, Failure};
+use crate::node::modules_only;
 use crate::sources::{Gathered, gather};
 use find::Pair;
 use report::Report;

@@ -16,10 +16,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ordain_node::{DataDir, Node};
 use ordain_types::ModuleName;
 
-use super::serve::{self, GROUPS, Purpose, modules_flag, replay_flag};
+use super::serve::{self, GROUPS, Purpose, replay_flag};
 use crate::command::{Context, ExtraCommand};
 use crate::config::{Config, Origin};
 use crate::exit::{Exit, Failure};
+use crate::node::modules_flag;
 use crate::sources::gather;
 use tell::Teller;
 
