@@ -106,7 +106,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("checkpoint_log", Group::Data, Kind::Size, "160MiB",
         "How much log is written before a checkpoint is taken. Bounds what a restart replays."),
     setting("segment_size", Group::Data, Kind::Size, "64MiB",
-        "The size of one file of the log."),
+        "The size of one file of the log, at most 4GiB. It is written whole before it is used."),
     setting("history_size", Group::Data, Kind::Size, "1GiB",
         "How much of the log is kept beyond what a restart needs."),
     setting("retention", Group::Data, Kind::Duration, "24h",

@@ -41,8 +41,11 @@ pub(crate) fn create(
     segment_bytes: u64,
 ) -> Result<Opened, OpenError> {
     let header = header_for(1, base_seq, segment_bytes);
-    let current =
-        make_ready(disk, header).map_err(|error| OpenError::at_start(error, segment_bytes))?;
+    let current = make_ready(disk, header).map_err(|error| {
+        // No record was ever in it, and whoever shares the disk misses what it takes.
+        let _ = disk.remove(&file_name(1));
+        OpenError::at_start(error, segment_bytes)
+    })?;
     let last_seq = Seq(base_seq.0 - 1);
     let acked = Acked::create(disk)?;
     acked.settle(last_seq);

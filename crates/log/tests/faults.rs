@@ -497,6 +497,8 @@ fn an_open_on_a_full_or_absent_disk_says_so() {
         matches!(error, OpenError::NoSpace { .. }) && !error.to_string().contains("by itself"),
         "{error}"
     );
+    // What was begun is of no use to anyone, and fills the disk for everyone.
+    assert_eq!(disk.list().expect("it is there"), [""; 0]);
     disk.limit_bytes(None);
     reopen(&disk);
     let nothing = ordain_log::read_from(Arc::new(MemoryDisk::new()), Seq(1));

@@ -1,10 +1,15 @@
 //! What a node is told when it is opened.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::listener::Listener;
+
+/// Bytes of a log segment. Each is written whole before it is used: one of another unit than was meant would fill
+/// the disk before the start says a word.
+const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 
 /// Settings of a node. Every one has a default that suits a laptop.
 #[derive(Clone)]
@@ -90,19 +95,23 @@ impl Options {
     /// # Errors
     /// The first that is out of them.
     pub fn check(&self) -> Result<(), OptionsError> {
-        let least = |name, value: u64, least: u64, bounds| match value >= least {
-            true => Ok(()),
-            false => Err(OptionsError {
+        let within = |name, value: u64, range: RangeInclusive<u64>, bounds| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            let value = value.to_string();
+            Err(OptionsError {
                 name,
-                value: value.to_string(),
+                value,
                 bounds,
-            }),
+            })
         };
-        least(
+        let least = |name, value, least, bounds| within(name, value, least..=u64::MAX, bounds);
+        within(
             "segment_bytes",
             self.segment_bytes,
-            64 << 10,
-            "at least 65536 bytes",
+            64 << 10..=SEGMENT_BYTES_MAX,
+            "at least 65536 bytes and at most 4294967296",
         )?;
         least(
             "queue_commands_max",

@@ -111,6 +111,7 @@ fn settings_out_of_their_bounds_are_named_as_they_are_written() {
         let flag = key.replace('_', "-");
         let variable = format!("ORDAIN_{}", key.to_uppercase());
         let file = home.path().join("ordain.toml");
+        ("segment_size", "64GiB", "at most 4294967296"),
         let by_flag = serve(&[&format!("--{flag}"), value]).output();
         let by_variable = serve(&[]).env(&variable, value).output();
         fs::write(&file, format!("{key} = \"{value}\"")).unwrap();
