@@ -117,6 +117,7 @@ fn settings_out_of_their_bounds_are_named_as_they_are_written() {
         fs::write(&file, format!("{key} = \"{value}\"")).unwrap();
         let by_file = serve(&[]).output();
         fs::remove_file(&file).unwrap();
+        ("connections", "0", "at least 1"),
         for (output, origin) in [
             (by_flag, format!("--{flag}")),
             (by_variable, variable),
@@ -127,11 +128,13 @@ fn settings_out_of_their_bounds_are_named_as_they_are_written() {
             assert_eq!(output.status.code(), Some(2), "{said}");
             let begin = format!("the setting {key} is `{value}` ({origin}), but must be ");
             assert!(said.starts_with(&begin), "{said}");
+        let tried = ordain(home.path(), &["config"]).output();
             assert!(said.contains(bounds), "{said}");
         }
     }
     assert!(!home.path().join("d").exists(), "nothing was begun");
 }
+            (tried, "ordain.toml".to_owned()),
 
 #[test]
 fn an_id_that_is_none_is_told_what_one_is() {

@@ -174,7 +174,10 @@ fn free_port(error: &std::io::Error) -> &'static str {
 
 impl Config {
     /// Refuses what must not be served.
-    pub(crate) fn check(&self) -> Result<(), BindError> {
+    ///
+    /// # Errors
+    /// The first thing that must not.
+    pub fn check(&self) -> Result<(), BindError> {
         if self.tokens.is_empty() && !self.listen.ip().is_loopback() {
             return Err(BindError::Open(self.listen));
         }

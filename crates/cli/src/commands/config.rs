@@ -3,8 +3,10 @@
 use clap::{Arg, ArgAction, Command};
 use serde_json::{Map, Value, json};
 
+use super::serve;
 use crate::command::ExtraCommand;
 use crate::config::{Config, Origin};
+use crate::node;
 use crate::settings::{self, Group, SETTINGS, Setting};
 
 /// The command.
@@ -23,6 +25,9 @@ pub fn config() -> ExtraCommand {
         if given.get_flag("markdown") {
             return Ok(output.line(settings::markdown().trim_end())?);
         }
+        // What a start would refuse is refused here: a change is tried before it stops a server.
+        node::options(config, &context.program)?;
+        serve::server_config(config, false)?;
         if output.json {
             let mut all = Map::new();
             for setting in SETTINGS {

@@ -132,7 +132,7 @@ impl Start {
         let config = server_config(
             &self.context.config,
             !matches!(self.purpose, Purpose::Serving),
-        );
+        )?;
         let server = Server::bind(config).await?;
         let url = self.url(&server);
         self.say_where(&url)?;
@@ -249,10 +249,16 @@ fn unsaved(why: &str) -> Failure {
 }
 
 /// `friendly`: whoever asks is a developer, and sees the traces of faults.
-pub fn server_config(config: &Config, friendly: bool) -> ServerConfig {
+///
+/// # Errors
+/// If a setting is out of its bounds, or must not be served.
+pub fn server_config(config: &Config, friendly: bool) -> Result<ServerConfig, Failure> {
     let tls = config.path("tls_cert").zip(config.path("tls_key"));
     let connections = config.count("connections").into();
-    ServerConfig {
+    if connections == 0 {
+        return Err(config.unfit("connections", "at least 1").into());
+    }
+    let config = ServerConfig {
         listen: config.listen(),
         tokens: config.tokens.clone(),
         names: config.names("names"),
@@ -263,7 +269,9 @@ pub fn server_config(config: &Config, friendly: bool) -> ServerConfig {
             stop_timeout: config.duration("stop_timeout"),
             ..Limits::default()
         },
-    }
+    };
+    config.check()?;
+    Ok(config)
 }
 
 impl From<BindError> for Failure {
