@@ -2,7 +2,7 @@
 //! was said. Everything is checked here, once; what commands get are values that fit.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -163,7 +163,8 @@ impl Config {
                 let name = name.to_owned();
                 return Err(ConfigError::Unknown { name, origin, near });
             };
-            self.say(setting, value.to_string_lossy().into_owned(), origin)?;
+            let text = utf8(setting, value, &origin)?;
+            self.say(setting, text, origin)?;
         }
         Ok(())
     }
@@ -216,7 +217,7 @@ impl Config {
         };
         let text = match (setting.kind, path.parent()) {
             (Kind::Path, Some(parent)) if !text.is_empty() => {
-                parent.join(text).to_string_lossy().into_owned()
+                utf8(setting, parent.join(text).as_os_str(), &origin)?
             }
             _ => text,
         };
@@ -326,6 +327,15 @@ impl Config {
             .expect("checked when it was said");
         SocketAddr::new(ip, port)
     }
+}
+
+/// What was said, as text. What is none would be another value if it were made one: another directory.
+fn utf8(setting: &Setting, said: &OsStr, origin: &Origin) -> Result<String, ConfigError> {
+    said.to_str().map(str::to_owned).ok_or_else(|| {
+        let shown = said.to_string_lossy().into_owned();
+        let expected = format!("a {} in UTF-8", setting.kind.unit());
+        unfit(setting, shown, origin.clone(), expected)
+    })
 }
 
 /// A value that does not fit; a secret one is not shown.

@@ -3,7 +3,9 @@
 
 mod common;
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -100,41 +102,41 @@ fn settings_out_of_their_bounds_are_named_as_they_are_written() {
         ("memory_budget", "0B", "at least 1048576 bytes"),
         ("store_cache", "1B", "at least 1048576 bytes"),
         ("segment_size", "1B", "at least 65536 bytes"),
+        ("segment_size", "64GiB", "at most 4294967296"),
         ("checkpoint_log", "0B", "at least 1 byte"),
         ("checkpoint_interval", "0s", "at least 1 ms"),
         ("retention", "0s", "at least 1 ms"),
         ("queue_size", "1B", "at least 2097152 bytes"),
         ("queue_commands", "0", "at least 1"),
+        ("connections", "0", "at least 1"),
         ("log_level", "wran", "did you mean warn?"),
         ("log_format", "jason", "did you mean json?"),
     ] {
         let flag = key.replace('_', "-");
         let variable = format!("ORDAIN_{}", key.to_uppercase());
         let file = home.path().join("ordain.toml");
-        ("segment_size", "64GiB", "at most 4294967296"),
         let by_flag = serve(&[&format!("--{flag}"), value]).output();
         let by_variable = serve(&[]).env(&variable, value).output();
         fs::write(&file, format!("{key} = \"{value}\"")).unwrap();
         let by_file = serve(&[]).output();
+        let tried = ordain(home.path(), &["config"]).output();
         fs::remove_file(&file).unwrap();
-        ("connections", "0", "at least 1"),
         for (output, origin) in [
             (by_flag, format!("--{flag}")),
             (by_variable, variable),
             (by_file, "ordain.toml".to_owned()),
+            (tried, "ordain.toml".to_owned()),
         ] {
             let output = output.unwrap();
             let said = text(&output.stderr);
             assert_eq!(output.status.code(), Some(2), "{said}");
             let begin = format!("the setting {key} is `{value}` ({origin}), but must be ");
             assert!(said.starts_with(&begin), "{said}");
-        let tried = ordain(home.path(), &["config"]).output();
             assert!(said.contains(bounds), "{said}");
         }
     }
     assert!(!home.path().join("d").exists(), "nothing was begun");
 }
-            (tried, "ordain.toml".to_owned()),
 
 #[test]
 fn an_id_that_is_none_is_told_what_one_is() {
@@ -193,6 +195,25 @@ fn a_backup_that_cannot_be_restored_is_named() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_no_other_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let name = OsString::from_vec(b"a\xffb".to_vec());
+    let mut verify = ordain(home.path(), &["log", "verify"]);
+    let output = verify.env("ORDAIN_DIR", &name).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let expected = "(ORDAIN_DIR), but must be a path in UTF-8";
+    assert!(said.contains(expected), "{said}");
+    // A path in a file of settings begins where the file is.
+    fs::create_dir(home.path().join(&name)).unwrap();
+    let file = home.path().join(&name).join("ordain.toml");
+    fs::write(&file, "dir = \"data\"").unwrap();
+    let mut verify = ordain(home.path(), &["log", "verify", "--config"]);
+    let output = verify.arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
 }
 
 /// A path given by mistake may be that of anything. Nothing of it is read beyond what may be there.
