@@ -171,11 +171,10 @@ impl From<OpenError> for Failure {
         use ordain_log::OpenError as Log;
         let exit = match &error {
             OpenError::OtherBuild { .. } | OpenError::Diverged { .. } => Exit::OtherBuild,
-            OpenError::Dir(DirError::InUse { .. })
-            | OpenError::Store(ordain_store::Error::Locked { .. }) => Exit::InUse,
+            OpenError::Dir(error) => dir(error),
+            OpenError::Store(ordain_store::Error::Locked { .. }) => Exit::InUse,
             OpenError::Options(_) => Exit::Usage,
-            OpenError::Dir(DirError::Io { .. })
-            | OpenError::Io { .. }
+            OpenError::Io { .. }
             | OpenError::Thread { .. }
             | OpenError::Log(Log::Io { .. } | Log::NoSpace { .. } | Log::Prepare(_))
             | OpenError::Store(ordain_store::Error::Io { .. }) => Exit::Failed,
@@ -199,7 +198,7 @@ impl From<ordain_log::ReadError> for Failure {
 impl From<BackupError> for Failure {
     fn from(error: BackupError) -> Self {
         let exit = match &error {
-            BackupError::Dir(DirError::InUse { .. }) => Exit::InUse,
+            BackupError::Dir(error) => dir(error),
             BackupError::Store(error) => return store_failure(error),
             BackupError::Unavailable(why) => return why.clone().into(),
             _ => Exit::Failed,
@@ -227,10 +226,21 @@ impl From<ordain_store::Error> for Failure {
     }
 }
 
+/// Nothing is wrong with a directory that is not ours, or that the system refused.
+fn dir(error: &DirError) -> Exit {
+    match error {
+        DirError::InUse { .. } => Exit::InUse,
+        DirError::Foreign { .. } | DirError::Io { .. } => Exit::Failed,
+        DirError::Unfinished { .. } | DirError::Marker { .. } | DirError::Format { .. } => {
+            Exit::Damaged
+        }
+    }
+}
+
 fn store_failure(error: &ordain_store::Error) -> Failure {
     use ordain_store::Error;
     let exit = match error {
-        Error::Io { .. } => Exit::Failed,
+        Error::Io { .. } | Error::SnapshotIo { .. } => Exit::Failed,
         Error::Locked { .. } => Exit::InUse,
         _ => Exit::Damaged,
     };
@@ -248,6 +258,17 @@ pub fn table() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_a_backup_does_not_fit_on_damaged_nothing() {
+        let full = ordain_store::Error::SnapshotIo {
+            attempt: "write",
+            offset: 7,
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        let failure = Failure::from(BackupError::Store(full));
+        assert_eq!(failure.exit.code(), Exit::Failed.code());
+    }
 
     #[test]
     fn the_documentation_lists_every_code() {

@@ -195,6 +195,20 @@ fn a_backup_that_cannot_be_restored_is_named() {
             "{said}"
         );
     }
+    // One directory, one code, whatever is done with it: half a restore is not whole, and nothing is wrong with what
+    // belongs to others.
+    fs::create_dir(home.join("others")).unwrap();
+    fs::write(home.join("others/file"), "").unwrap();
+    for (dir, expected) in [("bad.ordain.d", 7), ("others", 1)] {
+        for words in [&["restore", "good.ordain"][..], &["serve", "--port", "0"]] {
+            let words = [words, &["--dir", dir]].concat();
+            let output = ordain(home, &words).output().unwrap();
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(expected), "{words:?}: {said}");
+        }
+    }
+    let (code, said) = fails(home, &["restore", "others", "--dir", "new"]);
+    assert_eq!(code, 1, "{said}");
 }
 
 #[test]
