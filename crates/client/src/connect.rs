@@ -76,7 +76,19 @@ impl Connector {
         }
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let tls = TlsConnector::from(self.tls.clone());
-        Ok(Wire::Tls(Box::new(tls.connect(name, tcp).await?)))
+        let stream = tls.connect(name, tcp).await.map_err(told)?;
+        Ok(Wire::Tls(Box::new(stream)))
+    }
+}
+
+/// Why a handshake failed, in words for whoever chose the address.
+fn told(error: io::Error) -> io::Error {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref());
+    match tls {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            io::Error::other("TLS is not spoken there; with http:// it may answer")
+        }
+        _ => error,
     }
 }
 

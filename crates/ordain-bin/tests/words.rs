@@ -35,6 +35,15 @@ fn a_certificate_that_is_not_trusted_is_no_server_that_is_away() {
         "{said}"
     );
     assert!(!said.contains("running"), "{said}");
+    let plain = server.url.replace("https", "http");
+    let (code, said) = server.fails(&["call", "account/a", "balance", "--url", &plain]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("https://"), "{said}");
+    let plain = Server::start();
+    let url = plain.url.replace("http", "https");
+    let (code, said) = plain.fails(&["call", "account/a", "balance", "--url", &url]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("with http:// it may answer"), "{said}");
 }
 
 /// The line that is wrong may be that of the bearer token.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use ordain_api::Problem;
@@ -26,6 +27,8 @@ use crate::tls;
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// How long a connection that is turned away may take to hear so.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes of its request that are still read then.
+const UNREAD_BYTES_MAX: u64 = 1 << 20;
 
 /// A server that listens. It answers once [`Server::serve`] runs, and calls once it has a node.
 pub struct Server {
@@ -202,12 +205,8 @@ impl Accepting {
         let (tls, max) = (self.tls.clone(), self.shared.config.limits.connections_max);
         self.shared.tasks.spawn(async move {
             let told = async {
-                let mut transport = handshake(stream, tls, TURN_AWAY_TIMEOUT).await?;
-                // Unread bytes would make the system reset the connection, answer and all.
-                let _ = transport.read(&mut [0; 4_096]).await?;
-                transport.write_all(&too_many(max)).await?;
-                transport.shutdown().await?;
-                transport.read(&mut [0; 4_096]).await
+                let transport = handshake(stream, tls, TURN_AWAY_TIMEOUT).await?;
+                tell(transport, &Problem::too_many_connections(max as u64)).await
             };
             let _ = tokio::time::timeout(TURN_AWAY_TIMEOUT, told).await;
             waiting.fetch_sub(1, Ordering::Relaxed);
@@ -220,25 +219,46 @@ async fn handshake(
     tls: Option<TlsAcceptor>,
     timeout: Duration,
 ) -> std::io::Result<Transport> {
-    match tls {
-        None => Ok(Transport::Plain(stream)),
-        Some(tls) => {
-            let stream = tokio::time::timeout(timeout, tls.accept(stream)).await??;
-            Ok(Transport::Tls(Box::new(stream)))
+    let Some(tls) = tls else {
+        return Ok(Transport::Plain(stream));
+    };
+    let shaken = async {
+        // Every method of HTTP begins with a letter, and no handshake does.
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic() {
+            let why = Problem::bad_request("scheme", "this port speaks TLS; ask with https://");
+            tokio::time::timeout(TURN_AWAY_TIMEOUT, tell(Transport::Plain(stream), &why)).await??;
+            return Err(std::io::Error::other("plain HTTP came where TLS is spoken"));
         }
-    }
+        Ok(Transport::Tls(Box::new(tls.accept(stream).await?)))
+    };
+    tokio::time::timeout(timeout, shaken).await?
+}
+
+/// Gives a connection its only answer.
+async fn tell(mut transport: Transport, problem: &Problem) -> std::io::Result<()> {
+    // Unread bytes would make the system reset the connection, answer and all.
+    let _ = transport.read(&mut [0; 4_096]).await?;
+    transport.write_all(&only_answer(problem)).await?;
+    transport.shutdown().await?;
+    let mut rest = transport.take(UNREAD_BYTES_MAX);
+    tokio::io::copy(&mut rest, &mut tokio::io::sink())
+        .await
+        .map(drop)
 }
 
 /// The whole answer, for a connection that gets no other.
-fn too_many(max: usize) -> Bytes {
-    let problem = Problem::too_many_connections(max as u64);
+fn only_answer(problem: &Problem) -> Bytes {
     let body = problem.to_json();
+    let status = StatusCode::from_u16(problem.status).expect("the table has only such");
+    let retry = match problem.retry_after_secs() {
+        Some(secs) => format!("retry-after: {secs}\r\n"),
+        None => String::new(),
+    };
     let head = format!(
-        "HTTP/1.1 {} Service Unavailable\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\
-         retry-after: {}\r\nconnection: close\r\n\r\n",
-        problem.status,
+        "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\
+         {retry}connection: close\r\n\r\n",
         body.len(),
-        problem.retry_after_secs().unwrap_or(1),
     );
     [head.as_bytes(), &body].concat().into()
 }

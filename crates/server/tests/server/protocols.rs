@@ -89,6 +89,21 @@ async fn http2_carries_many_requests_at_once() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_no_tls_is_told_to() {
+    let world = World::start_with(Config {
+        tls: Some(files()),
+        ..Config::default()
+    })
+    .await;
+    for path in ["/healthz", "/v1/query/account/al/balance"] {
+        let reply = world.client().await.get(path).await;
+        assert_eq!(reply.problem(), (400, "bad_request".into()));
+        assert!(reply.text().contains("https://"), "{}", reply.text());
+    }
+    world.stop().await;
+}
+
 pub fn files() -> TlsFiles {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/tls");
     TlsFiles {
