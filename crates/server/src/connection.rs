@@ -29,6 +29,9 @@ const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a stop waits for the rest of the first head of a connection. What was never asked is owed no
 /// answer.
 const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
+/// How long it waits for a first sign of life from the peer of an HTTP/2 connection, which is told of the stop
+/// and asked to say that it heard. One that says nothing is gone, and takes no reply either.
+const H2_SIGN_AT_STOP: Duration = Duration::from_secs(3);
 /// Bytes of replies that one HTTP/2 stream may have buffered.
 const H2_SEND_BUFFER_BYTES: usize = 256 << 10;
 /// Streams that a peer may open and reset before they are looked at.
@@ -90,13 +93,17 @@ pub(crate) async fn serve(
             }
             () = shared.stopping.cancelled(), if !ending => {
                 ending = true;
+                watched.heard.store(false, Ordering::Relaxed);
                 connection.as_mut().graceful_shutdown();
-                if !watched.asked() {
-                    look.as_mut().reset(Instant::now() + FIRST_HEAD_AT_STOP);
-                }
+                let patience = match watched.asked() {
+                    true => H2_SIGN_AT_STOP,
+                    false => FIRST_HEAD_AT_STOP,
+                };
+                look.as_mut().reset(Instant::now() + patience);
             }
             () = watched.hang_up.notified() => return,
             () = look.as_mut() => match watched.verdict(&shared.config.limits) {
+                _ if shared.stopping.is_cancelled() && watched.is_gone() => return,
                 Verdict::Fine(until) => look.as_mut().reset(until),
                 Verdict::Idle if !ending => {
                     ending = true;
@@ -145,6 +152,8 @@ pub(crate) struct Watched {
     quiet_since: AtomicU64,
     /// Bytes left since the last look.
     wrote: AtomicBool,
+    /// Bytes came since a stop began.
+    heard: AtomicBool,
     /// The client does not take its reply.
     hang_up: Notify,
     _slot: Slot,
@@ -169,6 +178,7 @@ impl Watched {
             head_since: AtomicU64::new(0),
             quiet_since: AtomicU64::new(0),
             wrote: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
             hang_up: Notify::new(),
             _slot: slot,
         }
@@ -195,7 +205,14 @@ impl Watched {
         self.asked.load(Ordering::Relaxed)
     }
 
+    /// Whether nobody takes what is still to be said over HTTP/2, of whom nothing was heard since a stop began.
+    fn is_gone(&self) -> bool {
+        let quiet = self.busy.load(Ordering::Relaxed) == 0 && !self.heard.load(Ordering::Relaxed);
+        quiet && self.h2.load(Ordering::Relaxed)
+    }
+
     fn read(&self) {
+        self.heard.store(true, Ordering::Relaxed);
         let between = self.busy.load(Ordering::Relaxed) == 0;
         if between && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.now(), Ordering::Relaxed);

@@ -11,13 +11,14 @@ use ordain_server::{BindError, Config, Server, TlsFiles};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::client::{Client, Io};
 use crate::entities::open_gate;
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 type H2 = http2::SendRequest<Full<Bytes>>;
 
@@ -87,6 +88,25 @@ async fn http2_carries_many_requests_at_once() {
         stopping.await.expect("it stops").drained,
         "an idle HTTP/2 connection is let go"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_who_is_gone_without_a_word() {
+    let world = World::limited(|limits| limits.stop_timeout = PATIENCE / 4).await;
+    let mut stream = TcpStream::connect(world.addr).await.expect("it listens");
+    // The preface, settings, those of the server acknowledged, and `GET /healthz`.
+    let asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+        \0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0\
+        \0\0\x17\x01\x05\0\0\0\x01\x82\x86\x04\x08/healthz\x01\x09localhost";
+    stream.write_all(asked).await.expect("it reads");
+    let mut told = Vec::new();
+    while !told.ends_with(b"ok\n") {
+        let read = stream.read_buf(&mut told).await.expect("it answers");
+        assert!(read > 0, "it closed: {told:?}");
+    }
+    // From here on nothing is said: the connection is there, and nobody at its other end.
+    assert!(world.stop().await.drained);
+    drop(stream);
 }
 
 #[tokio::test(flavor = "multi_thread")]
