@@ -393,13 +393,7 @@ impl Executor {
         Counters::add(&counters.faults, tally.faults);
         Counters::add(&counters.repeated, tally.repeated);
         Counters::add(&counters.batches, u64::from(commands > 0));
-        Counters::set(&counters.seq, self.engine.seq().0);
-        Counters::set(
-            &counters.entities_in_memory,
-            self.engine.entities_in_memory() as u64,
-        );
-        Counters::set(&counters.memory_bytes, self.engine.memory_bytes() as u64);
-        Counters::set(&counters.sends_pending, self.engine.sends_pending() as u64);
+        counters.show(&self.engine);
     }
 
     /// Lets what was not used lately leave memory when there is too much of it.

@@ -385,7 +385,7 @@ impl Whole {
         };
         let catalog = Arc::new(ArcSwap::new(catalog));
         let counters = Arc::new(Counters::default());
-        Counters::set(&counters.seq, durable.0);
+        counters.show(&engine);
         Counters::set(&counters.durable_seq, durable.0);
         Counters::set(&counters.checkpoint_seq, store.seq().0);
         let ingress = Arc::new(Ingress::new(

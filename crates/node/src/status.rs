@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ordain_engine::Engine;
+
 use crate::reply::Unavailable;
 
 /// Whether updates are taken.
@@ -48,5 +50,13 @@ impl Counters {
 
     pub(crate) fn set(gauge: &AtomicU64, value: u64) {
         gauge.store(value, Ordering::Relaxed);
+    }
+
+    /// What an engine holds.
+    pub(crate) fn show(&self, engine: &Engine) {
+        Self::set(&self.seq, engine.seq().0);
+        Self::set(&self.entities_in_memory, engine.entities_in_memory() as u64);
+        Self::set(&self.memory_bytes, engine.memory_bytes() as u64);
+        Self::set(&self.sends_pending, engine.sends_pending() as u64);
     }
 }

@@ -289,6 +289,8 @@ fn sends_arrive_once_and_delays_survive_a_crash() {
     let crashed = world.crash();
     drop(node);
     let node = crashed.open();
+    // It is told before anything runs.
+    assert_eq!(node.counters().sends_pending.load(Ordering::Relaxed), 1);
     assert_eq!(look(&node, "b"), 3);
     crashed.clock.advance(Duration::from_secs(61));
     node.nudge();
