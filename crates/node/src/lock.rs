@@ -133,15 +133,17 @@ impl DataDir {
         let (mut file, text) = locked(path)?;
         let written = sound();
         if text.is_empty() {
-            file.write_all(format!("{written}{new}").as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(io)?;
+            // Before the marker says anything: what dies until then is done again.
             for dir in std::iter::once(path).chain(holders.iter().map(PathBuf::as_path)) {
                 sync(dir).map_err(|error| DirError::Io {
                     path: dir.to_owned(),
                     error,
                 })?;
             }
+            sync_above(path);
+            file.write_all(format!("{written}{new}").as_bytes())
+                .and_then(|()| file.sync_all())
+                .map_err(io)?;
         } else {
             check_marker(path, &text)?;
         }
@@ -303,6 +305,15 @@ fn sync(dir: &Path) -> io::Result<()> {
         Ok(dir) => dir.sync_all(),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// A start that died may have made any of the directories above. Those it found are as durable as they ever were, and
+/// some file systems have nothing to sync: that is no reason not to start.
+fn sync_above(path: &Path) {
+    let path = std::path::absolute(path);
+    for dir in path.iter().flat_map(|path| path.ancestors().skip(2)) {
+        let _ = sync(dir);
     }
 }
 
