@@ -116,10 +116,10 @@ pub enum Unavailable {
     #[error("the node is stopping")]
     Stopping,
     /// The log cannot grow. Goes by itself when there is space.
-    #[error("the disk is full: {0}; updates go on by themselves when there is space")]
+    #[error("{0}")]
     DiskFull(String),
     /// A write or a sync of the log failed. Goes by a restart on a sound disk.
-    #[error("the disk failed: {0}; no update is taken until a restart on a sound disk")]
+    #[error("{0}")]
     DiskFailed(String),
     /// The store could not be written or read. Calls go on: the log has all of them.
     #[error("{what}")]
