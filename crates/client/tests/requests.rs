@@ -47,6 +47,22 @@ async fn all_attempts_of_a_call_carry_one_key_and_each_call_its_own() {
 }
 
 #[tokio::test]
+async fn a_backup_is_asked_for_until_it_begins() {
+    let (url, log) = serve(|number, _| match number {
+        0 | 1 => problem(&Problem::overloaded(0)),
+        2 => Some(reply(200, None, "all there is")),
+        _ => None,
+    })
+    .await;
+    let (client, mut out) = (Client::new(&url).unwrap(), Vec::new());
+    let bytes = client.backup(&mut out, &mut |_| {}).await.unwrap();
+    assert_eq!((bytes, &out[..]), (12, &b"all there is"[..]));
+    let error = client.backup(&mut out, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    assert_eq!(log.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn final_answers_are_not_asked_for_again() {
     let rejection = Problem::from(&Rejection::new("insufficient_funds", "balance is 5"));
     let answers = [
