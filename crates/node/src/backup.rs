@@ -13,6 +13,7 @@ use ordain_types::{Bug, planted};
 
 use crate::lock::{DataDir, DirError};
 use crate::node::Node;
+use crate::options::Options;
 use crate::reply::Unavailable;
 
 /// Why a backup could not be written or restored.
@@ -89,7 +90,7 @@ impl Backup {
 }
 
 /// Makes a data directory from a backup. `dir` must be empty or not exist. The log goes on after the
-/// seq of the backup.
+/// seq of the backup; of the options only the size of its segments counts.
 ///
 /// # Errors
 /// If the backup is damaged or the directory cannot be used; a directory whose restore did not end
@@ -97,6 +98,7 @@ impl Backup {
 pub fn restore(
     input: impl Read,
     dir: &Path,
+    options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary, BackupError> {
     let dir = DataDir::restoring(dir)?;
@@ -111,7 +113,10 @@ pub fn restore(
         error,
     };
     let disk = Arc::new(Dir::open(&path).map_err(io)?);
-    Log::create(disk, ordain_log::Options::default(), store.seq().next())?;
+    let segments = ordain_log::Options {
+        segment_bytes: options.segment_bytes,
+    };
+    Log::create(disk, segments, store.seq().next())?;
     // Neither may be reached by its own handle once another process may open the directory.
     drop(store);
     dir.restored()?;

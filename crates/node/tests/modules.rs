@@ -278,7 +278,8 @@ fn a_backup_holds_the_modules() {
     call(&node, "counter/a", "add").expect("a call");
     let mut backup = Vec::new();
     node.backup(&mut backup, &mut |_| {}).expect("a backup");
-    ordain_node::restore(&backup[..], &restored, &mut |_| {}).expect("a restore");
+    ordain_node::restore(&backup[..], &restored, &Options::default(), &mut |_| {})
+        .expect("a restore");
     let copy = Node::open(&restored, catalog()).expect("it opens");
     assert_eq!(call(&copy, "counter/a", "add"), Ok(20));
     copy.rollback(&name("m"), None, &me())

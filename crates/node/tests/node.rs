@@ -439,12 +439,13 @@ fn a_directory_is_locked_and_restored_from_a_backup() {
     node.backup(&mut backup, &mut |_| {}).expect("a backup");
     let hash = node.state_hash().expect("a hash");
     add(&node, "a", 1).expect("a call after the backup");
-    ordain_node::restore(&backup[..], &restored, &mut |_| {}).expect("a restore");
+    ordain_node::restore(&backup[..], &restored, &Options::default(), &mut |_| {})
+        .expect("a restore");
     let copy = Node::open(&restored, catalog()).expect("it opens");
     assert_eq!(look(&copy, "a"), 7);
     assert_eq!(copy.state_hash().expect("a hash"), hash);
     assert_eq!(add(&copy, "a", 1), Ok(8));
-    let again = ordain_node::restore(&backup[..], &restored, &mut |_| {});
+    let again = ordain_node::restore(&backup[..], &restored, &Options::default(), &mut |_| {});
     assert!(again.is_err(), "a directory in use is not overwritten");
 }
 
@@ -467,7 +468,13 @@ fn a_restored_backup_goes_on_as_another_log() {
     let hash = node.state_hash().expect("a hash");
     let mut drawn = draw(&node);
     for name in ["one", "two"] {
-        ordain_node::restore(&backup[..], &dir.path().join(name), &mut |_| {}).expect("a restore");
+        ordain_node::restore(
+            &backup[..],
+            &dir.path().join(name),
+            &Options::default(),
+            &mut |_| {},
+        )
+        .expect("a restore");
         let until_called = open(name).state_hash();
         assert_eq!(until_called, Ok(hash));
         drawn.extend(draw(&open(name)));

@@ -251,7 +251,17 @@ fn a_backup_restores_to_the_same_state() {
     assert_eq!(code, 2);
     assert!(said.contains("--force"), "{said}");
     server.get(&["backup", "one.backup", "--force"]);
-    server.get(&["restore", "one.backup", "--dir", "two"]);
+    server.get(&[
+        "restore",
+        "one.backup",
+        "--dir",
+        "two",
+        "--segment-size",
+        "1MiB",
+    ]);
+    let log = std::fs::read_dir(server.home.path().join("two/log")).unwrap();
+    let log = log.map(|entry| entry.unwrap().metadata().unwrap().len());
+    assert_eq!(log.max(), Some(1 << 20), "as it was asked for");
     assert_eq!(server.get(&["state-hash", "--dir", "two"]), hash);
     let (code, said) = server.fails(&["restore", "one.backup", "--dir", "two"]);
     assert_eq!(code, 1, "{said}");

@@ -43,10 +43,11 @@ pub fn restore() -> ExtraCommand {
     ExtraCommand::new(command, &[Group::Data], |context, given| {
         let path = path(given);
         let (dir, input) = (context.config.dir(), open(path)?);
+        let options = node::options(&context.config, &context.program)?;
         let total = fs::metadata(path).ok().map(|file| file.len());
         let mut bar = Bar::of_bytes("restoring");
         let mut told = |at: Progress| bar.at(at.bytes, total);
-        let restored = ordain_node::restore(BufReader::new(input), &dir, &mut told);
+        let restored = ordain_node::restore(BufReader::new(input), &dir, &options, &mut told);
         let summary = restored.map_err(|error| {
             let Failure { exit, message } = error.into();
             let name = |why| format!("cannot restore {}: {why}", path.display());

@@ -178,6 +178,11 @@ async fn checkpoints_hashes_and_backups_hold_what_was_answered() {
         Some("application/octet-stream")
     );
     let dir = tempfile::tempdir().expect("a directory");
-    let restored = ordain_node::restore(&backup.body[..], &dir.path().join("data"), &mut |_| {});
+    let restored = ordain_node::restore(
+        &backup.body[..],
+        &dir.path().join("data"),
+        &ordain_node::Options::default(),
+        &mut |_| {},
+    );
     assert!(restored.is_ok(), "{:?}", restored.err());
 }
