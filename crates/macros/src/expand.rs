@@ -201,10 +201,11 @@ fn call(index: usize, method: &Method) -> TokenStream {
 
 /// Runs a method with its arguments as one value.
 fn run(index: usize, method: &Method) -> TokenStream {
-    let (ident, args) = (&method.ident, args_ident(index));
+    let ident = &method.ident;
+    let args = format_ident!("{}", args_ident(index), span = ident.span());
     let types = method.params.iter().map(|param| &param.ty);
     let fields = method.params.iter().map(|param| &param.ident);
-    quote! {
+    quote_spanned! { ident.span() =>
         |__ordain_tx, __args: #args<#(#types),*>| __Run::#ident(__ordain_tx, #(__args.#fields),*)
     }
 }
@@ -297,7 +298,10 @@ fn definition(at: usize, method: &Method) -> TokenStream {
 }
 
 fn request(at: usize, method: &Method) -> TokenStream {
-    let (ident, name, kind, args) = (&method.ident, &method.name, kind(method), args_ident(at));
+    let (ident, name, kind) = (&method.ident, &method.name, kind(method));
+    let args = format_ident!("{}", args_ident(at), span = ident.span());
+    // As the body spells it: to a name that a `macro_rules!` was given, `self` of the attribute is another one.
+    let this = quote_spanned! { ident.span() => self };
     let (declared, passed, docs) = (declared(method), passed(method), &method.docs);
     let output = &method.output;
     let value = quote_spanned! { output.span() =>
@@ -309,11 +313,11 @@ fn request(at: usize, method: &Method) -> TokenStream {
             use __ordain::{ByPlain as _, NotPlain as _};
             // Its name must be no parameter's: arguments are passed by theirs.
             let __ordain_plain = true #(&& (&__ordain::Plainly::<#types>::new()).plain())*;
-            self.0.request(#name, #kind, #args { #passed }, __ordain_plain)
+            #this.0.request(#name, #kind, #args { #passed }, __ordain_plain)
         }
     };
     quote! {
         #(#docs)*
-        pub fn #ident(&self, #declared) -> __ordain::Request<#value> { #request }
+        pub fn #ident(&#this, #declared) -> __ordain::Request<#value> { #request }
     }
 }

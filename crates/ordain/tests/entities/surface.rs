@@ -103,6 +103,23 @@ macro_rules! switch {
 struct Switch;
 switch!(Switch, Option<bool>, ordain::Result<bool>);
 
+/// Names that a macro is given know nothing of what the macro itself names, `self` least of all.
+macro_rules! gauge {
+    ($entity:ident, $set:ident, $level:ident) => {
+        #[ordain::entity]
+        impl $entity {
+            fn $set(&mut self, $level: u32) -> ordain::Result<u32> {
+                self.0 = $level;
+                Ok(self.0)
+            }
+        }
+    };
+}
+
+#[derive(Default, Clone, serde::Serialize, serde::Deserialize)]
+struct Gauge(u32);
+gauge!(Gauge, set, level);
+
 fn method<'a>(def: &'a TypeDef, name: &str) -> &'a ordain_engine::MethodDef {
     def.method(name).unwrap().1
 }
@@ -153,9 +170,10 @@ fn a_macros_types_are_seen_and_parameters_have_any_name() {
         (true, false)
     );
     assert_eq!(set.result, r#"{"type":"boolean"}"#);
-    let mut world = World::new(ordain::entities![Switch]);
+    let mut world = World::new(ordain::entities![Switch, Gauge]);
     assert!(world.value(Switch::at("s").set(true, None)));
     assert!(!world.value(Switch::at("s").set(false, None)));
+    assert_eq!(world.value(Gauge::at("g").set(3)), 3);
 }
 
 #[test]
