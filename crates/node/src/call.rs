@@ -1,6 +1,7 @@
 //! Typed calls in process: blocking, awaited, and many in flight.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -179,6 +180,14 @@ pub struct Pipeline {
     inbox: Arc<Inbox>,
     sent: u64,
     received: u64,
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! A node: entities, a log and a store, running.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
@@ -410,6 +411,15 @@ fn end(ending: &Mutex<Ending>) {
         }
     }
     ending.dir = None;
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let health = self.health();
+        f.debug_struct("Node")
+            .field("health", &health)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for Running {

@@ -1,6 +1,7 @@
 //! A node for tests: in memory, with a clock that is moved by hand, whose state can be looked into and
 //! which can be crashed.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -230,6 +231,14 @@ impl TestNode {
     /// The node, for what takes one.
     pub fn node(&self) -> &Node {
         &self.node
+    }
+}
+
+impl fmt::Debug for TestNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestNode")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
     }
 }
 

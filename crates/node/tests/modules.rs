@@ -286,9 +286,7 @@ fn a_backup_holds_the_modules() {
         .expect("the first is there too");
     assert_eq!(call(&copy, "counter/a", "add"), Ok(21));
     drop(node);
-    let unable = Node::open(&data, Catalog::default())
-        .err()
-        .expect("it cannot run it");
+    let unable = Node::open(&data, Catalog::default()).expect_err("it cannot run it");
     assert!(unable.to_string().contains("the module `m`"), "{unable}");
 }
 

@@ -431,8 +431,7 @@ fn a_directory_is_locked_and_restored_from_a_backup() {
     let node = Node::open(&data, catalog()).expect("it opens");
     add(&node, "a", 7).expect("a call");
     let twice = Node::open(&data, catalog())
-        .err()
-        .expect("locked")
+        .expect_err("locked")
         .to_string();
     assert!(twice.contains("in use"), "{twice}");
     let mut backup = Vec::new();

@@ -1,6 +1,7 @@
 //! What the `#[entity]` macro implements for a type, and the list of entities a program brings.
 
 use std::any::TypeId;
+use std::fmt;
 use std::sync::Arc;
 
 use ordain_engine::{Catalog, CatalogError, MethodDef, TypeDef};
@@ -121,6 +122,19 @@ impl Entities {
         match self.error {
             None => Ok(self.catalog),
             Some(error) => Err(error),
+        }
+    }
+}
+
+/// Their names, or what is wrong with them.
+impl fmt::Debug for Entities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            None => f
+                .debug_set()
+                .entries(self.catalog.types().map(|def| &def.name))
+                .finish(),
+            Some(error) => f.debug_tuple("Entities").field(error).finish(),
         }
     }
 }
