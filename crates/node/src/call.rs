@@ -154,8 +154,8 @@ impl Node {
         Pipeline {
             node: self.clone(),
             inbox: Arc::default(),
-            sent: 0,
-            received: 0,
+            next: 0,
+            in_flight: 0,
         }
     }
 }
@@ -178,8 +178,9 @@ impl Node {
 pub struct Pipeline {
     node: Node,
     inbox: Arc<Inbox>,
-    sent: u64,
-    received: u64,
+    /// The number of the next call.
+    next: u64,
+    in_flight: u64,
 }
 
 impl fmt::Debug for Pipeline {
@@ -247,48 +248,52 @@ impl Pipeline {
         options: CallOptions,
     ) -> Result<u64, CallError> {
         let op = self.node.op(request, options)?;
-        let number = self.sent;
+        let number = self.next;
         self.node
             .submit(op, ReplyTo::Sink(self.inbox.clone(), number))?;
-        self.sent += 1;
+        self.next += 1;
+        self.in_flight += 1;
         Ok(number)
     }
 
-    /// Sends many calls at once, which costs less than one by one. Those that are refused have no
-    /// number; they come back with why.
+    /// Sends many calls at once, which costs less than one by one. They are numbered in their order, from
+    /// the next number on. Those that are refused come back with theirs, and why; the others, be they
+    /// before or after, are on their way.
     pub fn submit_many<R>(
         &mut self,
         requests: impl IntoIterator<Item = Request<R>>,
-    ) -> Vec<CallError> {
+    ) -> Vec<(u64, CallError)> {
         let (mut ops, mut refused) = (Vec::new(), Vec::new());
         for request in requests {
             match self.node.op(request, CallOptions::default()) {
-                Ok(op) => {
-                    ops.push((op, ReplyTo::Sink(self.inbox.clone(), self.sent)));
-                    self.sent += 1;
-                }
-                Err(error) => refused.push(error),
+                Ok(op) => ops.push((op, ReplyTo::Sink(self.inbox.clone(), self.next))),
+                Err(error) => refused.push((self.next, error)),
             }
+            self.next += 1;
         }
-        for (_, why) in self.node.submit_many(ops) {
-            self.sent -= 1;
-            refused.push(why.into());
+        self.in_flight += ops.len() as u64;
+        for (reply, why) in self.node.submit_many(ops) {
+            let ReplyTo::Sink(_, number) = reply else {
+                unreachable!("all of them have the inbox for a sink");
+            };
+            self.in_flight -= 1;
+            refused.push((number, why.into()));
         }
         refused
     }
 
     /// Calls whose reply was not received yet.
     pub fn in_flight(&self) -> u64 {
-        self.sent - self.received
+        self.in_flight
     }
 
     /// Blocks for the next reply; none when nothing is in flight.
     pub fn receive(&mut self) -> Option<Received> {
-        self.in_flight().checked_sub(1)?;
+        self.in_flight.checked_sub(1)?;
         let mut replies = self.inbox.replies();
         loop {
             if let Some((number, reply)) = replies.pop_front() {
-                self.received += 1;
+                self.in_flight -= 1;
                 return Some(Received { number, reply });
             }
             replies = self
@@ -324,7 +329,7 @@ impl Pipeline {
 
     fn take(&mut self, into: &mut Vec<Received>) {
         let mut replies = self.inbox.replies();
-        self.received += replies.len() as u64;
+        self.in_flight -= replies.len() as u64;
         let received = replies.drain(..);
         into.extend(received.map(|(number, reply)| Received { number, reply }));
     }

@@ -67,7 +67,7 @@ pub(super) fn queue(
 pub(super) fn submit(asks: &mut Vec<Ask>, pipeline: &mut Pipeline) -> anyhow::Result<()> {
     match pipeline.submit_many(asks.drain(..)).into_iter().next() {
         None => Ok(()),
-        Some(refused) => Err(anyhow::Error::new(refused).context("the node refused a request")),
+        Some((_, why)) => Err(anyhow::Error::new(why).context("the node refused a request")),
     }
 }
 

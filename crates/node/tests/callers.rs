@@ -1,0 +1,51 @@
+//! What those see who hold a node in their own program: the numbers of a pipeline, waits, sends, the end,
+//! settings.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{catalog, request};
+use ordain_log::disk::MemoryDisk;
+use ordain_node::{CallError, Node, Options, Refused, Stepped};
+use ordain_store::MemoryStore;
+use ordain_types::Request;
+use serde_json::json;
+
+fn add(key: &str) -> Request<i64> {
+    request(key, "add", json!({}))
+}
+
+#[test]
+fn a_pipeline_gives_no_number_twice_though_some_are_refused() {
+    let options = Options {
+        queue_bytes_max: 2 << 20,
+        ..Options::default()
+    };
+    let (disk, store) = (
+        Arc::new(MemoryDisk::new()),
+        Arc::new(MemoryStore::default()),
+    );
+    let opened = Node::open_stepped(disk, store, catalog(), options, 7, &mut |_| {});
+    let (node, mut steps, _) = opened.expect("it opens");
+    let mut pipeline = node.pipeline();
+    let large = || request::<i64>("a", "add", json!({ "text": "x".repeat(900 << 10) }));
+    // Of the third there is no room, of what comes after it there is.
+    let refused = pipeline.submit_many([large(), large(), large(), add("a"), add("a")]);
+    assert_eq!(refused.len(), 1);
+    let (number, why) = &refused[0];
+    assert!(matches!(
+        (number, why),
+        (2, CallError::Refused(Refused::Overloaded { .. }))
+    ));
+    assert_eq!(pipeline.submit(add("a")).expect("there is room"), 5);
+    let missing = pipeline.submit_many([request::<i64>("a", "ad", json!({})), add("a")]);
+    assert!(matches!(missing[..], [(6, CallError::Refused(_))]));
+    assert_eq!(pipeline.in_flight(), 6);
+    while [steps.executor(), steps.committer()].contains(&Stepped::Did) {}
+    let mut received = Vec::new();
+    while let Some(reply) = pipeline.receive() {
+        received.push((reply.number, reply.value::<i64>().expect("it ran")));
+    }
+    assert_eq!(received, [(0, 1), (1, 2), (3, 3), (4, 4), (5, 5), (7, 6)]);
+}
