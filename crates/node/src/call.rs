@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::door::Refused;
 use crate::node::{Node, Op};
-use crate::reply::{Body, Pending, Reply, ReplyTo, Sink, Unavailable};
+use crate::reply::{Body, Reply, ReplyTo, Sink, Unavailable};
 
 /// Why a call has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,8 +63,11 @@ impl Node {
     ///
     /// # Errors
     /// The rejection, the fault, or why nothing ran.
+    ///
+    /// # Panics
+    /// In a method, and wherever else the node's own threads run: they would wait for themselves.
     pub fn call<R: DeserializeOwned>(&self, request: Request<R>) -> Result<R, CallError> {
-        value(self.start(request, CallOptions::default())?.wait())
+        self.call_with(request, CallOptions::default())
     }
 
     /// The same with options.
@@ -76,7 +79,7 @@ impl Node {
         request: Request<R>,
         options: CallOptions,
     ) -> Result<R, CallError> {
-        value(self.start(request, options)?.wait())
+        value(self.ask_and_wait(self.op(request, options)?)?)
     }
 
     /// The same, awaited: on any async runtime, or none.
@@ -88,7 +91,7 @@ impl Node {
         request: Request<R>,
         options: CallOptions,
     ) -> Result<R, CallError> {
-        value(self.start(request, options)?.await)
+        value(self.ask(self.op(request, options)?)?.await)
     }
 
     /// Calls a query and blocks until all it saw is durable.
@@ -96,7 +99,7 @@ impl Node {
     /// # Errors
     /// As [`Node::call`]; an update is refused.
     pub fn query<R: DeserializeOwned>(&self, request: Request<R>) -> Result<R, CallError> {
-        value(self.ask(self.query_op(request)?)?.wait())
+        value(self.ask_and_wait(self.query_op(request)?)?)
     }
 
     /// The same, awaited.
@@ -126,13 +129,9 @@ impl Node {
     pub fn send<R>(&self, request: Request<R>, delay_ms: u64) -> Result<SendId, CallError> {
         let parts = request.into_parts().map_err(Refused::from)?;
         let accepted = self.accept_parts(parts, "", None)?;
-        let id: String = value(self.ask(Op::Send { accepted, delay_ms })?.wait())?;
+        let id: String = value(self.ask_and_wait(Op::Send { accepted, delay_ms })?)?;
         id.parse()
             .map_err(|error: ordain_types::NameError| CallError::Value(error.to_string()))
-    }
-
-    fn start<R>(&self, request: Request<R>, options: CallOptions) -> Result<Pending, CallError> {
-        Ok(self.ask(self.op(request, options)?)?)
     }
 
     pub(crate) fn op<R>(&self, request: Request<R>, options: CallOptions) -> Result<Op, CallError> {
@@ -290,6 +289,7 @@ impl Pipeline {
     /// Blocks for the next reply; none when nothing is in flight.
     pub fn receive(&mut self) -> Option<Received> {
         self.in_flight.checked_sub(1)?;
+        self.node.check_may_wait();
         let mut replies = self.inbox.replies();
         loop {
             if let Some((number, reply)) = replies.pop_front() {

@@ -200,7 +200,7 @@ impl Node {
     }
 
     fn read(&self, op: Op) -> Result<Body, DeployError> {
-        match self.ask(op)?.wait().body {
+        match self.ask_and_wait(op)?.body {
             Body::Unavailable(why) => Err(why.into()),
             body => Ok(body),
         }

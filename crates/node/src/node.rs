@@ -239,6 +239,27 @@ impl Node {
         Ok(pending)
     }
 
+    /// Queues one request and blocks until its reply is there.
+    ///
+    /// # Errors
+    /// As [`Node::ask`].
+    ///
+    /// # Panics
+    /// On a thread of the node's own: it would wait for itself.
+    pub(crate) fn ask_and_wait(&self, op: Op) -> Result<Reply, Refused> {
+        self.check_may_wait();
+        Ok(self.ask(op)?.wait())
+    }
+
+    pub(crate) fn check_may_wait(&self) {
+        let own = self.0.own.contains(&thread::current().id());
+        assert!(
+            !own,
+            "who waits for a node on one of its own threads waits for ever: a method reaches entities by \
+             its context (`cx.entity`, `cx.call`, `cx.send`), and a sink or a waker passes a reply on"
+        );
+    }
+
     /// Queues many requests at once, in order, which costs less than one by one. Those that are
     /// refused come back with why; the others are on their way.
     pub fn submit_many(
@@ -325,6 +346,7 @@ impl Node {
     /// # Errors
     /// Why none could be taken.
     pub fn checkpoint(&self) -> Result<Seq, Unavailable> {
+        self.check_may_wait();
         let (pending, reply) = Pending::new();
         self.begin_checkpoint(reply)?;
         match pending.wait() {

@@ -3,14 +3,15 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use common::{catalog, request};
+use common::{catalog, catalog_with, counter, in_time, request};
+use ordain_engine::Tx;
 use ordain_log::disk::MemoryDisk;
-use ordain_node::{CallError, Node, Options, Refused, Stepped};
+use ordain_node::{CallError, Node, Options, Refused, Stepped, TestNode};
 use ordain_store::MemoryStore;
-use ordain_types::Request;
-use serde_json::json;
+use ordain_types::{FaultKind, Rejection, Request};
+use serde_json::{Value, json};
 
 fn add(key: &str) -> Request<i64> {
     request(key, "add", json!({}))
@@ -48,4 +49,29 @@ fn a_pipeline_gives_no_number_twice_though_some_are_refused() {
         received.push((reply.number, reply.value::<i64>().expect("it ran")));
     }
     assert_eq!(received, [(0, 1), (1, 2), (3, 3), (4, 4), (5, 5), (7, 6)]);
+}
+
+#[test]
+fn a_method_that_waits_for_its_own_node_faults() {
+    static NODE: OnceLock<Node> = OnceLock::new();
+    fn ask(tx: &mut Tx, args: &Value) -> Result<Value, Rejection> {
+        *counter(tx) += 1;
+        if args["outward"] == true {
+            let node = NODE.get().expect("it is open");
+            return Ok(json!(node.call(add("other")).expect("an answer")));
+        }
+        Ok(json!(*counter(tx)))
+    }
+    in_time(|| {
+        let node = TestNode::new(catalog_with(ask));
+        NODE.set(node.node().clone()).expect("once");
+        let outward = request::<i64>("a", "add", json!({ "outward": true }));
+        let Err(CallError::Fault(fault)) = node.call(outward) else {
+            panic!("it cannot be answered");
+        };
+        assert_eq!(fault.kind, FaultKind::Panic);
+        assert!(fault.message.contains("cx.entity"), "{fault}");
+        assert_eq!(node.call(add("other")), Ok(1), "and the node goes on");
+        assert_eq!(node.call(add("a")), Ok(1), "nothing of it happened");
+    });
 }
