@@ -153,6 +153,11 @@ impl Ingress {
         self.nudge();
     }
 
+    /// Whether nothing more is accepted.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Refuses updates from now on, or none of them any more.
     pub fn refuse(&self, why: Option<Unavailable>) {
         self.lock().refusing = why;

@@ -306,11 +306,14 @@ impl Node {
             .clone()
     }
 
-    /// Whether updates are taken.
+    /// Whether updates are taken. Of a node that has stopped: that it is stopping.
     pub fn health(&self) -> Health {
         match (self.halted(), self.0.commit.standing().failure) {
             (Some(reason), _) => Health::Unavailable(Unavailable::Halted(reason)),
             (None, Some(failure)) => Health::Unavailable(failure),
+            (None, None) if self.0.ingress.is_closed() => {
+                Health::Unavailable(Unavailable::Stopping)
+            }
             (None, None) => Health::Ready,
         }
     }

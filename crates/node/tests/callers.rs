@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use common::{catalog, catalog_with, counter, in_time, request};
 use ordain_engine::Tx;
 use ordain_log::disk::MemoryDisk;
-use ordain_node::{CallError, Node, Options, Refused, Stepped, TestNode};
+use ordain_node::{CallError, Health, Node, Options, Refused, Stepped, TestNode, Unavailable};
 use ordain_store::MemoryStore;
 use ordain_types::{FaultKind, Rejection, Request};
 use serde_json::{Value, json};
@@ -74,4 +74,12 @@ fn a_method_that_waits_for_its_own_node_faults() {
         assert_eq!(node.call(add("other")), Ok(1), "and the node goes on");
         assert_eq!(node.call(add("a")), Ok(1), "nothing of it happened");
     });
+}
+
+#[test]
+fn a_node_that_has_stopped_is_not_ready() {
+    let node = TestNode::new(catalog());
+    assert_eq!(node.health(), Health::Ready);
+    node.stop();
+    assert_eq!(node.health(), Health::Unavailable(Unavailable::Stopping));
 }
