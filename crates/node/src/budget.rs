@@ -31,7 +31,7 @@ impl Budget {
         let slack = self.bytes / 16;
         engine.evict(memory - self.bytes + slack);
         let after = engine.memory_bytes();
-        self.evict_at = after.max(self.bytes) + slack;
+        self.evict_at = after.max(self.bytes).saturating_add(slack);
         after > self.bytes
     }
 
@@ -42,6 +42,6 @@ impl Budget {
 
     /// Whether nothing more may come in until a checkpoint lets some leave.
     pub fn is_spent(&self, engine: &Engine) -> bool {
-        engine.memory_bytes() > 2 * self.bytes
+        engine.memory_bytes() > self.bytes.saturating_mul(2)
     }
 }

@@ -4,11 +4,14 @@
 mod common;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use common::{catalog, catalog_with, counter, in_time, request};
 use ordain_engine::Tx;
 use ordain_log::disk::MemoryDisk;
-use ordain_node::{CallError, Health, Node, Options, Refused, Stepped, TestNode, Unavailable};
+use ordain_node::{
+    CallError, Health, Node, OpenError, Options, Refused, Stepped, TestNode, Unavailable,
+};
 use ordain_store::MemoryStore;
 use ordain_types::{FaultKind, Rejection, Request};
 use serde_json::{Value, json};
@@ -82,4 +85,29 @@ fn a_node_that_has_stopped_is_not_ready() {
     assert_eq!(node.health(), Health::Ready);
     node.stop();
     assert_eq!(node.health(), Health::Unavailable(Unavailable::Stopping));
+}
+
+#[test]
+fn settings_as_large_as_there_are_mean_without_bound() -> Result<(), OpenError> {
+    let options = Options {
+        memory_budget_bytes: usize::MAX,
+        checkpoint_log_bytes: u64::MAX,
+        history_bytes: u64::MAX,
+        queue_bytes_max: usize::MAX,
+        queue_commands_max: usize::MAX,
+        batch_min: usize::MAX,
+        checkpoint_interval: Duration::MAX,
+        retention: Duration::MAX,
+        segment_bytes: 64 << 10,
+        ..Options::default()
+    };
+    let (disk, store) = (
+        Arc::new(MemoryDisk::new()),
+        Arc::new(MemoryStore::default()),
+    );
+    let (node, _) = Node::open_on(disk, store, catalog(), options, &mut |_| {})?;
+    assert_eq!(node.call(add("a")), Ok(1));
+    node.stop();
+    assert_eq!(node.unsaved(), None);
+    Ok(())
 }
