@@ -61,13 +61,13 @@ impl Call {
         Self::of(Op::Query, request)
     }
 
-    /// A call later, in a transaction of its own. Its value is the send's id, to ask
-    /// [`crate::Client::invocation`] for.
+    /// A call later, in a transaction of its own, not before `delay` has passed: delays count in whole
+    /// milliseconds, rounded up. Its value is the send's id, to ask [`crate::Client::invocation`] for.
     ///
     /// # Errors
     /// As [`Call::new`].
     pub fn send<R>(request: Request<R>, delay: Duration) -> Result<Self, RequestError> {
-        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        let delay_ms = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         Ok(Self {
             delay_ms: (delay_ms > 0).then_some(delay_ms),
             ..Self::of(Op::Send, request)?

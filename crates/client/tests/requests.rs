@@ -100,6 +100,8 @@ async fn a_given_key_a_delay_and_a_min_seq_reach_the_server() {
     let sent = client.send_with(deposit(), Duration::from_millis(1500), key);
     assert_eq!(sent.await.unwrap().value.to_string(), "3.0");
     client.query_from(deposit(), Seq(3)).await.unwrap();
+    let soon = client.send(deposit(), Duration::from_micros(1));
+    soon.await.unwrap();
     let log = log.lock().unwrap();
     assert_eq!(
         log[0].line,
@@ -111,6 +113,8 @@ async fn a_given_key_a_delay_and_a_min_seq_reach_the_server() {
         "POST /v1/query/account/a%20b/deposit?min_seq=3"
     );
     assert_eq!(log[1].key, None, "a query needs none");
+    let waits = log[2].line.ends_with("?delay_ms=1");
+    assert!(waits, "not before it is due: {}", log[2].line);
 }
 
 #[tokio::test]
