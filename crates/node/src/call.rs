@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use ordain_engine::Invocation;
 use ordain_types::{
     Fault, IdempotencyKey, Json, MethodKind, Outcome, Rejection, Request, SendId, Seq,
 };
@@ -127,11 +128,36 @@ impl Node {
     /// # Errors
     /// Why it was not taken.
     pub fn send<R>(&self, request: Request<R>, delay_ms: u64) -> Result<SendId, CallError> {
+        self.send_with(request, delay_ms, CallOptions::default())
+    }
+
+    /// The same with options; a retry gets the id of the first.
+    ///
+    /// # Errors
+    /// As [`Node::send`].
+    pub fn send_with<R>(
+        &self,
+        request: Request<R>,
+        delay_ms: u64,
+        options: CallOptions,
+    ) -> Result<SendId, CallError> {
         let parts = request.into_parts().map_err(Refused::from)?;
-        let accepted = self.accept_parts(parts, "", None)?;
+        let accepted = self.accept_parts(parts, &options.caller, options.idempotency_key)?;
         let id: String = value(self.ask_and_wait(Op::Send { accepted, delay_ms })?)?;
         id.parse()
             .map_err(|error: ordain_types::NameError| CallError::Value(error.to_string()))
+    }
+
+    /// How far a send is; none: it never was, or it ended longer ago than answers are kept.
+    ///
+    /// # Errors
+    /// Why nothing can be said.
+    pub fn invocation(&self, send: SendId) -> Result<Option<Invocation>, CallError> {
+        match self.ask_and_wait(Op::Invocation(send))?.body {
+            Body::Invocation(known) => Ok(known.map(|known| *known)),
+            Body::Unavailable(why) => Err(why.into()),
+            _ => unreachable!("a send was asked for"),
+        }
     }
 
     pub(crate) fn op<R>(&self, request: Request<R>, options: CallOptions) -> Result<Op, CallError> {

@@ -10,10 +10,11 @@ use common::{catalog, catalog_with, counter, in_time, request};
 use ordain_engine::Tx;
 use ordain_log::disk::MemoryDisk;
 use ordain_node::{
-    CallError, Health, Node, OpenError, Options, Refused, Stepped, TestNode, Unavailable,
+    CallError, CallOptions, Health, InvocationStatus, Node, OpenError, Options, Refused, Stepped,
+    TestNode, Unavailable,
 };
 use ordain_store::MemoryStore;
-use ordain_types::{FaultKind, Rejection, Request};
+use ordain_types::{FaultKind, Outcome, Rejection, Request};
 use serde_json::{Value, json};
 
 fn add(key: &str) -> Request<i64> {
@@ -85,6 +86,35 @@ fn a_node_that_has_stopped_is_not_ready() {
     assert_eq!(node.health(), Health::Ready);
     node.stop();
     assert_eq!(node.health(), Health::Unavailable(Unavailable::Stopping));
+}
+
+#[test]
+fn a_send_is_known_by_its_key_and_its_id() {
+    let node = TestNode::new(catalog());
+    let send = |n: i64| {
+        let options = CallOptions {
+            idempotency_key: "order-17".parse().ok(),
+            ..CallOptions::default()
+        };
+        node.send_with(
+            request::<i64>("a", "add", json!({ "n": n })),
+            1_000,
+            options,
+        )
+    };
+    let id = send(2).expect("it is taken");
+    assert_eq!(send(2), Ok(id), "once");
+    assert!(matches!(send(3), Err(CallError::KeyReused { .. })));
+    let status = || Ok::<_, CallError>(node.invocation(id)?.map(|sent| sent.status));
+    let due = node.now().plus_ms(1_000);
+    assert_eq!(status(), Ok(Some(InvocationStatus::Pending { due })));
+    node.advance(Duration::from_secs(1));
+    let Ok(Some(InvocationStatus::Done { outcome, .. })) = status() else {
+        panic!("{:?}", status());
+    };
+    assert_eq!(outcome, Outcome::Value("2".into()));
+    let none = "7.7".parse().expect("an id");
+    assert_eq!(node.invocation(none), Ok(None));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use ordain::prelude::*;
-//! use ordain::{CallError, CallOptions, Node};
+//! use ordain::{CallError, CallOptions, InvocationStatus, Node};
 //!
 //! #[derive(Default, Clone, Serialize, Deserialize)]
 //! struct Account {
@@ -46,7 +46,8 @@
 //!
 //! // Later, in a transaction of its own, exactly once.
 //! let id = node.send(Account::at("bob").deposit(2), 60_000)?;
-//! println!("send {id} is due in a minute");
+//! let sent = node.invocation(id)?.expect("its end is kept for a day, too");
+//! assert!(matches!(sent.status, InvocationStatus::Pending { .. }));
 //!
 //! // Many calls in flight from one thread.
 //! let mut pipeline = node.pipeline();
