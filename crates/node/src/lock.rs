@@ -38,7 +38,10 @@ pub struct DataDir {
 #[derive(Debug, thiserror::Error)]
 pub enum DirError {
     /// Something else has it open.
-    #[error("{path} is in use by another process; stop it first, or choose another directory")]
+    #[error(
+        "{path} is in use, by another process or another node of this one; stop it first, or choose another \
+         directory"
+    )]
     InUse {
         /// The directory.
         path: PathBuf,

@@ -433,7 +433,7 @@ fn a_directory_is_locked_and_restored_from_a_backup() {
     let twice = Node::open(&data, catalog())
         .expect_err("locked")
         .to_string();
-    assert!(twice.contains("in use"), "{twice}");
+    assert!(twice.contains("another node of this one"), "{twice}");
     let mut backup = Vec::new();
     node.backup(&mut backup, &mut |_| {}).expect("a backup");
     let hash = node.state_hash().expect("a hash");
