@@ -277,7 +277,9 @@ impl Node {
             }
         }
         // Whatever does not fit is refused by itself: a read may go where an update may not.
-        while let Err(why) = self.push(&mut items) {
+        while !items.is_empty()
+            && let Err(why) = self.push(&mut items)
+        {
             let item = items.pop_front().expect("what was refused is left");
             refused.push((item.reply.settled(), why));
         }

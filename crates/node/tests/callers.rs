@@ -89,6 +89,19 @@ fn a_node_that_has_stopped_is_not_ready() {
 }
 
 #[test]
+fn a_node_that_has_stopped_refuses_many_calls_as_it_does_one() {
+    let node = TestNode::new(catalog());
+    let mut pipeline = node.pipeline();
+    node.stop();
+    let stopping = |number| (number, Refused::Unavailable(Unavailable::Stopping).into());
+    let refused = pipeline.submit_many([add("a"), add("a")]);
+    assert_eq!(refused, [stopping(0), stopping(1)]);
+    let none: [Request<i64>; 0] = [];
+    assert_eq!(pipeline.submit_many(none), []);
+    assert_eq!(pipeline.receive(), None);
+}
+
+#[test]
 fn a_send_is_known_by_its_key_and_its_id() {
     let node = TestNode::new(catalog());
     let send = |n: i64| {
