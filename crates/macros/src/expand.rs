@@ -48,6 +48,7 @@ fn glue(block: &Block, impl_block: &ItemImpl) -> TokenStream {
             dead_code,
             deprecated,
             missing_docs,
+            nonstandard_style,
             private_interfaces,
             unreachable_pub,
             unused_imports,

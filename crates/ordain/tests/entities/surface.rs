@@ -120,6 +120,19 @@ macro_rules! gauge {
 struct Gauge(u32);
 gauge!(Gauge, set, level);
 
+/// Names its argument as those do who call it, and has been told that it may.
+#[derive(Default, Clone, serde::Serialize, serde::Deserialize)]
+struct Plaque(String);
+
+#[ordain::entity]
+impl Plaque {
+    #[allow(non_snake_case)]
+    fn engrave(&mut self, ownerName: String) -> ordain::Result<usize> {
+        self.0 = ownerName;
+        Ok(self.0.len())
+    }
+}
+
 fn method<'a>(def: &'a TypeDef, name: &str) -> &'a ordain_engine::MethodDef {
     def.method(name).unwrap().1
 }
@@ -174,6 +187,8 @@ fn a_macros_types_are_seen_and_parameters_have_any_name() {
     assert!(world.value(Switch::at("s").set(true, None)));
     assert!(!world.value(Switch::at("s").set(false, None)));
     assert_eq!(world.value(Gauge::at("g").set(3)), 3);
+    let engrave = Plaque::at("p").engrave("al".to_owned());
+    assert_eq!(engrave.parts().unwrap().args, r#"{"ownerName":"al"}"#);
 }
 
 #[test]
