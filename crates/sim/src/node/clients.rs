@@ -208,7 +208,14 @@ impl World<'_> {
         };
         let number = self.history.asked(what.clone());
         let reply = ReplyTo::Sink(life.inbox.clone(), number);
-        let submitted = life.node.submit(op, reply);
+        // By itself, or as the only one of many: it is taken or refused alike.
+        let submitted = match number % 2 {
+            0 => life.node.submit(op, reply),
+            _ => match life.node.submit_many([(op, reply)]).pop() {
+                None => Ok(()),
+                Some((_, why)) => Err(why),
+            },
+        };
         self.submitted(number, what, submitted)
     }
 
