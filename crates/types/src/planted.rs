@@ -3,7 +3,11 @@
 //! answer is a constant and the compiler removes the site.
 //!
 //! With the feature, a bug is on for one thread while `plant` runs: many can be tried at once. What the
-//! bugs are caught by is in `docs/mutations.md`.
+//! bugs are caught by is in `docs/mutations.md`. With them is what makes memory scarce for interpreters.
+
+mod memory;
+
+pub use memory::{Memory, Scarcity};
 
 /// Where a bug is planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -249,6 +253,8 @@ pub const fn planted(_: Bug) -> bool {
 #[cfg(not(feature = "planted"))]
 const _: () = assert!(!planted(Bug::ALL[0]));
 
+#[cfg(feature = "planted")]
+pub use memory::make_scarce;
 #[cfg(feature = "planted")]
 pub use switch::{Caught, assert_caught, catch, plant, planted};
 

@@ -126,8 +126,7 @@ pub fn instance(
         return Ok(found);
     }
     let compiled = compiled()?;
-    let made = with_meter(|meter| Instance::new(&compiled, meter));
-    let made = Rc::new(made.map_err(NotStarted::Thrown)?);
+    let made = Rc::new(with_meter(|meter| Instance::new(&compiled, meter))?);
     let gone = CACHE.with_borrow_mut(|cache| cache.keep(hash, careful, made.clone()));
     if !gone.is_empty() {
         with_meter(|meter| meter.apart(|| drop(gone)));

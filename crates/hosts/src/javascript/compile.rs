@@ -12,7 +12,7 @@ use rquickjs::{Context, Ctx, Function, Module, Runtime};
 
 use super::cache;
 use super::fault::{self, Thrown};
-use super::instance::Instance;
+use super::instance::{Instance, NotStarted};
 use super::meter::{Limits, Meter};
 use super::raw::{Bytecode, Entry, Inside};
 use super::sources::{self, NotCompiled, Resolved, SDK, Sources};
@@ -369,7 +369,10 @@ pub fn package(source: &Source) -> Result<(Package, Compiled), SourceError> {
         return Err(error.clone());
     }
     let instance = cache::with_meter(|meter| Instance::new(&compiled, meter));
-    let instance = instance.map_err(|thrown| source_error(&thrown))?;
+    let instance = instance.map_err(|not| match not {
+        NotStarted::Thrown(thrown) => source_error(&thrown),
+        NotStarted::Machine(why) => SourceError::new(why),
+    })?;
     if instance.entities.is_empty() {
         return Err(SourceError {
             file: Some(source.main.clone()),

@@ -5,7 +5,7 @@ use ordain_types::{FaultKind, Rejection};
 use rquickjs::{Ctx, Error, Function, Object, Value};
 
 use super::compile::Compiled;
-use super::instance::Library;
+use super::instance::{Library, NO_MEMORY};
 use super::meter::Broken;
 use super::sources::SDK;
 use super::syntax::Position;
@@ -80,6 +80,7 @@ impl Thrown {
                     l::JAVASCRIPT_STACK_BYTES_MAX
                 ),
             ),
+            Broken::Machine => return Self::plain(NO_MEMORY),
         };
         Self {
             kind,
@@ -262,6 +263,8 @@ pub fn describe(value: &Value<'_>) -> Thrown {
         text.unwrap_or_default()
     };
     let (name, message) = (get("name"), get("message"));
+    let floor = cache::with_meter(|meter| meter.floor());
+    let stack = raw::stack(error, floor).unwrap_or_else(|| get("stack"));
     let first = message.lines().next().unwrap_or_default();
     let mut thrown = Thrown::plain(match first {
         "" => name,
@@ -270,7 +273,7 @@ pub fn describe(value: &Value<'_>) -> Thrown {
     if is_overflow(first) {
         cache::with_meter(|meter| meter.overflowed());
     }
-    thrown.frames = get("stack").lines().filter_map(frame).collect();
+    thrown.frames = stack.lines().filter_map(frame).collect();
     thrown.place = thrown.frames.first().map(|it| (it.file.clone(), it.at));
     thrown
 }

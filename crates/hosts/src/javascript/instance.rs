@@ -12,8 +12,8 @@ use rquickjs::{Array, Context, Ctx, Function, Module, Object, Persistent, Runtim
 
 use super::compile::Compiled;
 use super::fault::{self, Thrown};
-use super::meter::{Limits, Meter};
-use super::raw::{self, Entry, Inside};
+use super::meter::{Broken, Limits, Meter};
+use super::raw::{self, Brake, Entry, Inside};
 use super::{freeze, host};
 
 type Kept<T> = Persistent<T>;
@@ -63,6 +63,9 @@ pub struct Library {
     pub lossy: Kept<Function<'static>>,
 }
 
+/// What is said where the machine had no memory.
+pub const NO_MEMORY: &str = "no memory for JavaScript";
+
 /// Why a module did not start.
 #[derive(Debug, Clone)]
 pub enum NotStarted {
@@ -76,7 +79,7 @@ impl Instance {
     /// Makes a new one. What it takes is counted apart from what runs now, with limits of its own, the stack from here: who
     /// finds a context made would otherwise come further than who has to make it.
     #[inline(never)] // so that the stack is the same, whoever asks
-    pub fn new(compiled: &Compiled, meter: &Rc<Meter>) -> Result<Self, Thrown> {
+    pub fn new(compiled: &Compiled, meter: &Rc<Meter>) -> Result<Self, NotStarted> {
         let limits = Limits::careful();
         let (_entry, floor) = Entry::apart(limits.stack_bytes);
         let before = meter.begin(limits, floor);
@@ -84,28 +87,29 @@ impl Instance {
         let made = Self::make(compiled, meter, floor);
         let broken = meter.broken();
         meter.resume(before);
-        match (made, broken) {
+        let thrown = match (made, broken) {
+            (_, Some(Broken::Machine)) => return Err(NotStarted::Machine(NO_MEMORY.to_owned())),
             (Err(last), Some(broken)) => {
-                Err(Thrown::broken(broken, "when it started").where_ended(last))
+                Thrown::broken(broken, "when it started").where_ended(last)
             }
-            (Ok(_), Some(broken)) => Err(Thrown::broken(broken, "when it started")),
+            (Ok(_), Some(broken)) => Thrown::broken(broken, "when it started"),
             (Ok(mut made), None) => {
                 made.bytes = meter.held() - held;
-                Ok(made)
+                return Ok(made);
             }
-            (Err(thrown), None) => Err(thrown),
-        }
+            (Err(thrown), None) => thrown,
+        };
+        Err(NotStarted::Thrown(thrown))
     }
 
     fn make(compiled: &Compiled, meter: &Rc<Meter>, floor: usize) -> Result<Self, Thrown> {
-        let (runtime, collector) = raw::runtime(meter).map_err(fault::internal)?;
+        let (runtime, brake) = raw::runtime(meter).map_err(fault::internal)?;
         let files = Files(compiled.clone());
         runtime.set_loader(files.clone(), files);
         let context = Context::custom::<Intrinsics>(&runtime).map_err(fault::internal)?;
         let (entities, library) = context.inside(floor, |ctx| {
-            collector.belongs_to(&ctx);
             raw::add_big_int(&ctx);
-            let made = start(&ctx, compiled);
+            let made = start(&ctx, compiled, &brake);
             made.map_err(|error| error.into_thrown(&ctx, compiled))
         })?;
         Ok(Self {
@@ -160,10 +164,16 @@ impl NotMade {
     }
 }
 
-fn start(ctx: &Ctx<'_>, compiled: &Compiled) -> Result<(Vec<Entity>, Library), NotMade> {
+fn start(
+    ctx: &Ctx<'_>,
+    compiled: &Compiled,
+    brake: &Brake,
+) -> Result<(Vec<Entity>, Library), NotMade> {
+    raw::keep_stack(ctx)?;
     let functions = host::install(ctx)?;
     evaluate(ctx, raw::load(ctx, super::compile::prelude())?)?;
     let prelude: Object = functions.get("prelude")?;
+    brake.belongs_to(ctx); // what was taken until here is little, and the same for all
     let started = evaluate(ctx, raw::load(ctx, compiled.start())?)?;
     let (mut entities, mut methods) = (Vec::new(), Vec::new());
     let main: Object = started.get(compiled.namespace(0))?;

@@ -17,6 +17,7 @@
 use std::cell::Cell;
 
 use ordain_types::limits;
+use ordain_types::planted::{Memory, Scarcity};
 
 use super::raw;
 
@@ -26,6 +27,8 @@ pub enum Broken {
     Instructions,
     Memory,
     Stack,
+    /// None of ours: the machine had no memory. Another time it may.
+    Machine,
 }
 
 /// How much one transaction may take of work, and one entry from outside of the rest.
@@ -74,12 +77,15 @@ const BEYOND: i64 = 16 << 20;
 /// no stack: less is none, whatever becomes of that error. More than all but monstrous functions take at once.
 const STACK_SPARE: usize = 64 << 10;
 /// Bytes from which an allocation is large.
-const LARGE: usize = 1 << 20;
+pub const LARGE: usize = 1 << 20;
 /// Work of one tick of an interpreter, and so of as many bytes of blocks. Those take about as long in the slower of the
 /// built-in functions, and less where they are only copied.
 const TICK: u64 = 256 << 10;
 /// Bytes from which a block counts as work. Smaller ones take as many steps.
 const WORK_BYTES_MIN: usize = 4 << 10;
+/// Bytes from which a block is refused when there was too much work. What the interpreter makes of sets of characters is
+/// smaller: where it is refused memory for those, it goes on for ever, frees them twice, or reads beyond them.
+const REFUSED_BYTES_MIN: usize = 64 << 10;
 
 /// What the interpreters of one thread have taken since the first was entered.
 #[derive(Debug)]
@@ -94,6 +100,8 @@ pub struct Meter {
     /// The address at which the stack ends.
     floor: Cell<usize>,
     broken: Cell<Option<Broken>>,
+    /// What a test makes of the memory.
+    planted: Cell<Scarcity>,
 }
 
 /// The state of a meter, to go on from later.
@@ -105,6 +113,7 @@ pub struct Reading {
     peak: i64,
     floor: usize,
     broken: Option<Broken>,
+    planted: Scarcity,
 }
 
 impl Meter {
@@ -120,6 +129,7 @@ impl Meter {
             held: Cell::new(0),
             floor: Cell::new(0),
             broken: Cell::new(None),
+            planted: Cell::new(Scarcity::NONE),
         }
     }
 
@@ -132,6 +142,7 @@ impl Meter {
             peak: self.peak.replace(0),
             floor: self.floor.replace(floor),
             broken: self.broken.replace(None),
+            planted: self.planted.replace(Scarcity::of_run()),
         }
     }
 
@@ -143,11 +154,18 @@ impl Meter {
         self.peak.set(reading.peak);
         self.floor.set(reading.floor);
         self.broken.set(reading.broken);
+        self.planted.set(reading.planted);
     }
 
     /// The first limit that was passed.
     pub fn broken(&self) -> Option<Broken> {
         self.broken.get()
+    }
+
+    /// Whether an interpreter that goes on would only take more.
+    #[inline]
+    pub fn is_spent(&self) -> bool {
+        !matches!(self.broken.get(), None | Some(Broken::Stack))
     }
 
     /// Where the stack ends.
@@ -204,19 +222,32 @@ impl Meter {
         self.breaks(Broken::Stack);
     }
 
-    /// Counts bytes that are to be taken. False: they must not be.
+    /// Notes that the machine had no memory.
+    pub fn wants(&self) {
+        self.broken.set(Some(Broken::Machine));
+    }
+
+    /// Counts a block that is to be taken, or to grow by so much, which copies what it holds. False: it must not be.
+    /// `tried`: a test may say so.
     #[inline]
-    pub fn take(&self, size: usize) -> bool {
+    pub fn takes(&self, old: usize, new: usize, tried: bool) -> bool {
+        self.fills(old);
+        let size = new - old;
         let bytes = self.bytes.get() + size as i64;
         let limit = self.limits.get().bytes;
-        if bytes > limit {
+        let memory = match tried {
+            true => self.planted(new),
+            false => Memory::There,
+        };
+        if bytes > limit || memory != Memory::There {
             self.breaks(Broken::Memory);
-            if size >= LARGE || bytes > limit + BEYOND {
+            if size >= LARGE || bytes > limit + BEYOND || memory == Memory::Gone {
                 return false;
             }
         }
-        if size >= WORK_BYTES_MIN && !self.fills(size) {
-            return false;
+        self.fills(size);
+        if new >= REFUSED_BYTES_MIN && self.broken.get() == Some(Broken::Instructions) {
+            return false; // the interpreter would notice only when it has made ten thousand steps more
         }
         self.bytes.set(bytes);
         self.peak.set(self.peak.get().max(bytes));
@@ -227,16 +258,21 @@ impl Meter {
         true
     }
 
-    /// Counts what a block is to grow by, and the copy of what it holds. False: it must not.
-    pub fn grows(&self, old: usize, new: usize) -> bool {
-        (old < WORK_BYTES_MIN || self.fills(old)) && self.take(new - old)
+    /// What a test makes of the memory for a block.
+    #[inline]
+    fn planted(&self, size: usize) -> Memory {
+        let mut scarcity = self.planted.get();
+        let memory = scarcity.next(size);
+        self.planted.set(scarcity);
+        memory
     }
 
-    /// Counts the work of a block's bytes. False: there was too much; the interpreter would notice it only when it has
-    /// made ten thousand steps more.
-    fn fills(&self, size: usize) -> bool {
-        self.works(size as u64);
-        self.broken.get() != Some(Broken::Instructions)
+    /// Counts the work of a block's bytes.
+    #[inline]
+    fn fills(&self, size: usize) {
+        if size >= WORK_BYTES_MIN {
+            self.works(size as u64);
+        }
     }
 
     /// Counts bytes that are given back.

@@ -18,7 +18,7 @@ use rquickjs::{Ctx, Function, Object, Persistent, Value};
 use super::cache::{self, Count};
 use super::compile::Compiled;
 use super::fault::{self, Ending, Thrown};
-use super::instance::{Instance, Library, NotStarted};
+use super::instance::{Instance, Library, NO_MEMORY, NotStarted};
 use super::meter::{Broken, Limits};
 use super::{host, raw, state};
 use crate::lent::lend;
@@ -116,6 +116,7 @@ pub fn run(
         let when = match broken {
             Broken::Instructions => "in one transaction",
             Broken::Memory | Broken::Stack => "in one call from outside it",
+            Broken::Machine => tx.stop_for_want(NO_MEMORY),
         };
         let thrown = Thrown::broken(broken, when);
         let thrown = match ended {

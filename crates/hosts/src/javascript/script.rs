@@ -22,6 +22,7 @@ use rquickjs::{Context, Ctx, Error, Function, Module, Object, Persistent, Runtim
 
 use super::compile::{self, Texts};
 use super::fault::{self, Thrown};
+use super::instance::NO_MEMORY;
 use super::meter::{Broken, Limits, Meter};
 use super::raw::{self, Entry, Inside};
 use super::sources::{self, SDK, SDK_TEST, Sources};
@@ -138,13 +139,14 @@ impl Script {
         then: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<R>,
     ) -> Result<R, Failure> {
         let internal = |error| self.failure(fault::internal(error));
-        let (runtime, collector) = raw::runtime(meter).map_err(internal)?;
+        let (runtime, brake) = raw::runtime(meter).map_err(internal)?;
         runtime.set_loader(self.texts.clone(), self.texts.clone());
         let context = Context::full(&runtime).map_err(internal)?;
         let unseen = Unseen::of(&runtime);
         context.inside(floor, |ctx| {
-            collector.belongs_to(&ctx);
+            brake.belongs_to(&ctx);
             let run = || {
+                raw::keep_stack(&ctx)?;
                 let host = install(&ctx, stage)?;
                 evaluate(&ctx, BROUGHT, BROUGHT_TEXT)?;
                 let main = serde_json::Value::from(self.sources.files[0].0.as_str());
@@ -230,6 +232,7 @@ impl Script {
             Broken::Instructions => "it runs on and on: look for a loop that does not end",
             Broken::Memory => "it takes more and more memory: look for a list that only grows",
             Broken::Stack => "it used up its stack: look for a recursion that does not end",
+            Broken::Machine => NO_MEMORY,
         };
         let mut failure = ended.unwrap_or_else(|| SourceError::new("").into());
         failure.error.message = message.to_owned();

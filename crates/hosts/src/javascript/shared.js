@@ -53,3 +53,7 @@ function tagged(strings, ...values) {
   Object.defineProperty(copy, "raw", { value: Object.freeze(raw) });
   return [Object.freeze(copy), ...values];
 }
+
+// The interpreter makes these where they are first looked at, and forgets what it took for them where it finds no memory for
+// the rest: what it forgets ends the process. So they are made here, where little was taken.
+void [Array.fromAsync, Iterator.zip, Iterator.zipKeyed];

@@ -10,6 +10,7 @@ mod json;
 mod library;
 mod limits;
 mod module_state;
+mod refused;
 mod rules;
 mod script;
 mod stack;

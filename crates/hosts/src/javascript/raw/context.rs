@@ -64,20 +64,34 @@ pub trait Inside {
     fn inside<R>(&self, floor: usize, run: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R;
 }
 
+/// Lets the stack of an interpreter end at `floor`.
+///
+/// # Safety
+/// The runtime is alive.
+unsafe fn bound(runtime: *mut qjs::JSRuntime, floor: usize) {
+    let bytes = match floor {
+        0 => 0, // which the interpreter takes for no bound
+        floor => stack_address().saturating_sub(floor).max(1),
+    };
+    // SAFETY: the caller's promise. Both calls only set the bounds that the interpreter compares its stack pointer
+    // with; they are the same for every entry within one outermost entry, but for the few bytes by which `here`
+    // and the C function see the stack differently.
+    unsafe {
+        qjs::JS_UpdateStackTop(runtime);
+        qjs::JS_SetMaxStackSize(runtime, bytes as _);
+    }
+}
+
+/// Lets an interpreter that was stopped go on, on a stack that ends at `floor`.
+pub fn release(ctx: &Ctx<'_>, floor: usize) {
+    // SAFETY: a context has a runtime.
+    unsafe { bound(qjs::JS_GetRuntime(ctx.as_raw().as_ptr()), floor) };
+}
+
 impl Inside for Context {
     fn inside<R>(&self, floor: usize, run: impl for<'js> FnOnce(Ctx<'js>) -> R) -> R {
-        let runtime = self.get_runtime_ptr();
-        let bytes = match floor {
-            0 => 0, // which the interpreter takes for no bound
-            floor => stack_address().saturating_sub(floor).max(1),
-        };
-        // SAFETY: the runtime lives as long as `self`. Both calls only set the bounds that the interpreter
-        // compares its stack pointer with; they are the same for every entry within one outermost entry,
-        // but for the few bytes by which `here` and the C function see the stack differently.
-        unsafe {
-            qjs::JS_UpdateStackTop(runtime);
-            qjs::JS_SetMaxStackSize(runtime, bytes as _);
-        }
+        // SAFETY: the runtime lives as long as `self`.
+        unsafe { bound(self.get_runtime_ptr(), floor) };
         // SAFETY: `from_raw` asks that the runtime is locked, and that the lifetime is unique. Without the
         // feature `parallel` the lock is a `RefCell` that keeps `Context::with` from nesting; what it
         // protects is that one thread at a time uses the runtime, and neither `Runtime` nor `Context` can

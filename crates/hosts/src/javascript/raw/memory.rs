@@ -1,6 +1,6 @@
 //! The interpreter's memory: taken from Rust's allocator and counted by a [`Meter`].
 
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error, realloc};
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -8,57 +8,87 @@ use std::rc::Rc;
 use rquickjs::allocator::Allocator;
 use rquickjs::{Ctx, Result, Runtime, qjs};
 
-use crate::javascript::meter::Meter;
+use crate::javascript::meter::{LARGE, Meter};
 
-/// Bytes before each block, which hold its size. As many as keep the block's alignment.
-const HEADER: usize = 16;
+/// What stands before each block, aligned as blocks are to be.
+#[repr(align(16))]
+struct Header {
+    size: usize,
+    /// Which of the allocator's blocks it is.
+    place: usize,
+}
+
+const HEADER: usize = size_of::<Header>();
 
 /// An allocator that a meter counts.
 struct Metered {
     meter: Rc<Meter>,
-    collector: Collector,
+    brake: Brake,
+    /// All that are not given back. The interpreter forgets some where it is refused others: those go with it.
+    blocks: Vec<NonNull<Header>>,
 }
 
-/// The garbage collector of a runtime, which rests once memory was refused: the interpreter throws its error in the
-/// middle of things, makes an object for that, and would collect among what is half done, which ends the process. A
-/// runtime that was refused something is dropped when the call has ended.
+/// What stops an interpreter where it stands, once a limit was passed or it was refused memory. The library looks for that
+/// every ten thousand steps only; until then it would make small blocks past the limit, and come to where it is refused
+/// those too, in the middle of any of its own functions. Those are trusted with it where they ask for large blocks, and
+/// where it is what they took themselves that passed the limit by much. (`JSON.stringify` forgets to free what it
+/// holds where it finds no memory for an index, and what is not freed ends the process.) So:
+///
+/// - No call begins any more, of a function of the module or of the interpreter, nor a level of JSON or of a pattern: it
+///   finds no stack.
+/// - No garbage is collected: the interpreter throws the error in the middle of things, makes an object for that, and
+///   would collect among what is half done, which ends the process.
+///
+/// It is for good: a runtime that passed a limit is dropped when the call has ended.
 #[derive(Clone, Default)]
-pub struct Collector(Rc<Cell<Option<NonNull<qjs::JSRuntime>>>>);
+pub struct Brake(Rc<Cell<Option<NonNull<qjs::JSRuntime>>>>);
 
-impl Collector {
-    /// From now on that of the context's runtime.
+/// Bytes of a stack that ends above all there is of it: so many are below nothing, and it begins where it was entered last,
+/// which may be deeper than where it is stopped.
+const NO_STACK: usize = (1_usize << 30).wrapping_neg();
+
+impl Brake {
+    /// From now on that of the context's runtime, in which a module is to begin.
     pub fn belongs_to(&self, ctx: &Ctx<'_>) {
         // SAFETY: a context has a runtime.
         let runtime = unsafe { qjs::JS_GetRuntime(ctx.as_raw().as_ptr()) };
         self.0.set(NonNull::new(runtime));
     }
 
-    fn rests(&self) {
+    fn is_fitted(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    fn pull(&self) {
         if let Some(runtime) = self.0.get() {
-            // SAFETY: it is asked for memory, so it is alive; this sets a number in it.
-            unsafe { qjs::JS_SetGCThreshold(runtime.as_ptr(), usize::MAX as _) };
+            // SAFETY: it asks for memory, so it is alive; both only set numbers in it.
+            unsafe {
+                qjs::JS_SetGCThreshold(runtime.as_ptr(), usize::MAX as _);
+                qjs::JS_SetMaxStackSize(runtime.as_ptr(), NO_STACK as _);
+            }
         }
     }
 }
 
-/// A runtime whose memory and work a meter counts. Its collector is to be told to which context it belongs.
+/// A runtime whose memory and work a meter counts. Its brake is to be told to which context it belongs.
 ///
 /// # Errors
 /// If it cannot be made.
-pub fn runtime(meter: &Rc<Meter>) -> Result<(Runtime, Collector)> {
-    let collector = Collector::default();
+pub fn runtime(meter: &Rc<Meter>) -> Result<(Runtime, Brake)> {
+    let brake = Brake::default();
     let runtime = Runtime::new_with_alloc(Metered {
         meter: meter.clone(),
-        collector: collector.clone(),
+        brake: brake.clone(),
+        blocks: Vec::new(),
     })?;
     let ticks = meter.clone();
     runtime.set_interrupt_handler(Some(Box::new(move || ticks.tick())));
-    Ok((runtime, collector))
+    Ok((runtime, brake))
 }
 
 impl Metered {
     fn refused(&self) -> *mut u8 {
-        self.collector.rests();
+        self.brake.pull();
         std::ptr::null_mut()
     }
 
@@ -67,11 +97,30 @@ impl Metered {
         Layout::from_size_align(whole, HEADER).ok()
     }
 
-    fn take(&self, size: usize, zeroed: bool) -> *mut u8 {
+    /// Counts a block that is to be taken, or to grow by so much.
+    fn counts(&self, old: usize, new: usize) -> bool {
+        let taken = self.meter.takes(old, new, self.brake.is_fitted());
+        if self.meter.is_spent() {
+            self.brake.pull();
+        }
+        taken
+    }
+
+    /// The machine has no such block, which is to be counted no more.
+    fn wants(&self, bytes: usize, layout: Layout) -> *mut u8 {
+        if layout.size() < LARGE {
+            handle_alloc_error(layout); // as for all else in this process
+        }
+        self.meter.give(bytes);
+        self.meter.wants();
+        self.refused()
+    }
+
+    fn take(&mut self, size: usize, zeroed: bool) -> *mut u8 {
         let Some(layout) = Self::layout(size) else {
             return self.refused();
         };
-        if !self.meter.take(size) {
+        if !self.counts(0, size) {
             return self.refused();
         }
         // SAFETY: the layout is never empty, it has the header.
@@ -81,33 +130,53 @@ impl Metered {
                 false => alloc(layout),
             }
         };
+        let Some(block) = NonNull::new(block.cast::<Header>()) else {
+            return self.wants(size, layout);
+        };
+        let place = self.blocks.len();
+        self.blocks.push(block);
         // SAFETY: the block was just made with room for the header, aligned for it.
-        unsafe { with_size(block, size) }
+        unsafe {
+            block.write(Header { size, place });
+            block.add(1).as_ptr().cast()
+        }
+    }
+
+    /// Frees a block.
+    ///
+    /// # Safety
+    /// It is one of `blocks`.
+    unsafe fn free(&mut self, block: NonNull<Header>) {
+        // SAFETY: the headers of all blocks are alive, and none is lent; the layout is what the block was made with.
+        unsafe {
+            let Header { size, place } = block.read();
+            self.blocks.swap_remove(place);
+            if let Some(moved) = self.blocks.get_mut(place) {
+                moved.as_mut().place = place;
+            }
+            self.meter.give(size);
+            let layout = Layout::from_size_align_unchecked(size + HEADER, HEADER);
+            dealloc(block.as_ptr().cast(), layout);
+        }
     }
 }
 
-/// Writes the size into a block's header and gives what lies behind it; null stays null.
-///
-/// # Safety
-/// The block is null, or has room for a header and is aligned as one.
-unsafe fn with_size(block: *mut u8, size: usize) -> *mut u8 {
-    if block.is_null() {
-        return block;
-    }
-    // SAFETY: the caller's promise.
-    unsafe {
-        block.cast::<usize>().write(size);
-        block.add(HEADER)
+impl Drop for Metered {
+    fn drop(&mut self) {
+        while let Some(block) = self.blocks.last() {
+            // SAFETY: it is one, and its runtime is gone.
+            unsafe { self.free(*block) };
+        }
     }
 }
 
-/// The size of a block.
+/// The header of a block.
 ///
 /// # Safety
-/// `at` comes from [`with_size`] and was not freed.
-unsafe fn size_of(at: *mut u8) -> usize {
-    // SAFETY: the header lies before what `with_size` gave.
-    unsafe { at.sub(HEADER).cast::<usize>().read() }
+/// `at` was given by a [`Metered`] and not freed.
+unsafe fn header(at: *mut u8) -> NonNull<Header> {
+    // SAFETY: it lies before what was given.
+    unsafe { NonNull::new_unchecked(at.cast::<Header>().sub(1)) }
 }
 
 // SAFETY: what is given is null or a block of at least the size asked for, aligned to 16 bytes, which is
@@ -126,38 +195,60 @@ unsafe impl Allocator for Metered {
 
     unsafe fn dealloc(&mut self, at: *mut u8) {
         // SAFETY: the interpreter frees what it got here, once.
-        unsafe {
-            let size = size_of(at);
-            self.meter.give(size);
-            dealloc(
-                at.sub(HEADER),
-                Layout::from_size_align_unchecked(size + HEADER, HEADER),
-            );
-        }
+        unsafe { self.free(header(at)) };
     }
 
     unsafe fn realloc(&mut self, at: *mut u8, new: usize) -> *mut u8 {
         if at.is_null() {
             return self.alloc(new);
         }
-        // SAFETY: the interpreter gives what it got here.
-        let old = unsafe { size_of(at) };
+        // SAFETY: the interpreter gives what it got here, whose header is alive.
+        let (before, old) = unsafe { (header(at), header(at).as_ref().size) };
         let Some(layout) = Self::layout(new) else {
             return self.refused();
         };
-        if new > old && !self.meter.grows(old, new) {
+        if new > old && !self.counts(old, new) {
             return self.refused();
         }
-        self.meter.give(old.saturating_sub(new));
         // SAFETY: the block was made with this layout, and the new size was just checked to make one.
-        unsafe {
+        let block = unsafe {
             let from = Layout::from_size_align_unchecked(old + HEADER, HEADER);
-            with_size(realloc(at.sub(HEADER), from, layout.size()), new)
+            realloc(before.as_ptr().cast(), from, layout.size())
+        };
+        let Some(mut block) = NonNull::new(block.cast::<Header>()) else {
+            return self.wants(new.saturating_sub(old), layout); // and the old one stays
+        };
+        self.meter.give(old.saturating_sub(new));
+        // SAFETY: the header came with the block.
+        unsafe {
+            block.as_mut().size = new;
+            self.blocks[block.as_ref().place] = block;
+            block.add(1).as_ptr().cast()
         }
     }
 
     unsafe fn usable_size(at: *mut u8) -> usize {
         // SAFETY: the interpreter asks of what it got here.
-        unsafe { size_of(at) }
+        unsafe { header(at).as_ref().size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::javascript::meter::Broken;
+
+    #[test]
+    fn a_machine_without_memory_is_no_limit_that_was_passed() {
+        let meter = Rc::new(Meter::new());
+        let metered = Metered {
+            meter: meter.clone(),
+            brake: Brake::default(),
+            blocks: Vec::new(),
+        };
+        assert!(metered.counts(0, 2 * LARGE));
+        let layout = Metered::layout(2 * LARGE).unwrap();
+        assert!(metered.wants(2 * LARGE, layout).is_null());
+        assert_eq!((meter.broken(), meter.held()), (Some(Broken::Machine), 0));
     }
 }

@@ -8,11 +8,13 @@ mod memory;
 mod plain;
 mod plain_read;
 mod room;
+mod stack;
 mod values;
 
 pub use context::{Entry, Inside, stack_address};
-pub use memory::runtime;
+pub use memory::{Brake, runtime};
 pub use plain::{Plain, Written};
+pub use stack::{keep_stack, stack};
 pub use values::{
     Bytecode, add_big_int, address, class_id, class_name, collect_garbage, freeze, holds_more,
     load, own_values, parse, prototype, stringify, text, uncatchable,
