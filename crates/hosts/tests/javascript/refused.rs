@@ -2,8 +2,8 @@
 //! next is right. Each search runs in a process of its own, so that one that ends names the program and the place.
 //!
 //! What is tried is what a [meter](../../src/javascript/meter.rs) does, in small. Its large block (of a mebibyte) is one of
-//! 256 bytes here; where it refuses any, it has let through sixteen mebibytes of smaller ones since the limit was passed,
-//! sixteen blocks at least.
+//! 256 bytes here, unless the interpreter means to make small ones of it; where it refuses any, it has let through sixteen
+//! mebibytes of smaller ones since the limit was passed, sixteen blocks at least.
 
 use std::io::Write;
 use std::process::Command;
@@ -23,9 +23,13 @@ const SOME: usize = 4;
 /// Programs that come to no value begin so.
 const FAIL: [&str; 3] = ["reject", "throw", "no_"];
 
+/// What the interpreter makes small blocks of: 4 KiB, less what is left of dividing them by 512 or less.
+const CHUNKS: (usize, usize) = (4_096 - 512, 4_096);
+
 /// A large block is refused, and those after it are not.
 const LARGE: Scarcity = Scarcity {
     bytes: 256,
+    but: CHUNKS,
     nth: 1,
     scarce: 0,
     gone: 1,
@@ -40,6 +44,7 @@ const WORK: Scarcity = Scarcity {
 /// A block of any size passes the limit, and soon all are refused.
 const BEYOND: Scarcity = Scarcity {
     bytes: 0,
+    but: (0, 0),
     nth: 1,
     scarce: 16,
     gone: usize::MAX,

@@ -16,6 +16,8 @@ pub enum Memory {
 pub struct Scarcity {
     /// Bytes of the smallest block that counts.
     pub bytes: usize,
+    /// Bytes of blocks that do not count although they are no smaller: more than the first, up to the second.
+    pub but: (usize, usize),
     /// Which of these it begins with, from 1 on.
     pub nth: usize,
     /// How many are scarce before they are gone.
@@ -28,6 +30,7 @@ impl Scarcity {
     /// None.
     pub const NONE: Self = Self {
         bytes: 0,
+        but: (0, 0),
         nth: 0,
         scarce: 0,
         gone: 0,
@@ -88,7 +91,8 @@ mod switch {
 
         /// What there is for the next block.
         pub fn next(&mut self, bytes: usize) -> Memory {
-            if bytes < self.bytes {
+            let (above, most) = self.but;
+            if bytes < self.bytes || bytes > above && bytes <= most {
                 return Memory::There;
             }
             self.nth = self.nth.saturating_sub(1);
