@@ -2,7 +2,8 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::parse::Parser;
+use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, Parser};
 use syn::{
     Error, GenericArgument, ImplItem, Item, ItemImpl, LitInt, LitStr, Path, PathArguments, Result,
     Type,
@@ -107,6 +108,15 @@ fn check_owns(arguments: &PathArguments) -> Result<()> {
     }
 }
 
+/// Takes the value of an option, which is not there yet.
+fn once<T: Parse>(option: &mut Option<T>, meta: &ParseNestedMeta<'_>) -> Result<()> {
+    if option.is_some() {
+        return Err(meta.error("it is there already: say each option once"));
+    }
+    *option = Some(meta.value()?.parse()?);
+    Ok(())
+}
+
 /// What stands in the brackets of the attribute.
 #[derive(Default)]
 struct Options {
@@ -120,18 +130,17 @@ impl Options {
         let mut given = Self::default();
         let parser = syn::meta::parser(|meta| {
             if meta.path.is_ident("name") {
-                given.name = Some(meta.value()?.parse()?);
+                once(&mut given.name, &meta)
             } else if meta.path.is_ident("version") {
-                given.version = Some(meta.value()?.parse()?);
+                once(&mut given.version, &meta)
             } else if meta.path.is_ident("migrate") {
-                given.migrate = Some(meta.value()?.parse()?);
+                once(&mut given.migrate, &meta)
             } else {
-                return Err(meta.error(
+                Err(meta.error(
                     "the options are `name`, `version` and `migrate`: write for instance \
                      `#[entity(name = \"account\")]` or `#[entity(version = 2, migrate = from_earlier)]`",
-                ));
+                ))
             }
-            Ok(())
         });
         parser.parse2(options)?;
         Ok(given)
@@ -230,7 +239,9 @@ impl Errors {
 
 #[cfg(test)]
 mod tests {
-    use super::snake_case;
+    use quote::quote;
+
+    use super::{Options, snake_case};
 
     #[test]
     fn names_in_snake_case() {
@@ -241,5 +252,13 @@ mod tests {
         check("OrderLine2", "order_line2");
         check("Level3Cache", "level3_cache");
         check("already_snake", "already_snake");
+    }
+
+    #[test]
+    fn an_option_is_said_once() {
+        assert!(Options::read(quote!(name = "a", version = 2)).is_ok());
+        let twice = Options::read(quote!(name = "a", version = 2, name = "a"));
+        let why = twice.err().expect("it is refused").to_string();
+        assert!(why.contains("once"), "{why}");
     }
 }

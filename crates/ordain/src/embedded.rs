@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use ordain::prelude::*;
-//! use ordain::{CallError, CallOptions, InvocationStatus, Node};
+//! use ordain::{CallError, CallOptions, InvocationStatus, Node, Options};
 //!
 //! #[derive(Default, Clone, Serialize, Deserialize)]
 //! struct Account {
@@ -58,7 +58,16 @@
 //!     received.value::<i64>()?;
 //! }
 //!
+//! // The whole state as of one seq, while the node goes on; and a directory made of it.
+//! let mut backup = Vec::new();
+//! node.backup(&mut backup, &mut |_| {})?;
+//! # let other = dir.with_file_name("other");
+//! ordain::restore(&backup[..], &other, &Options::default(), &mut |_| {})?;
+//!
 //! node.stop(); // takes a checkpoint: the next open has nothing to replay
+//!
+//! let node = Node::open(&other, ordain::entities![Account])?;
+//! assert_eq!(node.query(Account::at("carol").balance())?, 100);
 //! # Ok(())
 //! # }
 //! ```

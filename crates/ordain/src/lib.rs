@@ -106,8 +106,9 @@ pub use ground::{Entities, Entity};
 pub use ordain_macros::entity;
 #[cfg(not(target_arch = "wasm32"))]
 pub use ordain_node::{
-    Body, CallError, CallOptions, Health, Invocation, InvocationStatus, Node, OpenError, Options,
-    Pipeline, Received, Recovered, Refused, Reply, TestNode, Unavailable,
+    Backup, BackupError, Body, CallError, CallOptions, Health, Invocation, InvocationStatus, Node,
+    OpenError, Options, Pipeline, Received, Recovered, Refused, Reply, TestNode, Unavailable,
+    restore,
 };
 pub use ordain_types::{
     EntityId, Fault, FaultKind, IdempotencyKey, Key, Outcome, Rejection, Request, RequestError,
