@@ -1,7 +1,8 @@
 //! The thread that merges what checkpoints leave side by side.
 //!
 //! One thread: merging is never urgent, and the cores are for the executor. It does not know what
-//! a checkpoint is; it merges while the tree finds something worth it, then sleeps until told.
+//! a checkpoint is; it merges while the tree finds something worth it, then sleeps until told. It begins when it is
+//! first told: whoever opens a store may refuse what lies beside it, and then nothing is to have changed.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -57,10 +58,9 @@ impl Signals {
 }
 
 impl Compactor {
-    /// Starts the thread, which begins with what an earlier process left to merge.
+    /// Starts the thread. What an earlier process left to merge waits until something is asked for.
     pub(super) fn start(tree: Arc<Tree>) -> io::Result<Self> {
         let signals = Arc::new(Signals::default());
-        signals.lock().asked = true;
         let (of_thread, theirs) = (tree.clone(), signals.clone());
         let thread = std::thread::Builder::new()
             .name("ordain-compact".into())
@@ -87,6 +87,9 @@ impl Compactor {
     pub(super) fn make_room(&self) -> Result<(), Error> {
         let crowded = || self.tree.unmerged() >= UNMERGED_MAX;
         let busy = |state: &mut State| (state.asked || !state.idle) && !state.stop && crowded();
+        if crowded() {
+            self.ask();
+        }
         drop(self.signals.changed.wait_while(self.signals.lock(), busy));
         match crowded() && self.failure().is_none() {
             false => Ok(()),
@@ -126,5 +129,37 @@ fn run(tree: &Tree, signals: &Signals) {
                 break;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ordain_types::Seq;
+
+    use super::*;
+
+    const MANY: usize = 9;
+
+    /// Waits until nothing is left that was asked for.
+    fn rest(compactor: &Compactor) {
+        let signals = &compactor.signals;
+        let works = |state: &mut State| state.asked || !state.idle;
+        drop(signals.changed.wait_while(signals.lock(), works));
+    }
+
+    #[test]
+    fn what_was_left_to_merge_stays_until_something_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Arc::new(Tree::open(&dir.path().join("tree"), 1 << 20).unwrap());
+        for seq in 1..=MANY {
+            let changes = [Ok((&b"key"[..], Some(&b"value"[..])))];
+            tree.ingest(Seq(seq as u64), changes.into_iter()).unwrap();
+        }
+        let compactor = Compactor::start(tree.clone()).unwrap();
+        rest(&compactor);
+        assert_eq!(tree.unmerged(), MANY);
+        compactor.ask();
+        rest(&compactor);
+        assert!(tree.unmerged() < MANY, "{}", tree.unmerged());
     }
 }
