@@ -24,8 +24,8 @@ use ordain_types::module::{
     self, Deployment, EntityManifest, How, InForceModule, Manifest, ModuleHash,
 };
 use ordain_types::{
-    Bug, Deploy, EntityType, Granule, MethodKind, ModuleName, Outcome, Package, Rejection, Source,
-    SourceError, Undeploy, limits, planted,
+    Bug, Deploy, EntityType, Granule, Json, MethodKind, ModuleName, Outcome, Package, Rejection,
+    Source, SourceError, Undeploy, limits, planted,
 };
 
 use crate::catalog::{Args, Catalog, TypeDef, TypeIndex};
@@ -51,6 +51,11 @@ pub trait Modules: Send + Sync {
     /// # Errors
     /// Why this program cannot run it.
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String>;
+
+    /// What people are shown of a value that a type of a module stored, which is not in force any more.
+    fn shown(&self, stored: Json) -> Json {
+        stored
+    }
 
     /// A directory in which what was costly to make may be kept for the next start. It may be missing
     /// or removed at any time.

@@ -48,9 +48,10 @@ impl Tx {
     pub(crate) fn root(&mut self, entity: &EntityId) -> Option<Json> {
         let place = self.catalog.place(entity.ty.as_str());
         let stored = self.stored_root(entity, place)?;
-        Some(match place {
-            Some(ty) => self.catalog.get(ty).state.shown(stored),
-            None => stored,
+        Some(match (place, self.catalog.host()) {
+            (Some(ty), _) => self.catalog.get(ty).state.shown(stored),
+            (None, Some(host)) => host.shown(stored),
+            (None, None) => stored,
         })
     }
 

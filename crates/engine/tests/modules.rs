@@ -283,6 +283,9 @@ fn state_is_not_left_behind() {
     let gone = world.call("counter/a", "add");
     assert!(matches!(gone, Outcome::Fault(fault) if fault.kind == FaultKind::UnknownEntity));
     assert_eq!(world.shown("counter/a").as_deref(), Some("\"1\""));
+    world.checkpoint();
+    world.reopen();
+    assert_eq!(world.shown("counter/a").as_deref(), Some("\"1\""));
     world.deployed("another", &counter(5));
     assert_eq!(
         world.number("counter/a", "add"),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use ordain_engine::{Modules, TypeDef};
+use ordain_types::Json;
 use ordain_types::module::{Language, ModuleHash, Package, Source, SourceError};
 
 #[cfg(feature = "javascript")]
@@ -67,6 +68,10 @@ impl Modules for Hosts {
 
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
         self.of(package.manifest.language)?.load(hash, package)
+    }
+
+    fn shown(&self, stored: Json) -> Json {
+        crate::versioned::shown(stored)
     }
 
     fn cache_in(&self, _dir: &Path) {

@@ -10,7 +10,7 @@ use ordain_engine::{Catalog, Modules, TypeDef};
 use ordain_hosts::javascript::{self, JavaScript};
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::{Language, ModuleHash};
-use ordain_types::{Package, Source, SourceError};
+use ordain_types::{Json, Package, Source, SourceError};
 
 use crate::chance::Chance;
 use crate::generate::Dialect;
@@ -150,6 +150,10 @@ impl HostHere {
 }
 
 impl Modules for HostHere {
+    fn shown(&self, stored: Json) -> Json {
+        self.javascript.shown(stored) // components have theirs stored alike
+    }
+
     fn compile(&self, source: &Source) -> Result<Package, SourceError> {
         match source.main.ends_with(".wasm") {
             true => self.wasm.compile(source),

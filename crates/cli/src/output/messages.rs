@@ -166,8 +166,13 @@ mod tests {
         messages.flush();
         let all = String::from_utf8(all.join().unwrap()).unwrap();
         assert!(all.len() <= 2 * WAITING_BYTES_MAX, "{}", all.len());
-        for (number, line) in all.split_inclusive('\n').enumerate() {
+        let mut next = 0; // those that did not fit are left out, wherever the thread was then
+        for line in all.split_inclusive('\n') {
+            let number = line.trim_end().parse().unwrap();
             assert_eq!(line, text(number));
+            assert!(number >= next, "{number} came after {next}");
+            next = number + 1;
         }
+        assert!(next > 0);
     }
 }

@@ -62,6 +62,10 @@ fn version(entity: &Value) -> u32 {
 }
 
 impl Modules for Toy {
+    fn shown(&self, stored: Json) -> Json {
+        Numbers.shown(stored)
+    }
+
     fn compile(&self, source: &Source) -> Result<Package, SourceError> {
         let entities = entities(source)?.into_iter().map(|(name, entity)| {
             let methods = methods(&entity).map(|(name, kind, _)| MethodManifest {

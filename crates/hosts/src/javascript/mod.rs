@@ -120,6 +120,10 @@ impl Modules for JavaScript {
         Ok(package)
     }
 
+    fn shown(&self, stored: Json) -> Json {
+        crate::versioned::shown(stored)
+    }
+
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
         let compiled = OnceLock::new();
         if let Some(found) = self.find(hash) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ordain_engine::{MethodDef, Modules, TypeDef};
+use ordain_types::Json;
 use ordain_types::module::{
     EntityManifest, File, MethodManifest, ModuleHash, Package, Source, SourceError,
 };
@@ -115,6 +116,10 @@ impl Modules for WasmHost {
             manifest: code.manifest.clone(),
             source: source.clone(),
         })
+    }
+
+    fn shown(&self, stored: Json) -> Json {
+        crate::versioned::shown(stored)
     }
 
     /// The first directory counts, and none after a module has come.
