@@ -96,6 +96,9 @@ pub struct Executed {
     pub answer: Answer,
 }
 
+/// The last seq that a state may stand for: at any rate, it leaves room for more than will ever run.
+const SEQ_MAX: Seq = Seq(u64::MAX / 2);
+
 /// A list of before-images is used again if it has room for no more than these.
 const SPARE_MAX: usize = 32 << 10;
 
@@ -143,6 +146,12 @@ impl Engine {
             Some(bytes) => postcard::from_bytes(bytes)
                 .map_err(|error| ColdError(format!("the engine's own row: {error}")))?,
         };
+        if meta.seq > SEQ_MAX {
+            let seq = meta.seq;
+            return Err(
+                ColdError(format!("the engine's own row: no log comes to seq {seq}")).into(),
+            );
+        }
         let next = meta.seq.next();
         let mut tx = Tx {
             catalog: Arc::new(catalog.of_program()), // what else is in force the state says

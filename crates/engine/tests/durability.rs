@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Body, World, entity, field, request, value};
-use ordain_engine::{Halt, Tx};
+use ordain_engine::{Catalog, Empty, Engine, Halt, Options, Tx, first_checkpoint};
 use ordain_types::{Command, Granule, Outcome, Rejection, SendId, Seq, Timestamp};
 use serde_json::{Value, json};
 
@@ -328,4 +328,18 @@ fn digests_tell_which_command_came_out_differently() {
     );
     assert_eq!(one.outcomes[0], other.outcomes[0]);
     assert_ne!(one.outcomes[1], other.outcomes[1]);
+}
+
+/// There would be no seq for what comes next.
+#[test]
+fn a_state_of_the_last_seq_there_is_is_refused() {
+    let mut engine = Engine::open(Catalog::default(), Box::new(Empty), Options::default()).unwrap();
+    let mut rows = first_checkpoint(&mut engine);
+    let mut meta = engine.meta().clone();
+    meta.seq = Seq(u64::MAX);
+    let meta = postcard::to_stdvec(&meta).unwrap();
+    rows.insert(Granule::meta("engine"), meta.into());
+    let opened = Engine::open(Catalog::default(), Box::new(rows), Options::default());
+    let why = opened.err().expect("it is refused").to_string();
+    assert!(why.contains("no log comes to seq"), "{why}");
 }
