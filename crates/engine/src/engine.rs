@@ -96,9 +96,6 @@ pub struct Executed {
     pub answer: Answer,
 }
 
-/// The last seq that a state may stand for: at any rate, it leaves room for more than will ever run.
-const SEQ_MAX: Seq = Seq(u64::MAX / 2);
-
 /// A list of before-images is used again if it has room for no more than these.
 const SPARE_MAX: usize = 32 << 10;
 
@@ -146,7 +143,7 @@ impl Engine {
             Some(bytes) => postcard::from_bytes(bytes)
                 .map_err(|error| ColdError(format!("the engine's own row: {error}")))?,
         };
-        if meta.seq > SEQ_MAX {
+        if meta.seq > Seq::MAX {
             let seq = meta.seq;
             return Err(
                 ColdError(format!("the engine's own row: no log comes to seq {seq}")).into(),

@@ -272,10 +272,14 @@ impl<'a, R: Read> Reader<'a, R> {
         if found != FORMAT || input.take()? != crc32c::crc32c(&checksum).to_le_bytes() {
             return Err(at_start("the checksum of its header is wrong"));
         }
+        let seq = Seq(u64::from_le_bytes(seq));
+        if seq > Seq::MAX {
+            return Err(at_start("no log comes to its seq"));
+        }
         Ok(Self {
             input,
             progress,
-            seq: Seq(u64::from_le_bytes(seq)),
+            seq,
             block: Bytes::new(),
             entries: 0,
             hasher: StateHasher::default(),

@@ -215,3 +215,19 @@ fn file_of(entries: &[(&[u8], &[u8])]) -> Vec<u8> {
     snapshot::write(&Listed(entries), &mut file, &mut |_| {}).unwrap();
     file
 }
+
+/// Nothing could come after it.
+#[test]
+fn a_seq_that_no_log_comes_to_is_refused() {
+    let with = |seq: u64| {
+        let (mut file, _) = write(&small());
+        file[12..20].copy_from_slice(&seq.to_le_bytes());
+        let checksum = crc32c::crc32c(&file[..20]);
+        file[20..24].copy_from_slice(&checksum.to_le_bytes());
+        read(&file, &MemoryStore::default())
+    };
+    assert_eq!(with(Seq::MAX.0).unwrap().seq, Seq::MAX);
+    let refused = with(Seq::MAX.0 + 1).unwrap_err();
+    assert!(refused.is_damage(), "{refused:?}");
+    assert!(refused.to_string().contains("seq"), "{refused}");
+}

@@ -19,6 +19,10 @@ impl Seq {
     /// Before the first command.
     pub const ZERO: Seq = Seq(0);
 
+    /// The last that a state may stand for. It leaves room for more than will ever run: no log comes to it, and what
+    /// says that it did is made up.
+    pub const MAX: Seq = Seq(u64::MAX / 2);
+
     /// The position after this one.
     pub fn next(self) -> Seq {
         Seq(self.0 + 1)
