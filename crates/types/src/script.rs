@@ -62,6 +62,10 @@ pub trait World {
 
     /// The time.
     fn now(&self) -> Timestamp;
+
+    /// What was said since this was asked last and no answer holds, a line each: what methods logged, and the
+    /// faults of sends.
+    fn overheard(&mut self) -> Vec<String>;
 }
 
 /// Why there is no value.

@@ -103,7 +103,6 @@ impl Bench {
             name: name.unwrap_or_else(|| ModuleName::new("module").expect("a good name")),
             package,
             began: Instant::now(),
-            sent: Arc::default(),
             report,
             printed: Ok(()),
         };
@@ -131,8 +130,6 @@ struct Running<'a> {
     package: Package,
     /// When the test did that runs.
     began: Instant,
-    /// What became of what it sent.
-    sent: Arc<world::Sent>,
     report: &'a mut Report,
     printed: Result<(), Failure>,
 }
@@ -144,15 +141,13 @@ impl Runs for Running<'_> {
 
     fn world(&mut self) -> Result<Box<dyn World>, String> {
         self.began = Instant::now();
-        self.sent = Arc::default();
-        let (catalog, sent) = (self.bench.catalog.clone(), self.sent.clone());
-        let world = world::InMemory::new(catalog, &self.name, &self.package, sent)?;
+        let catalog = self.bench.catalog.clone();
+        let world = world::InMemory::new(catalog, &self.name, &self.package)?;
         Ok(Box::new(world))
     }
 
-    fn ran(&mut self, mut ran: Ran) {
+    fn ran(&mut self, ran: Ran) {
         let took = self.began.elapsed();
-        ran.said.extend(self.sent.take_faults());
         if self.printed.is_ok() {
             self.printed = self.report.ran(ran, took);
         }

@@ -39,7 +39,15 @@ impl Scripts for JavaScript {
     fn run(&self, script: &Source, runs: &mut dyn Runs) -> Result<(), SourceError> {
         script.check()?;
         let script = Script::new(script)?;
-        for (at, name) in script.names()?.into_iter().enumerate() {
+        let names = script.names()?;
+        if names.is_empty() {
+            let message = "no test is here: import { test } from \"ordain/test\", and write test(\"what holds\", (t) => { … })";
+            return Err(SourceError {
+                file: Some(script.sources.files[0].0.clone()),
+                ..SourceError::new(message)
+            });
+        }
+        for (at, name) in names.into_iter().enumerate() {
             if runs.wants(&name) {
                 let stage = Rc::new(Stage::default());
                 let ended = match runs.world() {
@@ -365,6 +373,7 @@ impl Stage {
             return "bno test runs now: what asks entities stands within a test".to_owned();
         };
         let answered = catch_unwind(AssertUnwindSafe(|| ask(world.as_mut())));
+        self.said.borrow_mut().extend(world.overheard());
         match answered.unwrap_or_else(|_| Err(broken("the node under test failed"))) {
             Ok(value) => said(&value),
             Err(Failed::Rejected(rejection)) => {

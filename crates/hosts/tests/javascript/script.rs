@@ -13,6 +13,7 @@ use crate::world::source;
 struct Cells {
     states: BTreeMap<String, Json>,
     now: u64,
+    overheard: Vec<String>,
 }
 
 impl World for Cells {
@@ -28,6 +29,10 @@ impl World for Cells {
                 details: Some(parts.args),
                 ..Rejection::new("no_way", "it is [shut]")
             })),
+            "says" => {
+                self.overheard.push(format!("{} speaks", parts.entity));
+                Ok(parts.args)
+            }
             "huge" => Ok(Json::from_static(b"[9007199254740993]")),
             "panics" => panic!("the world ends"),
             method => Err(Failed::Broken(format!("there is no `{method}`"))),
@@ -55,6 +60,10 @@ impl World for Cells {
 
     fn now(&self) -> Timestamp {
         Timestamp(self.now)
+    }
+
+    fn overheard(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.overheard)
     }
 }
 
@@ -130,8 +139,8 @@ fn the_world_is_reached() {
     passes("assertEquals(t.send('cell', 'a', 'set', { x: 1 }, { delay: '1.5s' }), 'sent.1500');");
     passes("t.advance('1h'); t.advance(5); assertEquals(t.now(), 3_600_005);");
     passes("let n: number = 0; for (const _ of [1, 2]) n++; assert(n === 2 as number);");
-    let said = ran("t.log('a', { b: 1 }); console.log(2);").said;
-    assert_eq!(said, [r#"a {"b":1}"#, "2"]);
+    let said = ran("t.log('a', { b: 1 }); t.call('cell', 'k', 'says'); console.log(2);").said;
+    assert_eq!(said, [r#"a {"b":1}"#, "cell/k speaks", "2"]);
 }
 
 #[test]
@@ -312,6 +321,7 @@ fn a_script_that_holds_no_tests_to_run_says_why() {
         assert!(error.contains(says), "{error}\n-- not:\n{says}");
     };
     refused("const a = 1;\nconst b = ;", "a.test.ts:2:11: ");
+    refused("// to be written", "a.test.ts: no test is here: import");
     refused(
         "\n  nothing();",
         "a.test.ts:2:3: ReferenceError: nothing is not defined",

@@ -2,7 +2,7 @@
 //! looks on, so that how fast the node's threads are never shows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ordain_node::{CallError, Catalog, ChangeOptions, Heard, Listener, Options, TestNode};
@@ -19,43 +19,31 @@ const DELIVERIES_MAX: u64 = 10_000;
 
 pub struct InMemory {
     node: TestNode,
-    sent: Arc<Sent>,
+    happened: Arc<Happened>,
 }
 
-/// What became of sends. Nobody gets their outcomes, and so they would be lost.
+/// What happened that is in no answer, and would be lost.
 #[derive(Default)]
-pub struct Sent {
-    /// How many were delivered since the test asked for something last.
+struct Happened {
+    /// How many sends were delivered since the test asked for something last.
     delivered: AtomicU64,
-    /// How those ended that ended in a fault, since the test began.
-    faults: Mutex<Vec<String>>,
-    /// The first of them that is not deterministic, for the test to fail by.
+    /// What methods logged, and how sends ended that ended in a fault, since the test asked for something last.
+    lines: Mutex<Vec<String>>,
+    /// The first send that is not deterministic, for the test to fail by.
     not_deterministic: Mutex<Option<String>>,
 }
 
-impl Sent {
-    /// The faults.
-    pub fn take_faults(&self) -> Vec<String> {
-        std::mem::take(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+impl Happened {
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Listener for Sent {
-    fn heard(&self, heard: Heard<'_>) {
-        let Heard::Ran {
-            command: Command::Deliver { .. },
-            outcome,
-            ..
-        } = heard
-        else {
-            return;
-        };
+    fn delivered(&self, outcome: &Outcome) {
         self.delivered.fetch_add(1, Ordering::Relaxed);
         let Outcome::Fault(fault) = outcome else {
             return;
         };
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.push(format!("fault in what was sent: {fault}"));
+        self.lines().push(format!("fault in what was sent: {fault}"));
         if fault.kind == FaultKind::Differs {
             let mut first = self
                 .not_deterministic
@@ -66,8 +54,22 @@ impl Listener for Sent {
     }
 }
 
+impl Listener for Happened {
+    fn heard(&self, heard: Heard<'_>) {
+        match heard {
+            Heard::Said(line) => self.lines().push(format!("{}: {}", line.at, line.message)),
+            Heard::Ran {
+                command: Command::Deliver { .. },
+                outcome,
+                ..
+            } => self.delivered(outcome),
+            Heard::Ran { .. } | Heard::Queried { .. } => {}
+        }
+    }
+}
+
 impl InMemory {
-    /// With the module in force and nothing in it. What becomes of sends is told to `sent`.
+    /// With the module in force and nothing in it.
     ///
     /// # Errors
     /// Why the module could not be deployed.
@@ -75,18 +77,18 @@ impl InMemory {
         catalog: Catalog,
         name: &ModuleName,
         package: &Package,
-        sent: Arc<Sent>,
     ) -> Result<Self, String> {
+        let happened = Arc::<Happened>::default();
         let options = Options {
             twice: true,
             checkpoint_interval: SELDOM,
-            listener: Some(sent.clone()),
+            listener: Some(happened.clone()),
             ..Options::default()
         };
         let node = TestNode::with(catalog, options);
         let deployed = node.deploy(name, package, &ChangeOptions::default());
         deployed.map_err(|error| format!("the module cannot be deployed: {error}"))?;
-        Ok(Self { node, sent })
+        Ok(Self { node, happened })
     }
 
     /// What came of a request, when all that is due by it has happened.
@@ -99,19 +101,19 @@ impl InMemory {
     }
 
     fn goes_on(&self) -> bool {
-        self.sent.delivered.load(Ordering::Relaxed) < DELIVERIES_MAX
+        self.happened.delivered.load(Ordering::Relaxed) < DELIVERIES_MAX
     }
 
     /// What is wrong with what happened by itself, of which `all` did or not.
     fn happened(&self, all: bool) -> Result<(), Failed> {
-        self.sent.delivered.store(0, Ordering::Relaxed);
+        self.happened.delivered.store(0, Ordering::Relaxed);
         if !all {
             return Err(Failed::Broken(format!(
                 "{DELIVERIES_MAX} sends were delivered, and more are due: look for sends that lead to each other without \
                  end, or let less time pass at once"
             )));
         }
-        let first = &self.sent.not_deterministic;
+        let first = &self.happened.not_deterministic;
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         first.map_or(Ok(()), |fault| Err(Failed::Broken(fault)))
     }
@@ -154,5 +156,9 @@ impl World for InMemory {
 
     fn now(&self) -> Timestamp {
         self.node.now()
+    }
+
+    fn overheard(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.happened.lines())
     }
 }
