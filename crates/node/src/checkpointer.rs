@@ -140,7 +140,8 @@ impl Checkpointer {
 
     fn apply(&self, changes: Changes) -> Result<ChangeList, Unavailable> {
         let failed = |error| Unavailable::from(&error);
-        if self.store.stats().failure.is_some() {
+        if let Some(failure) = self.store.stats().failure {
+            tracing::warn!(%failure, "the store is opened anew");
             self.store.reopen().map_err(failed)?;
         }
         let seq = changes.seq;

@@ -306,7 +306,11 @@ impl Committer {
                 }
             }
             Some(Next::Prepared) => {} // below
-            Some(Next::Recover) => self.make_room(),
+            Some(Next::Recover) => {
+                let keep_from = self.commit.lock().keep_from;
+                self.drop_history(keep_from); // a checkpoint since may have made it the room there is
+                self.make_room();
+            }
             Some(Next::Stop) => return Stepped::Ended,
         }
         self.ahead_of_need();

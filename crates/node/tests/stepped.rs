@@ -24,18 +24,27 @@ use ordain_types::planted::{Bug, assert_caught};
 use ordain_types::{Method, Seq};
 use serde_json::json;
 
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(3_600);
+
 fn open(disk: &MemoryDisk) -> (Node, Steps) {
     open_with(disk, catalog())
 }
 
 fn open_with(disk: &MemoryDisk, catalog: Catalog) -> (Node, Steps) {
-    let options = Options {
+    open_as(disk, catalog, options())
+}
+
+fn options() -> Options {
+    Options {
         build: Some("b1".into()),
         segment_bytes: 64 << 10,
-        checkpoint_interval: Duration::from_secs(3_600),
+        checkpoint_interval: CHECKPOINT_INTERVAL,
         clock: Arc::new(VirtualClock::new(start())),
         ..Options::default()
-    };
+    }
+}
+
+fn open_as(disk: &MemoryDisk, catalog: Catalog, options: Options) -> (Node, Steps) {
     let (disk, store) = (Arc::new(disk.clone()), Arc::new(MemoryStore::default()));
     let opened = Node::open_stepped(disk, store, catalog, options, 7, &mut |_| {});
     let (node, steps, _) = opened.expect("it opens");
@@ -216,6 +225,37 @@ fn a_next_segment_that_could_not_be_made_is_forgotten_with_the_full_disk() {
         let before = steps.committer();
         assert_eq!(before, Stepped::Did, "it tries on its own");
     }
+    add_long(&node, &mut steps);
+}
+
+/// Nobody frees anything: the room is what a checkpoint, taken meanwhile, has made superfluous of the log.
+#[test]
+fn history_that_may_go_is_room_on_a_full_disk() {
+    let (disk, clock) = (MemoryDisk::new(), Arc::new(VirtualClock::new(start())));
+    let options = Options {
+        history_bytes: 0,
+        clock: clock.clone(),
+        ..options()
+    };
+    let (node, mut steps) = open_as(&disk, catalog(), options);
+    settle(&mut steps);
+    let (empty, segment) = (disk.bytes(), 64 << 10);
+    while disk.bytes() < empty + 2 * segment {
+        add_long(&node, &mut steps);
+        steps.preparer();
+    }
+    disk.limit_bytes(Some(disk.bytes()));
+    while node.health() == Health::Ready {
+        drop(ask_long(&node));
+        step_on(&mut steps);
+        steps.preparer();
+    }
+    clock.advance(CHECKPOINT_INTERVAL);
+    step_on(&mut steps);
+    assert!(matches!(node.health(), Health::Unavailable(_)));
+    assert_eq!(steps.checkpointer(), Stepped::Did);
+    step_on(&mut steps);
+    assert_eq!(node.health(), Health::Ready);
     add_long(&node, &mut steps);
 }
 

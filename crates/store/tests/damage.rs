@@ -174,6 +174,42 @@ fn verify_names_the_damaged_file() {
     }
 }
 
+/// Merges that meet a damaged table fail, each time anew. Checkpoints went on beside each other without end, until
+/// the tree's manifest, which counts them in a byte, was none any more.
+#[test]
+fn checkpoints_do_not_pile_up_where_none_can_be_merged() {
+    let dir = filled();
+    let tables = files(&dir.path().join("tree/tables"));
+    let size = |file: &PathBuf| fs::metadata(file).unwrap().len();
+    let largest = tables.into_iter().max_by_key(size).unwrap();
+    let mut bytes = fs::read(&largest).unwrap();
+    let third = bytes.len() / 3; // among its values, and behind the store's own
+    bytes[third] ^= 1;
+    fs::write(&largest, bytes).unwrap();
+    let store = open(&dir);
+    let mut refused = 0;
+    for seq in STEPS + 1..STEPS + 300 {
+        if store.stats().failure.is_some() {
+            store.reopen().unwrap();
+        }
+        match store.apply(&step(seq, 1)) {
+            Ok(()) => assert_eq!((store.seq(), refused), (Seq(seq), 0)),
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("failed"), "{error}");
+            }
+        }
+        // It is asked to merge after each, and from so many on it tries.
+        while seq > STEPS + 10 && store.stats().failure.is_none() {
+            std::thread::yield_now();
+        }
+    }
+    let seq = store.seq();
+    assert!(refused > 0);
+    drop(store);
+    assert_eq!(open(&dir).seq(), seq);
+}
+
 #[test]
 fn a_directory_of_other_things_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();

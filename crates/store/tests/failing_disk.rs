@@ -56,6 +56,22 @@ fn what_can_be_read_is_not_given_up_for_what_cannot_be_opened() {
     store.apply(&step(2, 100)).unwrap();
 }
 
+/// What a merge that found no space left behind is what fills the disk, and goes when the store is reopened.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_fills_the_disk_goes_with_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(dir.path(), Options::default()).unwrap();
+    store.apply(&step(1, 100)).unwrap();
+    let left_behind = dir.path().join("tree/tables/999");
+    std::fs::write(&left_behind, "half a table").unwrap();
+    // A new file could be made, and no byte written to it.
+    std::os::unix::fs::symlink("/dev/full", dir.path().join("STORE.new")).unwrap();
+    store.reopen().unwrap();
+    assert!(!left_behind.exists());
+    assert_holds(&store, &model_after(1, 100));
+}
+
 fn too_large(seq: u64) -> Checkpoint {
     let change = |index: u32| ([1, index as u8], Some(Bytes::from(vec![7; 1 << 18])));
     Checkpoint {

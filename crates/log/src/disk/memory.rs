@@ -2,7 +2,7 @@
 //! sector by sector or not at all, writes and syncs fail on demand, space runs out. It knows
 //! nothing of segments and records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -183,9 +183,9 @@ impl MemoryDisk {
         world.inodes.insert(id, inode);
     }
 
-    /// The sum of all file lengths: what [`MemoryDisk::limit_bytes`] limits.
+    /// The sum of all files' lengths: what [`MemoryDisk::limit_bytes`] limits.
     pub fn bytes(&self) -> u64 {
-        self.world().inodes.values().map(Inode::bytes).sum()
+        self.world().taken_without(None)
     }
 
     /// How often the disk was asked so far.
@@ -291,12 +291,19 @@ impl World {
         alive.and(answer)
     }
 
+    /// Bytes that all files but one take: those that have a name, or may have one again after a power cut.
+    fn taken_without(&self, without: Option<u64>) -> u64 {
+        let named = self.names.values().chain(self.names_durable.values());
+        let named: BTreeSet<_> = named.filter(|id| Some(**id) != without).collect();
+        let inodes = named.into_iter().filter_map(|id| self.inodes.get(id));
+        inodes.map(Inode::bytes).sum()
+    }
+
     fn check_space(&mut self, id: u64, end: u64) -> io::Result<()> {
         let Some(bytes_max) = self.bytes_max else {
             return Ok(());
         };
-        let others = self.inodes.iter().filter(|(other, _)| **other != id);
-        let used: u64 = others.map(|(_, inode)| inode.bytes()).sum();
+        let used = self.taken_without(Some(id));
         let grows = self
             .inodes
             .get(&id)

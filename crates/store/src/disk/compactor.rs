@@ -84,17 +84,21 @@ impl Compactor {
     }
 
     /// Waits until it has caught up far enough for one more checkpoint.
-    pub(super) fn make_room(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Why it has not.
+    pub(super) fn make_room(&self) -> Result<(), Arc<Error>> {
         let crowded = || self.tree.unmerged() >= UNMERGED_MAX;
         let busy = |state: &mut State| (state.asked || !state.idle) && !state.stop && crowded();
         if crowded() {
             self.ask();
         }
         drop(self.signals.changed.wait_while(self.signals.lock(), busy));
-        match crowded() && self.failure().is_none() {
-            false => Ok(()),
-            true => Err(self.tree.damaged("it cannot be compacted")),
+        if !crowded() {
+            return Ok(());
         }
+        let nothing_merged = || Arc::new(self.tree.damaged("it cannot be compacted"));
+        Err(self.failure().unwrap_or_else(nothing_merged))
     }
 }
 

@@ -231,7 +231,8 @@ impl Store for DiskStore {
         let changes = order::by_key(changes);
         let write = |opened: &Opened| {
             check_seq(self.seq(), *seq)?;
-            opened.compactor.make_room()?;
+            let room = opened.compactor.make_room();
+            room.map_err(|cause| self.poisoned(&cause))?;
             if planted(Bug::SeqFirst) {
                 let none = std::iter::empty::<Result<(&[u8], Option<&[u8]>), Error>>();
                 opened.tree.ingest(*seq, none)?;
@@ -277,8 +278,11 @@ impl Store for DiskStore {
             return Err(self.busy());
         }
         // What is opened may read on a disk that nothing can be written to; a new one could not be opened there,
-        // for it removes what is left over.
-        format::check_writable(&self.dir)?;
+        // for it removes what is left over. On a full disk it can, and what is left over may be what fills it.
+        format::check_writable(&self.dir).or_else(|error| match error.is_full() {
+            true => Ok(()),
+            false => Err(error),
+        })?;
         // Gone before the new one comes: both would delete each other's files.
         *opened = Err(Arc::new(self.busy()));
         let new = Opened::new(&self.dir, &self.options)
