@@ -118,25 +118,33 @@ impl Tx {
         };
         let request = request_hash(call, delay_ms);
         let granule = Granule::answered(&call.caller, key.as_str());
-        if let Some(Answered {
-            request: first_request,
-            seq,
-            outcome,
-        }) = self.decode_row(&granule)
-        {
-            return match first_request == request || planted(Bug::KeyAlone) {
-                true => Answer::Repeated {
-                    first: seq,
-                    outcome,
-                },
-                false => Answer::KeyReused { first: seq },
-            };
+        if let Some(first) = self.first_answer(&granule, request) {
+            return first;
         }
         let outcome = run(self);
         if self.running.broken.is_none() && !planted(Bug::AnswerLost) {
             self.remember_answer(granule, request, &outcome);
         }
         Answer::Done(outcome)
+    }
+
+    /// What a request gets whose idempotency key was answered before.
+    pub(crate) fn answer_before(&mut self, call: &Call, delay_ms: Option<u64>) -> Option<Answer> {
+        let key = call.idempotency_key.as_ref()?;
+        let granule = Granule::answered(&call.caller, key.as_str());
+        self.first_answer(&granule, request_hash(call, delay_ms))
+    }
+
+    fn first_answer(&mut self, granule: &Granule, request: u128) -> Option<Answer> {
+        let Answered {
+            request: first_request,
+            seq: first,
+            outcome,
+        } = self.decode_row(granule)?;
+        Some(match first_request == request || planted(Bug::KeyAlone) {
+            true => Answer::Repeated { first, outcome },
+            false => Answer::KeyReused { first },
+        })
     }
 
     pub(crate) fn genesis(&mut self, log_id: LogId) -> Answer {

@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ordain_types::module::{Manifest, ModuleHash};
 use ordain_types::{
-    BatchDigest, Bug, BuildId, Call, ChangeList, Command, EntityId, EntityType, FieldKey, Granule,
-    InForce, Json, LogId, ModuleName, Outcome, Rejection, SendId, Seq, Timestamp, limits, planted,
+    BatchDigest, Bug, BuildId, Call, ChangeList, Command, Granule, InForce, LogId, ModuleName,
+    Outcome, SendId, Seq, Timestamp, limits, planted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +14,8 @@ use crate::catalog::{Args, Catalog};
 use crate::checkpoint::{Capture, Changes};
 use crate::cold::{Cold, ColdError};
 use crate::digest::Digest;
-use crate::modules::ModuleStatus;
 use crate::rows::Rows;
-use crate::sends::{Invocation, PendingSends, encode};
+use crate::sends::{PendingSends, encode};
 use crate::slots::Slots;
 use crate::transaction::{LogLine, Running, Tx};
 use crate::undo::Undo;
@@ -101,7 +99,7 @@ const SPARE_MAX: usize = 32 << 10;
 
 /// The serial executor and the state it runs on.
 pub struct Engine {
-    tx: Tx,
+    pub(crate) tx: Tx,
     next: Seq,
     batch: Option<Begun>,
     digest: Digest,
@@ -403,77 +401,9 @@ impl Engine {
         self.tx.pending.len()
     }
 
-    /// What is known of a send; none: never asked for, undone, or forgotten after the retention.
-    ///
-    /// # Errors
-    /// If the durable state cannot be read.
-    pub fn invocation(&mut self, send: SendId) -> Result<Option<Invocation>, Halt> {
-        self.tx.begin(self.seq(), self.tx.meta.timestamp);
-        self.tx.whole(|tx| tx.invocation(send))
-    }
-
     /// What methods of the last command or query said for people to read.
     pub fn take_logs(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.tx.running.logs)
-    }
-
-    /// All modules there ever were, as far as their history is kept.
-    ///
-    /// # Errors
-    /// If the durable state cannot be read.
-    pub fn modules(&mut self) -> Result<Vec<ModuleStatus>, Halt> {
-        self.tx.begin(self.seq(), self.tx.meta.timestamp);
-        self.tx.whole(Tx::module_statuses)
-    }
-
-    /// Why the state of entities of these types, which a change of that module would put out of reach,
-    /// may not be left behind; none: there is none.
-    ///
-    /// # Errors
-    /// If the durable state cannot be read.
-    pub fn left(
-        &mut self,
-        module: &ModuleName,
-        types: &[EntityType],
-    ) -> Result<Option<Rejection>, Halt> {
-        self.tx.begin(self.seq(), self.tx.meta.timestamp);
-        self.tx.whole(|tx| tx.check_left(module, types).err())
-    }
-
-    /// Why a module could not read what entities of its types hold; none: it can.
-    ///
-    /// # Errors
-    /// If the durable state cannot be read.
-    pub fn stored(&mut self, manifest: &Manifest) -> Result<Option<Rejection>, Halt> {
-        self.tx.begin(self.seq(), self.tx.meta.timestamp);
-        self.tx.whole(|tx| tx.check_stored(manifest).err())
-    }
-
-    /// The package of this name, encoded.
-    ///
-    /// # Errors
-    /// If the durable state cannot be read.
-    pub fn package(&mut self, hash: &ModuleHash) -> Result<Option<Bytes>, Halt> {
-        self.tx.begin(self.seq(), self.tx.meta.timestamp);
-        self.tx.whole(|tx| tx.package(hash))
-    }
-
-    /// An entity's root value as JSON (none before the first write) and its first `limit` fields
-    /// after `after`: fewer where they are more than [`limits::SCAN_BYTES_MAX`], with the one that
-    /// makes them so as the last.
-    ///
-    /// # Errors
-    /// If the durable state cannot be read.
-    #[expect(clippy::type_complexity, reason = "one pair, used once")]
-    pub fn inspect(
-        &mut self,
-        entity: &EntityId,
-        after: Option<&FieldKey>,
-        limit: usize,
-    ) -> Result<(Option<Json>, Vec<(FieldKey, Json)>), Halt> {
-        self.tx.begin(self.seq(), self.tx.meta.timestamp);
-        self.tx
-            .whole(|tx| (tx.root(entity), tx.fields_of(entity, after, limit)))
     }
 
     /// Makes room for up to so many entities, as far as a budget of bytes goes, before they are loaded.

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::Tx;
 use crate::known::{Cut, Stretch};
+use crate::same::arguments_hash;
 use crate::sends::{encode, encoded};
 
 /// An answered idempotency key: the payload of its row.
@@ -23,7 +24,8 @@ pub(crate) struct Answered {
 
 /// A hash of all that makes two requests the same one.
 pub(crate) fn request_hash(call: &Call, delay_ms: Option<u64>) -> u128 {
-    let parts = (&call.entity, &call.method, &call.args, delay_ms);
+    let args = arguments_hash(&call.args);
+    let parts = (&call.entity, &call.method, args, delay_ms);
     xxh3_128(&encoded(&parts))
 }
 

@@ -65,6 +65,33 @@ fn a_key_names_one_request_of_one_caller() {
     assert_eq!(world.root("a"), json!(["well", "well"]));
 }
 
+/// After a deployment a method may spell the same arguments otherwise, and may be gone.
+#[test]
+fn a_retry_is_known_however_its_arguments_are_spelled() {
+    let mut world = World::new(&[]);
+    let first = world.keyed("a", "push", json!({ "to": "b", "n": [1] }), "k");
+    let Answer::Done(outcome) = first else {
+        panic!("{first:?}");
+    };
+    let again = Answer::Repeated {
+        first: world.seq(),
+        outcome,
+    };
+    let mut retry = request("a", "push", json!(null), Some("k"));
+    let mut spelled = |text: &'static str| {
+        retry.args = ordain_types::Json::from_static(text.as_bytes());
+        let told = world.engine.answered(&retry, None).expect("it reads");
+        let answer = world.run(Command::Call(Box::new(retry.clone())));
+        (answer, told)
+    };
+    let same = r#"{"to": "b", "note": null, "n": [1]}"#;
+    assert_eq!(spelled(same), (again.clone(), Some(again.clone())));
+    let (other, told) = spelled(r#"{"n":[1,2],"to":"b"}"#);
+    assert!(matches!(other, Answer::KeyReused { .. }), "{other:?}");
+    assert_eq!(told, None, "it is another request's");
+    assert_eq!(world.root("a").as_array().map(Vec::len), Some(1));
+}
+
 #[test]
 fn answers_are_forgotten_when_the_retention_is_over() {
     let mut world = World::new(&[]);

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use ordain_engine::Invocation;
 use ordain_types::{
-    Fault, IdempotencyKey, Json, MethodKind, Outcome, Rejection, Request, SendId, Seq,
+    Call, Fault, IdempotencyKey, Json, MethodKind, Outcome, Rejection, Request, RequestParts,
+    SendId, Seq,
 };
 use serde::de::DeserializeOwned;
 
-use crate::door::Refused;
+use crate::door::{Accepted, Past, Refused};
 use crate::node::{Node, Op};
 use crate::reply::{Body, Reply, ReplyTo, Sink, Unavailable};
 
@@ -142,8 +143,16 @@ impl Node {
         options: CallOptions,
     ) -> Result<SendId, CallError> {
         let parts = request.into_parts().map_err(Refused::from)?;
-        let accepted = self.accept_parts(parts, &options.caller, options.idempotency_key)?;
-        let id: String = value(self.ask_and_wait(Op::Send { accepted, delay_ms })?)?;
+        let CallOptions {
+            idempotency_key,
+            caller,
+            ..
+        } = options;
+        let op = match self.let_in(parts, caller, idempotency_key, Some(delay_ms))? {
+            Ok(accepted) => Op::Send { accepted, delay_ms },
+            Err(past) => Op::Answered(past),
+        };
+        let id: String = value(self.ask_and_wait(op)?)?;
         id.parse()
             .map_err(|error: ordain_types::NameError| CallError::Value(error.to_string()))
     }
@@ -167,11 +176,43 @@ impl Node {
             caller,
             at_least,
         } = options;
-        let accepted = self.accept_parts(parts, &caller, idempotency_key)?;
-        Ok(match accepted.kind {
-            MethodKind::Update => Op::Call(accepted),
-            MethodKind::Query => Op::Query { accepted, at_least },
+        Ok(match self.let_in(parts, caller, idempotency_key, None)? {
+            Ok(accepted) if accepted.kind == MethodKind::Query => Op::Query { accepted, at_least },
+            Ok(accepted) => Op::Call(accepted),
+            Err(past) => Op::Answered(past),
         })
+    }
+
+    /// A call or send as the door lets it in; or as one that it may have let in before.
+    fn let_in(
+        &self,
+        parts: RequestParts,
+        caller: String,
+        idempotency_key: Option<IdempotencyKey>,
+        delay_ms: Option<u64>,
+    ) -> Result<Result<Accepted, Box<Past>>, Refused> {
+        let Some(key) = idempotency_key else {
+            return Ok(Ok(self.accept_parts(parts, &caller, None)?));
+        };
+        let RequestParts {
+            entity,
+            method,
+            args,
+            ..
+        } = parts.clone();
+        match self.accept_parts(parts, &caller, Some(key.clone())) {
+            Ok(accepted) => Ok(Ok(accepted)),
+            Err(refused) => {
+                let call = Call {
+                    entity,
+                    method,
+                    args,
+                    caller,
+                    idempotency_key: Some(key),
+                };
+                Past::of(call, delay_ms, refused).map(Err)
+            }
+        }
     }
 
     /// Many calls in flight from one thread: see [`Pipeline`].

@@ -103,6 +103,38 @@ impl Refused {
     }
 }
 
+/// A call, or with a delay a send, that is refused as methods and their parameters are now. With an idempotency
+/// key it may be a retry of what ran when they were others.
+pub struct Past {
+    /// With arguments as the caller spelled them.
+    pub call: Call,
+    /// Of a send.
+    pub delay_ms: Option<u64>,
+    /// What there is to say if it was not answered before.
+    pub refused: Refused,
+}
+
+impl Past {
+    /// What is asked in the place of what was refused.
+    ///
+    /// # Errors
+    /// The refusal, if it says nothing of what methods there are: it would have been the same before.
+    pub fn of(call: Call, delay_ms: Option<u64>, refused: Refused) -> Result<Box<Self>, Refused> {
+        let of_methods = matches!(
+            refused,
+            Refused::UnknownEntity { .. } | Refused::UnknownMethod { .. } | Refused::Argument(_)
+        );
+        match of_methods && call.idempotency_key.is_some() {
+            true => Ok(Box::new(Self {
+                call,
+                delay_ms,
+                refused,
+            })),
+            false => Err(refused),
+        }
+    }
+}
+
 /// Checks that a query still is one: its method may have become an update while it waited.
 ///
 /// # Errors

@@ -62,7 +62,7 @@ pub use backup::{Backup, BackupError, restore};
 pub use call::{CallError, CallOptions, Pipeline, Received};
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use deploy::{Change, ChangeOptions, DeployError, Deployed, Undeployed};
-pub use door::{Accepted, Refused};
+pub use door::{Accepted, Past, Refused};
 pub use identity::build_of_this_program;
 pub use listener::{Heard, Listener};
 pub use lock::{DataDir, DirError};

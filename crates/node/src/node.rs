@@ -18,7 +18,7 @@ use ordain_types::{
 
 use crate::committer::Commit;
 use crate::deploy::Change;
-use crate::door::{self, Accepted, Refused};
+use crate::door::{self, Accepted, Past, Refused};
 use crate::ingress::{Ingress, Item, Work};
 use crate::lock::DataDir;
 use crate::options::Options;
@@ -45,6 +45,8 @@ pub enum Op {
         /// Refuse to answer from before this command.
         at_least: Option<Seq>,
     },
+    /// A call or send that the door refuses now: its first answer, if it was let in before; else the refusal.
+    Answered(Box<Past>),
     /// What is known of a send.
     Invocation(SendId),
     /// When the next send is due.

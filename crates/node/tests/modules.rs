@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use ordain_log::disk::MemoryDisk;
 use ordain_node::{
-    Body, CallError, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener, Module, Node,
-    Op, Options, Refused, TestNode, VirtualClock,
+    Body, CallError, CallOptions, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener,
+    Module, Node, Op, Options, Refused, TestNode, VirtualClock,
 };
 use ordain_store::MemoryStore;
 use ordain_types::module::How;
 use ordain_types::{
-    EntityId, Method, MethodKind, ModuleName, Outcome, Request, Source, Timestamp, limits,
+    EntityId, IdempotencyKey, Method, MethodKind, ModuleName, Outcome, Request, Source, Timestamp,
+    limits,
 };
 use serde_json::{Value, json};
 use toy::{Toy, counter, source};
@@ -373,6 +374,33 @@ fn sends_that_lead_to_each_other_are_given_up_on() {
     let now = world.now();
     assert!(!world.advance_while(Duration::from_secs(1), often));
     assert_eq!(world.now(), now);
+}
+
+#[test]
+fn a_retry_gets_the_first_answer_though_its_method_is_gone() {
+    let world = TestNode::new(catalog());
+    version(&world, "m", &counter(1));
+    let add = |key: &str| {
+        let entity: EntityId = "counter/a".parse().expect("an id");
+        let method = Method::new("add").expect("a name");
+        let options = CallOptions {
+            idempotency_key: Some(IdempotencyKey::new(key).expect("a key")),
+            ..CallOptions::default()
+        };
+        let request = Request::<i64>::new(entity, method, MethodKind::Update, "{}".into());
+        world.call_with(request, options)
+    };
+    assert_eq!(add("k"), Ok(1));
+    let mut other = counter(1);
+    let methods = other["counter"]["methods"].as_object_mut();
+    methods.expect("methods").remove("add");
+    version(&world, "m", &other);
+    assert_eq!(add("k"), Ok(1), "it ran before");
+    let refused = add("other").expect_err("no such method");
+    assert!(matches!(
+        refused,
+        CallError::Refused(Refused::UnknownMethod { .. })
+    ));
 }
 
 #[test]

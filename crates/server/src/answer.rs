@@ -6,8 +6,8 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ordain_api::error::PROBLEM_JSON;
 use ordain_api::{Op, Problem, Request, routes};
-use ordain_node::{Body, Node, Refused, Reply, StoreTrouble, Unavailable};
-use ordain_types::{Fault, IdempotencyKey, Json, MethodKind, Outcome, Seq};
+use ordain_node::{Body, Node, Past, Refused, Reply, StoreTrouble, Unavailable};
+use ordain_types::{Call, Fault, IdempotencyKey, Json, MethodKind, Outcome, Seq};
 
 use crate::auth::Caller;
 use crate::body::{HttpReply, whole};
@@ -53,15 +53,26 @@ pub(crate) fn admit(
         [] => ordain_api::call::NO_ARGS,
         args => args,
     };
-    let accepted = node
-        .accept(
-            request.entity,
-            request.method.as_str(),
-            args,
-            &caller.name,
-            request.idempotency_key,
-        )
-        .map_err(|refused| refusal_of_arguments(refused, op, args))?;
+    let again = again(&request, &caller.name, args);
+    let accepted = match node.accept(
+        request.entity,
+        request.method.as_str(),
+        args,
+        &caller.name,
+        request.idempotency_key,
+    ) {
+        Ok(accepted) => accepted,
+        Err(refused) => {
+            check_is_json(&refused, args)?;
+            let delay_ms = (op == Op::Send).then_some(request.delay_ms);
+            let past = match again {
+                Some(call) => Past::of(call, delay_ms, refused),
+                None => Err(refused),
+            };
+            let past = past.map_err(|refused| refusal(refused, op))?;
+            return Ok((ordain_node::Op::Answered(past), asked));
+        }
+    };
     match (op, accepted.kind) {
         (Op::Query, MethodKind::Update) | (Op::Send, MethodKind::Query) => {
             let call = &accepted.call;
@@ -85,14 +96,26 @@ pub(crate) fn admit(
     }
 }
 
-fn refusal_of_arguments(refused: Refused, op: Op, args: &[u8]) -> Problem {
-    // Not the method's fault if it is no JSON at all.
+/// It is not the method's fault if it is no JSON at all.
+fn check_is_json(refused: &Refused, args: &[u8]) -> Result<(), Problem> {
     if let Refused::Argument(_) = refused
         && let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(args)
     {
-        return Problem::malformed_json("the arguments' text", error);
+        return Err(Problem::malformed_json("the arguments' text", error));
     }
-    refusal(refused, op)
+    Ok(())
+}
+
+/// The call, if it may be a retry of what ran before methods were what they are.
+fn again(request: &Request<'_>, caller: &str, args: &[u8]) -> Option<Call> {
+    let is_kept = request.op != Op::Query && request.idempotency_key.is_some();
+    is_kept.then(|| Call {
+        entity: request.entity.clone(),
+        method: request.method.clone(),
+        args: Json::copy_from_slice(args),
+        caller: caller.to_owned(),
+        idempotency_key: request.idempotency_key.clone(),
+    })
 }
 
 /// A refusal at the node's door as a problem.

@@ -3,11 +3,11 @@
 use ordain_engine::Halt;
 use ordain_types::{Bug, FaultKind, Outcome, Timestamp, limits, planted};
 
-use super::Executor;
-use crate::door::{self, Accepted};
+use super::{Executor, batch};
+use crate::door::{self, Accepted, Past};
 use crate::listener::Heard;
 use crate::node::Op;
-use crate::reply::{Body, Statuses};
+use crate::reply::{Body, Reply, Statuses};
 
 impl Executor {
     pub(super) fn read(&mut self, op: Op, now: Timestamp) -> Result<Body, Halt> {
@@ -50,6 +50,17 @@ impl Executor {
                 Body::Entity { root, fields }
             }
             Op::Call(_) | Op::Send { .. } | Op::Change(_) => unreachable!("updates are commands"),
+            Op::Answered(_) => unreachable!("its answer has a seq of its own"),
         })
+    }
+
+    /// The first answer to a request that would be refused now; else that it is refused.
+    pub(super) fn answered(&mut self, past: Past) -> Result<Reply, Halt> {
+        let seq = self.engine.seq();
+        let (seq, body) = match self.engine.answered(&past.call, past.delay_ms)? {
+            Some(first) => batch::body(seq, first),
+            None => (seq, Body::Refused(Box::new(past.refused))),
+        };
+        Ok(Reply { seq, body })
     }
 }

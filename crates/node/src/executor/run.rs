@@ -121,6 +121,7 @@ impl Executor {
                 }
                 reply
             }
+            Work::Read(Op::Answered(past)) => self.answered(*past)?,
             Work::Read(op) => Reply {
                 body: self.read(op, now)?,
                 seq: self.engine.seq(),

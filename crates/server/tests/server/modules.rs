@@ -151,6 +151,44 @@ async fn a_module_is_deployed_called_changed_gone_back_to_and_taken_away() {
     assert_eq!(add(&mut client).await, "32", "what was kept is there");
 }
 
+/// Whoever got no answer and asks again after a deployment was told that nothing ran.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_gets_the_first_answer_though_its_method_is_gone() {
+    let world = start().await;
+    let mut client = world.client().await;
+    deploy(&mut client, &counter(1)).await;
+    let (call, send) = (
+        "/v1/call/counter/a/add",
+        "/v1/send/counter/b/add?delay_ms=1000",
+    );
+    let mut ask = async |path, key| {
+        client
+            .request("POST", path, &[("idempotency-key", key)], "{}")
+            .await
+    };
+    let (called, sent) = (ask(call, "k1").await, ask(send, "k2").await);
+    assert_eq!((called.status, sent.status), (200, 202));
+    let gone = format!("{BANK}?keep_state=true");
+    let mut operator = world.client().await;
+    operator.request("DELETE", &gone, &[], "").await;
+    for (path, key, first) in [(call, "k1", called), (send, "k2", sent)] {
+        let again = ask(path, key).await;
+        assert_eq!((again.status, &again.body), (first.status, &first.body));
+        assert_eq!(again.header("ordain-seq"), first.header("ordain-seq"));
+        assert_eq!(again.header("ordain-repeated"), Some("true"));
+    }
+    for (path, key) in [
+        (call, "never"),
+        ("/v1/call/counter/b/add", "k1"),
+        ("/v1/send/counter/b/add?delay_ms=1001", "k2"),
+    ] {
+        assert_eq!(
+            ask(path, key).await.problem(),
+            (404, "unknown_entity".into())
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_says_what_would_change_and_changes_nothing() {
     let world = start().await;

@@ -43,7 +43,8 @@ impl Happened {
         let Outcome::Fault(fault) = outcome else {
             return;
         };
-        self.lines().push(format!("fault in what was sent: {fault}"));
+        self.lines()
+            .push(format!("fault in what was sent: {fault}"));
         if fault.kind == FaultKind::Differs {
             let mut first = self
                 .not_deterministic
@@ -73,11 +74,7 @@ impl InMemory {
     ///
     /// # Errors
     /// Why the module could not be deployed.
-    pub fn new(
-        catalog: Catalog,
-        name: &ModuleName,
-        package: &Package,
-    ) -> Result<Self, String> {
+    pub fn new(catalog: Catalog, name: &ModuleName, package: &Package) -> Result<Self, String> {
         let happened = Arc::<Happened>::default();
         let options = Options {
             twice: true,
