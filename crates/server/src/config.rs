@@ -23,6 +23,8 @@ const _: () = assert!(PAGE_BYTES_MAX + FIELD_KEY_BYTES_MAX * PAGE_FIELDS_MAX <= 
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Connections beyond the limit that are told so; those beyond that are closed without a word.
 pub(crate) const TURNED_AWAY_MAX: usize = 64;
+/// Operators' requests being answered at once, beside [`Limits::requests_max`] of the others.
+pub const ADMIN_REQUESTS_MAX: usize = 64;
 
 /// What a server is told.
 #[derive(Debug, Clone)]
@@ -67,7 +69,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// How long a client may leave a reply of a batch, a stream or a backup unread.
     pub write_timeout: Duration,
-    /// Requests being answered at once, in all connections.
+    /// Requests being answered at once, in all connections; beside them [`ADMIN_REQUESTS_MAX`] of operators, and
+    /// whoever looks how the server is.
     pub requests_max: usize,
     /// Calls of one stream in flight at once.
     pub stream_calls_max: usize,

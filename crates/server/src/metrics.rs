@@ -31,6 +31,8 @@ pub(crate) struct Metrics {
     pub streams: AtomicU64,
     pub stream_calls: AtomicU64,
     pub batch_calls: AtomicU64,
+    /// Requests beyond the limits of the server, beside those beyond the node's.
+    pub overloads: AtomicU64,
 }
 
 #[derive(Default)]
@@ -151,7 +153,11 @@ impl Scrape {
         for (name, help, value) in counters {
             counter(to, name, help, value.load(Ordering::Relaxed))?;
         }
-        Ok(())
+        let of_node = self.0.open().map(|open| &open.node.counters().overloads);
+        let overloads = of_node.into_iter().chain([&metrics.overloads]);
+        let overloads = overloads.map(|count| count.load(Ordering::Relaxed)).sum();
+        let help = "Requests refused because too many were there already";
+        counter(to, "overloads", help, overloads)
     }
 
     fn requests(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -215,11 +221,6 @@ impl Scrape {
                 &node.repeated,
             ),
             ("batches", "Executed batches", &node.batches),
-            (
-                "overloads",
-                "Requests refused because the queue was full",
-                &node.overloads,
-            ),
             ("log_syncs", "Writes and syncs of the log", &node.syncs),
             ("log_sync_microseconds", "Time spent in them", &node.sync_us),
             ("log_bytes", "Bytes written to the log", &node.log_bytes),

@@ -169,6 +169,32 @@ impl Route {
             Route::Health | Route::Ready | Route::Help => &[],
         }
     }
+
+    /// Among whom its requests are counted.
+    pub fn lane(self) -> Lane {
+        match (self, self.scopes()) {
+            (Route::Metrics, _) | (_, []) => Lane::Probe,
+            (_, [Scope::Admin]) => Lane::Admin,
+            _ => Lane::Call,
+        }
+    }
+}
+
+/// Among whom a request is counted: those who look after a server that has too much to do are not turned away
+/// with the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// How the server is: answered at once, whatever else there is.
+    Probe,
+    /// What operators ask.
+    Admin,
+    /// All the others.
+    Call,
+}
+
+impl Lane {
+    /// So many lanes are there.
+    pub const COUNT: usize = 3;
 }
 
 /// What is asked of one module, by what follows the beginning that all such paths have.

@@ -79,7 +79,7 @@ async fn respond(
         ));
     }
     let caller = shared.doorman.admit(request.headers(), route.scopes())?;
-    let held = (busy, shared.begin()?);
+    let held = (busy, shared.begin(route.lane())?);
     let asking = Asking {
         shared: shared.clone(),
         caller,

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Doorman;
-use crate::config::Config;
+use crate::config::{ADMIN_REQUESTS_MAX, Config};
 use crate::metrics::Metrics;
+use crate::route::Lane;
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -30,7 +31,8 @@ pub(crate) struct Shared {
     pub deploying: Arc<Semaphore>,
     open: OnceLock<Open>,
     progress: Mutex<Option<Progress>>,
-    requests: AtomicUsize,
+    /// By [`Lane`].
+    requests: [AtomicUsize; Lane::COUNT],
 }
 
 /// A node that answers, and what is known of its entities.
@@ -59,7 +61,7 @@ impl Shared {
             deploying: Arc::new(Semaphore::new(1)),
             open: OnceLock::new(),
             progress: Mutex::default(),
-            requests: AtomicUsize::new(0),
+            requests: Default::default(),
             config,
         }
     }
@@ -90,19 +92,26 @@ impl Shared {
         self.open().ok_or_else(starting)
     }
 
-    /// Counts a request in, unless there are too many.
-    pub fn begin(self: &Arc<Self>) -> Result<InFlight, Problem> {
-        let before = self.requests.fetch_add(1, Ordering::Relaxed);
-        let in_flight = InFlight(self.clone());
-        match before < self.config.limits.requests_max {
-            true => Ok(in_flight),
-            false => Err(Problem::overloaded(RETRY_AFTER_MS)),
+    /// Counts a request in, unless there are too many of its lane.
+    pub fn begin(self: &Arc<Self>, lane: Lane) -> Result<InFlight, Problem> {
+        let max = match lane {
+            Lane::Probe => usize::MAX,
+            Lane::Admin => ADMIN_REQUESTS_MAX,
+            Lane::Call => self.config.limits.requests_max,
+        };
+        let before = self.requests[lane as usize].fetch_add(1, Ordering::Relaxed);
+        let in_flight = InFlight(self.clone(), lane);
+        if before < max {
+            return Ok(in_flight);
         }
+        self.metrics.overloads.fetch_add(1, Ordering::Relaxed);
+        Err(Problem::overloaded(RETRY_AFTER_MS))
     }
 
     /// Requests being answered.
     pub fn requests_in_flight(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+        let lanes = self.requests.iter();
+        lanes.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
     /// How the server is.
@@ -151,11 +160,12 @@ impl Shared {
 const RETRY_AFTER_MS: u64 = 1_000;
 
 /// One request being answered.
-pub(crate) struct InFlight(Arc<Shared>);
+pub(crate) struct InFlight(Arc<Shared>, Lane);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        let Self(shared, lane) = self;
+        shared.requests[*lane as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ordain_server::ADMIN_REQUESTS_MAX;
+
 use crate::client::Client;
 use crate::entities::open_gate;
 use crate::world::World;
@@ -149,7 +151,53 @@ async fn requests_beyond_the_limit_are_told_when_to_come_back() {
     };
     assert_eq!(refused.problem(), (429, "overloaded".into()));
     assert!(refused.header("retry-after").is_some());
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(two.get(path).await.status, 200, "{path}: it is only busy");
+    }
+    assert_ne!(metric(&mut two, "ordain_overloads_total").await, 0);
+    // What operators ask is let in, as far as to find the parameter that does not exist.
+    let reply = two.get("/v1/admin/modules?nonsense=1").await;
+    assert_eq!(reply.problem(), (400, "unknown_query_parameter".into()));
     open_gate("requests");
     assert_eq!(one.reply().await.status, 200);
     assert_eq!(one.get("/v1/entities").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_requests_are_bounded_by_themselves() {
+    let world = World::start().await;
+    let mut first = world.client().await;
+    let post =
+        |path| format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n");
+    first.send(post("/v1/call/gate/operators/pass")).await;
+    let mut operators = Vec::new();
+    for _ in 0..ADMIN_REQUESTS_MAX {
+        let mut operator = world.client().await;
+        operator.send(post("/v1/admin/checkpoint")).await;
+        operators.push(operator);
+    }
+    let mut other = world.client().await;
+    let all = ADMIN_REQUESTS_MAX as u64 + 1; // with the call
+    // Whoever looks is there, too.
+    while metric(&mut other, "ordain_http_requests_in_flight").await < all + 1 {}
+    let reply = other.get("/v1/admin/modules").await;
+    assert_eq!(reply.problem(), (429, "overloaded".into()));
+    assert_eq!(other.get("/v1/entities").await.status, 200);
+    open_gate("operators");
+    assert_eq!(first.reply().await.status, 200);
+    for operator in &mut operators {
+        assert_eq!(operator.reply().await.status, 200);
+    }
+    assert_eq!(other.get("/v1/admin/modules").await.status, 200);
+}
+
+async fn metric(client: &mut Client, name: &str) -> u64 {
+    let reply = client.get("/metrics").await;
+    let text = reply.text();
+    let found = text.lines().find_map(|line| line.strip_prefix(name));
+    found
+        .unwrap_or_else(|| panic!("no {name} in {text}"))
+        .trim()
+        .parse()
+        .expect("a number")
 }
