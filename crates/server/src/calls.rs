@@ -210,7 +210,11 @@ impl<W> Calls<W> {
     }
 
     fn settle(&mut self, token: u64, answer: impl FnOnce(&Asked) -> Answer) {
-        let slot = &mut self.slots[(token - self.first) as usize];
+        // What was given up on is answered and may have been taken: its reply comes all the same.
+        let at = token.checked_sub(self.first);
+        let Some(slot) = at.and_then(|at| self.slots.get_mut(at as usize)) else {
+            return;
+        };
         match std::mem::replace(slot, Slot::Taken) {
             Slot::Waiting(who, asked) => {
                 let answer = answer(&asked);
@@ -226,5 +230,41 @@ impl<W> Calls<W> {
         if self.order == Order::AsAnswered {
             self.answered.push_back(token);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use ordain_node::{Body, Catalog, TestNode};
+    use ordain_types::Seq;
+
+    use super::*;
+    use crate::auth::Doorman;
+
+    #[test]
+    fn a_reply_that_comes_after_it_was_given_up_on_is_passed_over() {
+        let node = TestNode::new(Catalog::default()).node().clone();
+        let anyone = Doorman::new(Vec::new(), false).admit(&HeaderMap::new(), &[]);
+        let mut calls = Calls::new(node, anyone.expect("anyone may"), Order::AsAsked, 8);
+        for who in 0..2 {
+            calls.take(who, Err(Problem::internal("it was given up on")));
+        }
+        let late = |calls: &mut Calls<u64>, token| {
+            let body = Body::Unavailable(Unavailable::Stopping);
+            let reply = Reply {
+                seq: Seq::ZERO,
+                body,
+            };
+            calls.inbox.deliver(&mut [(token, reply)].into_iter());
+            calls.collect();
+        };
+        assert_eq!(calls.answer().map(|(who, _)| who), Some(0));
+        late(&mut calls, 0);
+        late(&mut calls, 1);
+        assert_eq!(calls.answer().map(|(who, _)| who), Some(1));
+        late(&mut calls, 0);
+        late(&mut calls, 1);
+        assert!(calls.is_empty() && calls.answer().is_none());
     }
 }
