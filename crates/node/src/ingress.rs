@@ -41,6 +41,21 @@ impl Work {
             Work::Read(_) | Work::Checkpoint => None,
         }
     }
+
+    /// Whether operators ask it: few, small, and wanted most while there is too much of the rest. A rollback may be
+    /// what ends an overload.
+    fn is_operators(&self) -> bool {
+        match self {
+            Work::Update { command, .. } => {
+                matches!(command, Command::Deploy(_) | Command::Undeploy(_))
+            }
+            Work::Read(op) => matches!(
+                op,
+                Op::Modules | Op::Package(_) | Op::Left(..) | Op::Stored(_)
+            ),
+            Work::Checkpoint => true,
+        }
+    }
 }
 
 impl Item {
@@ -275,8 +290,7 @@ impl Queue {
             let update = matches!(item.work, Work::Update { .. });
             refused = match &self.refusing {
                 Some(why) if update => Some(why.clone().into()),
-                // Operators' requests: few, small, and wanted most while there is too much of the rest.
-                _ if matches!(item.work, Work::Checkpoint) => None,
+                _ if item.work.is_operators() => None,
                 _ if self.items.len() + count >= most || self.bytes + item.bytes() > bytes => {
                     Some(Refused::Overloaded {
                         waiting: self.items.len(),
@@ -304,7 +318,8 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::door::Accepted;
-    use ordain_types::{Call, EntityId, Method, MethodKind};
+    use ordain_types::module::ModuleHash;
+    use ordain_types::{Call, EntityId, Method, MethodKind, ModuleName, Undeploy};
 
     fn query(args: usize) -> Item {
         let call = Call {
@@ -404,14 +419,31 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_finds_room_in_a_full_queue() {
+    fn what_operators_ask_finds_room_in_a_full_queue() {
+        let name = || ModuleName::new("m").expect("a name");
+        let undeploy = Undeploy {
+            name: name(),
+            keep_state: false,
+            caller: String::new(),
+        };
+        let update = Work::Update {
+            command: Command::Undeploy(Box::new(undeploy)),
+            args: None,
+        };
+        let reads = [
+            Op::Modules,
+            Op::Package(ModuleHash([0; 32])),
+            Op::Left(name(), Vec::new()),
+        ];
+        let works = reads.into_iter().map(Work::Read);
+        let works = works.chain([Work::Checkpoint, Work::Checkpoint, update]);
         let full = Ingress::new(1, 1 << 20);
         assert_eq!(left_over(&full, [query(0), query(0)]), 1);
-        let checkpoint = || Item {
-            work: Work::Checkpoint,
+        let items = works.map(|work| Item {
+            work,
             reply: Owed::new(crate::reply::Pending::new().1),
-        };
-        assert_eq!(left_over(&full, [checkpoint(), checkpoint()]), 0);
+        });
+        assert_eq!(left_over(&full, items), 0);
         assert_eq!(left_over(&full, [query(0)]), 1);
     }
 }

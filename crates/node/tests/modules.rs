@@ -432,3 +432,47 @@ fn a_query_that_waited_until_its_method_was_an_update_is_refused() {
     assert_eq!(ask(second), Body::Refused(Box::new(expected)));
     assert_eq!(call(&world, "counter/a", "add"), Ok(1), "nothing was added");
 }
+
+/// What ends an overload is not refused by it.
+#[test]
+fn a_rollback_finds_room_in_a_full_queue() {
+    let options = Options {
+        queue_commands_max: 1,
+        clock: Arc::new(VirtualClock::new(Timestamp(1))),
+        ..Options::default()
+    };
+    let (disk, store) = (
+        Arc::new(MemoryDisk::new()),
+        Arc::new(MemoryStore::default()),
+    );
+    let opened = Node::open_stepped(disk, store, catalog(), options, 7, &mut |_| {});
+    let (node, mut steps, _) = opened.expect("it opens");
+    let mut step = || drop((steps.executor(), steps.committer(), steps.checkpointer()));
+    let is_full = || {
+        let entity = "counter/a".parse().expect("an id");
+        let accepted = node.accept(entity, "add", b"{}", "", None);
+        let asked = node.ask(Op::Call(accepted.expect("it fits")));
+        matches!(asked, Err(Refused::Overloaded { .. }))
+    };
+    let waiting = || node.counters().queue_commands.load(Ordering::Relaxed);
+    thread::scope(|scope| {
+        let deployed = scope.spawn(|| {
+            version(&node, "m", &counter(1));
+            version(&node, "m", &counter(10));
+        });
+        while !deployed.is_finished() {
+            step();
+        }
+        while !is_full() {}
+        let back = scope.spawn(|| node.rollback(&name("m"), None, &me()));
+        while waiting() < 2 && !back.is_finished() {
+            thread::yield_now();
+        }
+        while !back.is_finished() {
+            while !is_full() {}
+            step();
+        }
+        let back = back.join().expect("no panic");
+        assert_eq!(back.map(|back| back.version), Ok(3));
+    });
+}
