@@ -58,6 +58,8 @@ pub(crate) struct Executor {
     pub carried: VecDeque<(Seq, Vec<BatchDigest>)>,
     /// Taken from the queue and not run yet.
     pub backlog: VecDeque<Item>,
+    /// Roughly what that keeps alive.
+    pub backlog_bytes: usize,
     /// How many requests are worth a batch while another is on its way into the log.
     pub batch_min: usize,
     /// How many commands the next batch may hold.
@@ -117,6 +119,7 @@ impl Executor {
             .take(Some(Duration::ZERO), true, Vec::new())
             .items;
         let backlog = std::mem::take(&mut self.backlog);
+        self.ingress.still_waits(0, 0);
         self.refuse(backlog.into_iter().chain(left), &why);
         self.checkpoints.fail_waiters(&why);
         self.commit.stop();
@@ -165,6 +168,8 @@ impl Executor {
             return Ok(Stepped::Did); // there came to be space while nothing else came
         }
         let draft = self.draft(news, &standing);
+        self.ingress
+            .still_waits(self.backlog.len(), self.backlog_bytes);
         if draft.own.is_empty() && draft.items.is_empty() {
             return Ok(idle);
         }
@@ -254,6 +259,7 @@ impl Executor {
         let busy = taken.news || patience == Some(Duration::ZERO);
         assert!(self.backlog.is_empty(), "taken when nothing else waits");
         self.backlog = taken.items.into();
+        self.backlog_bytes = taken.bytes;
         if taken.closed && !self.closing {
             self.closing = true;
             self.checkpoints.forgive(); // the last one is tried once, whatever was before
@@ -317,6 +323,7 @@ impl Executor {
         self.encoded.shrink_to(limits::BATCH_BYTES_MAX); // a deployment may be larger than any batch
         if let Some(failure) = &standing.failure {
             let waiting = std::mem::take(&mut self.backlog);
+            self.backlog_bytes = 0;
             draft.items = self.refuse_updates(waiting, failure);
             return draft;
         }
@@ -345,10 +352,13 @@ impl Executor {
             }
             fit += 1;
         }
-        draft.items = match fit == self.backlog.len() {
-            true => std::mem::take(&mut self.backlog),
-            false => self.backlog.drain(..fit).collect(),
-        };
+        if fit == self.backlog.len() {
+            draft.items = std::mem::take(&mut self.backlog);
+            self.backlog_bytes = 0;
+        } else {
+            draft.items = self.backlog.drain(..fit).collect();
+            self.backlog_bytes -= draft.items.iter().map(Item::bytes).sum::<usize>();
+        }
         draft
     }
 

@@ -59,7 +59,8 @@ impl Work {
 }
 
 impl Item {
-    fn bytes(&self) -> usize {
+    /// Roughly what it keeps alive.
+    pub fn bytes(&self) -> usize {
         match &self.work {
             Work::Update { command, .. } => match command {
                 Command::Call(call) | Command::Send { call, .. } => held(call),
@@ -93,6 +94,9 @@ pub(crate) struct Ingress {
 struct Queue {
     items: Vec<Item>,
     bytes: usize,
+    /// What the executor took and has no place in the order yet: it waits as well.
+    taken: usize,
+    taken_bytes: usize,
     /// Someone has news for the executor: a batch became durable, the clock moved, …
     nudged: bool,
     sleeping: bool,
@@ -120,6 +124,7 @@ pub(crate) enum Enough {
 /// What the executor takes.
 pub(crate) struct Taken {
     pub items: Vec<Item>,
+    pub bytes: usize,
     pub closed: bool,
     /// Whether there was anything to be taken, or a nudge.
     pub news: bool,
@@ -240,9 +245,15 @@ impl Ingress {
         queue
     }
 
-    /// Requests that wait.
+    /// Requests that wait, here or with the executor.
     pub fn len(&self) -> usize {
-        self.lock().items.len()
+        self.lock().waiting()
+    }
+
+    /// So much of what was taken has no place in the order yet.
+    pub fn still_waits(&self, count: usize, bytes: usize) {
+        let mut queue = self.lock();
+        (queue.taken, queue.taken_bytes) = (count, bytes);
     }
 
     /// Takes all that waits; if nothing does, waits for it, for a nudge or for `patience`.
@@ -256,11 +267,14 @@ impl Ingress {
         }
         let news = !quiet(&queue);
         queue.nudged = false;
-        (queue.bytes, queue.reads) = (0, false);
+        queue.reads = false;
+        let bytes = std::mem::take(&mut queue.bytes);
         room.reserve(queue.items.len()); // the next ones are like these
         let items = std::mem::replace(&mut queue.items, room);
+        (queue.taken, queue.taken_bytes) = (items.len(), bytes);
         Taken {
             items,
+            bytes,
             closed: queue.closed,
             news,
         }
@@ -268,6 +282,10 @@ impl Ingress {
 }
 
 impl Queue {
+    fn waiting(&self) -> usize {
+        self.items.len() + self.taken
+    }
+
     fn has(&self, enough: Enough) -> bool {
         match enough {
             Enough::Any => !self.items.is_empty(),
@@ -286,14 +304,15 @@ impl Queue {
             return Err(Unavailable::Stopping.into());
         }
         let (mut refused, mut count) = (None, 0);
+        let (waiting, taken_bytes) = (self.waiting(), self.taken_bytes);
         let taken = items.iter().take_while(|item| {
             let update = matches!(item.work, Work::Update { .. });
             refused = match &self.refusing {
                 Some(why) if update => Some(why.clone().into()),
                 _ if item.work.is_operators() => None,
-                _ if self.items.len() + count >= most || self.bytes + item.bytes() > bytes => {
+                _ if waiting + count >= most || taken_bytes + self.bytes + item.bytes() > bytes => {
                     Some(Refused::Overloaded {
-                        waiting: self.items.len(),
+                        waiting,
                         retry_after_ms: 1_000,
                     })
                 }
@@ -369,6 +388,27 @@ mod tests {
         assert_eq!(left_over(&by_bytes, [large()]), 0);
         assert_eq!(left_over(&by_bytes, [large(), large()]), 1);
         assert_eq!(left_over(&by_bytes, [query(0)]), 0);
+    }
+
+    #[test]
+    fn what_is_taken_waits_until_it_has_its_place() {
+        let take = |ingress: &Ingress| ingress.take(Some(Duration::ZERO), false, Vec::new());
+        let by_count = Ingress::new(2, 1 << 20);
+        assert_eq!(left_over(&by_count, [query(0), query(0)]), 0);
+        drop(take(&by_count));
+        assert_eq!(by_count.len(), 2);
+        assert_eq!(left_over(&by_count, [query(0)]), 1);
+        by_count.still_waits(1, 100);
+        assert_eq!(left_over(&by_count, [query(0), query(0)]), 1);
+        let by_bytes = Ingress::new(100, 1 << 20);
+        let large = || query(600 << 10);
+        assert_eq!(left_over(&by_bytes, [large()]), 0);
+        let bytes = take(&by_bytes).bytes;
+        assert_eq!(left_over(&by_bytes, [large()]), 1);
+        by_bytes.still_waits(1, bytes);
+        assert_eq!(left_over(&by_bytes, [large()]), 1);
+        by_bytes.still_waits(0, 0);
+        assert_eq!(left_over(&by_bytes, [large()]), 0);
     }
 
     #[test]

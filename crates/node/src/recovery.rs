@@ -433,6 +433,7 @@ impl Whole {
             digests,
             carried: VecDeque::new(),
             backlog: VecDeque::new(),
+            backlog_bytes: 0,
             batch_min: options.batch_min,
             batch_max: ordain_types::limits::BATCH_COMMANDS_MAX,
             spare: Vec::new(),

@@ -4,6 +4,7 @@
 mod common;
 
 use std::io::ErrorKind;
+use std::iter;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +20,7 @@ use ordain_node::{
     VirtualClock,
 };
 use ordain_store::MemoryStore;
-use ordain_types::limits::{SENDS_MAX, VALUE_BYTES_MAX};
+use ordain_types::limits::{BATCH_COMMANDS_MAX, SENDS_MAX, VALUE_BYTES_MAX};
 use ordain_types::planted::{Bug, assert_caught};
 use ordain_types::{Method, Seq};
 use serde_json::json;
@@ -152,6 +153,33 @@ fn few_requests_wait_for_the_batch_before_theirs() {
     settle(&mut steps);
     assert!(replies.iter_mut().all(|reply| now(reply).is_some()));
     assert!(now(&mut look).is_some());
+}
+
+/// What the executor took and did not put into a batch waits as well as what it did not take.
+#[test]
+fn what_is_taken_and_has_no_place_yet_counts_as_waiting() {
+    let (more, most) = (100, BATCH_COMMANDS_MAX + 100);
+    let options = Options {
+        queue_commands_max: most,
+        ..options()
+    };
+    let (node, mut steps) = open_as(&MemoryDisk::new(), catalog(), options);
+    settle(&mut steps);
+    let fill = || {
+        let asks = iter::repeat_with(|| node.ask(Op::Call(accepted(&node, "a", "add"))));
+        asks.map_while(Result::ok).collect::<Vec<_>>()
+    };
+    let waiting = || node.counters().queue_commands.load(Ordering::Relaxed);
+    let mut replies = fill();
+    assert_eq!((replies.len(), waiting()), (most, most as u64));
+    assert_eq!(steps.executor(), Stepped::Did, "a batch has its place");
+    assert_eq!(waiting(), more);
+    replies.extend(fill());
+    assert_eq!(replies.len(), most + BATCH_COMMANDS_MAX, "as many as went");
+    assert_eq!(waiting(), most as u64);
+    settle(&mut steps);
+    assert_eq!(waiting(), 0);
+    assert!(replies.iter_mut().all(|reply| now(reply).is_some()));
 }
 
 /// Steps both so often that whatever is to come of one write has come; while the disk is full there

@@ -52,6 +52,7 @@ impl Executor {
     pub(super) fn abandon(&mut self, placed: Placed, failure: &Unavailable) {
         self.engine.end_batch();
         let mut others = self.refuse_updates(placed.draft.items, failure);
+        self.backlog_bytes += others.iter().map(Item::bytes).sum::<usize>();
         others.append(&mut self.backlog);
         self.backlog = others;
     }
