@@ -177,7 +177,9 @@ impl Node {
             at_least,
         } = options;
         Ok(match self.let_in(parts, caller, idempotency_key, None)? {
-            Ok(accepted) if accepted.kind == MethodKind::Query => Op::Query { accepted, at_least },
+            Ok(accepted) if accepted.kind == MethodKind::Query && at_least.is_some() => {
+                Op::Query { accepted, at_least }
+            }
             Ok(accepted) => Op::Call(accepted),
             Err(past) => Op::Answered(past),
         })

@@ -37,7 +37,7 @@ impl Work {
     pub fn call(&self) -> Option<&Call> {
         match self {
             Work::Update { command, .. } => command.call(),
-            Work::Read(Op::Query { accepted, .. }) => Some(&accepted.call),
+            Work::Read(Op::Query { accepted, .. } | Op::Call(accepted)) => Some(&accepted.call),
             Work::Read(_) | Work::Checkpoint => None,
         }
     }
@@ -67,7 +67,7 @@ impl Item {
                 // Operators' requests, few: one may be larger than all that is to wait.
                 _ => REQUEST_BYTES,
             },
-            Work::Read(Op::Query { accepted, .. }) => held(&accepted.call),
+            Work::Read(Op::Query { accepted, .. } | Op::Call(accepted)) => held(&accepted.call),
             Work::Read(..) | Work::Checkpoint => REQUEST_BYTES,
         }
     }

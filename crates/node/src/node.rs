@@ -29,7 +29,8 @@ use crate::stepped::Steps;
 
 /// What can be asked of a node.
 pub enum Op {
-    /// Call an update. One transaction.
+    /// Call an update. One transaction. Of a query it is as [`Op::Query`]; where its method becomes an update while it
+    /// waits, it is one.
     Call(Accepted),
     /// Call an update later, in a transaction of its own.
     Send {
@@ -473,13 +474,8 @@ fn work(op: Op) -> Result<Work, Refused> {
             args,
             kind: MethodKind::Update,
         }) => (Command::Call(call), Some(args)),
-        // A query called like an update needs no place in the log.
-        Op::Call(accepted) => {
-            return Ok(Work::Read(Op::Query {
-                accepted,
-                at_least: None,
-            }));
-        }
+        // A query called like an update needs no place in the log, as long as it is one.
+        call @ Op::Call(_) => return Ok(Work::Read(call)),
         Op::Send { delay_ms, .. } if delay_ms > limits::SEND_DELAY_MS_MAX => {
             return Err(Refused::Delay { delay_ms });
         }

@@ -92,6 +92,16 @@ pub enum Body {
     Unavailable(Unavailable),
 }
 
+impl Body {
+    /// It ran now.
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        Body::Outcome {
+            outcome,
+            repeated: false,
+        }
+    }
+}
+
 /// Modules and their histories. Two are equal if they say the same of each version.
 #[derive(Debug, Clone)]
 pub struct Statuses(pub Vec<ModuleStatus>);

@@ -17,8 +17,8 @@ use ordain_node::{
 use ordain_store::MemoryStore;
 use ordain_types::module::How;
 use ordain_types::{
-    EntityId, IdempotencyKey, Method, MethodKind, ModuleName, Outcome, Request, Source, Timestamp,
-    limits,
+    EntityId, IdempotencyKey, Json, Method, MethodKind, ModuleName, Outcome, Request, Source,
+    Timestamp, limits,
 };
 use serde_json::{Value, json};
 use toy::{Toy, counter, source};
@@ -413,7 +413,7 @@ fn a_query_that_waited_until_its_method_was_an_update_is_refused() {
             .accept(entity.clone(), "look", b"{}", "", None)
             .expect("it fits")
     };
-    let (first, second) = (waits(), waits());
+    let (first, second, called) = (waits(), waits(), waits());
     let ask = |accepted| {
         let query = Op::Query {
             accepted,
@@ -431,6 +431,13 @@ fn a_query_that_waited_until_its_method_was_an_update_is_refused() {
     };
     assert_eq!(ask(second), Body::Refused(Box::new(expected)));
     assert_eq!(call(&world, "counter/a", "add"), Ok(1), "nothing was added");
+    // What was called is an update like any now.
+    let reply = world.ask(Op::Call(called)).expect("there is room").wait();
+    let outcome = Outcome::Value(Json::from_static(b"2"));
+    let repeated = false;
+    assert_eq!(reply.body, Body::Outcome { outcome, repeated });
+    assert_eq!(reply.seq, world.durable_seq());
+    assert_eq!(call(&world, "counter/a", "add"), Ok(3), "it was added");
 }
 
 /// What ends an overload is not refused by it.

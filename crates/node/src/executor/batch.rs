@@ -79,13 +79,7 @@ impl Tally {
 /// What an answer says, and the seq that it names.
 pub(super) fn body(seq: Seq, answer: Answer) -> (Seq, Body) {
     match answer {
-        Answer::Done(outcome) => (
-            seq,
-            Body::Outcome {
-                outcome,
-                repeated: false,
-            },
-        ),
+        Answer::Done(outcome) => (seq, Body::of(outcome)),
         Answer::Repeated { first, outcome } => (
             first,
             Body::Outcome {

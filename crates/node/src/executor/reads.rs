@@ -1,10 +1,10 @@
 //! What is asked and writes nothing: answered between two batches, from what has run.
 
 use ordain_engine::Halt;
-use ordain_types::{Bug, FaultKind, Outcome, Timestamp, limits, planted};
+use ordain_types::{Bug, Call, FaultKind, Outcome, Timestamp, limits, planted};
 
 use super::{Executor, batch};
-use crate::door::{self, Accepted, Past};
+use crate::door::{self, Accepted, Past, Refused};
 use crate::listener::Heard;
 use crate::node::Op;
 use crate::reply::{Body, Reply, Statuses};
@@ -16,24 +16,10 @@ impl Executor {
                 at_least: Some(seq),
                 ..
             } if seq > self.engine.seq() && !planted(Bug::SeqNotAwaited) => Body::SeqNotReached,
-            Op::Query {
-                accepted: Accepted { call, args, .. },
-                ..
-            } => {
-                let outcome = self.engine.query(&call, Some(args), now)?;
-                let call = &call;
-                self.tell(&outcome, |outcome| Heard::Queried { call, outcome });
-                if let Outcome::Fault(fault) = &outcome
-                    && fault.kind == FaultKind::WriteInQuery
-                    && let Err(refused) = door::check_query(self.engine.catalog(), call)
-                {
-                    return Ok(Body::Refused(Box::new(refused)));
-                }
-                Body::Outcome {
-                    outcome,
-                    repeated: false,
-                }
-            }
+            Op::Query { accepted, .. } => match self.query(accepted, now)? {
+                Ok(outcome) => Body::of(outcome),
+                Err((_, refused)) => Body::Refused(Box::new(refused)),
+            },
             Op::Invocation(send) => Body::Invocation(self.engine.invocation(send)?.map(Box::new)),
             Op::NextDue => Body::NextDue(self.engine.next_due()),
             Op::Modules => Body::Modules(Statuses(self.engine.modules()?)),
@@ -62,5 +48,25 @@ impl Executor {
             None => (seq, Body::Refused(Box::new(past.refused))),
         };
         Ok(Reply { seq, body })
+    }
+
+    /// Runs a query. If its method has become an update while it waited, nothing ran, and it comes back with why.
+    pub(super) fn query(
+        &mut self,
+        accepted: Accepted,
+        now: Timestamp,
+    ) -> Result<Result<Outcome, (Box<Call>, Refused)>, Halt> {
+        let Accepted { call, args, .. } = accepted;
+        let outcome = self.engine.query(&call, Some(args), now)?;
+        if let Outcome::Fault(fault) = &outcome
+            && fault.kind == FaultKind::WriteInQuery
+            && let Err(refused) = door::check_query(self.engine.catalog(), &call)
+        {
+            drop(self.engine.take_logs());
+            return Ok(Err((call, refused)));
+        }
+        let call = &call;
+        self.tell(&outcome, |outcome| Heard::Queried { call, outcome });
+        Ok(Ok(outcome))
     }
 }

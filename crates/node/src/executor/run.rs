@@ -2,7 +2,7 @@
 //! the committer. Where there is no room for more, the rest of it waits.
 
 use ordain_engine::{Answer, Args, Executed, FORESEEN, Halt};
-use ordain_types::{Bug, Command, Outcome, Seq, Timestamp, limits, planted};
+use ordain_types::{Bug, Call, Command, Outcome, Seq, Timestamp, limits, planted};
 
 use super::batch::{self, Part, Placed, body};
 use super::{Executor, told};
@@ -11,7 +11,7 @@ use crate::committer;
 use crate::ingress::{Item, Work};
 use crate::listener::Heard;
 use crate::node::Op;
-use crate::reply::{self, Owed, Reply};
+use crate::reply::{self, Body, Owed, Reply};
 
 impl Executor {
     /// Runs a batch and hands over its replies; the rest of it later, if there is no room for more.
@@ -40,8 +40,9 @@ impl Executor {
             let Some(item) = draft.items.pop_front() else {
                 break;
             };
-            tally.queries += u64::from(matches!(item.work, Work::Read(Op::Query { .. })));
+            let query = matches!(item.work, Work::Read(Op::Query { .. } | Op::Call(_)));
             if let Some((to, reply)) = self.run_item(item, *now)? {
+                tally.queries += u64::from(query);
                 tally.add(&reply.body);
                 part.push(to, reply);
             }
@@ -122,6 +123,16 @@ impl Executor {
                 reply
             }
             Work::Read(Op::Answered(past)) => self.answered(*past)?,
+            Work::Read(Op::Call(accepted)) => match self.query(accepted, now)? {
+                Ok(outcome) => Reply {
+                    body: Body::of(outcome),
+                    seq: self.engine.seq(),
+                },
+                Err((call, _)) => {
+                    self.wait_as_update(call, item.reply);
+                    return Ok(None);
+                }
+            },
             Work::Read(op) => Reply {
                 body: self.read(op, now)?,
                 seq: self.engine.seq(),
@@ -132,6 +143,17 @@ impl Executor {
             }
         };
         Ok(Some((item.reply, reply)))
+    }
+
+    /// A call of what was a query is one of an update by now: it takes a place in the log.
+    fn wait_as_update(&mut self, call: Box<Call>, reply: Owed) {
+        let work = Work::Update {
+            command: Command::Call(call),
+            args: None,
+        };
+        let item = Item { work, reply };
+        self.backlog_bytes += item.bytes();
+        self.backlog.push_back(item);
     }
 
     fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
