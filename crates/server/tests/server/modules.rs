@@ -272,8 +272,10 @@ async fn what_can_be_called_is_described_anew_after_each_change() {
         .await;
     let entities = client.get("/v1/entities").await;
     assert!(!entities.text().contains("counter"), "{}", entities.text());
-    let state = client.get("/v1/entities/counter/a").await;
-    assert_eq!(state.problem(), (404, "unknown_entity".into()));
+    let kept = client.get("/v1/entities/counter/a").await;
+    assert_eq!(kept.json()["state"], state["state"], "{}", kept.text());
+    let nothing = client.get("/v1/entities/counter/b").await;
+    assert_eq!(nothing.problem(), (404, "unknown_entity".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
