@@ -101,10 +101,15 @@ impl Batch {
             tokio::select! {
                 () = self.calls.came() => {}
                 read = body::next(&mut from), if reading => self.read(read),
-                () = shared.stopping.cancelled(), if !self.ended => self.end(Problem::stopping()),
+                () = shared.stopping.cancelled(), if !self.ended => {
+                    self.end(Problem::stopping(), "the server is stopping");
+                }
                 () = to.closed() => return Err(Gone),
                 () = tokio::time::sleep_until(waiting + patience) => match reading && self.calls.is_empty() {
-                    true => self.end(Problem::request_timeout(patience.as_millis() as u64)),
+                    true => {
+                        let ms = patience.as_millis() as u64;
+                        self.end(Problem::request_timeout(ms), &format!("no line came for {ms} ms"));
+                    }
                     false => self.calls.give_up_if_halted(),
                 },
             }
@@ -119,12 +124,19 @@ impl Batch {
                 self.take_lines();
                 self.ended = true;
             }
-            Err(problem) => self.end(problem),
+            Err(problem) => {
+                let why = problem.detail.clone();
+                self.end(problem, &why);
+            }
         }
     }
 
-    /// Reads no further, and says why in a last line.
-    fn end(&mut self, problem: Problem) {
+    /// Reads no further, and says why in a last line. What a single request is told, that nothing ran, would not be
+    /// true of the lines before.
+    fn end(&mut self, mut problem: Problem, why: &str) {
+        problem.detail = format!(
+            "{why}; no more lines are read. Those before are answered above, and none after them ran"
+        );
         self.ended = true;
         self.lines = Lines::default();
         self.calls.take(None, Err(problem));

@@ -349,7 +349,7 @@ impl From<&SourceError> for Problem {
 
 /// What keeps the server from answering.
 impl Problem {
-    /// The asked-for seq did not come in time.
+    /// The asked-for seq is not there yet.
     pub fn seq_not_reached(asked: Seq, reached: Seq) -> Self {
         let detail = format!("the query asks to see seq {asked} and {reached} is the last");
         Document {

@@ -143,7 +143,11 @@ async fn a_batch_that_falls_silent_ends_with_a_line_that_says_so() {
     let reply = client.reply().await;
     let lines = lines(reply.text());
     assert_eq!(lines[0]["value"], 1);
-    assert_eq!(lines[1]["error"]["code"], "request_timeout");
+    let error = &lines[1]["error"];
+    assert_eq!(error["code"], "request_timeout");
+    let detail = error["detail"].as_str().expect("words");
+    assert!(!detail.contains("nothing ran"), "{detail}: a line did");
+    assert!(detail.contains("none after them ran"), "{detail}");
     assert_eq!(lines.len(), 2);
 }
 
