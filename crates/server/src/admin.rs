@@ -6,7 +6,7 @@ use ordain_api::replies::{Checkpoint, StateHash};
 use ordain_api::routes::MEDIA_BACKUP;
 use ordain_node::{BackupError, Node, Unavailable};
 
-use crate::answer::unavailable;
+use crate::answer::{internal, unavailable};
 use crate::body::{HttpReply, json, streamed};
 use crate::outlet::{BlockingOutlet, outlet};
 use crate::service::Asking;
@@ -61,6 +61,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(ask).await {
         Ok(answer) => answer.map_err(|why| unavailable(&why)),
-        Err(_) => Err(Problem::internal("the request's thread panicked")),
+        Err(_) => Err(internal("the request's thread panicked")),
     }
 }

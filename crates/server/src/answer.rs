@@ -1,6 +1,8 @@
 //! What becomes of one call, whichever way it came: the node's replies and refusals as values and
 //! problems, and those as HTTP. The only place where the node's words become the API's.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use bytes::Bytes;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -160,8 +162,18 @@ pub(crate) fn unavailable(why: &Unavailable) -> Problem {
             StoreTrouble::Damaged => Problem::store_damaged(what),
             StoreTrouble::Failed => Problem::store_failed(what),
         },
-        Unavailable::Halted(_) => Problem::internal(&why.to_string()),
+        Unavailable::Halted(_) => Problem::halted(&why.to_string()),
     }
+}
+
+/// A defect of the server, as a problem that names the line which the server's log has of it.
+pub(crate) fn internal(what: &str) -> Problem {
+    // Each is seeded anew.
+    let instance = format!("{:016x}", RandomState::new().build_hasher().finish());
+    tracing::error!(instance, "a defect: {what}");
+    let mut problem = Problem::internal(what);
+    problem.instance = Some(instance);
+    problem
 }
 
 impl Asked {
@@ -198,7 +210,7 @@ impl Asked {
             Body::SeqNotReached => Err(Problem::seq_not_reached(self.min_seq, reply.seq)),
             Body::Refused(refused) => Err(refusal(*refused, self.op)),
             Body::Unavailable(why) => Err(unavailable(&why)),
-            _ => Err(Problem::internal(
+            _ => Err(internal(
                 "the node answered another question than was asked",
             )),
         };
@@ -278,6 +290,22 @@ pub(crate) fn problem_reply(problem: &Problem) -> HttpReply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_that_has_ended_is_unavailable_and_says_why() {
+        let told = unavailable(&Unavailable::Halted("no disk".to_owned()));
+        assert_eq!((told.status, &*told.code), (503, "halted"));
+        assert!(told.detail.contains("no disk"), "{}", told.detail);
+        assert_eq!(told.instance, None, "it is not a defect of the server");
+    }
+
+    #[test]
+    fn a_defect_names_its_place_in_the_log() {
+        let (one, other) = (internal("it broke"), internal("it broke"));
+        assert_eq!((one.status, &*one.code), (500, "internal"));
+        assert!(one.instance.is_some());
+        assert_ne!(one.instance, other.instance);
+    }
 
     #[test]
     fn a_refusal_in_its_turn_is_told_as_one_at_the_door() {

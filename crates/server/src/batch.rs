@@ -108,7 +108,7 @@ impl Batch {
                 () = tokio::time::sleep_until(waiting + patience) => match reading && self.calls.is_empty() {
                     true => {
                         let ms = patience.as_millis() as u64;
-                        self.end(Problem::request_timeout(ms), &format!("no line came for {ms} ms"));
+                        self.end(Problem::request_timeout(ms), &format!("no whole line came for {ms} ms"));
                     }
                     false => self.calls.give_up_if_halted(),
                 },

@@ -8,7 +8,7 @@ use ordain_node::{Body, Invocation as Found, InvocationStatus as Status};
 use ordain_types::{EntityId, FieldKey, Json, Outcome, SendId, Seq};
 use serde_json::value::RawValue;
 
-use crate::answer::{fault_problem, refusal, unavailable};
+use crate::answer::{fault_problem, internal, refusal, unavailable};
 use crate::auth::Caller;
 use crate::body::{HttpReply, json};
 use crate::config::{PAGE_BYTES_MAX, PAGE_FIELDS, PAGE_FIELDS_MAX};
@@ -38,7 +38,7 @@ pub(crate) async fn entity(open: &Open, uri: &Uri) -> Result<HttpReply, Problem>
             Ok(json(&state(&entity, reply.seq, root, fields, page.limit)))
         }
         Body::Unavailable(why) => Err(unavailable(&why)),
-        _ => Err(Problem::internal("the node gave no state for an entity")),
+        _ => Err(internal("the node gave no state for an entity")),
     }
 }
 
@@ -115,7 +115,7 @@ pub(crate) async fn invocation(
         Body::Invocation(Some(found)) => Ok(json(&told(id, *found, caller.sees_traces()))),
         Body::Invocation(None) => Err(Problem::no_invocation(&id.to_string())),
         Body::Unavailable(why) => Err(unavailable(&why)),
-        _ => Err(Problem::internal("the node gave no invocation for a send")),
+        _ => Err(internal("the node gave no invocation for a send")),
     }
 }
 

@@ -15,7 +15,7 @@ use ordain_types::module::{Deployment, MethodManifest};
 use ordain_types::{ModuleName, Param, Source};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::answer::{refusal, unavailable};
+use crate::answer::{internal, refusal, unavailable};
 use crate::auth::Caller;
 use crate::body::{self, HttpReply, json};
 use crate::params::Params;
@@ -206,13 +206,13 @@ async fn blocking(
         change()
     });
     done.await
-        .unwrap_or_else(|_| Err(Problem::internal("the deployment's thread panicked")))
+        .unwrap_or_else(|_| Err(internal("the deployment's thread panicked")))
 }
 
 async fn statuses(node: Node) -> Result<Vec<ModuleStatus>, Problem> {
     match tokio::task::spawn_blocking(move || node.modules()).await {
         Ok(statuses) => statuses.map_err(|why| problem(&why)),
-        Err(_) => Err(Problem::internal("the request's thread panicked")),
+        Err(_) => Err(internal("the request's thread panicked")),
     }
 }
 

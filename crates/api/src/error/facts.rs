@@ -434,6 +434,11 @@ impl Problem {
         )
     }
 
+    /// The node has ended, because it could not go on.
+    pub fn halted(reason: &str) -> Self {
+        Self::new(Code::Halted, reason)
+    }
+
     /// There is no space for a checkpoint.
     pub fn no_space_for_checkpoint(reason: &str) -> Self {
         Document {

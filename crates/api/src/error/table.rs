@@ -143,6 +143,8 @@ codes! {
     DiskFull = "disk_full", 503, Unavailable, "The server's disk is full";
     /// The disk did not keep what was written.
     DiskFailed = "disk_failed", 503, Unavailable, "The server's disk failed";
+    /// The node has ended, because it could not go on.
+    Halted = "halted", 503, Unavailable, "The server's node has stopped";
     /// No more connections.
     TooManyConnections = "too_many_connections", 503, Unavailable, "The server has too many connections";
 }
