@@ -211,10 +211,14 @@ impl Scrape {
             ("queries", "Answered queries", &node.queries),
             (
                 "rejections",
-                "Commands that ended in a rejection",
+                "Commands and queries answered with a rejection, retries included",
                 &node.rejections,
             ),
-            ("faults", "Commands that ended in a fault", &node.faults),
+            (
+                "faults",
+                "Commands and queries answered with a fault, retries included",
+                &node.faults,
+            ),
             (
                 "repeated",
                 "Commands answered from an earlier one of the same key",
