@@ -68,6 +68,7 @@ impl Item {
                 _ => REQUEST_BYTES,
             },
             Work::Read(Op::Query { accepted, .. } | Op::Call(accepted)) => held(&accepted.call),
+            Work::Read(Op::Answered(past)) => held(&past.call),
             Work::Read(..) | Work::Checkpoint => REQUEST_BYTES,
         }
     }

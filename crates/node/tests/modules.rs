@@ -454,7 +454,11 @@ fn a_rollback_finds_room_in_a_full_queue() {
     );
     let opened = Node::open_stepped(disk, store, catalog(), options, 7, &mut |_| {});
     let (node, mut steps, _) = opened.expect("it opens");
-    let mut step = || drop((steps.executor(), steps.committer(), steps.checkpointer()));
+    let mut step = || {
+        steps.executor();
+        steps.committer();
+        steps.checkpointer();
+    };
     let is_full = || {
         let entity = "counter/a".parse().expect("an id");
         let accepted = node.accept(entity, "add", b"{}", "", None);

@@ -35,8 +35,8 @@ impl Executor {
                 let (root, fields) = self.engine.inspect(&entity, after.as_ref(), limit)?;
                 Body::Entity { root, fields }
             }
-            Op::Call(_) | Op::Send { .. } | Op::Change(_) => unreachable!("updates are commands"),
-            Op::Answered(_) => unreachable!("its answer has a seq of its own"),
+            Op::Send { .. } | Op::Change(_) => unreachable!("updates are commands"),
+            Op::Call(_) | Op::Answered(_) => unreachable!("may come to more than a body"),
         })
     }
 
