@@ -37,6 +37,8 @@ pub struct Entity {
     pub version: u32,
     /// The state before the first write.
     pub initial: Json,
+    /// The names at its top level.
+    pub names: Option<raw::Names>,
     pub migrate: Option<Kept<Function<'static>>>,
     pub methods: Vec<Callable>,
 }
@@ -274,8 +276,12 @@ fn entity<'js>(
         })?),
     };
     found.extend(migrate.iter().map(|it| it.clone().into_value()));
+    let initial = initial(prelude, def, &refuse)?;
+    let names = raw::parse(ctx, &initial)?.into_object();
+    let names = names.filter(|it| !it.is_array());
     Ok(Some(Entity {
-        initial: initial(prelude, def, &refuse)?,
+        names: names.map(|it| raw::Names::of(ctx, it)).transpose()?,
+        initial,
         version,
         migrate: migrate.map(|it| Persistent::save(ctx, it)),
         methods: methods(prelude, def, compiled, &name, &refuse, found)?,

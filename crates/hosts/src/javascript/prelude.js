@@ -293,10 +293,9 @@ function nameOf(it) {
   return typeof name === "string" || typeof name === "number" ? stringify(name) : undefined;
 }
 
-/// Fills in the top-level defaults that a value lacks.
+/// Fills in the top-level defaults that a plain object lacks.
 function fill(value, defaults) {
-  const plain = (it) => typeof it === "object" && it !== null && !isArray(it);
-  return plain(value) && plain(defaults) ? { ...defaults, ...value } : value;
+  return { ...defaults, ...value };
 }
 
 /// What JSON has nothing for.

@@ -54,20 +54,29 @@ fn read<'js>(ctx: &Ctx<'js>) -> Result<Value<'js>> {
     Ok(value)
 }
 
-/// A stored value in the shape of this version of the module, with its JSON.
-fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(Value<'js>, Json)> {
-    let (instance, at) = host::current(ctx)?;
-    let entity = &instance.entities[at];
-    let Some(stored) = stored else {
-        return Ok((raw::parse(ctx, &entity.initial)?, entity.initial.clone()));
-    };
-    let value = host::parse_stored(ctx, stored, || "the state".to_owned())?;
-    if version == entity.version {
+/// What is stored, or the state before the first write, with its JSON.
+fn parsed<'js>(ctx: &Ctx<'js>, stored: Option<&Json>) -> Result<(Value<'js>, Json)> {
+    if let Some(stored) = stored {
+        let value = host::parse_stored(ctx, stored, || "the state".to_owned())?;
         return Ok((value, stored.clone()));
     }
-    let value: Value = match &entity.migrate {
-        Some(migrate) => migrate.clone().restore(ctx)?.call((value, version))?,
-        None if version > entity.version => {
+    let (instance, at) = host::current(ctx)?;
+    let initial = instance.entities[at].initial.clone();
+    Ok((raw::parse(ctx, &initial)?, initial))
+}
+
+/// The same in the shape of this version of the module. Names at the top level that a value lacks take their defaults,
+/// whether or not the version that wrote it said that it was another.
+fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(Value<'js>, Json)> {
+    let (instance, at) = host::current(ctx)?;
+    let (entity, library) = (&instance.entities[at], &instance.library);
+    let (mut value, base) = parsed(ctx, stored)?;
+    let mut as_stored = true;
+    if version != entity.version {
+        if let Some(migrate) = &entity.migrate {
+            value = migrate.clone().restore(ctx)?.call((value, version))?;
+            as_stored = false;
+        } else if version > entity.version {
             let message = format!(
                 "the state is of version {version}, which a later version of the module wrote, and this version {} \
                  has no `migrate`",
@@ -75,17 +84,18 @@ fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(V
             );
             return host::with(ctx, |tx| tx.fault(FaultKind::StoredValue, message));
         }
-        None => {
-            let defaults = raw::parse(ctx, &entity.initial)?;
-            instance
-                .library
-                .fill
-                .clone()
-                .restore(ctx)?
-                .call((value, defaults))?
-        }
+    }
+    let lacks = |names: &raw::Names| names.are_lacking(&library.plain, &value);
+    if entity.names.as_ref().is_some_and(lacks) {
+        let defaults = raw::parse(ctx, &entity.initial)?;
+        let fill = library.fill.clone().restore(ctx)?;
+        value = fill.call((value, defaults))?;
+        as_stored = false;
+    }
+    let base = match as_stored {
+        true => base,
+        false => host::json_or_fault(ctx, &value, "the migrated state")?,
     };
-    let base = host::json_or_fault(ctx, &value, "the migrated state")?;
     Ok((value, base))
 }
 
@@ -165,14 +175,12 @@ pub fn refresh(ctx: &Ctx<'_>) -> Result<()> {
     let Some((value, before)) = held.flatten() else {
         return Ok(());
     };
-    let (stored, version) = host::with(ctx, |tx| {
-        let state = json_state::state(tx);
-        Ok((state.json.clone(), state.version))
-    })?;
+    let stored = host::with(ctx, |tx| Ok(json_state::state(tx).json.clone()))?;
     if stored == before {
         return Ok(());
     }
-    let (now, base) = shaped(ctx, stored.as_ref(), version)?;
+    // This version wrote it, in this transaction: what it left out is gone for who is on the stack.
+    let (now, base) = parsed(ctx, stored.as_ref())?;
     let (instance, _) = host::current(ctx)?;
     let refresh: Function = instance.library.refresh.clone().restore(ctx)?;
     let old: Value = value.restore(ctx)?;

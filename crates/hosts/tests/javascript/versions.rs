@@ -32,6 +32,24 @@ export const person = entity({ name: "", visits: 10 }, {
   shown: query((cx) => cx.state),
 }, { version: 2 });"#;
 
+/// A later version that does not say that it is one.
+const GROWN_UNSAID: &str = r#"
+import { entity, query } from "ordain";
+export const person = entity({ name: "", visits: 10, tags: [] as string[] } as any, {
+  look(cx) { return cx.state; },
+  visit(cx) { cx.state.visits += 1; return cx.state; },
+  forget(cx) { delete cx.state.visits; return Object.keys(cx.state); },
+  empty(cx) { cx.state.visits = null; },
+  list(cx) { cx.state = ["a"]; },
+  come_back(cx) {
+    const { state } = cx;
+    state.visits = 1;
+    cx.call(person, cx.key).forget();
+    return ["visits" in state, state === cx.state];
+  },
+  shown: query((cx) => cx.state),
+});"#;
+
 /// A world of a later version that has the rows of the first.
 fn upgraded(text: &str) -> World {
     let mut world = World::new(FIRST);
@@ -72,6 +90,55 @@ fn without_a_migration_new_names_take_their_defaults() {
     assert_eq!(
         world.state("person/a"),
         r#"{"name":"Ada Lovelace","visits":11}"#
+    );
+}
+
+/// What is stored of an entity that only reads is what was stored, as if it were to be migrated.
+#[test]
+fn new_names_take_their_defaults_whether_or_not_the_version_is_another() {
+    let mut world = upgraded(GROWN_UNSAID);
+    let old = r#"{"name":"Ada Lovelace"}"#;
+    let filled = r#"{"name":"Ada Lovelace","visits":10,"tags":[]}"#;
+    for method in ["shown", "look"] {
+        let what = format!("person/a.{method}");
+        assert_eq!(world.value(&what, ""), filled);
+        assert_eq!(world.state("person/a"), old, "{method} writes nothing");
+    }
+    let visited = filled.replace("10", "11");
+    assert_eq!(world.value("person/a.visit", ""), visited);
+    assert_eq!(world.state("person/a"), visited);
+}
+
+#[test]
+fn a_name_that_was_deleted_has_its_default_again() {
+    let mut world = World::new(GROWN_UNSAID);
+    assert_eq!(world.value("person/a.forget", ""), r#"["name","tags"]"#);
+    assert_eq!(world.state("person/a"), r#"{"name":"","tags":[]}"#);
+    let shown = r#"{"name":"","visits":10,"tags":[]}"#;
+    assert_eq!(world.value("person/a.shown", ""), shown);
+    assert_eq!(world.value("person/a.come_back", ""), "[false,true]");
+    world.value("person/a.empty", "");
+    let empty = shown.replace("10", "null");
+    assert_eq!(world.value("person/a.shown", ""), empty);
+    world.value("person/a.list", "");
+    assert_eq!(world.value("person/a.shown", ""), r#"["a"]"#);
+}
+
+#[test]
+fn what_a_migration_leaves_out_takes_its_default_at_once() {
+    let text = SECOND.replace("visits: from", "...(from && {})");
+    let mut world = upgraded(&text);
+    let shown = r#"{"first":"Ada","last":"Lovelace","visits":0}"#;
+    let sorted = |json: String| {
+        serde_json::from_str::<serde_json::Value>(&json)
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(sorted(world.value("person/a.shown", "")), shown);
+    assert_eq!(sorted(world.value("person/a.look", "")), shown);
+    assert_eq!(
+        sorted(world.value("person/a.visit", "")),
+        shown.replace('0', "1")
     );
 }
 

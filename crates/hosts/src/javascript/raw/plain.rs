@@ -60,6 +60,11 @@ impl Plain {
         })
     }
 
+    /// Whether an object is plain and says nothing of what its JSON is.
+    pub(super) fn is_object(&self, object: &Object<'_>) -> bool {
+        self.object.has(object) && !has_own_json(object.ctx(), object)
+    }
+
     /// The JSON text of a value, given to `read`; none if it has none, as `undefined` has.
     ///
     /// # Errors
@@ -269,14 +274,14 @@ impl Drop for Text<'_, '_> {
 }
 
 /// The names of an object's enumerable properties, in the order in which JSON has them.
-struct Names<'c, 'js> {
+pub(super) struct Names<'c, 'js> {
     ctx: &'c Ctx<'js>,
     table: *mut qjs::JSPropertyEnum,
     len: u32,
 }
 
 impl<'c, 'js> Names<'c, 'js> {
-    fn of(ctx: &'c Ctx<'js>, object: &Object<'js>) -> Option<Self> {
+    pub(super) fn of(ctx: &'c Ctx<'js>, object: &Object<'js>) -> Option<Self> {
         let (mut table, mut len) = (std::ptr::null_mut(), 0);
         let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY) as i32;
         // SAFETY: the object is alive and plain, so that no code runs; the table is freed with `Names`.
@@ -291,7 +296,7 @@ impl<'c, 'js> Names<'c, 'js> {
         Some(Self { ctx, table, len })
     }
 
-    fn atoms(&self) -> &[qjs::JSPropertyEnum] {
+    pub(super) fn atoms(&self) -> &[qjs::JSPropertyEnum] {
         match self.len {
             0 => &[],
             // SAFETY: the interpreter made a table of so many, which lives as long as `self`.
