@@ -136,6 +136,34 @@ fn state_at_the_top_level_is_refused() {
         "class C { static #n = 0; }",
         "a.ts:2:11: a static private field is state",
     );
+    for target in [
+        "(<Num>n)++",
+        "(<Num>n) = 1",
+        "(<Num>n as any) = 1",
+        "((<Num>n)!) += 1",
+        "[(<Num>n)] = [1]",
+        "[(<Num>n) = 2] = []",
+        "({ n: (<Num>n) } = { n: 1 })",
+        "[...(<any>(<Num[]>n))] = []",
+        "for ((<Num>n) of [1]) {}",
+        "for ((<Num>n) in { a: 1 }) {}",
+    ] {
+        line(
+            &format!("type Num = any; let n: any = 0; const f = () => {{ {target}; }};"),
+            "`n` is assigned to with a type before it: write `n = value as T`",
+        );
+        line(
+            &format!(
+                "type Num = any; const f = (() => {{ let n: any = 0; return () => {{ {target}; }}; }})();"
+            ),
+            "`n` is assigned to with a type before it",
+        );
+    }
+    compile(&[(
+        "a.ts",
+        &with("type Num = any; const f = (o: any, n: any) => { (<Num>o).n = 1; (<Num>o.n)++; [n] = <Num>o; (n as Num)++; };"),
+    )])
+    .expect("what is assigned to has no type before it, or is no variable");
     compile(&[(
         "a.ts",
         &with("let n = 0; for (const x of [1, 2]) n += x; export const total = n;"),

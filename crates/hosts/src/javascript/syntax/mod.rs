@@ -183,7 +183,7 @@ fn examine(program: &Program, semantic: &Semantic, purpose: Purpose) -> Result<S
     let scoping = semantic.scoping();
     let javascript = strip::strip(program, scoping, inserts, &mut lines, &mut problems);
     if purpose == Purpose::Module {
-        rules::check(semantic, &mut problems);
+        rules::check(program, semantic, &mut problems);
     }
     first(problems.into_iter())?;
     Ok(Script {

@@ -3,6 +3,7 @@
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
+use oxc_ast_visit::{Visit, walk};
 use oxc_semantic::{AstNodes, NodeId, Semantic};
 use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
@@ -56,15 +57,17 @@ fn absent(name: &str) -> Option<&'static str> {
 }
 
 /// Adds what is wrong with the file.
-pub fn check(semantic: &Semantic, problems: &mut Problems) {
-    for node in semantic.nodes().iter() {
-        let message = refused(node.kind()).or_else(|| bad_super(semantic.nodes(), node.id()));
+pub fn check(program: &Program, semantic: &Semantic, problems: &mut Problems) {
+    let nodes = semantic.nodes();
+    for node in nodes.iter() {
+        let message = refused(node.kind()).or_else(|| bad_super(nodes, node.id()));
         if let Some(message) = message {
             problems.push(Problem::new(node.kind().span().start, message));
         }
     }
     absent_globals(semantic, problems);
     names_of_the_host(semantic, problems);
+    Targets(problems).visit_program(program);
     module_state(semantic, problems);
 }
 
@@ -178,6 +181,45 @@ fn module_state(semantic: &Semantic, problems: &mut Problems) {
             )));
         }
     }
+}
+
+/// Refuses types before names that are assigned to (`(<T>n)++`): what is known of who assigns a name does not see through
+/// them.
+struct Targets<'p>(&'p mut Problems);
+
+impl<'a> Visit<'a> for Targets<'_> {
+    fn visit_simple_assignment_target(&mut self, it: &SimpleAssignmentTarget<'a>) {
+        let inner = it.get_expression().map(Expression::get_inner_expression);
+        if let Some(Expression::Identifier(name)) = inner
+            && has_type_before(it)
+        {
+            let name = name.name.as_str();
+            let message = format!(
+                "`{name}` is assigned to with a type before it: write `{name} = value as T`, or `({name} as T)` for it"
+            );
+            self.0.push(Problem::new(it.span().start, message));
+        }
+        walk::walk_simple_assignment_target(self, it);
+    }
+}
+
+fn has_type_before(target: &SimpleAssignmentTarget) -> bool {
+    let mut found = matches!(target, SimpleAssignmentTarget::TSTypeAssertion(_));
+    let mut within = target.get_expression();
+    while let Some(expression) = within {
+        within = match expression {
+            Expression::TSTypeAssertion(it) => {
+                found = true;
+                Some(&it.expression)
+            }
+            Expression::TSAsExpression(it) => Some(&it.expression),
+            Expression::TSSatisfiesExpression(it) => Some(&it.expression),
+            Expression::TSNonNullExpression(it) => Some(&it.expression),
+            Expression::ParenthesizedExpression(it) => Some(&it.expression),
+            _ => None,
+        };
+    }
+    found
 }
 
 /// The regular expressions of a file, as they are written.
