@@ -1,7 +1,7 @@
 //! Freezes whatever a call could leave something behind in: the library, the global object, and all that is
 //! reachable from what a module binds at its top level and from what its closures hold. Kinds of objects
 //! that would change all the same are refused there: generators, typed arrays, weak collections, objects with
-//! private members. Refused, too, is a variable that a function assigns which outlives the start.
+//! private fields. Refused, too, is a variable that a function assigns which outlives the start.
 
 use hashbrown::HashSet;
 use rquickjs::{Array, Ctx, Function, Object, Value};
@@ -159,7 +159,7 @@ impl<'js> Freezer<'js> {
         let private = raw::own_values(&ctx, object, |value| self.wait(value))?;
         if private {
             return Err(NotMade::Rule(refuse(
-                "holds an object with private members, which would change unseen",
+                "holds an object with private fields, which would change unseen",
             )));
         }
         if let Some(prototype) = object.get_prototype() {

@@ -10,6 +10,7 @@ mod json;
 mod library;
 mod limits;
 mod module_state;
+mod private;
 mod refused;
 mod rules;
 mod script;

@@ -7,14 +7,14 @@ use ordain_types::FaultKind;
 use crate::world::{World, anew, compile, refused};
 
 /// A module whose one method does something to what the module keeps.
-fn module(kept: &str, does: &str) -> String {
+pub fn module(kept: &str, does: &str) -> String {
     format!(
         "import {{ entity }} from \"ordain\";\n{kept}\nexport const a = entity({{}} as any, {{\n  run(cx) {{\n    {does}\n  }},\n}});\n"
     )
 }
 
 #[track_caller]
-fn fault(kept: &str, does: &str) {
+pub fn fault(kept: &str, does: &str) {
     let mut world = World::new(&module(kept, does));
     let fault = world.fault(
         "a/x.run",
@@ -26,7 +26,7 @@ fn fault(kept: &str, does: &str) {
 }
 
 #[track_caller]
-fn value(kept: &str, does: &str, expected: &str) {
+pub fn value(kept: &str, does: &str, expected: &str) {
     let mut world = World::new(&module(kept, does));
     for _ in 0..2 {
         assert_eq!(world.value("a/x.run", ""), expected, "{kept} {does}");
@@ -410,7 +410,11 @@ fn what_would_change_all_the_same_is_refused() {
     );
     check(
         "class C { #n = 0; } const c = new C();",
-        "a.ts:2:27: `c` holds an object with private members",
+        "a.ts:2:27: `c` holds an object with private fields",
+    );
+    check(
+        "class C { #n = 0; #m() {} } const c = new C();",
+        "a.ts:2:35: `c` holds an object with private fields",
     );
     check(
         "const deep = { in: [new WeakSet()] };",

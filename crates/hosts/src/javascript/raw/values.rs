@@ -117,7 +117,7 @@ pub fn class_id(value: &Value<'_>) -> u32 {
 }
 
 /// Gives each value that an object holds itself to `see` (of an accessor, both functions), without
-/// running any code, and whether it has private members.
+/// running any code, and whether it has private fields. What says that it has private methods is none: it never changes.
 ///
 /// # Errors
 /// The exception that the interpreter threw.
@@ -152,13 +152,30 @@ pub fn own_values<'js>(
         }
         qjs::JS_FreePropertyEnum(raw, table, len);
         found?;
-        let (mut table, mut visible) = (std::ptr::null_mut(), 0);
-        if qjs::JS_GetOwnPropertyNames(raw, &mut table, &mut visible, this, public) < 0 {
+        let (mut table, mut len) = (std::ptr::null_mut(), 0);
+        let private = qjs::JS_GPN_PRIVATE_MASK as i32;
+        if qjs::JS_GetOwnPropertyNames(raw, &mut table, &mut len, this, private) < 0 {
             return Err(Error::Exception);
         }
-        qjs::JS_FreePropertyEnum(raw, table, visible);
-        Ok(visible < len)
+        let fields = (0..len).any(|at| !is_brand(ctx, (*table.add(at as usize)).atom));
+        qjs::JS_FreePropertyEnum(raw, table, len);
+        Ok(fields)
     }
+}
+
+/// Whether a private name is none of a module's, which begin with `#`, but the interpreter's own for a class with private
+/// methods.
+///
+/// # Safety
+/// The atom is alive.
+unsafe fn is_brand(ctx: &Ctx<'_>, atom: qjs::JSAtom) -> bool {
+    let mut len = 0;
+    // SAFETY: the caller's promise, and the text is freed with `Text`.
+    let text = unsafe {
+        let at = qjs::JS_AtomToCStringLen(ctx.as_raw().as_ptr(), &mut len, atom);
+        Text::new(ctx, at, len)
+    };
+    text.is_some_and(|text| text.bytes() == b"<brand>")
 }
 
 /// A module from bytecode, with what it imports.

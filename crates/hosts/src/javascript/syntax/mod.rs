@@ -9,6 +9,7 @@
 //!   depth       how large and how deep a file may be
 //!   around      what is around a piece of code
 //!   rules       what a module may not say
+//!   private     what it may not do with private methods
 //!   closures    what closures hold that are made when a module starts
 //!   links       what files take from each other by name
 //!   types       which types files declare, and take from each other
@@ -21,6 +22,7 @@ mod closures;
 mod depth;
 mod lines;
 mod links;
+mod private;
 mod rules;
 mod schema;
 mod strip;

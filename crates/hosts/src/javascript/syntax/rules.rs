@@ -9,7 +9,7 @@ use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
 
 use super::around::{Home, home, owner};
-use super::{Lines, Named, Position, Problem, Problems};
+use super::{Lines, Named, Position, Problem, Problems, private};
 
 const SYNCHRONOUS: &str = "methods are synchronous: leave out `async` and `await`; `cx.call(…)` gives its value \
                            at once, and what shall happen later is a `cx.send(…)`";
@@ -60,7 +60,9 @@ fn absent(name: &str) -> Option<&'static str> {
 pub fn check(program: &Program, semantic: &Semantic, problems: &mut Problems) {
     let nodes = semantic.nodes();
     for node in nodes.iter() {
-        let message = refused(node.kind()).or_else(|| bad_super(nodes, node.id()));
+        let message = refused(node.kind())
+            .or_else(|| bad_super(nodes, node.id()))
+            .or_else(|| private::refused(nodes, node.id()));
         if let Some(message) = message {
             problems.push(Problem::new(node.kind().span().start, message));
         }
