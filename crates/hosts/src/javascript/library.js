@@ -15,6 +15,18 @@ function replace(object, names, make) {
   }
 }
 
+/// Iterators as the language has them for those that are ordinary objects here, whose functions keep where they stand: what
+/// `map` gives is of a kind that no module may keep.
+function guardIterators() {
+  const { map } = Iterator.prototype;
+  const same = (it) => it;
+  replace(Iterator, ["zip", "zipKeyed"], (zip, name) => ({
+    [name](...args) {
+      return apply(map, apply(zip, this, args), [same]);
+    },
+  }));
+}
+
 /// A frozen prototype would keep objects from having their own property of the same name, which
 /// assigning makes: where programs do that, the prototype gets accessors that still allow it.
 function allowOwn(prototype, names) {
@@ -38,6 +50,7 @@ function setLibrary() {
   setDate();
   countWork();
   countLists();
+  guardIterators();
   noteBound();
   guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
   guard(Set, ["add", "delete", "clear"]);

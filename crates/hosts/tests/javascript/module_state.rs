@@ -416,6 +416,12 @@ fn what_would_change_all_the_same_is_refused() {
         "class C { #n = 0; #m() {} } const c = new C();",
         "a.ts:2:35: `c` holds an object with private fields",
     );
+    for zip in ["zip([[1, 2], [3, 4]])", "zipKeyed({ a: [1], b: [2] })"] {
+        check(
+            &format!("const z = (Iterator as any).{zip};"),
+            "a.ts:2:7: `z` holds an object of the kind Iterator Helper",
+        );
+    }
     check(
         "const deep = { in: [new WeakSet()] };",
         "`deep` holds an object of the kind WeakSet",
