@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::module_state::value;
 use crate::world::World;
 
 /// What is given to `new Date`, and what comes of it.
@@ -125,4 +126,18 @@ fn dates_do_not_depend_on_the_time_zone_of_the_machine() {
             String::from_utf8_lossy(&run.stderr)
         );
     }
+}
+
+#[test]
+fn all_that_a_date_says_is_of_utc() {
+    let does = "const d = new Date(2020, 0, 2, 3, 4, 5, 6); return [d.toISOString(), d.getHours(), d.getTimezoneOffset(), \
+                String(d), new Date(\"2020-01-02T03:04\").getTime(), new Date(\"Jan 2 2020 03:04\").getTime(), \
+                new Date(\"2020-01-02T03:04+01:00\").getTime(), new Date(\"2020-01-02\").getTime(), Date(), \
+                new Date(2020, 5).getMonth(), new Date(0).toLocaleString(), d instanceof Date, new Date(NaN).toString()];";
+    let expected = concat!(
+        r#"["2020-01-02T03:04:05.006Z",3,0,"Thu Jan 02 2020 03:04:05 GMT+0000 (Coordinated Universal Time)","#,
+        r#"1577934240000,1577934240000,1577930640000,1577923200000,"#,
+        r#""Thu Jan 01 1970 00:00:01 GMT+0000 (Coordinated Universal Time)",5,"Thu, 01 Jan 1970 00:00:00 GMT",true,"Invalid Date"]"#
+    );
+    value("", does, expected);
 }
