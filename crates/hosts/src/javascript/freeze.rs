@@ -23,6 +23,7 @@ pub fn all<'js>(
     let mut freezer = Freezer {
         ctx: ctx.clone(),
         shut: prelude.get("shut")?,
+        namespace: raw::class_id(started.as_value()),
         seen: HashSet::with_capacity_and_hasher(4096, Default::default()),
         kinds: HashSet::default(),
         waiting: Vec::with_capacity(1024),
@@ -93,6 +94,8 @@ struct Freezer<'js> {
     ctx: Ctx<'js>,
     shut: Function<'js>,
     seen: HashSet<usize, Hash>,
+    /// That of namespaces: what files export is frozen by itself, and stays what it was when they had started.
+    namespace: u32,
     /// The kinds of objects that a module may keep.
     kinds: HashSet<u32, Hash>,
     waiting: Vec<Object<'js>>,
@@ -103,6 +106,7 @@ type Refuse<'a> = &'a dyn Fn(&str) -> Thrown;
 impl<'js> Freezer<'js> {
     fn wait(&mut self, value: Value<'js>) {
         if let Some(object) = value.into_object()
+            && raw::class_id(object.as_value()) != self.namespace
             && self.seen.insert(raw::address(&object))
         {
             self.waiting.push(object);

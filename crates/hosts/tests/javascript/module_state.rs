@@ -306,6 +306,21 @@ fn exports_without_names_are_frozen() {
 }
 
 #[test]
+fn namespaces_can_be_kept() {
+    let kept = "import * as b from \"./b\"; export * as again from \"./b\"; const all = { b };";
+    let lib = "export const one = 1, deep = { n: 0 };";
+    let main = module(kept, "return all.b.one;");
+    let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", lib)];
+    let mut world = World::with(&[&files], Options::default());
+    assert_eq!(world.value("a/x.run", ""), "1");
+    let main = module(kept, "all.b.deep.n = 1;");
+    let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", lib)];
+    let mut world = World::with(&[&files], Options::default());
+    let says = "entity state lives in `cx.state`";
+    world.fault("a/x.run", "", FaultKind::ModuleState, says);
+}
+
+#[test]
 fn methods_that_an_object_makes_are_frozen() {
     let own = "function me(cx: any) { return (me as any).n = 1; }";
     let text = format!(
