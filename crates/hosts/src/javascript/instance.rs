@@ -179,11 +179,21 @@ fn start(
     let started = evaluate(ctx, raw::load(ctx, compiled.start())?)?;
     let (mut entities, mut methods) = (Vec::new(), Vec::new());
     let main: Object = started.get(compiled.namespace(0))?;
+    let mut exported: Vec<(Value, String)> = Vec::new();
     for name in main.keys::<String>() {
         let name = name?;
-        if !name.starts_with(super::compile::KEPT) {
-            let value: Value = main.get(&*name)?;
-            entities.extend(entity(&prelude, compiled, &name, value, &mut methods)?);
+        if name.starts_with(super::compile::KEPT) {
+            continue;
+        }
+        let value: Value = main.get(&*name)?;
+        if let Some((_, before)) = exported.iter().find(|(it, _)| *it == value) {
+            let at = if name == "default" { before } else { &name };
+            let message = format!("`{before}` and `{name}` are one entity type; export each once");
+            return Err(NotMade::Rule(compiled.at_binding(at, message)));
+        }
+        if let Some(entity) = entity(&prelude, compiled, &name, value.clone(), &mut methods)? {
+            entities.push(entity);
+            exported.push((value, name));
         }
     }
     freeze::all(ctx, &prelude, &started, compiled, functions, methods)?;

@@ -277,6 +277,19 @@ fn names_are_checked() {
         ),
         "two entity types are named `a`",
     );
+    for twice in [
+        "const account = entity({}, { f(cx) {} }); export default account;",
+        "const account = entity({}, { f(cx) {} }, { name: \"acc\" }); export { account as default };",
+    ] {
+        refused(
+            &module(twice),
+            "a.ts:2:14: `account` and `default` are one entity type; export each once",
+        );
+    }
+    refused(
+        &module("const b = entity({}, { f(cx) {} }); export { b as a };"),
+        "`a` and `b` are one entity type",
+    );
     let named = compile(&[(
         "a.ts",
         &module("const Account = entity({}, { f(cx) {} }, { name: \"account\" });"),
