@@ -119,7 +119,7 @@ fn throw_rejection(ctx: &Ctx<'_>, rejection: Rejection) -> Error {
         let class: Object = instance.library.rejection.clone().restore(ctx)?;
         let class = Constructor::from_value(class.into_value())?;
         let details = match &rejection.details {
-            Some(json) => raw::parse(ctx, json)?,
+            Some(json) => parse_exactly(ctx, json, "the details of the rejection hold")?,
             None => Value::new_undefined(ctx.clone()),
         };
         let value: Value = class.construct((rejection.code, rejection.message, details))?;
@@ -274,7 +274,7 @@ fn call<'js>(
     match called {
         Ok(json) => {
             state::refresh(&ctx)?;
-            parse_exactly(&ctx, &json)
+            parse_exactly(&ctx, &json, "the value holds")
         }
         Err(_) => {
             let thrown = ctx.catch();
@@ -286,14 +286,13 @@ fn call<'js>(
     }
 }
 
-/// The value of JSON, whose whole numbers must fit a JavaScript number.
-fn parse_exactly<'js>(ctx: &Ctx<'js>, json: &Json) -> Result<Value<'js>> {
+/// The value of JSON that another method gave, whose whole numbers must fit a JavaScript number.
+fn parse_exactly<'js>(ctx: &Ctx<'js>, json: &Json, holds: &str) -> Result<Value<'js>> {
     let Some(number) = numbers::inexact(json) else {
         return raw::parse(ctx, json);
     };
-    let message = format!(
-        "the value holds {number}, which no JavaScript number is: let the method give it as text"
-    );
+    let message =
+        format!("{holds} {number}, which no JavaScript number is: let the method give it as text");
     with(ctx, |tx| tx.fault(FaultKind::Encoding, message))
 }
 

@@ -375,22 +375,23 @@ impl Stage {
         let answered = catch_unwind(AssertUnwindSafe(|| ask(world.as_mut())));
         self.said.borrow_mut().extend(world.overheard());
         match answered.unwrap_or_else(|_| Err(broken("the node under test failed"))) {
-            Ok(value) => said(&value),
+            Ok(value) => said(&value, "the value holds", |value| format!("v{value}")),
             Err(Failed::Rejected(rejection)) => {
-                let details = rejection.details.as_deref().unwrap_or(b"null");
+                let details = rejection.details.unwrap_or(Json::from_static(b"null"));
                 let texts = serde_json::json!([rejection.code, rejection.message]).to_string();
-                let details = String::from_utf8_lossy(details);
-                format!("r{},{details}]", texts.trim_end_matches(']'))
+                let texts = texts.trim_end_matches(']');
+                let holds = "the details of the rejection hold";
+                said(&details, holds, |details| format!("r{texts},{details}]"))
             }
             Err(Failed::Broken(message)) => format!("b{message}"),
         }
     }
 }
 
-/// A value, unless JavaScript would change it.
-fn said(value: &Json) -> String {
+/// What is said of a value, unless JavaScript would change it.
+fn said(value: &Json, holds: &str, says: impl FnOnce(&str) -> String) -> String {
     match numbers::inexact(value) {
-        Some(number) => format!("bthe value holds {number}, which is no JavaScript number"),
-        None => format!("v{}", String::from_utf8_lossy(value)),
+        Some(number) => format!("b{holds} {number}, which is no JavaScript number"),
+        None => says(&String::from_utf8_lossy(value)),
     }
 }

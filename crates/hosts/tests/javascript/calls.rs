@@ -1,10 +1,10 @@
 //! Calls that nest and come back, rejections caught and not, faults: what holds for entities in Rust holds
 //! here.
 
-use ordain_engine::Options;
-use ordain_types::FaultKind;
+use ordain_engine::{Args, ArgumentError, Decoded, Options, Run, Tx};
+use ordain_types::{FaultKind, Json, Rejection};
 
-use crate::world::World;
+use crate::world::{World, add_native, catalog};
 
 const BANK: &str = r#"
 import { entity, query, reject, Rejection, type Context } from "ordain";
@@ -313,6 +313,63 @@ fn arguments_from_outside_are_checked_and_named() {
         r#"{"amount":9007199254740993}"#,
         "9007199254740993 is no JavaScript number",
     );
+}
+
+/// Gives a number that none of JavaScript's is, or refuses with it.
+struct Large {
+    refuses: bool,
+}
+
+impl Run for Large {
+    fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        Ok(Decoded {
+            args: Box::new(()),
+            canonical: Json::copy_from_slice(json),
+        })
+    }
+
+    fn run(&self, _: &mut Tx, _: Args) -> Result<Json, Rejection> {
+        let large = Json::from_static(br#"{"n":9007199254740993}"#);
+        match self.refuses {
+            false => Ok(large),
+            true => Err(Rejection {
+                details: Some(large),
+                ..Rejection::new("too_large", "no")
+            }),
+        }
+    }
+
+    fn takes(&self, _: &Args) -> bool {
+        true
+    }
+}
+
+#[test]
+fn numbers_of_other_languages_are_refused_in_values_and_in_details() {
+    let text = r#"
+import { entity } from "ordain";
+export const it = entity({ n: 0 }, {
+  passes_on(cx, { to }: { to: string }) { return cx.call(to, "x").work({}); },
+  catches(cx, { to }: { to: string }) { try { return cx.call(to, "x").work({}); } catch (no: any) { return no.details.n; } },
+});"#;
+    let mut catalog = catalog(&[&[("a.ts", text)]]);
+    add_native(&mut catalog, "gives", Large { refuses: false });
+    add_native(&mut catalog, "refuses", Large { refuses: true });
+    let mut world = World::of(catalog, Options::default());
+    let says = "9007199254740993, which no JavaScript number is: let the method give it as text";
+    for (to, holds) in [
+        ("gives", "the value holds"),
+        ("refuses", "the details of the rejection hold"),
+    ] {
+        for method in ["passes_on", "catches"] {
+            let (what, args) = (format!("it/a.{method}"), format!(r#"{{"to":"{to}"}}"#));
+            let says = format!("{holds} {says}");
+            world.fault(&what, &args, FaultKind::Encoding, &says);
+        }
+    }
+    // From outside, nothing of JavaScript reads it.
+    let rejection = world.rejection("refuses/x.work", "{}");
+    assert_eq!(rejection.details.unwrap(), r#"{"n":9007199254740993}"#);
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! Limits: the same run-away program is the same fault, whatever the context did before, and none ends the
 //! process.
 
-use std::sync::Arc;
+use ordain_engine::{Args, ArgumentError, Decoded, Options, Run, Tx};
+use ordain_types::{FaultKind, Json, Method, Outcome, Rejection, limits};
 
-use ordain_engine::{Args, ArgumentError, Catalog, Decoded, Options, Run, Tx};
-use ordain_types::{EntityType, FaultKind, Json, Method, MethodKind, Outcome, Rejection, limits};
-
-use crate::world::{World, anew, catalog, compile, refused};
+use crate::world::{World, add_native, anew, catalog, compile, refused};
 
 const HOSTILE: &str = r#"
 import { entity, query } from "ordain";
@@ -172,17 +170,6 @@ impl Run for Again {
     fn takes(&self, _: &Args) -> bool {
         true
     }
-}
-
-/// Adds an entity type with the one method `work`, which runs outside of JavaScript.
-fn add_native(catalog: &mut Catalog, name: &str, run: impl Run + 'static) {
-    let mut def = catalog.types().next().expect("a module's").clone();
-    def.name = EntityType::new(name).unwrap();
-    (def.module, def.methods) = (None, def.methods[..1].to_vec());
-    def.methods[0].name = Method::new("work").unwrap();
-    def.methods[0].kind = MethodKind::Update;
-    def.methods[0].run = Arc::new(run);
-    catalog.add(def).expect("the name is free");
 }
 
 #[test]

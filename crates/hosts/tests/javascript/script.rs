@@ -33,6 +33,10 @@ impl World for Cells {
                 self.overheard.push(format!("{} speaks", parts.entity));
                 Ok(parts.args)
             }
+            "refuse_huge" => Err(Failed::Rejected(Rejection {
+                details: Some(Json::from_static(b"[9007199254740993]")),
+                ..Rejection::new("no_way", "it is shut")
+            })),
             "huge" => Ok(Json::from_static(b"[9007199254740993]")),
             "panics" => panic!("the world ends"),
             method => Err(Failed::Broken(format!("there is no `{method}`"))),
@@ -176,6 +180,10 @@ fn what_fails_says_where_and_why() {
         "the argument `x` is NaN",
     );
     fails("t.call('cell', 'a', 'huge');", "9007199254740993");
+    fails(
+        "t.expectRejection('no_way', () => t.call('cell', 'a', 'refuse_huge'));",
+        "the details of the rejection hold 9007199254740993, which is no JavaScript number",
+    );
     fails(
         "t.call('cell', 'a', 'panics');",
         "the node under test failed",

@@ -1,16 +1,17 @@
 //! An engine in memory with modules in force and nothing around it: requests in, outcomes out.
 
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::thread;
 
 use ordain_engine::{
-    Answer, Catalog, Cold, Empty, Engine, LogLine, Modules, Options, first_checkpoint,
+    Answer, Catalog, Cold, Empty, Engine, LogLine, Modules, Options, Run, first_checkpoint,
 };
 use ordain_hosts::javascript::JavaScript;
 use ordain_types::module::{File, Package, Source, SourceError, hash};
 use ordain_types::{
-    Call, Command, EntityId, Fault, FaultKind, Json, LogId, Method, MethodKind, Outcome, Rejection,
-    Seq, Timestamp,
+    Call, Command, EntityId, EntityType, Fault, FaultKind, Json, LogId, Method, MethodKind,
+    Outcome, Rejection, Seq, Timestamp,
 };
 
 pub struct World {
@@ -192,6 +193,17 @@ pub fn catalog(modules: &[&[(&str, &str)]]) -> Catalog {
         }
     }
     catalog
+}
+
+/// Adds an entity type with the one method `work`, which runs outside of JavaScript.
+pub fn add_native(catalog: &mut Catalog, name: &str, run: impl Run + 'static) {
+    let mut def = catalog.types().next().expect("a module's").clone();
+    def.name = EntityType::new(name).unwrap();
+    (def.module, def.methods) = (None, def.methods[..1].to_vec());
+    def.methods[0].name = Method::new("work").unwrap();
+    def.methods[0].kind = MethodKind::Update;
+    def.methods[0].run = Arc::new(run);
+    catalog.add(def).expect("the name is free");
 }
 
 /// Runs `run` on a thread of its own, whose contexts are all new.
