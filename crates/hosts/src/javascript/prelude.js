@@ -206,6 +206,9 @@ function collect(it, found, seen) {
 /// Properties of an object that say more than that they are read-only.
 const SAYING_MAX = 100;
 
+/// What of `kept` was let go of: freezing leaves dates open.
+const letGone = new WeakSet();
+
 function gone() {
   throw new TypeError("this is not in `cx.state` any more: a call that came back to the entity took it out; take what is there now from `cx.state` after the call");
 }
@@ -217,6 +220,8 @@ function letGo(it) {
     if (!found.configurable || !hasOwn(found, "value")) continue;
     defineProperty(it, names[at], { __proto__: null, get: () => found.value, set: gone, enumerable: true, configurable: false });
   }
+  apply(keep, kept, [it]);
+  apply(keep, letGone, [it]);
   freeze(it);
 }
 
@@ -299,7 +304,7 @@ function fill(value, defaults) {
 }
 
 /// What JSON has nothing for.
-const KINDS = [Map, Set, WeakMap, WeakSet, globalThis.WeakRef, globalThis.Promise, RegExp, ArrayBuffer, Error];
+const KINDS = [Map, Set, WeakMap, WeakSet, globalThis.WeakRef, globalThis.Promise, RegExp, ArrayBuffer, Error, Iterator, Symbol];
 
 /// What of a value JSON would lose, as a path and a reason; undefined if nothing.
 function lossy(value, path) {
@@ -342,7 +347,10 @@ const { forEach: eachOfSet } = Set.prototype;
 function guard({ name: kind, prototype }, names) {
   replace(prototype, names, (change, name) => ({
     [name](...args) {
-      if (apply(isKept, kept, [this])) throw new ModuleState(`\`${name}\` of a module-level ${kind} is read-only`);
+      if (apply(isKept, kept, [this])) {
+        if (apply(isKept, letGone, [this])) gone();
+        throw new ModuleState(`\`${name}\` of a module-level ${kind} is read-only`);
+      }
       return apply(change, this, args);
     },
   }));

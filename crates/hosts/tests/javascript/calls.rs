@@ -407,6 +407,7 @@ export const box = entity({} as any, {
       boxed: () => Object(NaN), bytes: () => new Uint8Array(2), view: () => new DataView(new ArrayBuffer(1)), weak: () => new WeakMap(),
       error: () => Object.assign(new Error("m"), { code: 5 }), own: () => Object.assign(new Map([[1, 2]]), { a: 1 }),
       functions: () => [1, () => 1], symbols: () => [Symbol()],
+      iterator: () => [1].values(), generator: () => (function* () { yield 1; })(), boxed_symbol: () => Object(Symbol()),
       symbol: () => Symbol("s"), hole: () => [undefined], date: () => new Date(0), round: () => { const it: any = {}; it.it = it; return it; },
     };
     cx.state.inside = { value: values[what]() };
@@ -430,6 +431,9 @@ export const box = entity({} as any, {
         ("own", "the state.inside.value is a Map"),
         ("functions", "the state.inside.value[1] is a function"),
         ("symbols", "the state.inside.value[0] is a symbol"),
+        ("iterator", "the state.inside.value is a Iterator"),
+        ("generator", "the state.inside.value is a Iterator"),
+        ("boxed_symbol", "the state.inside.value is a Symbol"),
     ] {
         world.fault("box/a.put", &put(what), FaultKind::Encoding, says);
     }

@@ -142,3 +142,27 @@ fn what_a_call_that_came_back_took_out_is_not_written_silently() {
     let says = "without what a call that came back to the entity took out of it";
     world.fault("game/b.run", &args, FaultKind::ModuleState, says);
 }
+
+#[test]
+fn a_date_that_a_call_that_came_back_took_out_is_not_changed_silently() {
+    let mut world = World::new(
+        r#"
+        import { entity } from "ordain";
+        export const it = entity({ at: null as any, n: 0 }, {
+          count(cx) { cx.state.n++; },
+          run(cx, { comes_back }: { comes_back: boolean }) {
+            const at = cx.state.at = new Date(0);
+            if (comes_back) cx.call(it, cx.key).count();
+            at.setUTCFullYear(2000);
+            return cx.state.at;
+          },
+        });
+        "#,
+    );
+    let says =
+        "this is not in `cx.state` any more: a call that came back to the entity took it out";
+    let (here, back) = (r#"{"comes_back":false}"#, r#"{"comes_back":true}"#);
+    world.fault("it/a.run", back, FaultKind::Exception, says);
+    let date = r#""2000-01-01T00:00:00.000Z""#;
+    assert_eq!(world.value("it/a.run", here), date);
+}
