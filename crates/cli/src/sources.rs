@@ -176,10 +176,16 @@ fn of_file(path: &Path, name: Option<ModuleName>) -> Result<Gathered, Failure> {
     })
 }
 
-/// Every text in quotes that begins like a path: each import, and perhaps more.
+/// Every text in quotes that begins like a path: each import, and perhaps more. Points alone are in many texts, and a path
+/// where something is imported.
 fn relative_texts(source: &str) -> impl Iterator<Item = &str> {
-    source.split(['"', '\'']).filter(|text| {
-        let relative = text.starts_with("./") || text.starts_with("../");
+    let mut before = "";
+    source.split(['"', '\'']).filter(move |text| {
+        let word = std::mem::replace(&mut before, *text).trim_end();
+        let imported = word.ends_with("from") || word.ends_with("import");
+        let relative = text.starts_with("./")
+            || text.starts_with("../")
+            || imported && [".", ".."].contains(text);
         relative && text.len() <= limits::MODULE_PATH_BYTES_MAX && !text.contains('\n')
     })
 }
@@ -189,11 +195,12 @@ fn relative_texts(source: &str) -> impl Iterator<Item = &str> {
 fn import_of(near: &Path, import: &str) -> Option<PathBuf> {
     let at = plain(&near.join(import));
     let text = at.to_str()?;
-    let endings = ["", ".ts", ".js", "/index.ts", "/index.js"];
+    let endings = ["", ".ts", ".js"];
     let tried = endings.iter().map(|ending| format!("{text}{ending}"));
     let typescript = text.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
-    let mut tried = tried.chain(typescript).map(PathBuf::from);
-    tried.find(|path| {
+    let indices = ["index.ts", "index.js"].map(|name| at.join(name));
+    let tried = tried.map(PathBuf::from).chain(indices);
+    tried.chain(typescript.map(PathBuf::from)).find(|path| {
         let source = path.extension().is_some_and(|it| it == "ts" || it == "js");
         source && path.is_file()
     })
@@ -383,6 +390,19 @@ mod tests {
         holds(&home, "app/bank.ts", &all);
         holds(&home, "alone.js", &["alone.js", "alone.js"]);
         holds(&home, "part.wasm", &["a component"]);
+    }
+
+    #[test]
+    fn points_alone_are_directories_where_something_is_imported() {
+        let home = home(&[
+            ("a/index.ts", "import './b/c'"),
+            ("a/b/c.ts", "import { x } from\n\"..\"; 'a.b'.split('.')"),
+            ("a/b/index.ts", ""),
+            ("b/c.ts", "import '.'"),
+            ("b/index.ts", "export * from \"./\""),
+        ]);
+        holds(&home, "a/index.ts", &["index.ts", "b/c.ts", "index.ts"]);
+        holds(&home, "b/c.ts", &["c.ts", "c.ts", "index.ts"]);
     }
 
     #[test]

@@ -193,7 +193,8 @@ fn texts(source: &Source) -> Result<BTreeMap<&str, &str>, SourceError> {
 
 /// The file that `import` in the file `base` stands for.
 fn resolve(base: &str, import: &str, files: &BTreeMap<&str, &str>) -> Result<String, String> {
-    if !import.starts_with("./") && !import.starts_with("../") {
+    let relative = [".", ".."].contains(&import.split('/').next().unwrap_or_default());
+    if !relative {
         return Err(format!(
             "`{import}` is not here: a module imports \"{SDK}\" and files of its own, as in \"./lib.ts\"; copy \
              what it needs into a file beside it"
@@ -203,7 +204,10 @@ fn resolve(base: &str, import: &str, files: &BTreeMap<&str, &str>) -> Result<Str
         return Err(format!("`{import}` leads out of the module's directory"));
     };
     let as_typescript = path.strip_suffix(".js").map(|stem| format!("{stem}.ts"));
-    let endings = ["", ".ts", ".js", "/index.ts", "/index.js"];
+    let endings: &[&str] = match path.is_empty() {
+        true => &["index.ts", "index.js"], // the module's own directory
+        false => &["", ".ts", ".js", "/index.ts", "/index.js"],
+    };
     let tried = endings
         .iter()
         .map(|ending| format!("{path}{ending}"))
@@ -211,8 +215,11 @@ fn resolve(base: &str, import: &str, files: &BTreeMap<&str, &str>) -> Result<Str
     let found = tried
         .into_iter()
         .find(|path| files.contains_key(path.as_str()));
-    found.ok_or_else(|| {
-        format!("`{import}` is none of the module's files; there is no `{path}.ts` and no `{path}`")
+    found.ok_or_else(|| match path.is_empty() {
+        true => format!("`{import}` is none of the module's files; there is no `index.ts`"),
+        false => format!(
+            "`{import}` is none of the module's files; there is no `{path}.ts` and no `{path}`"
+        ),
     })
 }
 
@@ -251,9 +258,26 @@ mod tests {
         check("a.ts", "./deep", Ok("deep/index.ts"));
         check("deep/index.ts", "./b", Ok("deep/b.js"));
         check("deep/b.js", "../lib", Ok("lib.ts"));
+        for root in ["..", "../", "../.", "./.."] {
+            check("deep/b.js", root, Err("there is no `index.ts`"));
+        }
+        check("deep/b.js", ".", Ok("deep/index.ts"));
+        check("deep/b.js", "./", Ok("deep/index.ts"));
         check("a.ts", "../lib", Err("leads out"));
+        check("a.ts", "..", Err("leads out"));
+        check("a.ts", "..lib", Err("`..lib` is not here"));
         check("a.ts", "./none", Err("there is no `none.ts`"));
         check("a.ts", "lodash", Err("`lodash` is not here"));
         check("a.ts", "node:fs", Err("`node:fs` is not here"));
+        let files = BTreeMap::from([("index.ts", ""), ("deep/b.js", "")]);
+        for (base, import) in [
+            ("deep/b.js", ".."),
+            ("deep/b.js", "../"),
+            ("index.ts", "./"),
+            ("index.ts", "."),
+        ] {
+            let found = resolve(base, import, &files);
+            assert_eq!(found.as_deref(), Ok("index.ts"), "{base} {import}");
+        }
     }
 }

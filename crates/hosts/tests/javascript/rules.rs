@@ -111,6 +111,9 @@ fn imports_are_of_the_module_itself() {
         "import { x } from \"../up\"; x();",
         "leads out of the module's directory",
     );
+    let main = "import { n } from \"./deep\"; export { n };".to_owned() + &with("");
+    let deep = "import { a } from \"..\"; export const n = () => a;";
+    compile(&[("index.ts", &main), ("deep/index.ts", deep)]).expect("a directory is its index");
     line("import { nothing } from \"ordain\"; nothing();", "nothing");
 }
 
