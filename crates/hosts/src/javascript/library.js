@@ -27,6 +27,39 @@ function guardIterators() {
   }));
 }
 
+/// Has the host see what makes a pattern fail. One that nests too deep for the stack fails when it was left again, and only
+/// the message tells: where an iterator that is closed for another error drops this one, the outcome would be that of the stack.
+function guardPatterns() {
+  replace(RegExp.prototype, [Symbol.matchAll, Symbol.split], (run, name) => ({
+    [name](...args) {
+      try {
+        return apply(run, this, args);
+      } catch (error) {
+        throw lookedAt(error);
+      }
+    },
+  }));
+  replace(RegExp.prototype, [Symbol.replace], (run, name) => ({
+    [name](text, by) {
+      if (by !== "" || !isOrdinary(this) || !this.global) return apply(run, this, [text, by]);
+      // The interpreter has a short way of deleting, for what its own constructor made.
+      const own = construct(RegExp, [this]);
+      defineProperty(own, "constructor", { __proto__: null, value: RegExp });
+      this.lastIndex = 0;
+      return apply(run, own, [text, by]);
+    },
+  }));
+  push(replaced, RegExp);
+  for (const key of ownKeys(RegExp)) defineProperty(Pattern, key, getOwnPropertyDescriptor(RegExp, key));
+  define(RegExp.prototype, "constructor", Pattern);
+  define(globalThis, "RegExp", Pattern);
+}
+
+/// Whether a value is a regular expression that has nothing of its own.
+function isOrdinary(value) {
+  return isObject(value) && getPrototypeOf(value) === RegExp.prototype && ownKeys(value).length === 1 && value.constructor === Pattern && value.exec === exec;
+}
+
 /// A frozen prototype would keep objects from having their own property of the same name, which
 /// assigning makes: where programs do that, the prototype gets accessors that still allow it.
 function allowOwn(prototype, names) {
@@ -51,6 +84,7 @@ function setLibrary() {
   countWork();
   countLists();
   guardIterators();
+  guardPatterns();
   noteBound();
   guard(Map, ["set", "delete", "clear", "getOrInsert", "getOrInsertComputed"]);
   guard(Set, ["add", "delete", "clear"]);
@@ -62,6 +96,8 @@ function setLibrary() {
   for (const name of ["Promise", "WeakRef", "FinalizationRegistry", "eval", "Function", "SharedArrayBuffer", "Atomics", "performance", "queueMicrotask", "DOMException", "AsyncDisposableStack", "Proxy"]) {
     delete globalThis[name];
   }
+  // The host sees each error as it is made: who drops it may be where the stack ended.
+  Error.stackTraceLimit = { __proto__: null, [Symbol.toPrimitive]: host.traced };
   // Both would be state that all errors share.
   delete Error.prepareStackTrace;
   delete Error.stackTraceLimit;

@@ -73,8 +73,8 @@ impl Limits {
 /// Bytes by which small allocations may pass the limit: the interpreter gets to stop at its next tick,
 /// rather than to run out of memory at any place whatever. A large one is refused at once.
 const BEYOND: i64 = 16 << 20;
-/// Bytes of stack that must be left where something is allocated, as the interpreter's error is when it has
-/// no stack: less is none, whatever becomes of that error. More than all but monstrous functions take at once.
+/// Bytes of stack that must be left where an error is made, as the interpreter's is when it has no stack, or where it asks for
+/// a block: less is none, whatever becomes of that error. More than all but monstrous functions take at once.
 const STACK_SPARE: usize = 64 << 10;
 /// Bytes from which an allocation is large.
 pub const LARGE: usize = 1 << 20;
@@ -252,10 +252,15 @@ impl Meter {
         self.bytes.set(bytes);
         self.peak.set(self.peak.get().max(bytes));
         self.held.set(self.held.get() + size);
+        self.looks_at_stack();
+        true
+    }
+
+    /// Notes whether too little of the stack is left for an error or a block to be made here.
+    pub fn looks_at_stack(&self) {
         if raw::stack_address() < self.floor.get().saturating_add(STACK_SPARE) {
             self.breaks(Broken::Stack);
         }
-        true
     }
 
     /// What a test makes of the memory for a block.

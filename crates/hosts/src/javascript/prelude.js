@@ -356,6 +356,22 @@ function guard({ name: kind, prototype }, names) {
   }));
 }
 
+/// An error that the host has looked at: where it is a fault, it goes no further.
+function lookedAt(error) {
+  host.caught(error);
+  return error;
+}
+
+/// The constructor of regular expressions, as modules have it.
+function Pattern(pattern, flags) {
+  if (new.target === undefined && flags === undefined && isObject(pattern) && pattern[Symbol.match] && pattern.constructor === Pattern) return pattern;
+  try {
+    return construct(RegExp, [pattern, flags], new.target ?? Pattern);
+  } catch (error) {
+    throw lookedAt(error);
+  }
+}
+
 const { get: isGlobal } = getOwnPropertyDescriptor(RegExp.prototype, "global");
 const { get: isSticky } = getOwnPropertyDescriptor(RegExp.prototype, "sticky");
 
@@ -388,7 +404,7 @@ function shut(value) {
     // Where it stood is state; these begin anew each time, with a copy.
     for (const symbol of [Symbol.replace, Symbol.match, Symbol.search]) {
       const method = RegExp.prototype[symbol];
-      const anew = (...args) => apply(method, new RegExp(value.source, value.flags), args);
+      const anew = (...args) => apply(method, new Pattern(value.source, value.flags), args);
       look(() => defineProperty(value, symbol, { value: anew })); // not if it is frozen, and so cannot be used anyway
     }
   }

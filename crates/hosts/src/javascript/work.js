@@ -99,7 +99,11 @@ function countPatterns(each, names) {
         const text = leaves ? this : textOf(this);
         if (!leaves) args[0] = textOf(pattern);
         counted(ofText(text), each + ofText(args[0]) / 2);
-        return apply(run, text, args);
+        try {
+          return apply(run, text, args);
+        } catch (error) {
+          throw lookedAt(error);
+        }
       },
     }));
   }

@@ -154,6 +154,10 @@ fn what_counts_does_the_same() {
             r#"[true,false,true,true,"a,b","RegExp",2,true,2]"#,
         ),
         (
+            "(() => { const it = /a/g; it.lastIndex = 2; class Own extends RegExp { exec(t) { return null; } } return ['xaya'.replace(it, ''), it.lastIndex, 'aa'.replace(/a/, ''), 'aa'.replace(/a/y, ''), 'aa'.replace(new Own('a', 'g'), ''), /a/g[Symbol.replace]('ab', '')]; })()",
+            r#"["xy",0,"a","a","aa","b"]"#,
+        ),
+        (
             "(() => { class Own extends RegExp { get own() { return 7; } } const it = new Own('a'); return [it.own, it.test('a'), it instanceof Own]; })()",
             "[7,true,true]",
         ),

@@ -36,6 +36,13 @@ export const bad = entity({ n: 0 } as any, {
     const deep = (n: number) => new RegExp("(?:".repeat(n) + ")".repeat(n));
     try { deep(1_000_000); } catch { return "caught"; }
   },
+  dropped(cx, { what }: { what: string }) {
+    const deep = "(?:".repeat(1_000_000);
+    const recurse = (): number => 1 + recurse();
+    const ends: Record<string, () => unknown> = { recurse, made: () => new RegExp(deep), called: () => RegExp(deep), match: () => "".match(deep) };
+    const values = { [Symbol.iterator]: () => ({ next: () => ({ done: false, value: 1 }), return: ends[what] }) };
+    try { for (const _ of values as any) throw new Error("another"); } catch { return "caught"; }
+  },
   buffer() { return new ArrayBuffer(1 << 30).byteLength; },
   caught_buffer() { try { new ArrayBuffer(1 << 30); } catch { return "caught"; } },
   text() { let s = "x"; for (;;) s += s; },
@@ -211,6 +218,15 @@ fn a_recursion_that_does_not_end_is_a_fault() {
     for left_early in ["return", "break", "throw", "call", "logged"] {
         let method = format!("finally_{left_early}");
         check(&method, "", FaultKind::Stack, "bytes of stack");
+    }
+}
+
+/// An iterator that is closed because something was thrown drops what its `return` throws.
+#[test]
+fn a_stack_that_ends_where_its_error_is_dropped_is_a_fault() {
+    for what in ["recurse", "made", "called", "match"] {
+        let args = format!(r#"{{"what":"{what}"}}"#);
+        check("dropped", &args, FaultKind::Stack, "bytes of stack");
     }
 }
 
