@@ -46,6 +46,7 @@ pub struct Server {
     child: Child,
     lines: Receiver<String>,
     messages: PathBuf,
+    replayed: Option<u64>,
 }
 
 /// A server that ended before it was ready.
@@ -139,6 +140,7 @@ impl Setup {
             child,
             lines,
             messages,
+            replayed: None,
         })
     }
 
@@ -180,6 +182,11 @@ impl Server {
         self.child.id()
     }
 
+    /// Commands that it replayed, as it said when it was ready.
+    pub fn replayed(&self) -> Option<u64> {
+        self.replayed
+    }
+
     /// Waits until it says that it is ready.
     ///
     /// # Errors
@@ -189,7 +196,10 @@ impl Server {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
-                Ok(line) if line.starts_with("ready") => return Ok(()),
+                Ok(line) if line.starts_with("ready") => {
+                    self.replayed = replayed(&line);
+                    return Ok(());
+                }
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     bail!("not ready after {max:?}; it said:\n{}", self.said())
@@ -266,6 +276,12 @@ impl Drop for Server {
     }
 }
 
+/// Of `ready    seq 7, 3 replayed`: 3.
+fn replayed(line: &str) -> Option<u64> {
+    let (_, replayed) = line.strip_suffix(" replayed")?.rsplit_once(' ')?;
+    replayed.parse().ok()
+}
+
 /// No settings but those given: none from the environment of whoever runs us. And no backtraces: one
 /// that is written when there is no memory for it may keep a process from ending.
 fn clean(command: &mut Command) {
@@ -274,5 +290,16 @@ fn clean(command: &mut Command) {
         if name.to_string_lossy().starts_with("ORDAIN_") {
             command.env_remove(name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_server_that_is_ready_tells_what_it_replayed() {
+        assert_eq!(replayed("ready    seq 17, 3 replayed"), Some(3));
+        assert_eq!(replayed("ready    seq 17"), None);
     }
 }

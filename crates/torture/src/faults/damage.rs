@@ -45,7 +45,11 @@ fn run(scene: &mut Scene) -> anyhow::Result<()> {
     scene.wait_acknowledged(600)?;
     scene.kill()?;
     let sound = sound(scene)?;
-    let expected = opened(scene, &sound)?;
+    let replayed = replayed(scene, &sound)?;
+    // Of a copy: whoever opens a directory and closes it leaves a checkpoint, and no log to be damaged.
+    let untouched = scene.root.join("untouched");
+    copy(&sound, &untouched)?;
+    let expected = opened(scene, &untouched)?;
     ensure!(
         expected.status.success(),
         "the undamaged copy does not open: {}",
@@ -65,10 +69,14 @@ fn run(scene: &mut Scene) -> anyhow::Result<()> {
     }
     scene.check(detected > 0, || "no damage was detected".into());
     let what = format!(
-        "{} files, {detected} damages detected, {harmless} harmless",
+        "{} files, {replayed} commands to replay, {detected} damages detected, {harmless} harmless",
         files.len()
     );
-    scene.bit(what);
+    // Without a tail nothing of the log is read.
+    match replayed {
+        0 => scene.note(what),
+        _ => scene.bit(what),
+    }
     scene.start()?;
     scene.healed();
     Ok(())
@@ -86,6 +94,18 @@ fn sound(scene: &mut Scene) -> anyhow::Result<PathBuf> {
     scene.until(REST, |_| false)?;
     server.kill()?;
     Ok(setup.data)
+}
+
+/// How many commands a start on a copy replays.
+fn replayed(scene: &Scene, sound: &Path) -> anyhow::Result<u64> {
+    let mut setup = scene.setup.clone();
+    setup.data = scene.root.join("replayed");
+    setup.port = 0;
+    copy(sound, &setup.data)?;
+    let server = setup.start()?;
+    let replayed = server.replayed();
+    server.kill()?;
+    replayed.context("a server that is ready tells what it replayed")
 }
 
 /// Where a file is damaged: its beginning, its end, the last thing written to it, and chosen places.
