@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain_cli::{Context, Exit, Failure, parse_duration};
 use ordain_client::Client;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::bench::load;
 use crate::choose::Spread;
@@ -133,6 +134,7 @@ async fn kill(
     let client = server.client().clone();
     let loaded = workload.clone();
     with_door(&client, move |door| load(&loaded, door)).await?;
+    let loaded = client.ready().await?.seq.0;
     // A runtime of its own: what it runs goes with it, and asks nothing of the server that comes back.
     let clients = Runtime::new()?;
     let plan = Plan {
@@ -152,18 +154,44 @@ async fn kill(
         )
     };
     let lanes: Vec<_> = (0..CLIENTS).map(lane).collect();
-    clients.spawn(async move { closed::streams(&client, lanes, false).await.map(drop) });
-    tokio::time::sleep(words.duration).await;
+    let asking =
+        clients.spawn(async move { closed::streams(&client, lanes, false).await.map(drop) });
+    under_load(asking, words.duration).await?;
     server.kill()?;
     clients.shutdown_background();
     let ready = server.start_again().await?;
     let commands = server.client().ready().await?.seq.0;
-    let asked = words.accounts as u64;
-    ensure!(
-        commands > asked,
-        "nothing was asked before the kill: {commands} commands"
-    );
+    check_load(loaded, commands)?;
     Ok(Kill { ready, commands })
+}
+
+/// Waits so long while the clients ask.
+///
+/// # Errors
+/// Why they stopped: a server that nobody asks anything is not killed at full load.
+async fn under_load(
+    mut asking: JoinHandle<anyhow::Result<()>>,
+    duration: Duration,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = &mut asking => {
+            ended?.context("the load ended before the kill")?;
+            bail!("the load ended before the kill: every stream was cut off")
+        }
+        () = tokio::time::sleep(duration) => Ok(()),
+    }
+}
+
+/// Whether each client had at least its calls in flight answered between the two seqs.
+fn check_load(loaded: u64, commands: u64) -> anyhow::Result<()> {
+    let least = (CLIENTS * IN_FLIGHT) as u64;
+    let asked = commands.saturating_sub(loaded);
+    ensure!(
+        asked >= least,
+        "there was no full load before the kill: {asked} commands beyond seq {loaded}, where at least {least} \
+         were to come"
+    );
+    Ok(())
 }
 
 async fn with_door<T: Send + 'static>(
@@ -173,4 +201,33 @@ async fn with_door<T: Send + 'static>(
     let (client, handle) = (client.clone(), tokio::runtime::Handle::current());
     blocking(move || work(&mut Remote::open(&handle, &client).context("cannot ask the server")?))
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_without_a_load_before_it_counts_for_nothing() {
+        let full = (CLIENTS * IN_FLIGHT) as u64;
+        assert!(check_load(1_000_000, 1_000_000 + full).is_ok());
+        assert!(check_load(1_000_000, 1_000_000 + full - 1).is_err());
+        // What was loaded is no load.
+        assert!(check_load(1_000_000, 1_000_003).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_load_that_ends_before_the_kill_says_why() {
+        let long = Duration::from_secs(3_600);
+        let failed = tokio::spawn(async { bail!("no connection") });
+        let why = under_load(failed, long).await.unwrap_err();
+        assert_eq!(
+            format!("{why:#}"),
+            "the load ended before the kill: no connection"
+        );
+        let cut_off = tokio::spawn(async { Ok(()) });
+        assert!(under_load(cut_off, long).await.is_err());
+        let asking = tokio::spawn(std::future::pending());
+        assert!(under_load(asking, Duration::ZERO).await.is_ok());
+    }
 }
