@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain::Options;
 use ordain_cli::settings::Group;
-use ordain_cli::{Bar, Context, Exit, ExtraCommand, Failure};
+use ordain_cli::{Bar, Context, ExtraCommand, Failure};
 use ordain_client::Client;
 use ordain_node::Catalog;
 use tokio::runtime::Handle;
@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use crate::answer::Answer;
 use crate::door::Door;
 use crate::language::Language;
-use crate::report::Report;
+use crate::report::{Report, violated};
 use crate::run::{blocking, new_dir, new_seed, until_interrupted};
 use crate::server::Server;
 use crate::side_by_side::SideBySide;
@@ -64,7 +64,7 @@ fn workload(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     side_by_side.print(context.output)?;
     match side_by_side.violated() {
         false => Ok(()),
-        true => Err(Failure::new(Exit::Failed, "an invariant is violated")),
+        true => Err(violated()),
     }
 }
 

@@ -63,7 +63,7 @@ pub fn run(name: &str, context: &Context, given: &ArgMatches) -> Result<(), Fail
             blocking(move || memory(&Node::open(root.join("data"), catalog)?, words)).await
         }
     })?;
-    Ok(findings.print(context.output)?)
+    findings.conclude(context.output)
 }
 
 /// Twice as many entities against as many: what a process takes anyway is in both.

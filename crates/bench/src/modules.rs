@@ -66,7 +66,7 @@ pub fn command() -> Command {
 /// Runs it.
 ///
 /// # Errors
-/// If a node does not open, or a module does not do what it should.
+/// If a node does not open, a module does not do what it should, or an invariant is violated.
 pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     let words = Words::from_arg_matches(given).map_err(Failure::usage)?;
     let catalog = modules_only(&context.catalog);
@@ -107,7 +107,7 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
         })
         .await
     })?;
-    Ok(findings.print(context.output)?)
+    findings.conclude(context.output)
 }
 
 /// A data directory and what its nodes can call.

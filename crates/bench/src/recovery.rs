@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use ordain_cli::{Context, Exit, Failure, parse_duration};
+use ordain_cli::{Context, Failure, parse_duration};
 use ordain_client::Client;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -77,11 +77,7 @@ pub fn run(name: &'static str, context: &Context, given: &ArgMatches) -> Result<
         _ => &[],
     };
     let findings = until_interrupted(|_| measure(name, words, settings))?;
-    findings.print(context.output)?;
-    match findings.violations.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::new(Exit::Failed, "an invariant is violated")),
-    }
+    findings.conclude(context.output)
 }
 
 async fn measure(what: &'static str, words: Words, settings: &[&str]) -> anyhow::Result<Findings> {

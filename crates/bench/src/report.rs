@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ordain_cli::Output;
+use ordain_cli::{Exit, Failure, Output};
 use serde::Serialize;
 
 use crate::language::Language;
@@ -234,11 +234,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Prints them: what does not hold comes first.
-    ///
-    /// # Errors
-    /// If they cannot be written.
-    pub fn print(&self, output: Output) -> std::io::Result<()> {
+    /// What does not hold comes first.
+    fn print(&self, output: Output) -> std::io::Result<()> {
         if output.json {
             return output.json(self);
         }
@@ -246,6 +243,23 @@ impl Findings {
         table(output, &self.figures)?;
         output.line(format!("seed        {}", self.seed))
     }
+
+    /// Prints them, and fails where an invariant does not hold.
+    ///
+    /// # Errors
+    /// If they cannot be written, or an invariant is violated.
+    pub fn conclude(&self, output: Output) -> Result<(), Failure> {
+        self.print(output)?;
+        match self.violations.is_empty() {
+            true => Ok(()),
+            false => Err(violated()),
+        }
+    }
+}
+
+/// How a command ends that found an invariant violated.
+pub fn violated() -> Failure {
+    Failure::new(Exit::Failed, "an invariant is violated")
 }
 
 fn distribution(counts: &Counts) -> Vec<(f64, f64)> {
@@ -350,6 +364,22 @@ mod tests {
             2.5
         );
         assert!(Figure::over(PER_SECOND, vec![]).is_none());
+    }
+
+    #[test]
+    fn findings_with_a_violation_fail() {
+        let mut findings = Findings {
+            what: "modules",
+            about: String::new(),
+            figures: Vec::new(),
+            violations: Vec::new(),
+            seed: 0,
+        };
+        let output = Output { json: true };
+        assert!(findings.conclude(output).is_ok());
+        findings.violations.push("money was lost".to_owned());
+        let failure = findings.conclude(output).expect_err("it is violated");
+        assert_eq!(failure.exit, Exit::Failed);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use ordain::{CallError, Node};
+use ordain::{Node, Request};
+use ordain_types::{Method, MethodKind};
 
 use super::{Place, ms, named, request, version};
 use crate::language::{Language, deploy};
@@ -14,6 +15,8 @@ use crate::words::What;
 
 /// Callers of the load, each with one call in flight.
 pub const CALLERS: usize = 256;
+/// What is in each caller's account: more than it gives away in any run.
+const BALANCE: i64 = 1_000_000;
 /// How often the load without and with upgrades take turns.
 const TURNS: u32 = 5;
 /// Between two upgrades under load.
@@ -32,10 +35,7 @@ pub fn run(
     let module = module.context("the module is in the program")?;
     let node = place.open()?;
     deploy(&node, module.name, module.file, version(&module, 0))?;
-    for at in 0..CALLERS {
-        let args = r#"{"amount":1000000}"#.to_owned();
-        node.call(request(&format!("account/{at}"), "deposit", args)?)?;
-    }
+    fill(&node)?;
     load(&node, duration / 4, &mut || Ok(()))?; // to warm up
     let mut number = 0;
     let mut upgrade = || {
@@ -51,9 +51,10 @@ pub fn run(
         alone.push(load(&node, turn, &mut || Ok(()))?);
         beside.push(load(&node, turn, &mut upgrade)?);
     }
-    node.stop();
     let all = alone.iter().chain(&beside);
     violations.extend(all.filter_map(|load| load.failed.clone()));
+    violations.extend(lost(&node)?);
+    node.stop();
     let rates = |loads: &[Load]| loads.iter().map(|load| load.rate).collect();
     let late = |loads: &[Load]| loads.iter().map(|load| load.p999_ms).collect();
     let pairs = alone.iter().zip(&beside);
@@ -84,6 +85,29 @@ pub fn run(
     Ok(figures.into_iter().flatten().collect())
 }
 
+/// Gives each caller's account its balance.
+fn fill(node: &Node) -> anyhow::Result<()> {
+    for at in 0..CALLERS {
+        let args = format!(r#"{{"amount":{BALANCE}}}"#);
+        node.call(request(&format!("account/{at}"), "deposit", args)?)?;
+    }
+    Ok(())
+}
+
+/// Says so if the accounts do not add up to what was put in.
+fn lost(node: &Node) -> anyhow::Result<Option<String>> {
+    let keys: Vec<_> = (0..CALLERS).map(|at| format!("\"{at}\"")).collect();
+    let total = Request::<i64>::new(
+        "bank/upgrades".parse()?,
+        Method::new("total")?,
+        MethodKind::Query,
+        format!(r#"{{"accounts":[{}]}}"#, keys.join(",")).into(),
+    );
+    let (total, expected) = (node.query(total)?, BALANCE * CALLERS as i64);
+    Ok((total != expected)
+        .then(|| format!("the balances beside upgrades add up to {total}, not to {expected}")))
+}
+
 /// How a load went.
 struct Load {
     rate: f64,
@@ -110,12 +134,11 @@ fn load(
                     while !done.load(Ordering::Relaxed) {
                         let began = Instant::now();
                         let request = request(&from, "transfer", args.clone())?;
-                        match node.call(request) {
-                            Ok(_) | Err(CallError::Rejected(_)) => took.push(ms(began)),
-                            Err(error) => return Err(anyhow::Error::new(error)),
-                        }
+                        // Each account has enough: a rejection is a failure too.
+                        node.call(request)?;
+                        took.push(ms(began));
                     }
-                    Ok(took)
+                    anyhow::Ok(took)
                 })
             })
             .collect();
@@ -144,4 +167,45 @@ fn load(
             failed,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ordain::TestNode;
+
+    /// The same accounts in Rust: which language they are in does not matter here.
+    fn node() -> TestNode {
+        TestNode::new(ordain_example_transfer::entities())
+    }
+
+    fn a_moment(node: &Node) -> Load {
+        load(node, Duration::from_millis(50), &mut || Ok(())).expect("some calls come to an end")
+    }
+
+    #[test]
+    fn a_load_loses_no_money_and_money_that_is_lost_is_seen() {
+        let test = node();
+        let node = test.node();
+        fill(node).expect("deposits");
+        assert_eq!(a_moment(node).failed, None);
+        assert_eq!(lost(node).expect("the accounts can be read"), None);
+        let one = request("account/7", "withdraw", r#"{"amount":1}"#.into());
+        node.call(one.expect("a request")).expect("it has enough");
+        let said = lost(node).expect("the accounts can be read");
+        let said = said.expect("one is missing");
+        assert!(said.contains("255999999, not to 256000000"), "{said}");
+    }
+
+    #[test]
+    fn a_rejection_beside_upgrades_is_a_failure() {
+        let test = node();
+        let node = test.node();
+        // One account has money, so that some calls come to an end.
+        let args = format!(r#"{{"amount":{BALANCE}}}"#);
+        let rich = request("account/0", "deposit", args).expect("a request");
+        node.call(rich).expect("a deposit");
+        let failed = a_moment(node).failed.expect("the others have none");
+        assert!(failed.contains("insufficient_funds"), "{failed}");
+    }
 }
