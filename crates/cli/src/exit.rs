@@ -98,9 +98,12 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
+        // With a context it is of something else than standard output, and the context says what was attempted.
+        let said = format!("{error:#}");
+        let bare = error.chain().count() == 1;
         match error.downcast::<io::Error>() {
-            Ok(error) => error.into(),
-            Err(error) => Self::new(Exit::Failed, format!("{error:#}")),
+            Ok(error) if bare => error.into(),
+            _ => Self::new(Exit::Failed, said),
         }
     }
 }
@@ -268,6 +271,20 @@ mod tests {
         };
         let failure = Failure::from(BackupError::Store(full));
         assert_eq!(failure.exit.code(), Exit::Failed.code());
+    }
+
+    #[test]
+    fn what_was_attempted_is_said_with_why_the_system_refused() {
+        use anyhow::Context;
+        let refused = |kind: io::ErrorKind| anyhow::Error::from(io::Error::from(kind));
+        let bare = Failure::from(refused(io::ErrorKind::BrokenPipe));
+        assert_eq!((bare.exit, bare.message), (Exit::Done, None));
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::BrokenPipe] {
+            let attempted = Err::<(), _>(refused(kind)).context("cannot start taskst");
+            let failure = Failure::from(attempted.unwrap_err());
+            let said = format!("cannot start taskst: {}", io::Error::from(kind));
+            assert_eq!((failure.exit, failure.message), (Exit::Failed, Some(said)));
+        }
     }
 
     #[test]
