@@ -17,6 +17,8 @@ struct Contents {
     granules: BTreeMap<Granule, Bytes>,
     /// Reads that succeed before one fails; none: all succeed.
     good_reads: Option<u64>,
+    /// Reads that failed.
+    failed: u64,
 }
 
 impl Durable {
@@ -46,11 +48,19 @@ impl Durable {
         self.contents().good_reads = reads;
     }
 
+    /// How many reads failed since it was asked last.
+    pub fn take_failed(&self) -> u64 {
+        std::mem::take(&mut self.contents().failed)
+    }
+
     fn read(&self) -> Result<MutexGuard<'_, Contents>, ColdError> {
         let mut contents = self.contents();
         match &mut contents.good_reads {
             None => Ok(contents),
-            Some(0) => Err(ColdError("this read was told to fail".to_owned())),
+            Some(0) => {
+                contents.failed += 1;
+                Err(ColdError("this read was told to fail".to_owned()))
+            }
             Some(left) => {
                 *left -= 1;
                 Ok(contents)

@@ -192,7 +192,7 @@ impl World {
         }
         self.log.push(entry);
         match halted {
-            true => self.restart(),
+            true => self.halted(),
             false => Ok(()),
         }
     }
@@ -204,7 +204,7 @@ impl World {
 
     fn ask(&mut self) -> Same {
         match self.query()? {
-            true => self.restart(),
+            true => self.halted(),
             false => Ok(()),
         }
     }
@@ -235,7 +235,7 @@ impl World {
         let id = generate::entity(&mut self.chance);
         let send = self.some_send();
         let Ok((root, fields)) = self.inspect(&id) else {
-            return self.restart();
+            return self.halted();
         };
         let entity = self.oracle.entities.get(&id).cloned().unwrap_or_default();
         let root = root.map(|json| dump::lossy(&json));
@@ -248,10 +248,10 @@ impl World {
         let expected: Vec<_> = entity.fields.into_iter().collect();
         same(|| format!("fields of {id}"), &fields, &expected)?;
         if self.pages(id)? {
-            return self.restart();
+            return self.halted();
         }
         let Ok(found) = self.engine.invocation(send) else {
-            return self.restart();
+            return self.halted();
         };
         let found = found.map(|invocation| match invocation.status {
             InvocationStatus::Pending { due } => (invocation.entity, Err(due)),

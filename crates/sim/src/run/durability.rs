@@ -98,6 +98,20 @@ impl World {
         self.cold.fail_after(Some(reads));
     }
 
+    /// The engine halted: a read failed, or it had no reason to.
+    pub(super) fn halted(&mut self) -> Same {
+        let failed = self.cold.take_failed();
+        self.tell(|| format!("halt, {failed} reads failed"));
+        self.exercised.add("halts", 1);
+        self.exercised.add("reads failed", failed);
+        same(
+            || "a read failed before the halt".to_owned(),
+            &(failed > 0),
+            &true,
+        )?;
+        self.restart()
+    }
+
     /// Writing the log failed: what is not durable is taken back.
     pub(super) fn roll_back(&mut self) -> Same {
         let ends = self.batch_ends();
