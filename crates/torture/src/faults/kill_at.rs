@@ -1,5 +1,5 @@
 //! Killed at the n-th write or sync of the log or of the store, for every n of a short run: before it,
-//! in the middle of it, after it. On a directory that is new, and on one that has data and load.
+//! in the middle of it, after it, each of them at each n. On a directory that is new, and on one that has data and load.
 
 use std::time::Duration;
 
@@ -12,8 +12,6 @@ use crate::scene::Scene;
 const EVENTS: u32 = 61;
 /// The step from one repetition's n to the next: a few repetitions are spread over all.
 const STEP: u32 = 23;
-/// By hand: every n, on a new directory and on a used one.
-const EVERY: u32 = 2 * EVENTS;
 /// How long the n-th event may take to come.
 const COMES_MAX: Duration = Duration::from_secs(30);
 
@@ -22,8 +20,8 @@ macro_rules! fault {
         Fault {
             name: $name,
             about: $about,
-            ci: 4,
-            hand: EVERY,
+            ci: 2 * actions($event).len() as u32,
+            hand: 2 * actions($event).len() as u32 * EVENTS,
             run: |scene| run(scene, $part, $event),
         }
     };
@@ -58,14 +56,38 @@ pub const STORE_SYNC: Fault = fault!(
     Event::Sync
 );
 
+/// Where the process may be killed: a sync has no middle.
+const fn actions(event: Event) -> &'static [Action] {
+    match event {
+        Event::Write => &[Action::KillBefore, Action::KillHalfway, Action::KillAfter],
+        Event::Sync => &[Action::KillBefore, Action::KillAfter],
+    }
+}
+
+/// What a repetition does.
+#[derive(Debug, Clone, Copy)]
+struct Kill {
+    nth: u64,
+    action: Action,
+    /// On a directory that has data, in place of a new one.
+    used: bool,
+}
+
+impl Kill {
+    /// A few repetitions in a row have each action, on a new directory and on a used one; and all of
+    /// them each n with each action, since the actions are fewer than the n, whose number is a prime.
+    fn of(repetition: u32, event: Event) -> Self {
+        let (number, actions) = (repetition / 2, actions(event));
+        Self {
+            nth: 1 + u64::from(number * STEP % EVENTS),
+            action: actions[number as usize % actions.len()],
+            used: repetition % 2 == 1,
+        }
+    }
+}
+
 fn run(scene: &mut Scene, part: Part, event: Event) -> anyhow::Result<()> {
-    let (number, used) = (scene.repetition / 2, scene.repetition % 2 == 1);
-    let nth = 1 + u64::from(number * STEP % EVENTS);
-    let action = match (number % 3, event) {
-        (0, _) => Action::KillBefore,
-        (1, Event::Write) => Action::KillHalfway,
-        _ => Action::KillAfter,
-    };
+    let Kill { nth, action, used } = Kill::of(scene.repetition, event);
     let control = Control::new(&scene.root)?;
     scene.setup.environment = control.environment()?;
     scene.setup.set("--checkpoint-interval", "50ms");
@@ -102,4 +124,31 @@ fn run(scene: &mut Scene, part: Part, event: Event) -> anyhow::Result<()> {
     scene.start()?;
     scene.healed();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_event_is_killed_at_in_every_way() {
+        for (fault, event) in [(LOG_WRITE, Event::Write), (STORE_SYNC, Event::Sync)] {
+            let kills = |repetitions| -> Vec<Kill> {
+                let repetitions = 0..repetitions;
+                repetitions.map(|number| Kill::of(number, event)).collect()
+            };
+            let ways: BTreeSet<_> = kills(fault.ci)
+                .iter()
+                .map(|kill| (kill.action as u32, kill.used))
+                .collect();
+            assert_eq!(ways.len(), 2 * actions(event).len(), "in the tests");
+            let all: BTreeSet<_> = kills(fault.hand)
+                .iter()
+                .map(|kill| (kill.nth, kill.action as u32, kill.used))
+                .collect();
+            let every = EVENTS as usize * 2 * actions(event).len();
+            assert_eq!(all.len(), every, "by hand");
+        }
+    }
 }
