@@ -1,6 +1,6 @@
 //! What things take that do nothing: memory of an entity, memory and processor time of an idle server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -10,13 +10,15 @@ use ordain_example_smallbank::Customer;
 
 use crate::answer::ask;
 use crate::door::{Door, Embedded};
-use crate::process;
+use crate::process::{self, ExactCpu};
 use crate::report::{Figure, Findings, Name};
 use crate::run::{blocking, new_dir, until_interrupted};
 use crate::server::Server;
 
 /// How long an idle server is left alone before it is looked at.
 const SETTLE: Duration = Duration::from_secs(3);
+/// How often the threads of an idle server are looked at, of which some end.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 const BYTES: Name = Name {
     key: "bytes",
@@ -100,11 +102,18 @@ async fn idle(words: Words) -> anyhow::Result<Findings> {
     let (root, _removed_at_the_end) = new_dir(None, "ordain-idle-")?;
     let server = Server::start(&root, &[]).await?;
     tokio::time::sleep(SETTLE).await;
-    let spent =
-        || process::exact_cpu_of(server.pid()).context("the system does not tell processor time");
-    let before = spent()?;
-    tokio::time::sleep(words.duration).await;
-    let share = (spent()? - before).as_secs_f64() / words.duration.as_secs_f64();
+    let mut cpu = ExactCpu::of(server.pid());
+    let mut spent = || {
+        let spent = cpu.look();
+        spent.context("the system does not tell processor time")
+    };
+    let (began, before) = (Instant::now(), spent()?);
+    while began.elapsed() < words.duration {
+        let left = words.duration.saturating_sub(began.elapsed());
+        tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+        spent()?;
+    }
+    let share = (spent()? - before).as_secs_f64() / began.elapsed().as_secs_f64();
     let resident =
         process::resident_of(server.pid()).context("the system does not tell the memory")?;
     let figures = [

@@ -1,5 +1,7 @@
 //! Processes: what one costs, and one that ends with its owner.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -30,14 +32,50 @@ pub fn cpu_of_family(pid: u32) -> Option<Duration> {
     cpu_in(&pid.to_string(), 4)
 }
 
-/// The processor time of the threads that another process has now, to the nanosecond.
-pub fn exact_cpu_of(pid: u32) -> Option<Duration> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let nanos = threads.flatten().filter_map(|thread| {
-        let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        stat.split_ascii_whitespace().next()?.parse::<u64>().ok()
-    });
-    Some(Duration::from_nanos(nanos.sum()))
+/// The processor time of another process, to the nanosecond. The system tells that of threads, for as long as they
+/// are: what a thread had when it was looked at last is kept when it has ended.
+pub struct ExactCpu {
+    pid: u32,
+    threads: BTreeMap<OsString, u64>,
+    ended: u64,
+}
+
+impl ExactCpu {
+    /// Of that process. To be looked at now and then: of a thread that ends, what it took since is not seen.
+    pub fn of(pid: u32) -> Self {
+        Self {
+            pid,
+            threads: BTreeMap::new(),
+            ended: 0,
+        }
+    }
+
+    /// What the threads have taken that are now, or were when it was looked at; none where the system does not tell.
+    pub fn look(&mut self) -> Option<Duration> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).ok()?;
+        let mut living = BTreeMap::new();
+        for thread in threads.flatten() {
+            // It may have ended meanwhile.
+            let stat = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            let nanos = stat.split_ascii_whitespace().next();
+            if let Some(nanos) = nanos.and_then(|nanos| nanos.parse().ok()) {
+                living.insert(thread.file_name(), nanos);
+            }
+        }
+        self.seen(living)
+    }
+
+    /// These threads are there, with their nanoseconds. Of a number that is given out again the time is less than it was.
+    fn seen(&mut self, living: BTreeMap<OsString, u64>) -> Option<Duration> {
+        for (thread, nanos) in &self.threads {
+            if living.get(thread).is_none_or(|now| now < nanos) {
+                self.ended += nanos;
+            }
+        }
+        self.threads = living;
+        (!self.threads.is_empty())
+            .then(|| Duration::from_nanos(self.ended + self.threads.values().sum::<u64>()))
+    }
 }
 
 /// Bytes of memory that this process has.
@@ -168,6 +206,47 @@ fn whole(from: Option<impl Read>) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_thread_took_stays_when_it_has_ended() {
+        let mut cpu = ExactCpu::of(1);
+        let mut seen = |threads: &[(&str, u64)]| {
+            let threads = threads.iter().map(|(name, nanos)| ((*name).into(), *nanos));
+            cpu.seen(threads.collect()).map(|time| time.as_nanos())
+        };
+        assert_eq!(seen(&[("1", 5), ("2", 70)]), Some(75));
+        assert_eq!(seen(&[("1", 6)]), Some(76));
+        assert_eq!(seen(&[("1", 7), ("2", 3)]), Some(80), "its number again");
+        assert_eq!(seen(&[("1", 7), ("2", 1)]), Some(81), "and again");
+        assert_eq!(seen(&[]), None, "the process is gone");
+    }
+
+    #[test]
+    fn the_time_of_a_process_does_not_go_back_when_a_thread_ends() {
+        let mut cpu = ExactCpu::of(std::process::id());
+        let (tell, burnt) = std::sync::mpsc::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let burning = std::thread::spawn(move || {
+            let began = cpu_of_this_thread();
+            while cpu_of_this_thread() - began < Duration::from_millis(50) {
+                std::hint::spin_loop();
+            }
+            tell.send(()).unwrap();
+            ends.recv().unwrap_err();
+        });
+        burnt.recv().unwrap();
+        let before = cpu.look().unwrap();
+        assert!(before >= Duration::from_millis(50));
+        drop(end);
+        burning.join().unwrap();
+        assert!(cpu.look().unwrap() >= before);
+    }
+
+    fn cpu_of_this_thread() -> Duration {
+        let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        let nanos = stat.split_ascii_whitespace().next().unwrap();
+        Duration::from_nanos(nanos.parse().unwrap())
+    }
 
     #[test]
     fn a_program_may_have_any_name() {
