@@ -53,7 +53,8 @@ impl Plan {
 /// What came back in one window.
 #[derive(Debug, Clone)]
 pub struct Counts {
-    /// Nanoseconds from the start of a transaction to its durable reply.
+    /// Nanoseconds from the start of a transaction to its durable reply; in an open loop of those that were due in
+    /// the window, whenever they came back.
     pub latency: Histogram<u64>,
     /// Transactions that committed, by kind.
     pub committed: BTreeMap<&'static str, u64>,
@@ -85,11 +86,14 @@ impl Default for Counts {
 impl Counts {
     /// One transaction.
     pub fn add(&mut self, kind: &'static str, latency: Duration, answer: &Answer) {
+        self.count(kind, answer);
+        self.time(latency, answer);
+    }
+
+    /// What came of a transaction.
+    fn count(&mut self, kind: &'static str, answer: &Answer) {
         match answer {
-            Answer::Value(_) => {
-                *self.committed.entry(kind).or_default() += 1;
-                self.latency.saturating_record(latency.as_nanos() as u64);
-            }
+            Answer::Value(_) => *self.committed.entry(kind).or_default() += 1,
             Answer::Rejected(code) => match self.rejected.get_mut(code) {
                 Some(count) => *count += 1,
                 None => drop(self.rejected.insert(code.clone(), 1)),
@@ -103,6 +107,17 @@ impl Counts {
                 self.first_trouble.get_or_insert_with(|| message.clone());
             }
         }
+    }
+
+    /// How long a transaction took, if it committed.
+    fn time(&mut self, latency: Duration, answer: &Answer) {
+        if let Answer::Value(_) = answer {
+            self.took(latency);
+        }
+    }
+
+    fn took(&mut self, latency: Duration) {
+        self.latency.saturating_record(latency.as_nanos() as u64);
     }
 
     /// Adds what another counted.
@@ -133,7 +148,8 @@ impl Counts {
     }
 }
 
-/// Counts by a plan. A transaction counts in the window in which its reply came.
+/// Counts by a plan. A transaction counts in the window in which its reply came; its latency, in an open loop, in
+/// the window in which it was due.
 #[derive(Debug, Clone)]
 pub struct Record {
     plan: Plan,
@@ -160,13 +176,37 @@ impl Record {
         }
     }
 
-    /// A transaction that began (or should have) at `began` came back at `now`.
+    /// A transaction that began at `began` came back at `now`.
     pub fn add(&mut self, kind: &'static str, began: Instant, now: Instant, answer: &Answer) {
-        let counts = match self.plan.phase(now) {
+        self.count(kind, now, answer);
+        self.at(now)
+            .time(now.saturating_duration_since(began), answer);
+    }
+
+    /// A transaction of an open loop that was due at `due` came back at `now`: a stall is felt where it was,
+    /// and also if it lasts beyond the end.
+    pub fn add_due(&mut self, kind: &'static str, due: Instant, now: Instant, answer: &Answer) {
+        self.count(kind, now, answer);
+        self.at(due)
+            .time(now.saturating_duration_since(due), answer);
+    }
+
+    /// A transaction of an open loop that was due at `due` had not begun at `now`, and never will: it would have
+    /// taken at least so long.
+    pub fn add_late(&mut self, due: Instant, now: Instant) {
+        self.at(due).took(now.saturating_duration_since(due));
+    }
+
+    /// The counts of a moment.
+    fn at(&mut self, moment: Instant) -> &mut Counts {
+        match self.plan.phase(moment) {
             Phase::Window(window) => &mut self.windows[window],
             Phase::WarmUp | Phase::Over => &mut self.outside,
-        };
-        counts.add(kind, now.saturating_duration_since(began), answer);
+        }
+    }
+
+    fn count(&mut self, kind: &'static str, now: Instant, answer: &Answer) {
+        self.at(now).count(kind, answer);
         if let Answer::Value(_) = answer {
             let since = now.saturating_duration_since(self.plan.begin);
             let tick = (since.as_nanos() / TICK.as_nanos()) as usize;
@@ -222,6 +262,25 @@ mod tests {
         assert_eq!((at(34.9), at(35.0)), (Phase::Window(2), Phase::Over));
         assert_eq!(plan.phase(plan.starts(1)), Phase::Window(1));
         assert_eq!(plan.phase(plan.starts(3)), Phase::Over);
+    }
+
+    #[test]
+    fn a_stall_beyond_the_end_of_an_open_loop_is_felt() {
+        let plan = plan();
+        let mut record = Record::new(plan);
+        let (second, value) = (Duration::from_secs(1), Answer::Value("1".into()));
+        let due = plan.starts(3) - second;
+        record.add_due("a", due, plan.starts(3) + 4 * second, &value);
+        record.add_late(due, plan.starts(3) + 9 * second);
+        let last = &record.windows[2];
+        assert_eq!((last.committed(), record.outside.committed()), (0, 1));
+        assert_eq!((last.latency.len(), record.outside.latency.len()), (2, 0));
+        let took = |q| (last.latency.value_at_quantile(q) as f64 / 1e9).round() as u64;
+        assert_eq!((took(0.5), took(1.0)), (5, 10));
+        // What came back within the run counts where it came, and is felt where it was due.
+        record.add_due("a", plan.starts(0), plan.starts(1), &value);
+        assert_eq!(record.windows[1].committed(), 1);
+        assert_eq!(record.windows[0].latency.len(), 1);
     }
 
     #[test]

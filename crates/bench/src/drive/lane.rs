@@ -79,12 +79,23 @@ impl Lane {
 
     /// The slot's request came back. Gives what it asks next; none: the run is over.
     pub fn answered(&mut self, slot: usize, answer: &Answer, now: Instant) -> Option<Ask> {
-        self.ended(slot, answer, now)
+        self.go_on(slot, answer, now, Record::add)
             .or_else(|| self.start(slot, now))
     }
 
-    /// The slot's request came back. Gives what its transaction asks next; none: it has ended.
+    /// The slot's request came back, of a transaction of an open loop. Gives what it asks next; none: it has ended.
     pub fn ended(&mut self, slot: usize, answer: &Answer, now: Instant) -> Option<Ask> {
+        self.go_on(slot, answer, now, Record::add_due)
+    }
+
+    /// What the slot's transaction asks next; none: it has ended, and is recorded.
+    fn go_on(
+        &mut self,
+        slot: usize,
+        answer: &Answer,
+        now: Instant,
+        add: fn(&mut Record, &'static str, Instant, Instant, &Answer),
+    ) -> Option<Ask> {
         let at = &mut self.slots[slot];
         if let Some(ask) = at.after_preparing.take()
             && matches!(answer, Answer::Value(_))
@@ -93,7 +104,7 @@ impl Lane {
             at.began += now.saturating_duration_since(at.asked);
             return Some(ask);
         }
-        self.record.add(at.kind, at.began, now, answer);
+        add(&mut self.record, at.kind, at.began, now, answer);
         at.source.ended(answer);
         None
     }

@@ -1,6 +1,6 @@
 //! Open loop: transactions begin at a fixed rate, whoever still waits. Latency counts from when a
 //! transaction should have begun, so a stall is felt by all that fell into it and not by one
-//! ("coordinated omission").
+//! ("coordinated omission"), and by those, too, that have not begun when the run is over.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -97,7 +97,17 @@ pub fn run(
         run.begin(handle, due);
     }
     handle.block_on(run.all_answered());
-    run.state().record.clone()
+    run.state().concluded(Instant::now())
+}
+
+impl State {
+    /// What was recorded, with what should have begun and has not.
+    fn concluded(&mut self, now: Instant) -> Record {
+        for due in self.late.drain(..) {
+            self.record.add_late(due, now);
+        }
+        self.record.clone()
+    }
 }
 
 impl Run {
@@ -139,12 +149,10 @@ impl Run {
             };
             source.ended(&answer);
             let mut state = self.state();
-            state.record.add(task.kind, due, Instant::now(), &answer);
-            match state
-                .late
-                .pop_front()
-                .filter(|_| self.plan.phase(Instant::now()) != Phase::Over)
-            {
+            let now = Instant::now();
+            state.record.add_due(task.kind, due, now, &answer);
+            let over = self.plan.phase(now) == Phase::Over;
+            match if over { None } else { state.late.pop_front() } {
                 Some(late) => due = late,
                 None => {
                     state.free.push(source);
@@ -166,5 +174,32 @@ impl Run {
     fn is_idle(&self) -> bool {
         let state = self.state();
         state.free.len() == state.slots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_began_has_taken_as_long_as_it_waited() {
+        let plan = Plan {
+            begin: Instant::now(),
+            warm_up: Duration::ZERO,
+            window: Duration::from_secs(10),
+            windows: 1,
+        };
+        let second = Duration::from_secs(1);
+        let mut state = State {
+            free: Vec::new(),
+            slots: 0,
+            late: [plan.starts(1) - second, plan.starts(1) - 2 * second].into(),
+            record: Record::new(plan),
+        };
+        let record = state.concluded(plan.starts(1) + 3 * second);
+        let latency = &record.windows[0].latency;
+        let seconds = |q| (latency.value_at_quantile(q) as f64 / 1e9).round() as u64;
+        assert_eq!((seconds(0.5), seconds(1.0)), (4, 5));
+        assert_eq!(record.windows[0].committed(), 0, "it did not happen");
     }
 }
