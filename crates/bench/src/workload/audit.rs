@@ -24,9 +24,9 @@ pub struct Audited {
     pub orders: u64,
     /// Transactions acknowledged and not there.
     pub lost: u64,
-    /// Transactions there and not acknowledged.
+    /// Transactions there and neither acknowledged nor among what was not answered.
     pub more: u64,
-    /// Updates that were not answered, which may be among them.
+    /// Updates that were not answered, each of which may have happened.
     pub unanswered: u64,
 }
 
@@ -63,7 +63,7 @@ pub fn run(
         orders: found.orders.iter().sum(),
         lost: difference.lost,
         more: difference.more,
-        unanswered: ledger.unanswered,
+        unanswered: ledger.all_unanswered(),
     })
 }
 

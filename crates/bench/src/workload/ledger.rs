@@ -14,8 +14,10 @@ pub struct Ledger {
     pub versions: Vec<u64>,
     /// Packages delivered by each depot.
     pub delivered: Vec<u64>,
-    /// Updates without an answer: each may have happened or not.
+    /// Updates of one thing without an answer: each may have happened or not.
     pub unanswered: u64,
+    /// Deliveries of each depot without an answer: each may have delivered any number of packages, or none.
+    pub unanswered_deliveries: Vec<u64>,
 }
 
 /// What the data says happened.
@@ -36,7 +38,7 @@ pub struct Found {
 pub struct Difference {
     /// Acknowledged, and not there.
     pub lost: u64,
-    /// There, and not acknowledged: it happened twice, or was not answered.
+    /// There, and neither acknowledged nor among what was not answered: it happened twice, or no one asked for it.
     pub more: u64,
 }
 
@@ -49,7 +51,13 @@ impl Ledger {
             versions: vec![0; products],
             delivered: vec![0; depots],
             unanswered: 0,
+            unanswered_deliveries: vec![0; depots],
         }
+    }
+
+    /// Updates without an answer, of whatever.
+    pub fn all_unanswered(&self) -> u64 {
+        self.unanswered + self.unanswered_deliveries.iter().sum::<u64>()
     }
 
     /// A checkout of that customer was acknowledged with an order of this name, `customer.number`.
@@ -80,11 +88,18 @@ impl Ledger {
         let counted = [
             (&self.prices, &found.prices),
             (&self.versions, &found.versions),
-            (&self.delivered, &found.delivered),
         ];
         for (told, there) in counted {
             for (told, there) in told.iter().zip(there) {
                 difference.lost += told.saturating_sub(*there);
+                difference.more += there.saturating_sub(*told);
+            }
+        }
+        difference.more = difference.more.saturating_sub(self.unanswered);
+        let deliveries = self.delivered.iter().zip(&found.delivered);
+        for ((told, there), unanswered) in deliveries.zip(&self.unanswered_deliveries) {
+            difference.lost += told.saturating_sub(*there);
+            if *unanswered == 0 {
                 difference.more += there.saturating_sub(*told);
             }
         }
@@ -142,6 +157,26 @@ mod tests {
             ..found(0, 0)
         };
         assert_eq!(ledger.compare(&found), Difference { lost: 1, more: 2 });
+    }
+
+    #[test]
+    fn what_was_not_answered_may_have_happened() {
+        let mut ledger = ledger(&[]);
+        ledger.unanswered = 1;
+        let prices = |prices, delivered| Found {
+            prices: vec![prices],
+            delivered: vec![delivered],
+            ..found(0, 0)
+        };
+        let more = |ledger: &Ledger, found| ledger.compare(&found).more;
+        assert_eq!(more(&ledger, prices(1, 0)), 0);
+        assert_eq!(more(&ledger, prices(2, 0)), 1);
+        assert_eq!(more(&ledger, prices(0, 9)), 9, "no delivery was unanswered");
+        // One delivery is many packages, and nothing but packages.
+        ledger.unanswered_deliveries[0] = 1;
+        assert_eq!(more(&ledger, prices(1, 9)), 0);
+        assert_eq!(more(&ledger, prices(2, 9)), 1);
+        assert_eq!(ledger.all_unanswered(), 2);
     }
 
     #[test]
