@@ -18,7 +18,7 @@ pub struct Sample {
     pub distribution: Vec<(f64, f64)>,
     /// Why there are no figures: something is not installed.
     pub skipped: Option<String>,
-    /// What went wrong; a violated invariant among it.
+    /// What went wrong: a violated invariant, a fault, a request that was not answered.
     pub failure: Option<String>,
 }
 
@@ -47,13 +47,14 @@ impl Sample {
         }
         let violations = said["violations"].as_array().into_iter().flatten();
         let violated: Vec<_> = violations.map(Value::to_string).collect();
+        let violated = (!violated.is_empty()).then(|| format!("VIOLATED: {}", violated.join(", ")));
         let list = |name: &str| serde_json::from_value(said[name].clone()).unwrap_or_default();
         Self {
             figures,
             ticks: list("ticks"),
             distribution: serde_json::from_value(said["distribution"].clone()).unwrap_or_default(),
             skipped: None,
-            failure: (!violated.is_empty()).then(|| format!("VIOLATED: {}", violated.join(", "))),
+            failure: violated.or_else(|| trouble(said)),
         }
     }
 
@@ -65,6 +66,19 @@ impl Sample {
             ..Self::default()
         }
     }
+}
+
+/// Transactions that were not what was measured: what is over sooner makes figures better.
+fn trouble(said: &Value) -> Option<String> {
+    let count = |name: &str| said[name].as_u64().unwrap_or_default();
+    let (faults, unanswered) = (count("faults"), count("unanswered"));
+    if faults + unanswered == 0 {
+        return None;
+    }
+    let first = said["first_trouble"].as_str().unwrap_or_default();
+    Some(format!(
+        "{faults} faults, {unanswered} unanswered, the first: {first}"
+    ))
 }
 
 impl fmt::Display for Sample {

@@ -154,6 +154,19 @@ fn what_fails_or_is_skipped_is_said_and_is_no_figure() {
         "{table}"
     );
 
+    for (faults, unanswered) in [(1, 0), (0, 3)] {
+        let troubled = json!({
+            "figures": [{ "key": "per_second", "median": 1e9 }],
+            "violations": [],
+            "faults": faults,
+            "unanswered": unanswered,
+            "first_trouble": "boom",
+        });
+        let troubled = Sample::of(&troubled);
+        let said = format!("FAILED: {faults} faults, {unanswered} unanswered, the first: boom");
+        assert_eq!(troubled.to_string(), said);
+    }
+
     let skipped = Sample::of(&json!([{ "name": "postgres", "skipped": "it is not installed" }]));
     assert_eq!(skipped.skipped.as_deref(), Some("it is not installed"));
     assert_eq!(skipped.failure, None);
