@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -21,8 +21,17 @@ pub struct Unfinished {
     replace: bool,
     /// The bytes so far. Locked, so that no other program takes it for one that nobody writes any more.
     pub file: File,
-    /// Where the bytes are; none once they have their name or are removed.
-    unfinished: Arc<Mutex<Option<PathBuf>>>,
+    bytes: Arc<Mutex<Bytes>>,
+}
+
+/// Where its bytes are.
+enum Bytes {
+    /// Here, until they have their name.
+    Unfinished(PathBuf),
+    /// At their name, durably.
+    Finished,
+    /// Nowhere any more, or at their name and perhaps not durably.
+    Gone,
 }
 
 impl Unfinished {
@@ -49,7 +58,7 @@ impl Unfinished {
             path: path.to_owned(),
             replace,
             file,
-            unfinished: Arc::new(Mutex::new(Some(beside.clone()))),
+            bytes: Arc::new(Mutex::new(Bytes::Unfinished(beside.clone()))),
         };
         let failed = |error| Failure::file("write", &beside, &error);
         begun.file.set_len(0).map_err(failed)?;
@@ -59,9 +68,10 @@ impl Unfinished {
 
     /// Where the bytes are until the end.
     pub fn place(&self) -> PathBuf {
-        let place = self.unfinished.lock();
-        let place = place.unwrap_or_else(PoisonError::into_inner).clone();
-        place.expect("it is finished only once")
+        match &*lock_bytes(&self.bytes) {
+            Bytes::Unfinished(place) => place.clone(),
+            Bytes::Finished | Bytes::Gone => unreachable!("it is finished only once"),
+        }
     }
 
     /// Gives the file its name, durably. Its bytes are synced already.
@@ -71,11 +81,10 @@ impl Unfinished {
     pub fn finish(self) -> Result<(), Failure> {
         check(&self.path, self.replace)?;
         // A signal comes before the name or after it, never between.
-        let mut place = self
-            .unfinished
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let from = place.as_ref().expect("it is finished only once");
+        let mut bytes = lock_bytes(&self.bytes);
+        let Bytes::Unfinished(from) = &*bytes else {
+            unreachable!("it is finished only once");
+        };
         let failed = |error| Failure::file("write", &self.path, &error);
         match self.replace {
             true => fs::rename(from, &self.path).map_err(failed)?,
@@ -84,11 +93,14 @@ impl Unfinished {
                 _ => failed(error),
             })?,
         }
-        *place = None;
-        sync_parent(&self.path).map_err(failed)
+        *bytes = Bytes::Gone;
+        sync_parent(&self.path).map_err(failed)?;
+        *bytes = Bytes::Finished;
+        Ok(())
     }
 
-    /// A signal that would end the program ends it after the file is removed.
+    /// A signal that would end the program ends it after the file is removed; once the file has its name, with the
+    /// code of what is done, since nobody may ever read what is left to be said.
     fn remove_at_signals(&self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -97,19 +109,25 @@ impl Unfinished {
             let _within = runtime.enter();
             Signals::new()?
         };
-        let (path, place) = (self.path.clone(), self.unfinished.clone());
+        let (path, bytes) = (self.path.clone(), self.bytes.clone());
         let wait = move || {
             runtime.block_on(signals.next());
             // Held until the end of the process: nobody gives the file its name now.
-            let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(unfinished) = place.take() {
-                let _ = fs::remove_file(unfinished);
-                tell(format_args!(
-                    "interrupted; {} is not written",
-                    path.display()
-                ));
-            }
-            std::process::exit(i32::from(Exit::Failed.code()));
+            let mut bytes = lock_bytes(&bytes);
+            let path = path.display();
+            let exit = match std::mem::replace(&mut *bytes, Bytes::Gone) {
+                Bytes::Unfinished(unfinished) => {
+                    let _ = fs::remove_file(unfinished);
+                    tell(format_args!("interrupted; {path} is not written"));
+                    Exit::Failed
+                }
+                Bytes::Finished => {
+                    tell(format_args!("interrupted; {path} is written"));
+                    Exit::Done
+                }
+                Bytes::Gone => Exit::Failed,
+            };
+            std::process::exit(i32::from(exit.code()));
         };
         std::thread::Builder::new().spawn(wait).map(drop)
     }
@@ -117,12 +135,17 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let place = self.unfinished.lock();
-        if let Some(place) = place.unwrap_or_else(PoisonError::into_inner).take() {
+        let mut bytes = lock_bytes(&self.bytes);
+        if let Bytes::Unfinished(place) = &*bytes {
             // Of no use to anyone; that it cannot be removed is less than why there is no whole one.
             let _ = fs::remove_file(place);
+            *bytes = Bytes::Gone;
         }
     }
+}
+
+fn lock_bytes(bytes: &Mutex<Bytes>) -> MutexGuard<'_, Bytes> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a file may come to be at `path`. A symbolic link is not followed: what it leads to was not

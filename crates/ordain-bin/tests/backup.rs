@@ -4,9 +4,11 @@ mod common;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -155,6 +157,30 @@ fn a_backup_that_breaks_off_speaks_of_no_call() {
     );
     assert!(!said.contains("idempotency"), "{said}");
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_signal_after_a_backup_has_its_name_says_that_it_is_there() {
+    let server = server();
+    let home = server.home.path();
+    // Nobody reads what it is to say in the end, and there is no room for it.
+    let (mut full, held) = UnixStream::pair().unwrap();
+    full.set_nonblocking(true).unwrap();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    full.set_nonblocking(false).unwrap();
+    let mut command = ordain(home, &["backup", "all.ordain"]);
+    command
+        .env("ORDAIN_URL", &server.url)
+        .stdout(OwnedFd::from(full));
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(|| home.join("all.ordain").exists());
+    signal(&child, "-TERM");
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("all.ordain is written"), "{said}");
+    drop(held);
+    server.get(&["restore", "all.ordain", "--dir", "restored"]);
 }
 
 #[test]
