@@ -24,7 +24,13 @@ impl Client {
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<u64, Error> {
         let shared = &self.shared;
-        let response = shared.retrying(|| shared.begin_backup()).await?;
+        let begun = shared.retrying(|| shared.begin_backup()).await;
+        let response = begun.map_err(|error| match error {
+            // Of a call they would say that it may have run.
+            Error::Lost { reason, .. } => shared.broken_off(reason),
+            Error::Timeout { .. } => shared.silent(),
+            other => other,
+        })?;
         let (mut body, mut bytes) = (response.into_body(), 0);
         loop {
             let frame = tokio::time::timeout(shared.timeout, body.frame()).await;
@@ -48,11 +54,7 @@ impl Shared {
         let body = Full::default().map_err(|never| match never {});
         let response = self.send(HttpRequest::builder(), routes::BACKUP, body.boxed_unsync());
         let response = tokio::time::timeout(self.timeout, response).await;
-        let response = response.map_err(|_| self.silent())?;
-        let response = response.map_err(|error| match error {
-            Error::Lost { reason, .. } => self.broken_off(reason),
-            other => other,
-        })?;
+        let response = response.map_err(|_| self.timed_out())??;
         match response.status().is_success() {
             true => Ok(response),
             false => Err(self.refusal(response).await),

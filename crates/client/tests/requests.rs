@@ -5,10 +5,12 @@ mod common;
 use std::time::Duration;
 
 use common::{reply, serve};
+use futures_util::FutureExt;
 use ordain_api::{Code, Problem};
 use ordain_client::{Call, Client, Error, json_request};
 use ordain_types::{IdempotencyKey, Rejection, Request, Seq};
 use serde_json::value::RawValue;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn deposit() -> Request<Box<RawValue>> {
     json_request("account/a b", "deposit", r#"{"amount":5}"#)
@@ -54,12 +56,49 @@ async fn a_backup_is_asked_for_until_it_begins() {
         _ => None,
     })
     .await;
+    let client = Client::builder(&url).retries(2).build().unwrap();
+    let mut out = Vec::new();
+    let bytes = client.backup(&mut out, &mut |_| {}).await.unwrap();
+    assert_eq!((bytes, &out[..]), (12, &b"all there is"[..]));
+    assert_eq!(log.lock().unwrap().len(), 3);
+    // Cut off before it begins, which is said in a backup's own words once the retries are used up.
+    let error = client.backup(&mut out, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    assert_eq!(log.lock().unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_backup_whose_beginning_is_lost_is_asked_for_again() {
+    let (url, log) = serve(|number, _| match number {
+        0 => None,
+        _ => Some(reply(200, None, "all there is")),
+    })
+    .await;
     let (client, mut out) = (Client::new(&url).unwrap(), Vec::new());
     let bytes = client.backup(&mut out, &mut |_| {}).await.unwrap();
     assert_eq!((bytes, &out[..]), (12, &b"all there is"[..]));
+    assert_eq!(log.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_backup_that_has_begun_is_not_asked_for_again() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf";
+        let _ = tcp.read(&mut [0; 4096]).await.unwrap();
+        tcp.write_all(head).await.unwrap();
+        drop(tcp);
+        listener
+    });
+    let (client, mut out) = (Client::new(&url).unwrap(), Vec::new());
     let error = client.backup(&mut out, &mut |_| {}).await.unwrap_err();
     assert!(matches!(error, Error::Incomplete { .. }), "{error}");
-    assert_eq!(log.lock().unwrap().len(), 4);
+    assert_eq!(out, b"half");
+    let listener = server.await.unwrap();
+    let again = listener.accept().now_or_never();
+    assert!(again.is_none(), "nobody connects once more");
 }
 
 #[tokio::test]
