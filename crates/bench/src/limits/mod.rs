@@ -24,6 +24,7 @@ use crate::bench::Bench;
 use crate::pick::picked;
 use crate::report::{thousands, time};
 use crate::run::{blocking, new_seed, until_interrupted};
+use crate::words::Words as Asked;
 
 /// How long what is asked over a network warms up at most.
 const WARM_UP_MAX: Duration = Duration::from_secs(1);
@@ -160,7 +161,7 @@ async fn one(kind: Kind, words: &Words, handle: &Handle) -> anyhow::Result<Peer>
     let measured = match kind {
         Kind::Sync(bytes) => blocking(move || Ok(disk::sync(&dir, bytes, duration)?)).await,
         Kind::Map(accounts) => blocking(move || Ok(map::transfers(accounts, duration, seed))).await,
-        Kind::Echo(words) => echo(words, duration, handle).await,
+        Kind::Echo(words) => echo(echo_words(words, duration, seed)?, handle).await,
         Kind::Postgres(accounts) => {
             return postgres::transfers(&dir, accounts, duration, seed).await;
         }
@@ -168,11 +169,16 @@ async fn one(kind: Kind, words: &Words, handle: &Handle) -> anyhow::Result<Peer>
     measured.map(Peer::Measured)
 }
 
-async fn echo(words: &str, duration: Duration, handle: &Handle) -> anyhow::Result<Measured> {
+fn echo_words(words: &str, duration: Duration, seed: u64) -> anyhow::Result<Asked> {
     let words = words.split_whitespace().chain(["--echo", "--runs", "1"]);
-    let mut words = crate::words::Words::of(words)?;
+    let mut words = Asked::of(words)?;
     words.duration = duration;
     words.warm_up = duration.min(WARM_UP_MAX);
+    words.seed = Some(seed);
+    Ok(words)
+}
+
+async fn echo(words: Asked, handle: &Handle) -> anyhow::Result<Measured> {
     let bench = Bench::new(words, handle.clone());
     let mut reports = bench.run(None, &Catalog::default()).await?;
     let report = reports.pop().context("one language was measured")?;
@@ -213,4 +219,21 @@ fn print(lines: &[Line], output: Output) -> std::io::Result<()> {
     };
     let rows: Vec<_> = lines.iter().map(row).collect();
     output.table(&["name", "limit", "per second", "p50", "p99"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_echo_is_asked_by_the_seed_that_is_given() {
+        for limit in LIMITS {
+            let Kind::Echo(words) = limit.kind else {
+                continue;
+            };
+            let asked = echo_words(words, Duration::from_secs(2), 7).expect("words of `bench`");
+            assert_eq!(asked.seed, Some(7), "{}", limit.name);
+            assert_eq!(asked.duration, Duration::from_secs(2));
+        }
+    }
 }
