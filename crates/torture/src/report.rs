@@ -146,9 +146,9 @@ fn one(plan: &Plan, fault: &Fault, repetition: u32, attempt: u32, root: &Path) -
         outcome
     });
     if (plan.keep || !outcome.violations.is_empty())
-        && let Err(error) = scene.keep_history()
+        && let Err(error) = scene.keep()
     {
-        let why = format!("the history could not be kept: {error:#}");
+        let why = format!("history and data could not be kept: {error:#}");
         outcome.violations.push(why);
     }
     outcome

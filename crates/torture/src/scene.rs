@@ -11,6 +11,7 @@ use ordain_client::{Client, Reply};
 use ordain_example_probe::{Counter, List, Op, Timer};
 
 use crate::check::{counters, isolation, order, timers};
+use crate::faults::copy;
 use crate::history::Record;
 use crate::load::{Load, Mix};
 use crate::server::{Server, Setup};
@@ -233,15 +234,20 @@ impl Scene {
         Ok(std::mem::take(&mut self.outcome))
     }
 
-    /// Writes down all that was recorded, for whoever looks at a violation.
+    /// Writes down all that was recorded, for whoever looks at a violation, and copies data that is on a disk
+    /// which goes with the scene.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep_history(&self) -> anyhow::Result<()> {
-        Ok(self
-            .load
+    pub fn keep(&self) -> anyhow::Result<()> {
+        self.load
             .history()
-            .write(&self.root.join("history.jsonl"))?)
+            .write(&self.root.join("history.jsonl"))?;
+        let data = self.root.join("data");
+        if self.setup.data != data && self.setup.data.exists() {
+            copy(&self.setup.data, &data)?;
+        }
+        Ok(())
     }
 
     fn found(&mut self, violations: Vec<String>) {
@@ -354,4 +360,22 @@ async fn read_counts(client: &Client, records: &[Record]) -> anyhow::Result<BTre
         counts.insert(key, count);
     }
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_on_a_disk_that_goes_is_kept_beside_the_history() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("run");
+        let mut scene = Scene::new(Path::new("ordain"), &root, 1, 0).unwrap();
+        scene.setup.data = root.join("disk/data");
+        std::fs::create_dir_all(scene.setup.data.join("log")).unwrap();
+        std::fs::write(scene.setup.data.join("log/acked"), "7").unwrap();
+        scene.keep().unwrap();
+        assert!(root.join("history.jsonl").exists());
+        assert_eq!(std::fs::read(root.join("data/log/acked")).unwrap(), b"7");
+    }
 }

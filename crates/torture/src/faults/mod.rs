@@ -30,6 +30,7 @@ pub struct Fault {
     pub run: fn(&mut Scene) -> anyhow::Result<()>,
 }
 
+pub use backup::copy;
 pub use planted::PLANTED;
 
 /// All of them.
