@@ -104,8 +104,13 @@ impl Setup {
         let mut command = Command::new(&self.program);
         command.args(words);
         clean(&mut command);
-        command.stdin(Stdio::null());
+        command.current_dir(self.home()).stdin(Stdio::null());
         command
+    }
+
+    /// Where nobody has left an `ordain.toml`.
+    fn home(&self) -> &Path {
+        self.messages.parent().expect("messages go to a file")
     }
 
     /// Starts it and waits for nothing.
@@ -122,8 +127,7 @@ impl Setup {
         }
         clean(&mut command);
         command.envs(self.environment.iter().cloned());
-        let home = self.messages.parent().context("messages go to a file")?;
-        command.current_dir(home).stdin(Stdio::null());
+        command.current_dir(self.home()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(self.messages()?);
         let mut child = command
             .spawn()
@@ -296,6 +300,13 @@ fn clean(command: &mut Command) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_run_where_no_settings_are() {
+        let setup = Setup::new(Path::new("/bin/ordain"), Path::new("/run/1")).unwrap();
+        let command = setup.command(&["state-hash"]);
+        assert_eq!(command.get_current_dir(), Some(Path::new("/run/1")));
+    }
 
     #[test]
     fn the_line_of_a_server_that_is_ready_tells_what_it_replayed() {
