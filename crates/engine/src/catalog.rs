@@ -79,11 +79,21 @@ pub struct ArgumentError {
 
 /// One method, as its host runs it.
 pub trait Run: Send + Sync {
-    /// Checks and reads arguments, before the call becomes a command.
+    /// Checks and reads arguments.
     ///
     /// # Errors
     /// Which argument does not fit.
     fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError>;
+
+    /// The same of arguments from outside, before the call becomes a command. What runs is what
+    /// [`Run::decode`] makes of the own spelling, for that is what a log holds and a replay reads. A host
+    /// whose arguments are no more than their spelling need not do anything about it.
+    ///
+    /// # Errors
+    /// Which argument does not fit, or would not be the same in a replay.
+    fn accept(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        self.decode(json)
+    }
 
     /// Runs the method within the call that `tx` has just opened. `args` come from
     /// [`Run::decode`] of the same method.

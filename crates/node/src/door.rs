@@ -171,7 +171,7 @@ pub fn accept(
 ) -> Result<Accepted, Refused> {
     let def = find(catalog, entity.ty.as_str(), method)?;
     check(args, caller)?;
-    let decoded = def.run.decode(args).map_err(Refused::Argument)?;
+    let decoded = def.run.accept(args).map_err(Refused::Argument)?;
     Ok(accepted(def, entity, decoded, caller, idempotency_key))
 }
 
@@ -193,7 +193,7 @@ pub fn accept_parts(
             args,
             canonical: parts.args,
         },
-        None => def.run.decode(&parts.args).map_err(Refused::Argument)?,
+        None => def.run.accept(&parts.args).map_err(Refused::Argument)?,
     };
     Ok(accepted(
         def,

@@ -1,11 +1,14 @@
 //! Arguments as they come from outside: one JSON object, parameter name to value. Unknown, missing
 //! and repeated names are refused, and errors name the parameter.
 
+use std::collections::BTreeMap;
+
 use ordain_engine::ArgumentError;
 use ordain_types::{Json, limits};
 use ordain_values::to_json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 
 /// The arguments, and the same in the method's own spelling. Nothing at all is the empty object.
@@ -27,6 +30,64 @@ pub(super) fn decode<A: DeserializeOwned + Serialize>(
     let canonical = to_json(&args).map_err(|error| whole(error.to_string()))?;
     check_len(canonical.len())?;
     Ok((args, canonical))
+}
+
+/// The same of arguments from outside: what runs is read from the method's own spelling, which the log holds.
+/// Types whose `Serialize` and `Deserialize` are not each other's inverse would else run on other
+/// arguments than a replay.
+pub(super) fn accept<A: DeserializeOwned + Serialize>(
+    json: &[u8],
+) -> Result<(A, Json), ArgumentError> {
+    let (args, canonical) = decode::<A>(json)?;
+    if canonical == json {
+        return Ok((args, canonical));
+    }
+    let (args, again) = decode::<A>(&canonical).map_err(|error| ArgumentError {
+        message: format!("{NOT_READ_BACK}: {}", error.message),
+        field: error.field,
+    })?;
+    match again == canonical {
+        true => Ok((args, canonical)),
+        false => same(&canonical, &again).map(|()| (args, canonical)),
+    }
+}
+
+const NOT_READ_BACK: &str = "the arguments do not read back from their own JSON";
+
+/// Whether two spellings differ in no more than order, as those of a `HashMap` or `HashSet` may.
+fn same(canonical: &[u8], again: &[u8]) -> Result<(), ArgumentError> {
+    let read = |json| serde_json::from_slice::<BTreeMap<String, Value>>(json);
+    let (Ok(mut canonical), Ok(mut again)) = (read(canonical), read(again)) else {
+        return Err(whole(NOT_READ_BACK));
+    };
+    for value in canonical.values_mut().chain(again.values_mut()) {
+        sort(value);
+    }
+    let mut names = canonical.keys().chain(again.keys());
+    match names.find(|name| canonical.get(*name) != again.get(*name)) {
+        None => Ok(()),
+        Some(name) => Err(ArgumentError {
+            field: Some(name.clone()),
+            message: format!(
+                "{NOT_READ_BACK}: `{name}` is written and then read as another value, so its type's \
+                 `Serialize` and `Deserialize` are not each other's inverse"
+            ),
+        }),
+    }
+}
+
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.iter_mut().for_each(sort);
+            items.sort_by_cached_key(Value::to_string);
+        }
+        Value::Object(items) => {
+            items.values_mut().for_each(sort);
+            items.sort_keys();
+        }
+        _ => {}
+    }
 }
 
 fn check_len(len: usize) -> Result<(), ArgumentError> {
@@ -176,5 +237,71 @@ mod tests {
             "x".repeat(limits::ARGUMENT_BYTES_MAX)
         );
         refused(&long, None, "more than the limit of 1048576");
+    }
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Login {
+        user: String,
+        #[serde(default, skip_serializing)]
+        note: Option<String>,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Secret {
+        #[serde(skip_serializing)]
+        #[expect(dead_code, reason = "it is read from JSON, and by no one")]
+        password: String,
+    }
+
+    fn in_cents<'de, D: serde::Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
+        Ok(u64::deserialize(input)? * 100)
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Price {
+        count: u32,
+        #[serde(deserialize_with = "in_cents")]
+        price: u64,
+    }
+
+    #[test]
+    fn what_runs_is_read_from_what_is_logged() {
+        let given = br#"{"user":"ada","note":"of no one's business"}"#;
+        let (args, canonical) = accept::<Login>(given).unwrap();
+        assert_eq!(canonical, r#"{"user":"ada"}"#);
+        assert_eq!(args, decode::<Login>(&canonical).unwrap().0);
+        let spelled = accept::<Args>(b" { \"amount\" : 5 } ").unwrap().1;
+        assert_eq!(accept::<Args>(&spelled).unwrap().1, spelled);
+    }
+
+    #[test]
+    fn what_does_not_read_back_is_refused() {
+        let error = accept::<Secret>(br#"{"password":"x"}"#).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("password"), "{error}");
+        assert!(error.message.starts_with(NOT_READ_BACK), "{error}");
+        let error = accept::<Price>(br#"{"count":1,"price":5}"#).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("price"), "{error}");
+        assert!(error.message.starts_with(NOT_READ_BACK), "{error}");
+        assert!(accept::<Price>(br#"{"count":1,"price":0}"#).is_ok());
+    }
+
+    #[expect(clippy::disallowed_types, reason = "their order is what is tested")]
+    #[test]
+    fn an_order_by_chance_is_not_refused() {
+        use std::collections::{HashMap, HashSet};
+
+        #[derive(Serialize, Deserialize)]
+        struct Tables {
+            counts: HashMap<String, u32>,
+            names: Vec<HashSet<String>>,
+        }
+
+        let names: Vec<_> = (0..64).map(|name| format!("\"{name}\"")).collect();
+        let counts: Vec<_> = names.iter().map(|name| format!("{name}:7")).collect();
+        let (names, counts) = (names.join(","), counts.join(","));
+        let json = format!(r#"{{"counts":{{{counts}}},"names":[[{names}],[]]}}"#);
+        let (args, canonical) = accept::<Tables>(json.as_bytes()).unwrap();
+        let logged = decode::<Tables>(&canonical).unwrap().0;
+        assert_eq!((args.counts, args.names), (logged.counts, logged.names));
     }
 }

@@ -61,6 +61,14 @@ where
         })
     }
 
+    fn accept(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        let (args, canonical) = arguments::accept::<A>(json)?;
+        Ok(Decoded {
+            args: Box::new(args),
+            canonical,
+        })
+    }
+
     fn takes(&self, args: &Args) -> bool {
         args.is::<A>()
     }

@@ -1,5 +1,6 @@
 //! Entities through a real engine.
 
+mod arguments;
 mod calls;
 mod context;
 /// What `ordain new --lang rust` writes: compiled here, and its own tests run.
