@@ -23,6 +23,8 @@ type Invoke = TypedFunc<(Arc<str>, Arc<str>, Arc<str>), (Result<String, Rejectio
 /// An instance.
 pub(super) struct Instance {
     pub code: CodeId,
+    /// Fuel that its start took.
+    pub start_fuel: u64,
     store: Store<Data>,
     component: Component,
     invoke: Invoke,
@@ -86,6 +88,7 @@ impl Instance {
         match started {
             Ok((component, invoke)) => Ok(Self {
                 code: pattern.id,
+                start_fuel: fuel - store.get_fuel().expect("fuel is counted"),
                 store,
                 component,
                 invoke,

@@ -17,9 +17,10 @@ use super::trap;
 use super::warm::Warm;
 
 /// Fuel that is left over where instances are not new: half of the limit. Passing it decides nothing;
-/// the transaction then runs again in new instances, where the limit is exact. What an instance's past
-/// may change of the fuel that a call takes (a list of free memory that is longer, a table that has
-/// been made already) is far less.
+/// the transaction then runs again in new instances, where the limit is exact. The start of an instance is
+/// paid by each transaction that gets it. What else an instance's past may change of the fuel that a call
+/// takes (a list of free memory that is longer, a table that has been made already) is far less, unless its
+/// module keeps results of long calls: `docs/wasm.md`.
 const INEXACT: u64 = WASM_FUEL_MAX / 2;
 
 /// What a transaction has.
@@ -85,7 +86,9 @@ pub(super) fn take(tx: &mut Tx, code: &Code) -> Instance {
         running.fuel = running.fuel.saturating_sub(INEXACT);
     }
     if warm && let Some(mut instance) = code.warm.take(code.pattern.id) {
-        instance.joins(&running.memory);
+        let memory = running.memory.clone();
+        pay(tx, instance.start_fuel); // as if it had started for this transaction
+        instance.joins(&memory);
         return instance;
     }
     match code

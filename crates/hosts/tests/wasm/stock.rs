@@ -15,7 +15,11 @@ const METHODS: [&str; 26] = [
 
 /// A module whose instances begin with `start`; each method does `before` and calls the next.
 fn chain(start: &str, before: &str) -> Vec<u8> {
-    let wat = Wat {
+    links(start, before).build()
+}
+
+fn links(start: &str, before: &str) -> Wat {
+    Wat {
         methods: METHODS.map(|name| (name, Kind::Update)).into(),
         imports: r#"(import "ordain:runtime/calls@0.1.0" "call"
             (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#
@@ -33,8 +37,7 @@ fn chain(start: &str, before: &str) -> Vec<u8> {
             (call $ok (i32.const 16) (i32.const 4))"
         ),
         ..Wat::default()
-    };
-    wat.build()
+    }
 }
 
 /// Runs chains of every length over and over; gives how many instances the longest had that held.
@@ -63,14 +66,36 @@ fn same_every_time(module: Vec<u8>, kind: FaultKind) -> usize {
     held
 }
 
+/// So much that a transaction has not the fuel for all 26.
+const LONG_START: &str = "(local.set $left (i64.const 1600000))
+    (loop $again
+      (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+      (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))";
+
 #[test]
 fn each_start_is_paid_with_fuel() {
-    let loops = "(local.set $left (i64.const 1600000))
-        (loop $again
-          (local.set $left (i64.sub (local.get $left) (i64.const 1)))
-          (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))";
-    let held = same_every_time(chain(loops, ""), FaultKind::Instructions);
+    let held = same_every_time(chain(LONG_START, ""), FaultKind::Instructions);
     assert!((5..25).contains(&held), "{held}");
+}
+
+/// Else a call would be a value where earlier ones left instances, and a fault in the replay after a crash.
+#[test]
+fn a_start_is_paid_with_fuel_by_who_gets_an_instance_that_was_kept() {
+    let reuse = Wat {
+        reuse: true,
+        ..links(LONG_START, "")
+    };
+    let host = WasmHost::new(None);
+    let mut world = World::new(types(&host, reuse.build()));
+    let mut run = |method: &&str| world.run("thing/x", method, "{}");
+    let longer_and_longer: Vec<_> = METHODS.iter().rev().map(&mut run).collect();
+    let alone = METHODS.iter().rev().map(|method| {
+        host.clear();
+        run(method)
+    });
+    assert_eq!(longer_and_longer, alone.collect::<Vec<_>>());
+    let last = longer_and_longer.last();
+    assert!(matches!(last, Some(Outcome::Fault(_))), "{last:?}");
 }
 
 #[test]
