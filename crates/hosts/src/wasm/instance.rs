@@ -15,6 +15,7 @@ use wasmtime::{ResourceLimiter, Store, Trap};
 
 use super::code::{CodeId, Pattern};
 use super::method::Target;
+use super::trap;
 use super::world::{Manifest, Rejection};
 
 /// A method's call: entity type, method and arguments in, value or rejection out.
@@ -284,6 +285,18 @@ impl ResourceLimiter for Limits {
         self.answer(granted)
     }
 
+    /// The machine's refusal is not the module's to make something of: in a replay it may not come.
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        match trap::is_want(&error) {
+            true => Err(error),
+            false => Ok(()),
+        }
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory_grow_failed(error)
+    }
+
     fn instances(&self) -> usize {
         WASM_MODULES_PER_COMPONENT_MAX
     }
@@ -294,5 +307,25 @@ impl ResourceLimiter for Limits {
 
     fn memories(&self) -> usize {
         1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_the_machine_refuses_is_told_to_no_module() {
+        let mut limits = Limits::new(Arc::default());
+        let of_system = || io::Error::from(io::ErrorKind::OutOfMemory);
+        let of_module = || wasmtime::Error::msg("memory growth exceeds memory type's limits");
+        assert!(limits.memory_grow_failed(of_module()).is_ok());
+        assert!(limits.table_grow_failed(of_module()).is_ok());
+        assert!(limits.memory_grow_failed(of_system().into()).is_err());
+        assert!(limits.table_grow_failed(of_system().into()).is_err());
+        let told_where = wasmtime::Error::from(of_system()).context("in the pool");
+        assert!(limits.memory_grow_failed(told_where).is_err());
     }
 }

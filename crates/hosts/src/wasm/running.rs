@@ -91,10 +91,20 @@ pub(super) fn take(tx: &mut Tx, code: &Code) -> Instance {
         instance.joins(&memory);
         return instance;
     }
-    match code
-        .stock
-        .take(&code.pattern, running.fuel, &running.memory)
+    let make = || {
+        code.stock
+            .take(&code.pattern, running.fuel, &running.memory)
+    };
+    let mut made = make();
+    if made
+        .as_ref()
+        .is_err_and(|unstarted| trap::is_want(&unstarted.error))
     {
+        code.warm.clear(); // what only waits makes room
+        code.stock.clear();
+        made = make();
+    }
+    match made {
         Ok(instance) => {
             running.fuel = instance.fuel();
             instance

@@ -16,6 +16,7 @@ use ordain_types::limits::{CALL_DEPTH_MAX, WASM_FUEL_MAX, WASM_IDLE_MAX, WASM_IN
 
 use super::code::{CodeId, Pattern};
 use super::instance::{DoesNotStart, Instance, Memory};
+use super::trap;
 use super::warm::WARM_MAX;
 use crate::lent::lend_nothing;
 
@@ -51,20 +52,13 @@ struct Shelves {
 
 #[derive(Default)]
 struct Goods {
-    ready: VecDeque<Ready>,
+    ready: VecDeque<Instance>,
     orders: VecDeque<Arc<Pattern>>,
     used: Vec<Instance>,
     /// Used instances that the keeper has in hand.
     in_hand: usize,
     asleep: bool,
     closing: bool,
-}
-
-/// A new instance.
-struct Ready {
-    instance: Instance,
-    /// Fuel that its start took.
-    fuel: u64,
 }
 
 impl Stock {
@@ -100,11 +94,11 @@ impl Stock {
             .as_ref()
             .and_then(|_| self.shelves.take(pattern));
         if let Some(mut ready) = ready
-            && let Some(left) = fuel.checked_sub(ready.fuel)
-            && ready.instance.joins_within(memory)
+            && let Some(left) = fuel.checked_sub(ready.start_fuel)
+            && ready.joins_within(memory)
         {
-            ready.instance.set_fuel(left);
-            return Ok(ready.instance);
+            ready.set_fuel(left);
+            return Ok(ready);
         }
         Instance::new(pattern, fuel, memory)
     }
@@ -140,9 +134,8 @@ impl Stock {
         let mut goods = self.shelves.lock();
         goods.orders.retain(|pattern| pattern.id != code);
         let all = std::mem::take(&mut goods.ready);
-        let (gone, kept): (VecDeque<_>, VecDeque<_>) = all
-            .into_iter()
-            .partition(|ready| ready.instance.code == code);
+        let (gone, kept): (VecDeque<_>, VecDeque<_>) =
+            all.into_iter().partition(|ready| ready.code == code);
         goods.ready = kept;
         drop(goods);
         drop(gone);
@@ -166,9 +159,9 @@ impl Shelves {
     }
 
     /// One that is ready, and another ordered.
-    fn take(&self, pattern: &Arc<Pattern>) -> Option<Ready> {
+    fn take(&self, pattern: &Arc<Pattern>) -> Option<Instance> {
         let mut goods = self.lock();
-        let of_pattern = |ready: &Ready| ready.instance.code == pattern.id;
+        let of_pattern = |ready: &Instance| ready.code == pattern.id;
         let at = goods.ready.iter().rposition(of_pattern);
         let ready = at.and_then(|at| goods.ready.remove(at));
         if goods.orders.len() < READY_MAX && !pattern.large.load(Ordering::Relaxed) {
@@ -206,35 +199,31 @@ impl Shelves {
             goods.in_hand = used.len();
             drop(goods);
             drop(used);
-            let ready = order.as_ref().and_then(|pattern| Ready::new(pattern));
+            let ready = order.as_ref().and_then(|pattern| make(pattern));
             goods = self.lock();
             goods.in_hand = 0;
             match (ready, order) {
                 (Some(ready), Some(order)) if Arc::strong_count(&order) > 1 => {
                     goods.ready.push_back(ready);
                 }
-                (ready, _) => goods.used.extend(ready.map(|ready| ready.instance)), // no one needs it any more
+                (ready, _) => goods.used.extend(ready), // no one needs it any more
             }
             if goods.ready.len() > READY_MAX
                 && let Some(first) = goods.ready.pop_front()
             {
-                goods.used.push(first.instance);
+                goods.used.push(first);
             }
         }
     }
 }
 
-impl Ready {
-    /// None if it does not start, or starts too large or too slowly: whoever needs it finds out.
-    fn new(pattern: &Pattern) -> Option<Self> {
-        let made = lend_nothing(|| Instance::new(pattern, START_FUEL_MAX, &Arc::default()));
-        let instance = made.ok().filter(|made| made.bytes() <= WAITING_BYTES_MAX);
-        if instance.is_none() {
-            pattern.large.store(true, Ordering::Relaxed);
-        }
-        instance.map(|instance| Self {
-            fuel: START_FUEL_MAX - instance.fuel(),
-            instance,
-        })
+/// None if it does not start, or starts too large or too slowly: whoever needs it finds out. Where the machine
+/// had no room, it may have some for the next.
+fn make(pattern: &Pattern) -> Option<Instance> {
+    match lend_nothing(|| Instance::new(pattern, START_FUEL_MAX, &Arc::default())) {
+        Ok(instance) if instance.bytes() <= WAITING_BYTES_MAX => return Some(instance),
+        Err(unstarted) if trap::is_want(&unstarted.error) => {}
+        _ => pattern.large.store(true, Ordering::Relaxed),
     }
+    None
 }

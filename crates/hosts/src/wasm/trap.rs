@@ -1,6 +1,7 @@
 //! Traps to faults: which limit, in words, with the module's own stack.
 
 use std::fmt::{self, Write as _};
+use std::io;
 
 use ordain_engine::Tx;
 use ordain_types::FaultKind;
@@ -8,7 +9,7 @@ use ordain_types::limits::{
     MESSAGE_BYTES_MAX, WASM_CROSSING_BYTES_MAX, WASM_FUEL_MAX, WASM_MEMORY_BYTES_MAX,
     WASM_STACK_BYTES_MAX,
 };
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{OutOfMemory, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::running::Running;
 
@@ -21,11 +22,24 @@ const TOO_MUCH: &str = "too much data is being copied between the host and the g
 pub(super) struct RaisedOutside(pub FaultKind, pub String);
 
 /// Ends the transaction after a trap. In instances with a past it decides nothing: the transaction runs
-/// again in new ones.
+/// again in new ones. Where the machine had not what it takes, no outcome comes of it.
 pub(super) fn end(tx: &mut Tx, error: &wasmtime::Error, refused: bool) -> ! {
+    if is_want(error) {
+        tx.stop_for_want(format!("a WebAssembly module: {}", error.root_cause()));
+    }
     exactly(tx);
     let (kind, message) = told(error, refused);
     tx.fault_traced(kind, message, trace(error))
+}
+
+/// Whether it is the machine that refused, or what this process has in common for all: another time it may not.
+/// What a module is refused by its limits is none of these.
+pub(super) fn is_want(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<io::Error>()
+            || cause.is::<OutOfMemory>()
+            || cause.is::<PoolConcurrencyLimitError>()
+    })
 }
 
 /// Runs the transaction again where what it came to may be owed to an instance's past.

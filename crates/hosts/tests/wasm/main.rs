@@ -14,4 +14,6 @@ mod isolation;
 mod refused;
 mod stock;
 mod versions;
+#[cfg(target_os = "linux")]
+mod want;
 mod world;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ordain_engine::{Answer, Catalog, Cold, Engine, Modules, Options, TypeDef, first_checkpoint};
+use ordain_engine::{
+    Answer, Catalog, Cold, Engine, Halt, Modules, Options, TypeDef, first_checkpoint,
+};
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::{File, How, Package, Source, SourceError, hash};
 use ordain_types::{
@@ -115,16 +117,17 @@ impl World {
     }
 
     fn execute(&mut self, command: Command) -> Outcome {
+        self.try_execute(command).expect("the engine goes on")
+    }
+
+    fn try_execute(&mut self, command: Command) -> Result<Outcome, Halt> {
         let next = self.engine.seq().next();
         self.engine.begin_batch(next, Timestamp(1_000));
-        let executed = self
-            .engine
-            .execute(&command, None)
-            .expect("the state is readable");
+        let executed = self.engine.execute(&command, None)?;
         self.engine.end_batch();
         self.engine.durable(next);
         match executed.answer {
-            Answer::Done(outcome) => outcome,
+            Answer::Done(outcome) => Ok(outcome),
             other => panic!("{other:?}"),
         }
     }
@@ -132,6 +135,11 @@ impl World {
     /// Runs a call as a transaction.
     pub fn run(&mut self, entity: &str, method: &str, args: &str) -> Outcome {
         self.execute(Command::Call(Box::new(call(entity, method, args))))
+    }
+
+    /// The same where the engine may halt.
+    pub fn try_run(&mut self, entity: &str, method: &str, args: &str) -> Result<Outcome, Halt> {
+        self.try_execute(Command::Call(Box::new(call(entity, method, args))))
     }
 
     /// Runs a query.
