@@ -4,7 +4,7 @@
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::{FaultKind, MethodKind, Outcome};
 
-use super::world::{World, compile, fixture};
+use super::world::{World, compile, fixture, types};
 
 #[test]
 fn a_transfer_moves_money_or_does_nothing() {
@@ -68,11 +68,36 @@ fn arguments_are_checked_before_and_within() {
     let mut check = |args: &str, message: &str| {
         let fault = world.fault("account/alice", "deposit", args, FaultKind::Arguments);
         assert!(fault.message.contains(message), "{fault}");
+        assert_eq!(fault.kind.code(), "bad_arguments");
     };
     check("{}", "missing field `amount`");
     check(r#"{"amount":5,"tip":1}"#, "unknown field `tip`");
     check("[5]", "not a JSON object");
     check(r#"{"amount":"five"}"#, "expected i64");
+}
+
+/// Names are held to what the module describes before a call becomes a command, values are not: `docs/wasm.md`.
+#[test]
+fn values_of_arguments_pass_the_door() {
+    let types = types(&WasmHost::new(None), fixture("transfer"));
+    let account = types.iter().find(|def| def.name.as_str() == "account");
+    let (_, deposit) = account
+        .expect("it is there")
+        .method("deposit")
+        .expect("so is the method");
+    let of_wrong_type = deposit.run.accept(br#"{"amount":"five"}"#);
+    assert_eq!(
+        of_wrong_type.map(|decoded| decoded.canonical),
+        Ok(r#"{"amount":"five"}"#.into())
+    );
+    let unknown = deposit
+        .run
+        .accept(br#"{"amount":5,"tip":1}"#)
+        .map(|decoded| decoded.canonical);
+    assert_eq!(
+        unknown.expect_err("no such name").field.as_deref(),
+        Some("tip")
+    );
 }
 
 #[test]
