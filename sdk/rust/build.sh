@@ -31,7 +31,13 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     fi
 fi
 
-env "${environment[@]}" "${cargo[@]}" rustc --package "$package" --lib --crate-type cdylib --profile module \
+# The profile is this script's, for no workspace but its own would have it.
+profile=(--profile module)
+for setting in 'inherits="release"' opt-level=3 'lto="fat"' codegen-units=1 'panic="abort"' debug=false; do
+    profile+=(--config "profile.module.$setting")
+done
+
+env "${environment[@]}" "${cargo[@]}" rustc --package "$package" --lib --crate-type cdylib "${profile[@]}" \
     --target "$target" --target-dir "$target_dir" "${std[@]}" "$@" -- -C link-arg=-zstack-size=262144
 core=$target_dir/$target/module/${package//-/_}.wasm
 
