@@ -166,6 +166,20 @@ struct Place {
     in_force: bool,
 }
 
+impl Place {
+    /// The same out of force. Nothing runs its methods any more, and what they run is not kept for it.
+    fn out_of_force(&self) -> Self {
+        let def = TypeDef {
+            methods: Vec::new(),
+            ..TypeDef::clone(&self.def)
+        };
+        Self {
+            def: Arc::new(def),
+            in_force: false,
+        }
+    }
+}
+
 /// A catalog that is one already needs no building.
 impl From<std::convert::Infallible> for CatalogError {
     fn from(never: std::convert::Infallible) -> Self {
@@ -269,7 +283,9 @@ impl Catalog {
         let mut catalog = self.clone();
         catalog.modules.remove(name);
         for place in &mut catalog.types {
-            place.in_force &= place.def.module.as_ref() != Some(name);
+            if place.in_force && place.def.module.as_ref() == Some(name) {
+                *place = place.out_of_force();
+            }
         }
         catalog
     }
@@ -280,10 +296,7 @@ impl Catalog {
         for place in &later.types[self.types.len()..] {
             let (name, at) = (place.def.name.clone(), type_index(catalog.types.len()));
             catalog.by_name.insert(name, at);
-            catalog.types.push(Place {
-                in_force: false,
-                ..place.clone()
-            });
+            catalog.types.push(place.out_of_force());
         }
         catalog
     }

@@ -5,11 +5,12 @@ mod toy;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 use ordain_engine::{
     Answer, Catalog, Changes, Cold, ColdError, ColdRows, Engine, Halt, Loaded, Modules, Options,
+    Run,
 };
 use ordain_types::module::{self, How, ModuleHash};
 use ordain_types::planted::{Bug, assert_caught};
@@ -426,6 +427,38 @@ fn a_restart_finds_what_is_in_force() {
         Options::default(),
     );
     assert!(matches!(without.err(), Some(Halt::Module(name, _)) if name.as_str() == "m"));
+}
+
+/// What `add` of a type runs, held by no one here.
+fn code(world: &World, ty: &str) -> Weak<dyn Run> {
+    let catalog = world.engine.shared_catalog();
+    let (ty, method) = catalog.find(ty, "add").expect("it is in force");
+    Arc::downgrade(&catalog.get(ty).methods[method.0 as usize].run)
+}
+
+#[test]
+fn code_that_is_out_of_force_is_not_kept() {
+    let mut world = World::new();
+    let both = json!({"counter": counter(1)["counter"], "other": counter(1)["counter"]});
+    world.deployed("m", &both);
+    world.number("counter/a", "add");
+    let (dropped, replaced) = (code(&world, "other"), code(&world, "counter"));
+    world.deployed("m", &counter(2));
+    let undeployed = code(&world, "counter");
+    value(world.run(undeployment("m", true)));
+    assert!(dropped.upgrade().is_some(), "it may come back");
+    world.engine.durable(world.engine.seq());
+    for gone in [dropped, replaced, undeployed] {
+        assert!(gone.upgrade().is_none());
+    }
+    let seq = world.engine.seq();
+    world.deployed("n", &json!({"third": counter(1)["counter"]}));
+    let taken_back = code(&world, "third");
+    world.engine.roll_back_to(seq).expect("kept");
+    assert!(taken_back.upgrade().is_none());
+    assert_eq!(world.shown("counter/a").as_deref(), Some("\"1\""));
+    world.deployed("m", &counter(3));
+    assert_eq!(world.number("counter/a", "add"), 4);
 }
 
 fn arguments_meet_another_version() {
