@@ -98,6 +98,12 @@ impl Code {
             let shown = trap::shown(&unstarted.error, unstarted.refused);
             format!("the module does not start: {shown}")
         })?;
+        // The first call that needs it may come long after.
+        instance.migration(&self.pattern).map_err(|error| {
+            format!(
+                "`{ENTITIES}` as the module exports it has another function `migrate`: {error:#}"
+            )
+        })?;
         instance.begin(None, WASM_FUEL_MAX);
         let described = lend_nothing(|| instance.describe(&self.pattern));
         let left = instance.end();

@@ -20,6 +20,8 @@ use super::world::{Manifest, Rejection};
 
 /// A method's call: entity type, method and arguments in, value or rejection out.
 type Invoke = TypedFunc<(Arc<str>, Arc<str>, Arc<str>), (Result<String, Rejection>,)>;
+/// Entity type, state and its version in, state out.
+type Migrate = TypedFunc<(Arc<str>, String, u32), (String,)>;
 
 /// An instance.
 pub(super) struct Instance {
@@ -168,12 +170,17 @@ impl Instance {
         state: String,
         from: u32,
     ) -> wasmtime::Result<String> {
-        let (component, store) = (&self.component, &mut self.store);
-        let function = component.get_typed_func::<(Arc<str>, String, u32), (String,)>(
-            &mut *store,
-            pattern.exports.migrate,
-        )?;
-        Ok(function.call(store, (ty.clone(), state, from))?.0)
+        let function = self.migration(pattern)?;
+        Ok(function.call(&mut self.store, (ty.clone(), state, from))?.0)
+    }
+
+    /// The function that [`Instance::migrate`] calls.
+    ///
+    /// # Errors
+    /// If it is of another type.
+    pub fn migration(&mut self, pattern: &Pattern) -> wasmtime::Result<Migrate> {
+        let (component, export) = (&self.component, pattern.exports.migrate);
+        component.get_typed_func(&mut self.store, export)
     }
 
     pub fn describe(&mut self, pattern: &Pattern) -> wasmtime::Result<Manifest> {

@@ -166,9 +166,18 @@ impl Data {
 
 /// Makes a component of a core module of the world.
 pub fn component(core: &[u8]) -> Vec<u8> {
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/ordain-runtime.wit");
+    component_of(
+        core,
+        &std::fs::read_to_string(wit).expect("the world is there"),
+    )
+}
+
+/// The same of what calls itself the world.
+pub fn component_of(core: &[u8], wit: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(wit).expect("the world parses");
+    let package = resolve.push_str("ordain-runtime.wit", wit);
+    let package = package.expect("the world parses");
     let world = resolve
         .select_world(&[package], Some("module"))
         .expect("it has a world");

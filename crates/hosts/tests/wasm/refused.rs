@@ -2,7 +2,7 @@
 
 use ordain_hosts::wasm::WasmHost;
 
-use super::component::{Kind, Wat};
+use super::component::{Kind, Wat, component_of};
 use super::world::{compile, fixture};
 
 #[track_caller]
@@ -149,6 +149,15 @@ fn imports_of_other_types() {
         (instance $entities)
         (export "ordain:runtime/entities@0.1.0" (instance $entities)))"#;
     refused(text(wrong), "has no function `describe`");
+}
+
+#[test]
+fn functions_of_other_types() {
+    let (ours, theirs) = ("from-version: u32) -> json", "from-version: s32) -> json");
+    let wit = include_str!("../../../../wit/ordain-runtime.wit");
+    assert!(wit.contains(ours));
+    let other = component_of(&Wat::default().core(), &wit.replace(ours, theirs));
+    refused(other, "has another function `migrate`");
 }
 
 #[test]
