@@ -1,6 +1,7 @@
 //! How long a value's JSON would be, counted without writing it: the engine asks after each call that
 //! wrote. Refuses what JSON would take but not give back: a NaN or an infinity (they would become
-//! `null`), a map whose keys are no strings or numbers, and nesting too deep to be read.
+//! `null`), a map whose keys are no strings or numbers or mean something to `serde_json`, and nesting too
+//! deep to be read.
 
 use std::fmt::{self, Display, Write as _};
 use std::io;
@@ -469,7 +470,13 @@ impl ser::Serializer for MapKey<'_> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), NotJson> {
-        self.0.text(value)
+        match value.starts_with(RAW_PREFIX) {
+            true => Err(NotJson::new(format!(
+                "a map has the key `{value}`, by which `serde_json` knows values of its own: it would be \
+                 read as another"
+            ))),
+            false => self.0.text(value),
+        }
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<(), NotJson> {

@@ -194,6 +194,22 @@ fn what_could_not_be_read_back_is_refused_with_its_place() {
     );
 }
 
+/// Whoever may choose a key of a map could else make a state that reads as another, or not at all.
+#[test]
+fn a_key_that_serde_json_takes_for_its_own_is_refused() {
+    let key = "$serde_json::private::RawValue";
+    for text in ["[1]", "["] {
+        let object = serde_json::json!({"of": [{key: text}]});
+        refused(
+            &object,
+            "at `{}.[]`: a map has the key `$serde_json::private::RawValue`",
+        );
+    }
+    assert!(to_json(&serde_json::json!({"$serde_json": 1})).is_ok());
+    let raw = serde_json::value::to_raw_value("itself").expect("it is JSON");
+    assert_eq!(to_json(&raw).expect("so it is here"), "\"itself\"");
+}
+
 #[test]
 fn what_nests_too_deep_to_be_read_is_refused() {
     let nested = |depth: usize| {
