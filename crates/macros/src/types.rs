@@ -137,10 +137,11 @@ pub fn schema(ty: &Type) -> String {
     }
 }
 
-/// The schema of what a `Result<…>` holds.
+/// The schema of what a `Result<…>` holds. Of another name that stands for one nothing is known: its arguments
+/// may be anything.
 pub fn result_schema(output: &Type) -> String {
     match named(output) {
-        Some((_, of)) if !of.is_empty() => schema(of[0]),
+        Some((name, of)) if name == "Result" && !of.is_empty() => schema(of[0]),
         _ => unknown(),
     }
 }
@@ -266,7 +267,22 @@ mod tests {
             result_schema(&parse_str("ordain::Result<()>").unwrap()),
             r#"{"type":"null"}"#
         );
-        assert_eq!(result_schema(&parse_str("io::Result").unwrap()), "{}");
+        let two = "Result<bool, Rejection>";
+        assert_eq!(
+            result_schema(&parse_str(two).unwrap()),
+            r#"{"type":"boolean"}"#
+        );
+        for unknown in [
+            "io::Result",
+            "PageResult<bool>",
+            "bank::NoResult<bool, String>",
+        ] {
+            assert_eq!(
+                result_schema(&parse_str(unknown).unwrap()),
+                "{}",
+                "{unknown}"
+            );
+        }
     }
 
     #[test]
