@@ -69,7 +69,7 @@ fn tests_that_cannot_be_read_keep_no_others_from_running() {
         "b.test.ts > the tests cannot be read\n  b.test.ts: byte 0 is not UTF-8",
         "none.test.ts > the module cannot be read\n  . has no index.ts",
         "pipe.test.ts > the tests cannot be read\n  pipe.test.ts is no file",
-        "      e/a: on the way\n      fault in what was sent: exception in e/a.bad",
+        "      e/a.later: on the way\n      fault in what was sent: exception in e/a.bad",
         "1 passed, 4 failed",
     ] {
         assert!(said.contains(says), "{said}\n-- not:\n{says}");
