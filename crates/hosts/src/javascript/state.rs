@@ -71,6 +71,9 @@ fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(V
     let (instance, at) = host::current(ctx)?;
     let (entity, library) = (&instance.entities[at], &instance.library);
     let (mut value, base) = parsed(ctx, stored)?;
+    if stored.is_none() {
+        return Ok((value, base)); // no version wrote it
+    }
     let mut as_stored = true;
     if version != entity.version {
         if let Some(migrate) = &entity.migrate {
