@@ -13,8 +13,21 @@ const DEPTH_MAX: u32 = 128;
 /// A hash of arguments.
 pub(crate) fn arguments_hash(json: &[u8]) -> u128 {
     let mut text = Text { json, at: 0 };
-    let hash = text.value(DEPTH_MAX).filter(|_| text.is_over());
-    hash.map_or_else(|| xxh3_128(json), |hash| hash.unwrap_or_default())
+    let value = text.value(DEPTH_MAX).filter(|_| text.is_over());
+    match value {
+        Some(Value::Hash(hash)) => hash,
+        Some(Value::Text(text)) => xxh3_128(text),
+        Some(Value::Null) | None => xxh3_128(json),
+    }
+}
+
+/// What a value comes to.
+enum Value<'j> {
+    Null,
+    /// A text, with its quotes, or a number or word.
+    Text(&'j [u8]),
+    /// Of an object or a list.
+    Hash(u128),
 }
 
 /// JSON, as far as it was read. What is none is found to be none or gets some hash.
@@ -24,16 +37,16 @@ struct Text<'j> {
 }
 
 impl<'j> Text<'j> {
-    /// The hash of the value that comes next, if it is not null; none: there is no value.
-    fn value(&mut self, depth: u32) -> Option<Option<u128>> {
+    /// The value that comes next; none: there is none.
+    fn value(&mut self, depth: u32) -> Option<Value<'j>> {
         let depth = depth.checked_sub(1)?;
         match self.peek()? {
-            b'{' => self.object(depth).map(Some),
-            b'[' => self.list(depth).map(Some),
-            b'"' => self.string().map(|text| Some(xxh3_128(text))),
+            b'{' => self.object(depth).map(Value::Hash),
+            b'[' => self.list(depth).map(Value::Hash),
+            b'"' => self.string().map(Value::Text),
             _ => self.word().map(|word| match word {
-                b"null" => None,
-                word => Some(xxh3_128(word.strip_suffix(b".0").unwrap_or(word))),
+                b"null" => Value::Null,
+                word => Value::Text(word.strip_suffix(b".0").unwrap_or(word)),
             }),
         }
     }
@@ -42,10 +55,18 @@ impl<'j> Text<'j> {
         let mut sum = 0_u128; // in which the order of members does not show
         self.each(b'}', |text| {
             let name = text.string()?;
+            let from = text.at - name.len();
             text.skip(b':')?;
-            if let Some(value) = text.value(depth)? {
-                sum = sum.wrapping_add(both(xxh3_128(name), value));
-            }
+            let member = match text.value(depth)? {
+                Value::Null => return Some(()),
+                Value::Hash(hash) => both(xxh3_128(name), hash),
+                // Nearly always the two are side by side.
+                Value::Text(value) => match &text.json[from..text.at] {
+                    member if member.len() == name.len() + 1 + value.len() => xxh3_128(member),
+                    _ => xxh3_128(&[name, b":", value].concat()),
+                },
+            };
+            sum = sum.wrapping_add(member);
             Some(())
         })?;
         Some(both(1, sum))
@@ -54,7 +75,12 @@ impl<'j> Text<'j> {
     fn list(&mut self, depth: u32) -> Option<u128> {
         let mut all = 0;
         self.each(b']', |text| {
-            all = both(all, text.value(depth)?.unwrap_or_default());
+            let item = match text.value(depth)? {
+                Value::Null => 0,
+                Value::Hash(hash) => hash,
+                Value::Text(text) => xxh3_128(text),
+            };
+            all = both(all, item);
             Some(())
         })?;
         Some(both(2, all))

@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 /// The arguments, and the same in the method's own spelling. Nothing at all is the empty object.
+#[inline]
 pub(super) fn decode<A: DeserializeOwned + Serialize>(
     json: &[u8],
 ) -> Result<(A, Json), ArgumentError> {
@@ -39,9 +40,15 @@ pub(super) fn accept<A: DeserializeOwned + Serialize>(
     json: &[u8],
 ) -> Result<(A, Json), ArgumentError> {
     let (args, canonical) = decode::<A>(json)?;
-    if canonical == json {
-        return Ok((args, canonical));
+    match canonical == json {
+        true => Ok((args, canonical)),
+        false => read_back(canonical),
     }
+}
+
+/// Arguments as their own spelling gives them.
+#[cold]
+fn read_back<A: DeserializeOwned + Serialize>(canonical: Json) -> Result<(A, Json), ArgumentError> {
     let (args, again) = decode::<A>(&canonical).map_err(|error| ArgumentError {
         message: format!("{NOT_READ_BACK}: {}", error.message),
         field: error.field,
