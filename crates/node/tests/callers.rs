@@ -6,7 +6,7 @@ mod common;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::{catalog, catalog_with, counter, in_time, request};
+use common::{catalog, catalog_with, counter, in_time, open_stepped, request};
 use ordain_engine::Tx;
 use ordain_log::disk::MemoryDisk;
 use ordain_node::{
@@ -27,12 +27,7 @@ fn a_pipeline_gives_no_number_twice_though_some_are_refused() {
         queue_bytes_max: 2 << 20,
         ..Options::default()
     };
-    let (disk, store) = (
-        Arc::new(MemoryDisk::new()),
-        Arc::new(MemoryStore::default()),
-    );
-    let opened = Node::open_stepped(disk, store, catalog(), options, 7, &mut |_| {});
-    let (node, mut steps, _) = opened.expect("it opens");
+    let (node, mut steps) = open_stepped(&MemoryDisk::new(), catalog(), options);
     let mut pipeline = node.pipeline();
     let large = || request::<i64>("a", "add", json!({ "text": "x".repeat(900 << 10) }));
     // Of the third there is no room, of what comes after it there is.

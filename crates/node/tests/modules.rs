@@ -1,6 +1,7 @@
 //! Modules of a running node: deployed, upgraded under load, gone back from, taken back with a log that
 //! failed, found again after a crash and in a backup.
 
+mod common;
 #[path = "../../engine/tests/common/toy.rs"]
 mod toy;
 
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use common::open_stepped;
 use ordain_log::disk::MemoryDisk;
 use ordain_node::{
     Body, CallError, CallOptions, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener,
@@ -448,12 +450,7 @@ fn a_rollback_finds_room_in_a_full_queue() {
         clock: Arc::new(VirtualClock::new(Timestamp(1))),
         ..Options::default()
     };
-    let (disk, store) = (
-        Arc::new(MemoryDisk::new()),
-        Arc::new(MemoryStore::default()),
-    );
-    let opened = Node::open_stepped(disk, store, catalog(), options, 7, &mut |_| {});
-    let (node, mut steps, _) = opened.expect("it opens");
+    let (node, mut steps) = open_stepped(&MemoryDisk::new(), catalog(), options);
     let mut step = || {
         steps.executor();
         steps.committer();

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::{catalog, catalog_of, catalog_with, request, start};
+use common::{catalog, catalog_of, catalog_with, open_stepped, request, start};
 use ordain_engine::{State, StateType};
 use ordain_log::disk::{Fault, MemoryDisk};
 use ordain_node::{
@@ -19,7 +19,6 @@ use ordain_node::{
     REPLY_BYTES_TOGETHER_MAX, REPLY_BYTES_WAITING_MAX, Reply, Stepped, Steps, Unavailable,
     VirtualClock,
 };
-use ordain_store::MemoryStore;
 use ordain_types::limits::{BATCH_COMMANDS_MAX, SENDS_MAX, VALUE_BYTES_MAX};
 use ordain_types::planted::{Bug, assert_caught};
 use ordain_types::{Method, Seq};
@@ -32,7 +31,7 @@ fn open(disk: &MemoryDisk) -> (Node, Steps) {
 }
 
 fn open_with(disk: &MemoryDisk, catalog: Catalog) -> (Node, Steps) {
-    open_as(disk, catalog, options())
+    open_stepped(disk, catalog, options())
 }
 
 fn options() -> Options {
@@ -43,13 +42,6 @@ fn options() -> Options {
         clock: Arc::new(VirtualClock::new(start())),
         ..Options::default()
     }
-}
-
-fn open_as(disk: &MemoryDisk, catalog: Catalog, options: Options) -> (Node, Steps) {
-    let (disk, store) = (Arc::new(disk.clone()), Arc::new(MemoryStore::default()));
-    let opened = Node::open_stepped(disk, store, catalog, options, 7, &mut |_| {});
-    let (node, steps, _) = opened.expect("it opens");
-    (node, steps)
 }
 
 fn add(node: &Node) -> Pending {
@@ -163,7 +155,7 @@ fn what_is_taken_and_has_no_place_yet_counts_as_waiting() {
         queue_commands_max: most,
         ..options()
     };
-    let (node, mut steps) = open_as(&MemoryDisk::new(), catalog(), options);
+    let (node, mut steps) = open_stepped(&MemoryDisk::new(), catalog(), options);
     settle(&mut steps);
     let fill = || {
         let asks = iter::repeat_with(|| node.ask(Op::Call(accepted(&node, "a", "add"))));
@@ -265,7 +257,7 @@ fn history_that_may_go_is_room_on_a_full_disk() {
         clock: clock.clone(),
         ..options()
     };
-    let (node, mut steps) = open_as(&disk, catalog(), options);
+    let (node, mut steps) = open_stepped(&disk, catalog(), options);
     settle(&mut steps);
     let (empty, segment) = (disk.bytes(), 64 << 10);
     while disk.bytes() < empty + 2 * segment {

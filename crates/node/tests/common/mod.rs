@@ -12,8 +12,19 @@ use std::time::Duration;
 use ordain_engine::{
     Args, ArgumentError, Catalog, Decoded, MethodDef, Run, State, StateType, Tx, TypeDef,
 };
+use ordain_log::disk::MemoryDisk;
+use ordain_node::{Node, Options, Steps};
+use ordain_store::MemoryStore;
 use ordain_types::{EntityId, EntityType, Json, Method, MethodKind, Rejection, Request, Timestamp};
 use serde_json::{Value, json};
+
+/// A node whose steps are the test's, on a store of its own.
+pub fn open_stepped(disk: &MemoryDisk, catalog: Catalog, options: Options) -> (Node, Steps) {
+    let (disk, store) = (Arc::new(disk.clone()), Arc::new(MemoryStore::default()));
+    let opened = Node::open_stepped(disk, store, catalog, options, 7, &mut |_| {});
+    let (node, steps, _) = opened.expect("it opens");
+    (node, steps)
+}
 
 #[derive(Clone, Default)]
 pub struct Counter(pub i64);
