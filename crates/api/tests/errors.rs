@@ -205,7 +205,7 @@ fn a_refused_deployment_has_a_code_of_the_table() {
         "holds_state",
         "module_invalid",
     ] {
-        let problem = Problem::module_refused(&Rejection::new(code, "why"));
+        let problem = Problem::module_refused(&Rejection::new(code, "why"), None);
         assert_eq!((&*problem.code, problem.kind), (code, Kind::Refused));
         assert_eq!(problem.detail, "why");
     }

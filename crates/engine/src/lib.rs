@@ -60,6 +60,6 @@ pub use cold::{Cold, ColdError, ColdRows, Empty, first_checkpoint};
 pub use commands::panic_text;
 pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
 pub use foresight::FORESEEN;
-pub use modules::{Deployed, Loaded, Module, ModuleStatus, Modules};
+pub use modules::{Deployed, Loaded, Misfit, Module, ModuleStatus, Modules};
 pub use sends::{Invocation, InvocationStatus};
 pub use transaction::{LogLine, Tx};

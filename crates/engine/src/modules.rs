@@ -21,11 +21,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ordain_types::granule::{Part, prefix_end};
 use ordain_types::module::{
-    self, Deployment, EntityManifest, How, InForceModule, Manifest, ModuleHash,
+    self, Deployment, EntityManifest, How, InForceModule, Manifest, ModuleHash, Place,
 };
 use ordain_types::{
-    Bug, Deploy, EntityType, Granule, Json, MethodKind, ModuleName, Outcome, Package, Rejection,
-    Source, SourceError, Undeploy, limits, planted,
+    Bug, Deploy, EntityType, Granule, Json, Method, MethodKind, ModuleName, Outcome, Package,
+    Rejection, Source, SourceError, Undeploy, limits, planted,
 };
 
 use crate::catalog::{Args, Catalog, TypeDef, TypeIndex};
@@ -52,6 +52,17 @@ pub trait Modules: Send + Sync {
     /// Why this program cannot run it.
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String>;
 
+    /// Where a type, or a method of it, is written in a package that was compiled here lately; none: that is not known,
+    /// or not for people to read.
+    fn place(
+        &self,
+        _hash: ModuleHash,
+        _ty: &EntityType,
+        _method: Option<&Method>,
+    ) -> Option<Place> {
+        None
+    }
+
     /// What people are shown of a value that a type of a module stored, which is not in force any more.
     fn shown(&self, stored: Json) -> Json {
         stored
@@ -70,6 +81,22 @@ pub struct Loaded {
     pub manifest: Arc<Manifest>,
     /// What of it can be called.
     pub types: Vec<TypeDef>,
+}
+
+/// Why a module does not go with what is in force.
+#[derive(Debug)]
+pub struct Misfit {
+    /// The reason.
+    pub rejection: Rejection,
+    /// The entity type that it is about, and the method; none: it is about no one type.
+    pub about: Option<(EntityType, Option<Method>)>,
+}
+
+impl From<Rejection> for Misfit {
+    fn from(rejection: Rejection) -> Self {
+        let about = None;
+        Self { rejection, about }
+    }
 }
 
 /// A module in force.
@@ -131,7 +158,7 @@ impl Catalog {
         name: &ModuleName,
         hash: ModuleHash,
         manifest: &Manifest,
-    ) -> Result<bool, Rejection> {
+    ) -> Result<bool, Misfit> {
         let before = self.module(name);
         if before.is_some_and(|before| before.hash == hash) {
             return Ok(false);
@@ -140,7 +167,7 @@ impl Catalog {
         if before.is_none() && self.modules().len() >= limits::MODULES_MAX {
             let most = limits::MODULES_MAX;
             let message = format!("{most} modules are in force, as many as there may be");
-            return Err(Rejection::new("module_invalid", message));
+            return Err(Rejection::new("module_invalid", message).into());
         }
         // Of those in force, not of the places of this process: a replay may begin with fewer.
         let others = self.types().filter(|ty| ty.module.as_ref() != Some(name));
@@ -148,7 +175,7 @@ impl Catalog {
         if types > limits::ENTITY_TYPES_MAX {
             let most = limits::ENTITY_TYPES_MAX;
             let message = format!("there would be {types} entity types, more than {most}");
-            return Err(Rejection::new("module_invalid", message));
+            return Err(Rejection::new("module_invalid", message).into());
         }
         for entity in &manifest.entities {
             self.check_owner(name, &entity.name)?;
@@ -160,7 +187,7 @@ impl Catalog {
         Ok(true)
     }
 
-    fn check_owner(&self, name: &ModuleName, ty: &EntityType) -> Result<(), Rejection> {
+    fn check_owner(&self, name: &ModuleName, ty: &EntityType) -> Result<(), Misfit> {
         let Some(at) = self.index(ty.as_str()) else {
             return Ok(());
         };
@@ -172,7 +199,10 @@ impl Catalog {
         let message = format!(
             "the entity type `{ty}` belongs {owner}; give it another name in the module `{name}`"
         );
-        Err(Rejection::new("module_clash", message))
+        Err(Misfit {
+            rejection: Rejection::new("module_clash", message),
+            about: Some((ty.clone(), None)),
+        })
     }
 
     /// The entity types that would leave with this deployment: their entities must hold no state.
@@ -218,7 +248,7 @@ fn check_manifest(manifest: &Manifest) -> Result<(), Rejection> {
 }
 
 /// What may not become of an entity type from one version to the next.
-fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), Rejection> {
+fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), Misfit> {
     let ty = &after.name;
     for method in &after.methods {
         let name = &method.name;
@@ -229,7 +259,10 @@ fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), R
                 "`{ty}.{name}` is an update in the version in force and a query in this one, while \
                  callers may rely on what it writes; give the query another name"
             );
-            return Err(Rejection::new("method_kind", message));
+            return Err(Misfit {
+                rejection: Rejection::new("method_kind", message),
+                about: Some((ty.clone(), Some(name.clone()))),
+            });
         }
     }
     if after.version < before.version && !after.migrates {
@@ -239,7 +272,10 @@ fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), R
              read what was written since; raise the version, or add a `migrate` that takes states of \
              version {old}"
         );
-        return Err(Rejection::new("state_version", message));
+        return Err(Misfit {
+            rejection: Rejection::new("state_version", message),
+            about: Some((ty.clone(), None)),
+        });
     }
     Ok(())
 }
@@ -271,7 +307,7 @@ impl Tx {
                 return Err(Halt::Cold(ColdError(why)));
             };
             if let Err(clash) = self.catalog.check_deploy(&name, hash, &loaded.manifest) {
-                return Err(Halt::Module(name, clash.message));
+                return Err(Halt::Module(name, clash.rejection.message));
             }
             let catalog = self.catalog.with_module(name, version, loaded);
             self.catalog = Arc::new(catalog);
@@ -340,7 +376,8 @@ impl Tx {
 
     fn put_in_force(&mut self, deploy: &Deploy, loaded: Loaded) -> Result<Deployed, Rejection> {
         let Deploy { name, hash, .. } = deploy;
-        if !(self.catalog).check_deploy(name, *hash, &loaded.manifest)? {
+        let checked = (self.catalog).check_deploy(name, *hash, &loaded.manifest);
+        if !checked.map_err(|misfit| misfit.rejection)? {
             let version = self.catalog.module(name).map_or(0, |module| module.version);
             return Ok(Deployed {
                 version,

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use ordain_engine::{Modules, TypeDef};
-use ordain_types::Json;
-use ordain_types::module::{Language, ModuleHash, Package, Source, SourceError};
+use ordain_types::module::{Language, ModuleHash, Package, Place, Source, SourceError};
+use ordain_types::{EntityType, Json, Method};
 
 #[cfg(feature = "javascript")]
 use crate::javascript::JavaScript;
@@ -68,6 +68,11 @@ impl Modules for Hosts {
 
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
         self.of(package.manifest.language)?.load(hash, package)
+    }
+
+    fn place(&self, hash: ModuleHash, ty: &EntityType, method: Option<&Method>) -> Option<Place> {
+        let javascript = self.of(Language::JavaScript).ok()?; // a component is not for people to read
+        javascript.place(hash, ty, method)
     }
 
     fn shown(&self, stored: Json) -> Json {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ordain_engine::{Catalog, Loaded, ModuleStatus, Modules};
-use ordain_types::module::{self, How, Manifest, ModuleHash};
+use ordain_engine::{Catalog, Loaded, Misfit, ModuleStatus, Modules};
+use ordain_types::module::{self, How, Manifest, ModuleHash, Place};
 use ordain_types::{
     Deploy, EntityType, ModuleName, Outcome, Package, Rejection, Source, SourceError, Undeploy,
 };
@@ -26,6 +26,14 @@ pub enum DeployError {
     /// It does not go with what is in force.
     #[error(transparent)]
     Rejected(Rejection),
+    /// Something in it, which is written there, does not go with what is in force.
+    #[error("{place}: {rejection}")]
+    Misfit {
+        /// Why.
+        rejection: Rejection,
+        /// Where.
+        place: Place,
+    },
     /// This program runs no modules.
     #[error("this server runs no modules; start one that was built with them")]
     NoModules,
@@ -223,12 +231,24 @@ impl Node {
     ) -> Result<(), DeployError> {
         let catalog = self.catalog();
         let checked = catalog.check_deploy(name, loaded.hash, &loaded.manifest);
-        match checked.map_err(DeployError::Rejected)? {
+        match checked.map_err(|misfit| self.misfit(loaded.hash, misfit))? {
             false => Ok(()),
             true => {
                 self.check_state(Op::Stored(loaded.manifest.clone()))?;
                 self.check_left(&catalog, name, Some(&loaded.manifest), options)
             }
+        }
+    }
+
+    /// With the place in the sources, for whoever has just written them.
+    fn misfit(&self, hash: ModuleHash, misfit: Misfit) -> DeployError {
+        let Misfit { rejection, about } = misfit;
+        let host = self.host().ok();
+        let place = host.zip(about);
+        let place = place.and_then(|(host, (ty, method))| host.place(hash, &ty, method.as_ref()));
+        match place {
+            Some(place) => DeployError::Misfit { rejection, place },
+            None => DeployError::Rejected(rejection),
         }
     }
 

@@ -230,7 +230,8 @@ async fn one(node: Node, name: &ModuleName) -> Result<HttpReply, Problem> {
 fn problem(why: &DeployError) -> Problem {
     match why {
         DeployError::Source(error) => error.into(),
-        DeployError::Rejected(rejection) => Problem::module_refused(rejection),
+        DeployError::Rejected(rejection) => Problem::module_refused(rejection, None),
+        DeployError::Misfit { rejection, place } => Problem::module_refused(rejection, Some(place)),
         DeployError::NoModules => Problem::no_modules(),
         DeployError::Package { .. } => Problem::module_unusable(&why.to_string()),
         DeployError::Refused(refused) => refusal(refused.clone(), Op::Call),

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use ordain_types::module::Place;
 use ordain_types::{Fault, Json, MethodKind, NameError, Rejection, Seq, SourceError};
 use serde_json::value::RawValue;
 
@@ -285,9 +286,15 @@ impl Problem {
 /// What is wrong with a module, or with what becomes of it.
 impl Problem {
     /// The refusal of a change of modules, which has one of the table's codes.
-    pub fn module_refused(rejection: &Rejection) -> Self {
+    pub fn module_refused(rejection: &Rejection, place: Option<&Place>) -> Self {
         let code = Code::from_name(&rejection.code).unwrap_or(Code::ModuleInvalid);
-        Self::new(code, rejection.message.clone())
+        Document {
+            file: place.map(|place| cut(&place.file, 300).into_owned()),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            ..Document::new(code, rejection.message.clone())
+        }
+        .into()
     }
 
     /// No module of this name; `known` are those there are.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use ordain_types::module::{EntityManifest, Language, Manifest, MethodManifest};
-use ordain_types::{Package, Source, SourceError};
+use ordain_types::module::{EntityManifest, Language, Manifest, MethodManifest, Place};
+use ordain_types::{EntityType, Method, Package, Source, SourceError};
 use rquickjs::context::intrinsic;
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::{Context, Ctx, Function, Module, Runtime};
@@ -56,6 +56,19 @@ struct File {
     signatures: BTreeMap<Position, Signature>,
     lines: Lines,
 }
+
+/// What compiling a module comes to.
+pub struct Made {
+    /// What is deployed.
+    pub package: Package,
+    /// What is run.
+    pub compiled: Compiled,
+    /// Where its types and their methods are written.
+    pub places: Places,
+}
+
+/// Where the types of a module are written, and their methods.
+pub type Places = BTreeMap<(EntityType, Option<Method>), Place>;
 
 /// A variable, and where it is.
 struct Variable {
@@ -191,6 +204,13 @@ impl Compiled {
         let (path, at) = fault::place_of(function)?;
         let file = self.0.files.iter().find(|file| file.path == path)?;
         file.signatures.get(&file.lines.in_characters(at))
+    }
+
+    /// Where a function begins.
+    fn place_of(&self, function: &Function<'_>) -> Option<Place> {
+        let (path, at) = fault::place_of(function)?;
+        let at = self.place(&path, at);
+        Some(place((path, at)))
     }
 
     /// The place that the interpreter, which counts bytes, calls so.
@@ -361,7 +381,7 @@ pub fn source_error(thrown: &Thrown) -> SourceError {
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn package(source: &Source) -> Result<(Package, Compiled), SourceError> {
+pub fn package(source: &Source) -> Result<Made, SourceError> {
     source.check()?;
     let compiled = Compiled::new(source)?;
     // What it says would not be held to. What was deployed before runs on.
@@ -374,53 +394,73 @@ pub fn package(source: &Source) -> Result<(Package, Compiled), SourceError> {
         NotStarted::Machine(why) => SourceError::new(why),
     })?;
     if instance.entities.is_empty() {
-        return Err(SourceError {
-            file: Some(source.main.clone()),
-            ..SourceError::new(
-                "the module exports no entity type; write `export const account = entity({ balance: 0 }, { … })`",
-            )
-        });
+        return Err(sources::error(
+            &source.main,
+            Position { line: 1, column: 1 },
+            "the module exports no entity type; write `export const account = entity({ balance: 0 }, { … })`",
+        ));
     }
+    let mut places = Places::new();
     let manifest = Manifest {
         language: Language::JavaScript,
         sdk: SDK_VERSION.to_owned(),
-        entities: manifests(&instance, &compiled)?,
+        entities: manifests(&instance, &compiled, &mut places)?,
     };
     let source = source.clone();
-    Ok((Package { manifest, source }, compiled))
+    Ok(Made {
+        package: Package { manifest, source },
+        compiled,
+        places,
+    })
 }
 
-fn manifests(instance: &Instance, compiled: &Compiled) -> Result<Vec<EntityManifest>, SourceError> {
+fn manifests(
+    instance: &Instance,
+    compiled: &Compiled,
+    places: &mut Places,
+) -> Result<Vec<EntityManifest>, SourceError> {
     let mut found: Vec<EntityManifest> = Vec::new();
     for entity in &instance.entities {
+        let at = |message: String| compiled.at_binding(&entity.export, message);
         if found.iter().any(|other| other.name == entity.name) {
-            return Err(SourceError::new(format!(
+            let message = format!(
                 "two entity types are named `{}`; export each once",
                 entity.name
-            )));
+            );
+            return Err(source_error(&at(message)));
         }
+        let of_type = at(String::new()).place.map(place);
+        places.extend(of_type.map(|place| ((entity.name.clone(), None), place)));
         found.push(EntityManifest {
             name: entity.name.clone(),
             version: entity.version,
             migrates: entity.migrate.is_some(),
             methods: instance.inside(Meter::UNBOUND, |ctx| {
-                let methods = entity.methods.iter();
-                methods
-                    .map(|method| method_manifest(&ctx, method, compiled))
-                    .collect()
+                let methods = entity.methods.iter().map(|method| {
+                    let run = method.run.clone().restore(&ctx).ok();
+                    if let Some(place) = run.as_ref().and_then(|run| compiled.place_of(run)) {
+                        let name = Some(method.name.clone());
+                        places.insert((entity.name.clone(), name), place);
+                    }
+                    method_manifest(run.as_ref(), method, compiled)
+                });
+                methods.collect()
             }),
         });
     }
     Ok(found)
 }
 
+fn place((file, Position { line, column }): (String, Position)) -> Place {
+    Place { file, line, column }
+}
+
 fn method_manifest(
-    ctx: &Ctx<'_>,
+    run: Option<&Function<'_>>,
     method: &super::instance::Callable,
     compiled: &Compiled,
 ) -> MethodManifest {
-    let run = method.run.clone().restore(ctx).ok();
-    let signature = run.and_then(|function| compiled.signature(&function));
+    let signature = run.and_then(|run| compiled.signature(run));
     MethodManifest {
         name: method.name.clone(),
         kind: method.kind,

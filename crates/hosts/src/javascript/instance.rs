@@ -34,6 +34,8 @@ pub struct Instance {
 /// An entity type of the module.
 pub struct Entity {
     pub name: EntityType,
+    /// What the module exports it as.
+    pub export: String,
     pub version: u32,
     /// The state before the first write.
     pub initial: Json,
@@ -296,6 +298,7 @@ fn entity<'js>(
         migrate: migrate.map(|it| Persistent::save(ctx, it)),
         methods: methods(prelude, def, compiled, &name, &refuse, found)?,
         name,
+        export: export.to_owned(),
     }))
 }
 

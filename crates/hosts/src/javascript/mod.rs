@@ -56,15 +56,15 @@ mod sources;
 mod state;
 mod syntax;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use ordain_engine::{Args, ArgumentError, Decoded, MethodDef, Modules, Run, Tx, TypeDef};
-use ordain_types::module::{ModuleHash, Package, Source, SourceError};
-use ordain_types::{Json, Rejection};
+use ordain_types::module::{ModuleHash, Package, Place, Source, SourceError};
+use ordain_types::{EntityType, Json, Method, Rejection};
 
 use crate::json_state::JsonType;
 use crate::params::{self, Parameter};
-use compile::Compiled;
+use compile::{Compiled, Places};
 use fault::Thrown;
 use instance::NotStarted;
 use run::Which;
@@ -82,7 +82,7 @@ const COMPILED_MAX: usize = 32;
 #[derive(Default)]
 pub struct JavaScript {
     /// What was compiled last: it is deployed next.
-    compiled: Mutex<Vec<(ModuleHash, Compiled)>>,
+    compiled: Mutex<Vec<(ModuleHash, Compiled, Places)>>,
 }
 
 impl JavaScript {
@@ -91,33 +91,38 @@ impl JavaScript {
         Self::default()
     }
 
-    fn find(&self, hash: ModuleHash) -> Option<Compiled> {
-        let compiled = self
-            .compiled
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let found = compiled.iter().find(|(other, _)| *other == hash);
-        found.map(|(_, compiled)| compiled.clone())
+    fn find<T>(&self, hash: ModuleHash, of: impl FnOnce(&Compiled, &Places) -> T) -> Option<T> {
+        let compiled = self.compiled();
+        let found = compiled.iter().find(|(other, ..)| *other == hash);
+        found.map(|(_, compiled, places)| of(compiled, places))
     }
 
-    fn keep(&self, hash: ModuleHash, made: Compiled) {
-        let mut compiled = self
-            .compiled
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        compiled.retain(|(other, _)| *other != hash);
+    fn keep(&self, hash: ModuleHash, made: Compiled, places: Places) {
+        let mut compiled = self.compiled();
+        compiled.retain(|(other, ..)| *other != hash);
         if compiled.len() >= COMPILED_MAX {
             compiled.remove(0);
         }
-        compiled.push((hash, made));
+        compiled.push((hash, made, places));
+    }
+
+    fn compiled(&self) -> MutexGuard<'_, Vec<(ModuleHash, Compiled, Places)>> {
+        let compiled = self.compiled.lock();
+        compiled.unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 impl Modules for JavaScript {
     fn compile(&self, source: &Source) -> Result<Package, SourceError> {
-        let (package, compiled) = compile::package(source)?;
-        self.keep(ordain_types::module::hash(&package.encode()), compiled);
-        Ok(package)
+        let made = compile::package(source)?;
+        let hash = ordain_types::module::hash(&made.package.encode());
+        self.keep(hash, made.compiled, made.places);
+        Ok(made.package)
+    }
+
+    fn place(&self, hash: ModuleHash, ty: &EntityType, method: Option<&Method>) -> Option<Place> {
+        let name = (ty.clone(), method.cloned());
+        self.find(hash, |_, places| places.get(&name).cloned())?
     }
 
     fn shown(&self, stored: Json) -> Json {
@@ -126,7 +131,7 @@ impl Modules for JavaScript {
 
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
         let compiled = OnceLock::new();
-        if let Some(found) = self.find(hash) {
+        if let Some(found) = self.find(hash, |compiled, _| compiled.clone()) {
             let _ = compiled.set(found);
         }
         let module = Arc::new(Module {

@@ -158,8 +158,15 @@ impl Watch {
                 self.teller.say(format!("error    not deployed{goes_on}"));
             }
             DeployError::Unavailable(Unavailable::Stopping) => {}
-            DeployError::Rejected(rejection) => {
-                self.teller.say(format!("refused  {rejection}{goes_on}"));
+            DeployError::Rejected(rejection) | DeployError::Misfit { rejection, .. } => {
+                if let DeployError::Misfit { place, .. } = why {
+                    let place = gathered.place(&place.file, Some(place.line), Some(place.column));
+                    self.teller.say(format!("{place}: {}", rejection.message));
+                    self.teller
+                        .say(format!("refused  {}{goes_on}", rejection.code));
+                } else {
+                    self.teller.say(format!("refused  {rejection}{goes_on}"));
+                }
                 if rejection.code != "module_invalid" {
                     self.teller
                         .say("         (--fresh begins with nothing of what was there before)");
