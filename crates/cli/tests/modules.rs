@@ -10,6 +10,7 @@ mod toy;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -153,6 +154,12 @@ fn home() -> TempDir {
 
 fn save(home: &TempDir, file: &str, text: &str) {
     fs::write(home.path().join(file), text).expect("it can be written");
+}
+
+fn make_pipe(home: &TempDir, file: &str) {
+    let pipe = home.path().join(file);
+    let made = Command::new("mkfifo").arg(pipe).status();
+    assert!(made.expect("it runs").success());
 }
 
 #[track_caller]
@@ -314,6 +321,21 @@ fn projects() {
     assert!(code == 2 && said.contains("not empty"), "{said}");
     let (code, out, _) = run(home.path(), "", &["types", "-"]);
     assert_eq!((code, &*out), (0, TYPES.trim_end()));
+
+    // Types are written over types alone.
+    save(&home, "bank.ts", "mine");
+    symlink("bank.ts", home.path().join("link.ts")).expect("a link");
+    symlink("ordain.d.ts", home.path().join("types.ts")).expect("a link");
+    make_pipe(&home, "pipe.ts");
+    for file in ["bank.ts", "link.ts", "types.ts", "pipe.ts", "bank"] {
+        let (code, _, said) = run(home.path(), "", &["types", file]);
+        let expected = format!("{file} is there, and `types` did not write it");
+        assert!(code == 2 && said.starts_with(&expected), "{file}: {said}");
+    }
+    let kept = fs::read_to_string(home.path().join("bank.ts")).expect("a file");
+    assert_eq!(kept, "mine");
+    let (code, out, error) = run(home.path(), "", &["types"]);
+    assert_eq!((code, &*out), (0, "written: ordain.d.ts"), "{error}");
 }
 
 fn development() {
@@ -345,10 +367,7 @@ fn development() {
     assert_eq!(does(&home, &server, &["call", "counter/a", "add"]), "3");
     fs::remove_file(home.path().join("bank.ts")).expect("it is there");
     server.hear("error    cannot read bank.ts");
-    let pipe = Command::new("mkfifo")
-        .arg(home.path().join("bank.ts"))
-        .status();
-    assert!(pipe.expect("it runs").success());
+    make_pipe(&home, "bank.ts");
     server.hear("error    bank.ts is no file");
     fs::remove_file(home.path().join("bank.ts")).expect("it is there");
     server.hear("error    cannot read bank.ts");
