@@ -57,11 +57,12 @@ fn main() -> ExitCode {
         };
         return ordain_cli::run_hosting(Catalog::default(), hosting, Vec::new());
     }
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 5] = [
         ("deployed, listed, gone back to, taken away", a_life),
         ("what is refused", refusals),
         ("projects and types", projects),
         ("development", development),
+        ("where development keeps its state", scratch),
     ];
     for (name, test) in tests {
         println!("test {name}");
@@ -104,7 +105,10 @@ struct Server {
 
 impl Server {
     fn start(home: &Path, words: &[&str]) -> Self {
-        let mut command = program(home, &[words, &["--port", "0"]].concat());
+        Self::of(program(home, &[words, &["--port", "0"]].concat()))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("it starts");
         let out = child.stdout.take().expect("it is piped");
@@ -391,5 +395,32 @@ fn development() {
     let mut server = Server::start(home.path(), &["dev", "bank.ts", "--fresh"]);
     server.hear("deployed bank version 1");
     assert_eq!(does(&home, &server, &["query", "counter/a", "look"]), "0");
+    server.stop();
+}
+
+/// What it drops is what it made, never what servers are told to use.
+fn scratch() {
+    let home = home();
+    save(&home, "bank.ts", &counter(1).to_string());
+    save(&home, "ordain.toml", "dir = \"data\"");
+    let server = Server::start(home.path(), &["serve"]);
+    does(&home, &server, &["deploy", "bank.ts"]);
+    assert_eq!(does(&home, &server, &["call", "counter/a", "add"]), "1");
+    server.stop();
+    let fresh = ["dev", "bank.ts", "--fresh", "--port", "0"];
+    let by_file = program(home.path(), &fresh);
+    let mut by_variable = program(home.path(), &fresh);
+    by_variable.env("ORDAIN_DIR", "data");
+    for command in [by_file, by_variable] {
+        let mut server = Server::of(command);
+        server.hear("deployed bank version 1");
+        server.stop();
+    }
+    let server = Server::start(home.path(), &["serve"]);
+    assert_eq!(
+        does(&home, &server, &["query", "counter/a", "look"]),
+        "1",
+        "a server's data stay"
+    );
     server.stop();
 }

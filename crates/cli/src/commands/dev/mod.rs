@@ -18,7 +18,7 @@ use ordain_types::ModuleName;
 
 use super::serve::{self, GROUPS, Purpose, replay_flag};
 use crate::command::{Context, ExtraCommand};
-use crate::config::{Config, Origin};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::node::modules_flag;
 use crate::sources::gather;
@@ -62,7 +62,7 @@ pub fn dev() -> ExtraCommand {
         .long_about(
             "Run the server for trying things out: prints a line to paste for each method.\n\nWith a module, \
              that alone can be called. It is deployed again whenever it is saved; its state stays, in \
-             .ordain-dev unless --dir says otherwise. What does not compile is told with its place, and the \
+             .ordain-dev unless the flag --dir says otherwise. What does not compile is told with its place, and the \
              version before goes on. Deployments, rejections, faults and what methods say is printed as it \
              happens. Each update is run twice, and what comes out differently is a fault.",
         )
@@ -110,10 +110,11 @@ fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Develop
     })
 }
 
+/// A variable or a file names the directory of `serve`, whose state is not there to be developed with.
 fn scratch(config: &Config) -> PathBuf {
-    match config.said("dir").origin {
-        Origin::Default => SCRATCH.into(),
-        _ => config.dir(),
+    match config.is_flag("dir") {
+        true => config.dir(),
+        false => SCRATCH.into(),
     }
 }
 
