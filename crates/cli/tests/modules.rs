@@ -385,6 +385,35 @@ fn development() {
         "3",
         "it was kept"
     );
+    // What cannot start, or would drop what is not Ordain's, drops nothing.
+    let port = server
+        .url
+        .rsplit(':')
+        .next()
+        .expect("it has one")
+        .to_owned();
+    let there = |dir: &str| {
+        fs::read_dir(home.path().join(dir))
+            .expect("it is there")
+            .count()
+    };
+    drop(Server::start(
+        home.path(),
+        &["dev", "bank.ts", "--dir", "other"],
+    ));
+    save(&home, "other/mine.ts", "mine");
+    let before = there("other/log");
+    for (port, code, says) in [
+        (&*port, 1, "listening on"),
+        ("0", 1, "other/mine.ts is not Ordain's"),
+    ] {
+        let words = [
+            "dev", "bank.ts", "--fresh", "--dir", "other", "--port", port,
+        ];
+        let (is, _, said) = run(home.path(), "", &words);
+        assert!(is == code && said.contains(says), "{is} {said}");
+        assert_eq!(there("other/log"), before, "{says}");
+    }
     server.stop();
     // What another version of the program left is dropped as well.
     save(

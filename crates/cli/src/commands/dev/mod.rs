@@ -32,6 +32,8 @@ const SCRATCH: &str = ".ordain-dev";
 pub struct Developed {
     path: PathBuf,
     name: ModuleName,
+    /// Whether what is there from before is to go.
+    fresh: bool,
     teller: Teller,
 }
 
@@ -91,9 +93,6 @@ fn run(context: Context, given: &ArgMatches) -> Result<(), Failure> {
         Purpose::Developing(_) => scratch(&context.config),
         _ => context.config.dir(),
     };
-    if given.get_flag("fresh") {
-        DataDir::clear(&dir).map_err(ordain_node::OpenError::from)?;
-    }
     serve::run(context, given, &dir, purpose)
 }
 
@@ -106,6 +105,7 @@ fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Develop
     Ok(Developed {
         path: path.to_owned(),
         name,
+        fresh: given.get_flag("fresh"),
         teller: Teller::start(context.output)?,
     })
 }
@@ -122,6 +122,17 @@ impl Developed {
     /// What hears of calls.
     pub fn listener(&self) -> Arc<dyn ordain_node::Listener> {
         Arc::new(self.teller.clone())
+    }
+
+    /// Makes the directory fit for it, once nothing else is in the way of a start.
+    ///
+    /// # Errors
+    /// If what is there from before is to go and cannot; if it is another's, all of it stays.
+    pub fn prepare(&self, dir: &Path) -> Result<(), Failure> {
+        match self.fresh {
+            true => Ok(DataDir::clear(dir).map_err(ordain_node::OpenError::from)?),
+            false => Ok(()),
+        }
     }
 
     /// Deploys the module, and again whenever it is saved, until the node stops. Gives back once it was
