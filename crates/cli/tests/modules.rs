@@ -57,11 +57,13 @@ fn main() -> ExitCode {
         };
         return ordain_cli::run_hosting(Catalog::default(), hosting, Vec::new());
     }
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 7] = [
         ("deployed, listed, gone back to, taken away", a_life),
         ("what is refused", refusals),
         ("projects and types", projects),
         ("development", development),
+        ("development under another name", another_name),
+        ("what is not dropped", not_dropped),
         ("where development keeps its state", scratch),
     ];
     for (name, test) in tests {
@@ -385,35 +387,6 @@ fn development() {
         "3",
         "it was kept"
     );
-    // What cannot start, or would drop what is not Ordain's, drops nothing.
-    let port = server
-        .url
-        .rsplit(':')
-        .next()
-        .expect("it has one")
-        .to_owned();
-    let there = |dir: &str| {
-        fs::read_dir(home.path().join(dir))
-            .expect("it is there")
-            .count()
-    };
-    drop(Server::start(
-        home.path(),
-        &["dev", "bank.ts", "--dir", "other"],
-    ));
-    save(&home, "other/mine.ts", "mine");
-    let before = there("other/log");
-    for (port, code, says) in [
-        (&*port, 1, "listening on"),
-        ("0", 1, "other/mine.ts is not Ordain's"),
-    ] {
-        let words = [
-            "dev", "bank.ts", "--fresh", "--dir", "other", "--port", port,
-        ];
-        let (is, _, said) = run(home.path(), "", &words);
-        assert!(is == code && said.contains(says), "{is} {said}");
-        assert_eq!(there("other/log"), before, "{says}");
-    }
     server.stop();
     // What another version of the program left is dropped as well.
     save(
@@ -424,6 +397,61 @@ fn development() {
     let mut server = Server::start(home.path(), &["dev", "bank.ts", "--fresh"]);
     server.hear("deployed bank version 1");
     assert_eq!(does(&home, &server, &["query", "counter/a", "look"]), "0");
+    server.stop();
+}
+
+/// The module of the name before would be in the way of the same one under another.
+fn another_name() {
+    let home = home();
+    let rename = |from: &str, to: &str| {
+        fs::rename(home.path().join(from), home.path().join(to)).expect("it is there");
+    };
+    save(&home, "bank.ts", &counter(1).to_string());
+    let mut server = Server::start(home.path(), &["dev", "bank.ts"]);
+    server.hear("deployed bank version 1");
+    does(&home, &server, &["call", "counter/a", "add"]);
+    server.stop();
+
+    rename("bank.ts", "ledger.ts");
+    let mut server = Server::start(home.path(), &["dev", "ledger.ts"]);
+    let said = server.hear("undeployed bank");
+    assert_eq!(said, "undeployed bank: what its entities hold is kept");
+    server.hear("deployed ledger version 1");
+    assert_eq!(does(&home, &server, &["query", "counter/a", "look"]), "1");
+    assert!(does(&home, &server, &["modules"]).contains("bank\tnone\t"));
+    server.stop();
+
+    // In a directory that is named, others may be in force on purpose.
+    rename("ledger.ts", "bank.ts");
+    let mut server = Server::start(home.path(), &["dev", "bank.ts", "--dir", ".ordain-dev"]);
+    let said = server.hear("refused  ");
+    assert!(said.contains("ledger"), "{said}");
+    server.stop();
+}
+
+/// What cannot start drops nothing, and nothing that is not Ordain's is dropped.
+fn not_dropped() {
+    let home = home();
+    save(&home, "bank.ts", &counter(1).to_string());
+    let server = Server::start(home.path(), &["dev", "bank.ts"]);
+    let port = server.url.rsplit(':').next().expect("it has one");
+    let there = || {
+        let log = fs::read_dir(home.path().join("other/log"));
+        log.expect("it is there").count()
+    };
+    let words = ["dev", "bank.ts", "--dir", "other"];
+    drop(Server::start(home.path(), &words));
+    let before = there();
+    for (port, says) in [
+        (port, "listening on"),
+        ("0", "other/mine.ts is not Ordain's"),
+    ] {
+        let words = [&words[..], &["--fresh", "--port", port]].concat();
+        let (code, _, said) = run(home.path(), "", &words);
+        assert!(code == 1 && said.contains(says), "{code} {said}");
+        assert_eq!(there(), before, "{says}");
+        save(&home, "other/mine.ts", "mine");
+    }
     server.stop();
 }
 

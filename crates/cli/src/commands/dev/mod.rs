@@ -34,6 +34,8 @@ pub struct Developed {
     name: ModuleName,
     /// Whether what is there from before is to go.
     fresh: bool,
+    /// Whether the directory is one that nothing else is kept in.
+    alone: bool,
     teller: Teller,
 }
 
@@ -106,6 +108,7 @@ fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Develop
         path: path.to_owned(),
         name,
         fresh: given.get_flag("fresh"),
+        alone: !context.config.is_flag("dir"),
         teller: Teller::start(context.output)?,
     })
 }

@@ -85,7 +85,7 @@ impl Listener for Teller {
                 Command::Deploy(deploy) if deploy.caller != super::watch::CALLER => {
                     self.say(format!("deployed {} by another client", deploy.name));
                 }
-                Command::Undeploy(undeploy) => {
+                Command::Undeploy(undeploy) if undeploy.caller != super::watch::CALLER => {
                     self.say(format!("undeployed {} by another client", undeploy.name));
                 }
                 _ => {}
