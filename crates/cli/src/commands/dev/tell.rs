@@ -41,9 +41,11 @@ impl Teller {
         Ok(teller)
     }
 
-    /// Prints a line, unless too many wait.
+    /// Prints a line, unless too many wait. What follows in it after a line break, which methods may have said, does not
+    /// begin as a line does.
     pub fn say(&self, line: impl Into<String>) {
-        if self.lines.try_send(line.into()).is_err() {
+        let line = line.into().replace('\n', "\n         ");
+        if self.lines.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -144,6 +146,15 @@ mod tests {
             keep_state: false,
             caller: caller.to_owned(),
         }))
+    }
+
+    #[test]
+    fn no_line_of_what_a_method_says_begins_as_one_of_its_own() {
+        let rejection = Rejection::new("no", "a\nfault    forged");
+        let rejected = Outcome::Rejected(Box::new(rejection));
+        let said = told(&deploy("shop"), &rejected).concat();
+        let second = said.lines().nth(1);
+        assert_eq!(second, Some("         fault    forged"), "{said}");
     }
 
     #[test]
