@@ -36,8 +36,7 @@ const ENTRIES: [&str; 6] = [
 /// What is missing, unreadable or too large, and what to do.
 pub fn gather(path: &Path) -> Result<Gathered, Failure> {
     let found = fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
-    let full = fs::canonicalize(path).map_err(|error| Failure::file("read", path, &error))?;
-    let name = named(&full, found.is_dir());
+    let name = named(&with_name(path), found.is_dir());
     if found.is_dir() {
         let (root, files) = (path.to_owned(), of_directory(path)?);
         let main = entry(path, &files)?;
@@ -56,6 +55,14 @@ pub fn gather(path: &Path) -> Result<Gathered, Failure> {
             "{} is no module: a module is a .ts or .js file, a directory of them, or a component (.wasm)",
             path.display()
         ))),
+    }
+}
+
+/// The path with a name at its end, which `.` and `..` have not. A link has its own.
+pub fn with_name(path: &Path) -> PathBuf {
+    match path.file_name() {
+        None => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+        Some(_) => path.to_owned(),
     }
 }
 
@@ -330,6 +337,7 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
     use std::process::Command;
 
     use super::*;
@@ -475,6 +483,30 @@ mod tests {
             None,
             "bank.wasm",
         );
+    }
+
+    #[test]
+    fn a_link_has_its_own_name_and_what_it_imports_is_beside_it() {
+        let home = home(&[
+            ("versions/v2.ts", "import './money'"),
+            ("money.ts", ""),
+            ("shop/v2/index.ts", ""),
+        ]);
+        let at = |path: &str| home.path().join(path);
+        symlink("versions/v2.ts", at("bank.ts")).unwrap();
+        symlink("v2", at("shop/current")).unwrap();
+        holds(&home, "bank.ts", &["bank.ts", "bank.ts", "money.ts"]);
+        for (path, name) in [
+            ("bank.ts", "bank"),
+            ("shop/current", "current"),
+            ("shop/current/", "current"),
+            ("shop/v2/.", "v2"),
+            ("shop/v2/..", "shop"),
+        ] {
+            let path = at(path);
+            let found = named(&with_name(&path), path.is_dir()).unwrap();
+            assert_eq!(found.as_str(), name, "{path:?}");
+        }
     }
 
     #[test]
