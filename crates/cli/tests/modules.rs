@@ -8,6 +8,7 @@
 )]
 mod toy;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::symlink;
@@ -32,14 +33,14 @@ impl Modules for Host {
     fn compile(&self, source: &Source) -> Result<Package, SourceError> {
         let main = source.files.iter().find(|file| file.path == source.main);
         let main = main.expect("the source was checked");
-        match &main.bytes[..] {
-            b"wrong" => Err(SourceError {
+        match main.bytes.starts_with(b"wrong") {
+            true => Err(SourceError {
                 file: Some(main.path.clone()),
                 line: Some(3),
                 column: Some(7),
                 message: "expected something right".to_owned(),
             }),
-            _ => Toy.compile(source),
+            false => Toy.compile(source),
         }
     }
 
@@ -57,9 +58,10 @@ fn main() -> ExitCode {
         };
         return ordain_cli::run_hosting(Catalog::default(), hosting, Vec::new());
     }
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
         ("deployed, listed, gone back to, taken away", a_life),
         ("what is refused", refusals),
+        ("where the asker is", elsewhere),
         ("projects and types", projects),
         ("development", development),
         ("development under another name", another_name),
@@ -294,6 +296,35 @@ fn refusals() {
         "1",
         "it goes on"
     );
+    server.stop();
+}
+
+/// What is deployed is the same wherever the asker is, and its places are shown from there.
+fn elsewhere() {
+    let home = home();
+    let server = Server::start(home.path(), &["serve"]);
+    fs::create_dir(home.path().join("app")).expect("a directory");
+    save(&home, "shared.ts", "");
+    let mut toy = counter(1);
+    toy["counter"]["from"] = json!("../shared");
+    let mut planned = BTreeSet::new();
+    for (below, file, place) in [
+        ("", "app/bank.ts", "app/bank.ts"),
+        ("app", "bank.ts", "bank.ts"),
+        ("app", "../app/bank.ts", "bank.ts"),
+    ] {
+        let at = home.path().join(below);
+        let words = ["deploy", file, "--dry-run"];
+        save(&home, "app/bank.ts", &toy.to_string());
+        let (code, out, error) = run(&at, &server.url, &words);
+        assert_eq!(code, 0, "{file} in `{below}`: {error}");
+        planned.insert(out);
+        save(&home, "app/bank.ts", "wrong: '../shared'");
+        let (code, _, said) = run(&at, &server.url, &words);
+        let expected = format!("{place}:3:7: expected something right");
+        assert_eq!((code, said), (4, expected), "{file} in `{below}`");
+    }
+    assert_eq!(planned.len(), 1, "one module: {planned:?}");
     server.stop();
 }
 
