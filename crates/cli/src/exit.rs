@@ -233,7 +233,7 @@ impl From<ordain_store::Error> for Failure {
 fn dir(error: &DirError) -> Exit {
     match error {
         DirError::InUse { .. } => Exit::InUse,
-        DirError::Foreign { .. } | DirError::Io { .. } => Exit::Failed,
+        DirError::Foreign { .. } | DirError::Mixed { .. } | DirError::Io { .. } => Exit::Failed,
         DirError::Unfinished { .. } | DirError::Marker { .. } | DirError::Format { .. } => {
             Exit::Damaged
         }

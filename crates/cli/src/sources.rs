@@ -3,6 +3,7 @@
 //! reads them, and says what is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct Gathered {
     pub source: ModuleSource,
     /// Where the paths of its files begin; of a component, itself.
     pub root: PathBuf,
+    /// The directory that places are shown from; empty to show them as `root` is.
+    from: PathBuf,
 }
 
 /// Files to begin with, the first that is there.
@@ -36,26 +39,32 @@ const ENTRIES: [&str; 6] = [
 /// What is missing, unreadable or too large, and what to do.
 pub fn gather(path: &Path) -> Result<Gathered, Failure> {
     let found = fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
-    let full = fs::canonicalize(path).map_err(|error| Failure::file("read", path, &error))?;
-    let name = named(&full, found.is_dir());
+    let name = named(&with_name(path), found.is_dir());
     if found.is_dir() {
         let (root, files) = (path.to_owned(), of_directory(path)?);
         let main = entry(path, &files)?;
         let source = ModuleSource::Files(ModuleFiles { main, files });
-        return Ok(Gathered { name, source, root });
+        return Ok(Gathered::at(root, name, source));
     }
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("wasm") => {
             let bytes = read_bytes(path, limits::MODULE_BYTES_MAX)?;
             let source = ModuleSource::Component(bytes.into());
-            let root = path.to_owned();
-            Ok(Gathered { name, source, root })
+            Ok(Gathered::at(path.to_owned(), name, source))
         }
         Some("ts" | "js") => of_file(path, name),
         _ => Err(Failure::usage(format!(
             "{} is no module: a module is a .ts or .js file, a directory of them, or a component (.wasm)",
             path.display()
         ))),
+    }
+}
+
+/// The path with a name at its end, which `.` and `..` have not. A link has its own.
+pub fn with_name(path: &Path) -> PathBuf {
+    match path.file_name() {
+        None => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+        Some(_) => path.to_owned(),
     }
 }
 
@@ -151,13 +160,17 @@ fn package_main(dir: &Path) -> Result<Option<String>, Failure> {
 }
 
 /// A file and those that it imports, as far as they are there. Their paths begin at the deepest
-/// directory that holds them all.
+/// directory that holds them all, wherever the current one is.
 fn of_file(path: &Path, name: Option<ModuleName>) -> Result<Gathered, Failure> {
     let (mut texts, mut bytes) = (BTreeMap::new(), 0);
-    let main = plain(path);
+    let from = match path.is_absolute() {
+        true => PathBuf::new(),
+        false => env::current_dir().map_err(|error| Failure::file("read", path, &error))?,
+    };
+    let main = plain(&from.join(path));
     let mut waiting = BTreeSet::from([main.clone()]);
     while let Some(at) = waiting.pop_first() {
-        let text = read(&at, &mut bytes)?;
+        let text = read(&relative(&at, &from), &mut bytes)?;
         let near = at.parent().unwrap_or(Path::new("")).to_owned();
         let imports = relative_texts(&text).filter_map(|import| import_of(&near, import));
         waiting.extend(imports.filter(|found| *found != at && !texts.contains_key(found)));
@@ -169,10 +182,12 @@ fn of_file(path: &Path, name: Option<ModuleName>) -> Result<Gathered, Failure> {
     let main = below(&main);
     let files = texts.iter().map(|(at, text)| (below(at), text.clone()));
     let files = files.collect();
+    let source = ModuleSource::Files(ModuleFiles { main, files });
     Ok(Gathered {
         name,
-        source: ModuleSource::Files(ModuleFiles { main, files }),
+        source,
         root,
+        from,
     })
 }
 
@@ -221,6 +236,14 @@ fn plain(path: &Path) -> PathBuf {
         }
     }
     parts
+}
+
+/// The way to a path from a directory, both without `.` and `..`.
+fn relative(at: &Path, from: &Path) -> PathBuf {
+    let both = at.components().zip(from.components());
+    let shared = both.take_while(|(one, other)| one == other).count();
+    let up = from.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(at.components().skip(shared)).collect()
 }
 
 /// The deepest directory that holds all of these files.
@@ -286,6 +309,16 @@ fn slashed(path: &Path) -> String {
 }
 
 impl Gathered {
+    fn at(root: PathBuf, name: Option<ModuleName>, source: ModuleSource) -> Self {
+        let from = PathBuf::new();
+        Self {
+            name,
+            source,
+            root,
+            from,
+        }
+    }
+
     /// The module's name, as given or as the path says it.
     ///
     /// # Errors
@@ -305,7 +338,7 @@ impl Gathered {
         let at = match self.source {
             // Whatever it is named here, the server has it as `module.wasm`.
             ModuleSource::Component(_) => self.root.clone(),
-            _ => self.root.join(file),
+            _ => relative(&self.root.join(file), &self.from),
         };
         let mut place = at.display().to_string();
         for number in [line, column].into_iter().map_while(|number| number) {
@@ -330,6 +363,7 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
     use std::process::Command;
 
     use super::*;
@@ -475,6 +509,44 @@ mod tests {
             None,
             "bank.wasm",
         );
+    }
+
+    #[test]
+    fn a_link_has_its_own_name_and_what_it_imports_is_beside_it() {
+        let home = home(&[
+            ("versions/v2.ts", "import './money'"),
+            ("money.ts", ""),
+            ("shop/v2/index.ts", ""),
+        ]);
+        let at = |path: &str| home.path().join(path);
+        symlink("versions/v2.ts", at("bank.ts")).unwrap();
+        symlink("v2", at("shop/current")).unwrap();
+        holds(&home, "bank.ts", &["bank.ts", "bank.ts", "money.ts"]);
+        for (path, name) in [
+            ("bank.ts", "bank"),
+            ("shop/current", "current"),
+            ("shop/current/", "current"),
+            ("shop/v2/.", "v2"),
+            ("shop/v2/..", "shop"),
+        ] {
+            let path = at(path);
+            let found = named(&with_name(&path), path.is_dir()).unwrap();
+            assert_eq!(found.as_str(), name, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn places_are_shown_from_where_the_asker_is() {
+        for (at, from, shown) in [
+            ("/h/app/bank.ts", "/h/app", "bank.ts"),
+            ("/h/shared.ts", "/h/app", "../shared.ts"),
+            ("/h/lib/a.ts", "/h/app/src", "../../lib/a.ts"),
+            ("/h/app/bank.ts", "/", "h/app/bank.ts"),
+            ("/h/app/bank.ts", "", "/h/app/bank.ts"),
+        ] {
+            let way = relative(Path::new(at), Path::new(from));
+            assert_eq!(way, Path::new(shown), "{at} from {from}");
+        }
     }
 
     #[test]

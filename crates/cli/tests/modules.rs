@@ -8,8 +8,10 @@
 )]
 mod toy;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -31,14 +33,14 @@ impl Modules for Host {
     fn compile(&self, source: &Source) -> Result<Package, SourceError> {
         let main = source.files.iter().find(|file| file.path == source.main);
         let main = main.expect("the source was checked");
-        match &main.bytes[..] {
-            b"wrong" => Err(SourceError {
+        match main.bytes.starts_with(b"wrong") {
+            true => Err(SourceError {
                 file: Some(main.path.clone()),
                 line: Some(3),
                 column: Some(7),
                 message: "expected something right".to_owned(),
             }),
-            _ => Toy.compile(source),
+            false => Toy.compile(source),
         }
     }
 
@@ -56,11 +58,15 @@ fn main() -> ExitCode {
         };
         return ordain_cli::run_hosting(Catalog::default(), hosting, Vec::new());
     }
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 8] = [
         ("deployed, listed, gone back to, taken away", a_life),
         ("what is refused", refusals),
+        ("where the asker is", elsewhere),
         ("projects and types", projects),
         ("development", development),
+        ("development under another name", another_name),
+        ("what is not dropped", not_dropped),
+        ("where development keeps its state", scratch),
     ];
     for (name, test) in tests {
         println!("test {name}");
@@ -103,7 +109,10 @@ struct Server {
 
 impl Server {
     fn start(home: &Path, words: &[&str]) -> Self {
-        let mut command = program(home, &[words, &["--port", "0"]].concat());
+        Self::of(program(home, &[words, &["--port", "0"]].concat()))
+    }
+
+    fn of(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("it starts");
         let out = child.stdout.take().expect("it is piped");
@@ -153,6 +162,12 @@ fn home() -> TempDir {
 
 fn save(home: &TempDir, file: &str, text: &str) {
     fs::write(home.path().join(file), text).expect("it can be written");
+}
+
+fn make_pipe(home: &TempDir, file: &str) {
+    let pipe = home.path().join(file);
+    let made = Command::new("mkfifo").arg(pipe).status();
+    assert!(made.expect("it runs").success());
 }
 
 #[track_caller]
@@ -284,6 +299,35 @@ fn refusals() {
     server.stop();
 }
 
+/// What is deployed is the same wherever the asker is, and its places are shown from there.
+fn elsewhere() {
+    let home = home();
+    let server = Server::start(home.path(), &["serve"]);
+    fs::create_dir(home.path().join("app")).expect("a directory");
+    save(&home, "shared.ts", "");
+    let mut toy = counter(1);
+    toy["counter"]["from"] = json!("../shared");
+    let mut planned = BTreeSet::new();
+    for (below, file, place) in [
+        ("", "app/bank.ts", "app/bank.ts"),
+        ("app", "bank.ts", "bank.ts"),
+        ("app", "../app/bank.ts", "bank.ts"),
+    ] {
+        let at = home.path().join(below);
+        let words = ["deploy", file, "--dry-run"];
+        save(&home, "app/bank.ts", &toy.to_string());
+        let (code, out, error) = run(&at, &server.url, &words);
+        assert_eq!(code, 0, "{file} in `{below}`: {error}");
+        planned.insert(out);
+        save(&home, "app/bank.ts", "wrong: '../shared'");
+        let (code, _, said) = run(&at, &server.url, &words);
+        let expected = format!("{place}:3:7: expected something right");
+        assert_eq!((code, said), (4, expected), "{file} in `{below}`");
+    }
+    assert_eq!(planned.len(), 1, "one module: {planned:?}");
+    server.stop();
+}
+
 fn projects() {
     let home = home();
     for (words, files) in [
@@ -314,6 +358,21 @@ fn projects() {
     assert!(code == 2 && said.contains("not empty"), "{said}");
     let (code, out, _) = run(home.path(), "", &["types", "-"]);
     assert_eq!((code, &*out), (0, TYPES.trim_end()));
+
+    // Types are written over types alone.
+    save(&home, "bank.ts", "mine");
+    symlink("bank.ts", home.path().join("link.ts")).expect("a link");
+    symlink("ordain.d.ts", home.path().join("types.ts")).expect("a link");
+    make_pipe(&home, "pipe.ts");
+    for file in ["bank.ts", "link.ts", "types.ts", "pipe.ts", "bank"] {
+        let (code, _, said) = run(home.path(), "", &["types", file]);
+        let expected = format!("{file} is there, and `types` did not write it");
+        assert!(code == 2 && said.starts_with(&expected), "{file}: {said}");
+    }
+    let kept = fs::read_to_string(home.path().join("bank.ts")).expect("a file");
+    assert_eq!(kept, "mine");
+    let (code, out, error) = run(home.path(), "", &["types"]);
+    assert_eq!((code, &*out), (0, "written: ordain.d.ts"), "{error}");
 }
 
 fn development() {
@@ -345,10 +404,7 @@ fn development() {
     assert_eq!(does(&home, &server, &["call", "counter/a", "add"]), "3");
     fs::remove_file(home.path().join("bank.ts")).expect("it is there");
     server.hear("error    cannot read bank.ts");
-    let pipe = Command::new("mkfifo")
-        .arg(home.path().join("bank.ts"))
-        .status();
-    assert!(pipe.expect("it runs").success());
+    make_pipe(&home, "bank.ts");
     server.hear("error    bank.ts is no file");
     fs::remove_file(home.path().join("bank.ts")).expect("it is there");
     server.hear("error    cannot read bank.ts");
@@ -372,5 +428,87 @@ fn development() {
     let mut server = Server::start(home.path(), &["dev", "bank.ts", "--fresh"]);
     server.hear("deployed bank version 1");
     assert_eq!(does(&home, &server, &["query", "counter/a", "look"]), "0");
+    server.stop();
+}
+
+/// The module of the name before would be in the way of the same one under another.
+fn another_name() {
+    let home = home();
+    let rename = |from: &str, to: &str| {
+        fs::rename(home.path().join(from), home.path().join(to)).expect("it is there");
+    };
+    save(&home, "bank.ts", &counter(1).to_string());
+    let mut server = Server::start(home.path(), &["dev", "bank.ts"]);
+    server.hear("deployed bank version 1");
+    does(&home, &server, &["call", "counter/a", "add"]);
+    server.stop();
+
+    rename("bank.ts", "ledger.ts");
+    let mut server = Server::start(home.path(), &["dev", "ledger.ts"]);
+    let said = server.hear("undeployed bank");
+    assert_eq!(said, "undeployed bank: what its entities hold is kept");
+    server.hear("deployed ledger version 1");
+    assert_eq!(does(&home, &server, &["query", "counter/a", "look"]), "1");
+    assert!(does(&home, &server, &["modules"]).contains("bank\tnone\t"));
+    server.stop();
+
+    // In a directory that is named, others may be in force on purpose.
+    rename("ledger.ts", "bank.ts");
+    let mut server = Server::start(home.path(), &["dev", "bank.ts", "--dir", ".ordain-dev"]);
+    let said = server.hear("refused  ");
+    assert!(said.contains("ledger"), "{said}");
+    server.stop();
+}
+
+/// What cannot start drops nothing, and nothing that is not Ordain's is dropped.
+fn not_dropped() {
+    let home = home();
+    save(&home, "bank.ts", &counter(1).to_string());
+    let server = Server::start(home.path(), &["dev", "bank.ts"]);
+    let port = server.url.rsplit(':').next().expect("it has one");
+    let there = || {
+        let log = fs::read_dir(home.path().join("other/log"));
+        log.expect("it is there").count()
+    };
+    let words = ["dev", "bank.ts", "--dir", "other"];
+    drop(Server::start(home.path(), &words));
+    let before = there();
+    for (port, says) in [
+        (port, "listening on"),
+        ("0", "other/mine.ts is not Ordain's"),
+    ] {
+        let words = [&words[..], &["--fresh", "--port", port]].concat();
+        let (code, _, said) = run(home.path(), "", &words);
+        assert!(code == 1 && said.contains(says), "{code} {said}");
+        assert_eq!(there(), before, "{says}");
+        save(&home, "other/mine.ts", "mine");
+    }
+    server.stop();
+}
+
+/// What it drops is what it made, never what servers are told to use.
+fn scratch() {
+    let home = home();
+    save(&home, "bank.ts", &counter(1).to_string());
+    save(&home, "ordain.toml", "dir = \"data\"");
+    let server = Server::start(home.path(), &["serve"]);
+    does(&home, &server, &["deploy", "bank.ts"]);
+    assert_eq!(does(&home, &server, &["call", "counter/a", "add"]), "1");
+    server.stop();
+    let fresh = ["dev", "bank.ts", "--fresh", "--port", "0"];
+    let by_file = program(home.path(), &fresh);
+    let mut by_variable = program(home.path(), &fresh);
+    by_variable.env("ORDAIN_DIR", "data");
+    for command in [by_file, by_variable] {
+        let mut server = Server::of(command);
+        server.hear("deployed bank version 1");
+        server.stop();
+    }
+    let server = Server::start(home.path(), &["serve"]);
+    assert_eq!(
+        does(&home, &server, &["query", "counter/a", "look"]),
+        "1",
+        "a server's data stay"
+    );
     server.stop();
 }

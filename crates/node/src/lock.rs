@@ -12,6 +12,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "ordain";
+/// What is beside the marker, in every format so far.
+const PARTS: [&str; 3] = ["log", "store", "cache"];
 const TEXT: &str = "ordain data directory, format ";
 /// The format this program reads and writes.
 pub const FORMAT: u32 = 2;
@@ -51,6 +53,18 @@ pub enum DirError {
     Foreign {
         /// The directory.
         path: PathBuf,
+    },
+    /// It is Ordain's, and holds other things too.
+    #[error(
+        "{} is not Ordain's, and {path} is to be cleared: nothing was removed. Move it elsewhere, or choose another \
+         directory",
+        other.display()
+    )]
+    Mixed {
+        /// The directory.
+        path: PathBuf,
+        /// The first of what else is in it.
+        other: PathBuf,
     },
     /// A restore into it did not end.
     #[error(
@@ -160,12 +174,12 @@ impl DataDir {
     /// What says whose it is goes last: begun again, it goes on.
     ///
     /// # Errors
-    /// If it is none, or is in use, or something in it cannot be removed.
+    /// If it is none, is in use or holds other things, for which nothing is removed; or if something in it cannot be.
     pub fn clear(path: &Path) -> Result<(), DirError> {
-        let (marker, io) = (path.join(NAME), |error| DirError::Io {
+        let io = |error| DirError::Io {
             path: path.to_owned(),
             error,
-        });
+        };
         if !path.exists() {
             return Ok(());
         }
@@ -173,24 +187,20 @@ impl DataDir {
         if !text.starts_with(TEXT) && !text.is_empty() {
             check_marker(path, &text)?;
         }
-        for entry in fs::read_dir(path).map_err(io)? {
-            let entry = entry.map_err(io)?;
-            let at = entry.path();
-            if at == marker {
-                continue;
-            }
-            // Whoever made it and got no further had nothing in it.
-            if text.is_empty() {
-                let path = path.to_owned();
-                return Err(DirError::Foreign { path });
-            }
-            let removed = match entry.file_type().map_err(io)?.is_dir() {
+        let parts = parts(path)?;
+        // Whoever made the marker and got no further had nothing beside it.
+        if text.is_empty() && !parts.is_empty() {
+            let path = path.to_owned();
+            return Err(DirError::Foreign { path });
+        }
+        for at in parts {
+            let removed = match fs::symlink_metadata(&at).map_err(io)?.is_dir() {
                 true => fs::remove_dir_all(&at),
                 false => fs::remove_file(&at),
             };
             removed.map_err(|error| DirError::Io { path: at, error })?;
         }
-        fs::remove_file(&marker).map_err(io)
+        fs::remove_file(path.join(NAME)).map_err(io)
     }
 
     /// The directory.
@@ -257,6 +267,28 @@ fn locked(path: &Path) -> Result<(File, String), DirError> {
     read.map_err(io)?;
     let text = String::from_utf8_lossy(&text);
     Ok((file, text.into_owned()))
+}
+
+/// What is beside the marker, which is all to be Ordain's.
+fn parts(path: &Path) -> Result<Vec<PathBuf>, DirError> {
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| DirError::Io {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mut names: Vec<_> = entries.iter().map(fs::DirEntry::file_name).collect();
+    names.retain(|name| name != NAME);
+    names.sort();
+    match names
+        .iter()
+        .find(|name| PARTS.iter().all(|part| name != part))
+    {
+        None => Ok(names.iter().map(|name| path.join(name)).collect()),
+        Some(other) => Err(DirError::Mixed {
+            path: path.to_owned(),
+            other: path.join(other),
+        }),
+    }
 }
 
 /// Holds what the marker of a directory says against what it is to say.
@@ -368,6 +400,21 @@ mod tests {
         let error = DataDir::clear(&dir).expect_err("it is in use");
         assert!(matches!(error, DirError::InUse { .. }), "{error}");
         drop(used);
+        fs::create_dir_all(dir.join("log")).expect("it is made");
+        for other in ["bank.ts", "zoo"] {
+            fs::write(dir.join(other), "x").expect("it is written");
+            let error = DataDir::clear(&dir).expect_err("one is another's");
+            let said = error.to_string();
+            assert!(
+                said.starts_with(&format!("{}/bank.ts is not Ordain's", dir.display())),
+                "{said}"
+            );
+        }
+        assert_eq!(left(), 4, "nothing is removed");
+        for other in ["bank.ts", "zoo"] {
+            fs::remove_file(dir.join(other)).expect("it is there");
+        }
+        DataDir::clear(&dir).expect("all is Ordain's");
         fs::write(dir.join("mine"), "x").expect("it is written");
         for text in ["", "#!/bin/sh\n"] {
             fs::write(&marker, text).expect("it is written");

@@ -9,6 +9,7 @@ use ordain_types::ModuleName;
 use super::types;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::Failure;
+use crate::sources::with_name;
 
 /// A file of a project: its path, and its text with `{{name}}` for the project's name and `{{sdk}}` for where the crate
 /// `ordain` is taken from.
@@ -100,11 +101,7 @@ fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
 
 /// The name of the folder, which is to be a module's.
 fn name(path: &Path) -> Result<ModuleName, Failure> {
-    // `.` has no name of its own.
-    let full = match path.file_name() {
-        None => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
-        Some(_) => path.to_owned(),
-    };
+    let full = with_name(path);
     let name = full.file_name().and_then(|name| name.to_str());
     ModuleName::new(name.unwrap_or_default()).map_err(|error| {
         Failure::usage(format!(

@@ -134,6 +134,9 @@ impl Start {
             !matches!(self.purpose, Purpose::Serving),
         )?;
         let server = Server::bind(config).await?;
+        if let Purpose::Developing(module) = &self.purpose {
+            module.prepare(&self.dir)?;
+        }
         let url = self.url(&server);
         self.say_where(&url)?;
         let (handle, mut failure) = (server.handle(), None);

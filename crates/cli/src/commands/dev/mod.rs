@@ -18,7 +18,7 @@ use ordain_types::ModuleName;
 
 use super::serve::{self, GROUPS, Purpose, replay_flag};
 use crate::command::{Context, ExtraCommand};
-use crate::config::{Config, Origin};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::node::modules_flag;
 use crate::sources::gather;
@@ -32,6 +32,10 @@ const SCRATCH: &str = ".ordain-dev";
 pub struct Developed {
     path: PathBuf,
     name: ModuleName,
+    /// Whether what is there from before is to go.
+    fresh: bool,
+    /// Whether the directory is one that nothing else is kept in.
+    alone: bool,
     teller: Teller,
 }
 
@@ -62,7 +66,7 @@ pub fn dev() -> ExtraCommand {
         .long_about(
             "Run the server for trying things out: prints a line to paste for each method.\n\nWith a module, \
              that alone can be called. It is deployed again whenever it is saved; its state stays, in \
-             .ordain-dev unless --dir says otherwise. What does not compile is told with its place, and the \
+             .ordain-dev unless the flag --dir says otherwise. What does not compile is told with its place, and the \
              version before goes on. Deployments, rejections, faults and what methods say is printed as it \
              happens. Each update is run twice, and what comes out differently is a fault.",
         )
@@ -91,9 +95,6 @@ fn run(context: Context, given: &ArgMatches) -> Result<(), Failure> {
         Purpose::Developing(_) => scratch(&context.config),
         _ => context.config.dir(),
     };
-    if given.get_flag("fresh") {
-        DataDir::clear(&dir).map_err(ordain_node::OpenError::from)?;
-    }
     serve::run(context, given, &dir, purpose)
 }
 
@@ -106,14 +107,17 @@ fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Develop
     Ok(Developed {
         path: path.to_owned(),
         name,
+        fresh: given.get_flag("fresh"),
+        alone: !context.config.is_flag("dir"),
         teller: Teller::start(context.output)?,
     })
 }
 
+/// A variable or a file names the directory of `serve`, whose state is not there to be developed with.
 fn scratch(config: &Config) -> PathBuf {
-    match config.said("dir").origin {
-        Origin::Default => SCRATCH.into(),
-        _ => config.dir(),
+    match config.is_flag("dir") {
+        true => config.dir(),
+        false => SCRATCH.into(),
     }
 }
 
@@ -121,6 +125,17 @@ impl Developed {
     /// What hears of calls.
     pub fn listener(&self) -> Arc<dyn ordain_node::Listener> {
         Arc::new(self.teller.clone())
+    }
+
+    /// Makes the directory fit for it, once nothing else is in the way of a start.
+    ///
+    /// # Errors
+    /// If what is there from before is to go and cannot; if it is another's, all of it stays.
+    pub fn prepare(&self, dir: &Path) -> Result<(), Failure> {
+        match self.fresh {
+            true => Ok(DataDir::clear(dir).map_err(ordain_node::OpenError::from)?),
+            false => Ok(()),
+        }
     }
 
     /// Deploys the module, and again whenever it is saved, until the node stops. Gives back once it was

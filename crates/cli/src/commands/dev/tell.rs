@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use ordain_node::{Heard, Listener};
-use ordain_types::{Call, Command, Outcome};
+use ordain_node::{Deployed, Heard, Listener};
+use ordain_types::{Call, Command, ModuleName, Outcome};
 
+use super::watch::CALLER;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -40,9 +41,11 @@ impl Teller {
         Ok(teller)
     }
 
-    /// Prints a line, unless too many wait.
+    /// Prints a line, unless too many wait. What follows in it after a line break, which methods may have said, does not
+    /// begin as a line does.
     pub fn say(&self, line: impl Into<String>) {
-        if self.lines.try_send(line.into()).is_err() {
+        let line = line.into().replace('\n', "\n         ");
+        if self.lines.try_send(line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -57,6 +60,20 @@ impl Teller {
                 let trace = fault.trace.lines().filter(|line| !line.trim().is_empty());
                 trace.for_each(|line| self.say(format!("         {}", line.trim())));
             }
+        }
+    }
+
+    /// Says what came of a change by another client, where that is not what was there.
+    fn change(&self, done: &str, name: &ModuleName, outcome: &Outcome) {
+        match outcome {
+            Outcome::Value(json) => {
+                let deployed: Option<Deployed> = serde_json::from_slice(json).ok();
+                if deployed.is_none_or(|deployed| deployed.changed) {
+                    self.say(format!("{done} {name} by another client"));
+                }
+            }
+            Outcome::Rejected(no) => self.say(format!("refused  {name} by another client: {no}")),
+            Outcome::Fault(fault) => self.say(format!("fault    {fault}")),
         }
     }
 }
@@ -82,11 +99,11 @@ impl Listener for Teller {
             } => match command {
                 Command::Call(call) => self.outcome(|| method(call), outcome),
                 Command::Deliver { send } => self.outcome(|| format!("send {send}"), outcome),
-                Command::Deploy(deploy) if deploy.caller != super::watch::CALLER => {
-                    self.say(format!("deployed {} by another client", deploy.name));
+                Command::Deploy(deploy) if deploy.caller != CALLER => {
+                    self.change("deployed", &deploy.name, outcome);
                 }
-                Command::Undeploy(undeploy) => {
-                    self.say(format!("undeployed {} by another client", undeploy.name));
+                Command::Undeploy(undeploy) if undeploy.caller != CALLER => {
+                    self.change("undeployed", &undeploy.name, outcome);
                 }
                 _ => {}
             },
@@ -96,4 +113,68 @@ impl Listener for Teller {
 
 fn method(call: &Call) -> String {
     format!("{}.{}", call.entity, call.method)
+}
+
+#[cfg(test)]
+mod tests {
+    use ordain_types::module::{How, hash};
+    use ordain_types::{Deploy, Rejection, Seq};
+
+    use super::*;
+
+    /// What is said of a command's end.
+    fn told(command: &Command, outcome: &Outcome) -> Vec<String> {
+        let (lines, said) = sync_channel(LINES_MAX);
+        let lost = Arc::default();
+        let teller = Teller { lines, lost };
+        let seq = Seq(1);
+        teller.heard(Heard::Ran {
+            seq,
+            command,
+            outcome,
+        });
+        drop(teller);
+        said.iter().collect()
+    }
+
+    fn deploy(caller: &str) -> Command {
+        Command::Deploy(Box::new(Deploy {
+            name: ModuleName::new("bank").unwrap(),
+            hash: hash(b"bank"),
+            package: None,
+            how: How::Deploy,
+            keep_state: false,
+            caller: caller.to_owned(),
+        }))
+    }
+
+    #[test]
+    fn no_line_of_what_a_method_says_begins_as_one_of_its_own() {
+        let rejection = Rejection::new("no", "a\nfault    forged");
+        let rejected = Outcome::Rejected(Box::new(rejection));
+        let said = told(&deploy("shop"), &rejected).concat();
+        let second = said.lines().nth(1);
+        assert_eq!(second, Some("         fault    forged"), "{said}");
+    }
+
+    #[test]
+    fn of_another_clients_deployment_it_is_told_what_came_of_it() {
+        let value = |changed: bool| {
+            let hash = hash(b"bank");
+            let json =
+                format!(r#"{{"module":"bank","version":2,"hash":"{hash}","changed":{changed}}}"#);
+            Outcome::Value(json.into())
+        };
+        let rejected = Outcome::Rejected(Box::new(Rejection::new("module_clash", "no")));
+        let refused = "refused  bank by another client: module_clash: no";
+        for (outcome, expected) in [
+            (value(true), Some("deployed bank by another client")),
+            (value(false), None),
+            (rejected, Some(refused)),
+        ] {
+            let said = told(&deploy("shop"), &outcome);
+            assert_eq!(said, Vec::from_iter(expected), "{outcome:?}");
+            assert!(told(&deploy(CALLER), &outcome).is_empty());
+        }
+    }
 }

@@ -33,6 +33,7 @@ pub struct Watch {
     path: PathBuf,
     name: ModuleName,
     url: String,
+    alone: bool,
     teller: Teller,
     /// The lines to paste that were printed last.
     pasted: BTreeSet<String>,
@@ -49,6 +50,7 @@ impl Watch {
             path: module.path.clone(),
             name: module.name.clone(),
             url: url.to_owned(),
+            alone: module.alone,
             teller: module.teller.clone(),
             pasted: BTreeSet::new(),
         }
@@ -56,12 +58,28 @@ impl Watch {
 
     /// Deploys what is there, then what comes, on a thread of its own.
     pub fn begin(mut self) {
+        if self.alone {
+            self.undeploy_others();
+        }
         let read = self.read();
         self.take(&read);
         let teller = self.teller.clone();
         let thread = thread::Builder::new().name("ordain-watch".to_owned());
         if let Err(error) = thread.spawn(move || self.run(read)) {
             teller.say(format!("error    saves are not noticed: {error}"));
+        }
+    }
+
+    /// Modules of earlier runs, or this one under the name that its file had before.
+    fn undeploy_others(&self) {
+        let catalog = self.node.catalog();
+        let others = catalog.modules().filter(|module| module.name != self.name);
+        for module in others {
+            let name = &module.name;
+            self.teller.say(match self.node.undeploy(name, &options()) {
+                Ok(_) => format!("undeployed {name}: what its entities hold is kept"),
+                Err(why) => format!("error    {name} is still in force: {why}"),
+            });
         }
     }
 
@@ -109,11 +127,7 @@ impl Watch {
     }
 
     fn deploy(&self, gathered: &Gathered) -> Result<(Plan, u32), DeployError> {
-        let options = ChangeOptions {
-            // Types come and go while a module is developed; what they hold is there when they are back.
-            keep_state: true,
-            caller: CALLER.to_owned(),
-        };
+        let options = options();
         let package: Package = self.node.compile(&source(&gathered.source))?;
         let plan = self.node.plan(&self.name, &package, &options)?;
         let deployed = self.node.deploy(&self.name, &package, &options)?;
@@ -174,6 +188,14 @@ impl Watch {
             }
             why => self.teller.say(format!("error    {why}{goes_on}")),
         }
+    }
+}
+
+fn options() -> ChangeOptions {
+    ChangeOptions {
+        // Types come and go while a module is developed; what they hold is there when they are back.
+        keep_state: true,
+        caller: CALLER.to_owned(),
     }
 }
 
