@@ -95,15 +95,15 @@ impl Tx {
         let from = match from {
             // No field has an empty key.
             Bound::Unbounded | Bound::Included("") | Bound::Excluded("") => Cut::Start,
-            Bound::Included(key) => Cut::before(key.as_bytes()),
-            Bound::Excluded(key) => Cut::after(key.as_bytes()),
+            Bound::Included(key) => Cut::before(told_apart(key)),
+            Bound::Excluded(key) => Cut::after(told_apart(key)),
         };
         let to = match to {
             Bound::Unbounded => Cut::End,
             Bound::Included("") | Bound::Excluded("") => Cut::Start,
-            Bound::Included(key) if planted(Bug::ScanEndsEarly) => Cut::before(key.as_bytes()),
-            Bound::Included(key) => Cut::after(key.as_bytes()),
-            Bound::Excluded(key) => Cut::before(key.as_bytes()),
+            Bound::Included(key) if planted(Bug::ScanEndsEarly) => Cut::before(told_apart(key)),
+            Bound::Included(key) => Cut::after(told_apart(key)),
+            Bound::Excluded(key) => Cut::before(told_apart(key)),
         };
         let prefix = Granule::prefix(entity);
         let most = Most::new(limit, limits::SCAN_BYTES_MAX);
@@ -162,4 +162,9 @@ impl Tx {
              backup"
         )))
     }
+}
+
+/// A bound as long as it can tell keys apart: it may be of any length, and stores take none beyond that of their keys.
+fn told_apart(bound: &str) -> &[u8] {
+    &bound.as_bytes()[..bound.len().min(limits::FIELD_KEY_BYTES_MAX + 1)]
 }

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::ops::Bound;
+
 use common::{World, call, entity, field, request};
 use ordain_engine::Tx;
 use ordain_types::{EntityId, FaultKind, FieldKey, Json, Outcome, Rejection, limits};
@@ -64,6 +66,52 @@ fn scan_bytes() {
             check("a", 100, Ok(8));
             check("b", 100, Err(FaultKind::ReadBytes));
             check("b", 7, Ok(7));
+        }
+        world.checkpoint();
+        world.reopen();
+    }
+}
+
+fn put_three(tx: &mut Tx, _: &Value) -> Result<Value, Rejection> {
+    for key in ["a", "ab", "b"] {
+        tx.field_put(&field(key), "1".into());
+    }
+    Ok(Value::Null)
+}
+
+/// The keys between `from` and `to`, without these.
+fn between(tx: &mut Tx, bounds: &Value) -> Result<Value, Rejection> {
+    let bound = |name: &str| match bounds[name].as_str() {
+        Some(at) => Bound::Excluded(at),
+        None => Bound::Unbounded,
+    };
+    let rows = tx.field_scan(bound("from"), bound("to"), false, 10);
+    Ok(rows.iter().map(|(key, _)| key.as_str()).collect())
+}
+
+/// A bound may be of any length, while the store takes none beyond that of its keys: see the world's own.
+#[test]
+fn bounds_are_of_any_length() {
+    let mut world = World::new(&[("put", put_three), ("q_between", between)]);
+    for key in ["x", "y", "z"] {
+        world.value(key, "put", json!(null));
+    }
+    for _ in 0..2 {
+        for length in [513, 514, 70_000] {
+            let long = "a".repeat(length);
+            for (bounds, keys) in [
+                (json!({ "from": long }), json!(["ab", "b"])),
+                (json!({ "to": long }), json!(["a"])),
+                (json!({ "from": long, "to": format!("{long}b") }), json!([])),
+                (
+                    json!({ "from": long, "to": "b".repeat(length) }),
+                    json!(["ab", "b"]),
+                ),
+                (json!({ "from": "b".repeat(length), "to": long }), json!([])),
+            ] {
+                let found = world.query("y", "q_between", bounds);
+                assert_eq!(found, Outcome::Value(keys.to_string().into()), "{length}");
+            }
         }
         world.checkpoint();
         world.reopen();

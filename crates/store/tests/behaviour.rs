@@ -132,6 +132,13 @@ fn scans_go_both_ways_with_a_limit_and_any_bounds() {
     check((Excluded(b"b"), Excluded(b"b")), "");
     check((Included(b"b"), Included(b"b")), "b");
     check((Included(b"e"), Unbounded), "ef");
+    // Longer than any key: between what they begin with and the next one.
+    let (low, high) = (&[b'b'; 70_000][..], &[b'd'; 65_536][..]);
+    check((Included(low), Unbounded), "cdef");
+    check((Excluded(low), Included(high)), "cd");
+    check((Unbounded, Excluded(low)), "ab");
+    check((Included(low), Included(&low[1..])), "");
+    check((Excluded(high), Excluded(low)), "");
 }
 
 #[test]

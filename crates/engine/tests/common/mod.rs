@@ -179,6 +179,14 @@ impl Cold for Durable {
         bytes: usize,
     ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
         self.check()?;
+        let taken = |bound: Bound<&[u8]>| match bound {
+            Bound::Unbounded => true,
+            Bound::Included(at) | Bound::Excluded(at) => at.len() <= usize::from(u16::MAX),
+        };
+        assert!(
+            taken(from) && taken(to),
+            "stores have no keys of that length"
+        );
         let granules = self.granules.lock().expect("one thread");
         granules.scan(from, to, reverse, limit, bytes)
     }

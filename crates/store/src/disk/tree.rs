@@ -17,7 +17,7 @@ use lsm_tree::{AbstractTree, AnyIngestion, AnyTree, Cache, Config, Guard, SeqNo,
 use lsm_tree::{KvPair, SequenceNumberCounter};
 use ordain_types::{Bug, Seq, planted};
 
-use crate::{Entry, Error, KeyRange, Most, Snapshot, check_key, is_empty_range};
+use crate::{Entry, Error, KEY_BYTES_MAX, KeyRange, Most, Snapshot, is_empty_range};
 
 /// The store's own key: smaller than any other.
 const SEQ_KEY: &[u8] = b"\0seq";
@@ -98,7 +98,7 @@ impl Tree {
         if is_empty_range(range) || !most.has_room() {
             return Ok(Vec::new());
         }
-        let mut range = above_own_key(range);
+        let mut range = of_keys(range);
         if let Bound::Excluded(end) = range.1
             && planted(Bug::ScanEndsLate)
         {
@@ -227,7 +227,7 @@ impl Snapshot for Pinned {
 
     fn entries(&self) -> Box<dyn Iterator<Item = Result<Entry, Error>> + Send + '_> {
         let path = &self.tree.path;
-        let all = above_own_key((Bound::Unbounded, Bound::Unbounded));
+        let all = of_keys((Bound::Unbounded, Bound::Unbounded));
         let number = if planted(Bug::SnapshotMoves) {
             SeqNo::MAX
         } else {
@@ -281,12 +281,29 @@ fn entry((key, value): KvPair) -> Entry {
     (key[..].into(), Bytes::copy_from_slice(&value))
 }
 
-/// The part of a range that is the user's.
-fn above_own_key(range: KeyRange<'_>) -> KeyRange<'_> {
-    match range.0 {
-        Bound::Included(start) | Bound::Excluded(start) if check_key(start).is_ok() => range,
-        _ => (Bound::Included(&[1]), range.1),
-    }
+/// The part of a range that is the user's, between bounds that the tree takes: it has no keys of more than
+/// [`KEY_BYTES_MAX`], and panics where it is asked for one.
+fn of_keys(range: KeyRange<'_>) -> KeyRange<'_> {
+    let above_own_key = Bound::Included(&[1][..]);
+    let (start, end) = range;
+    let start = match start {
+        Bound::Unbounded => above_own_key,
+        Bound::Included(at) | Bound::Excluded(at) if at.first().is_none_or(|&byte| byte == 0) => {
+            above_own_key
+        }
+        // No key lies between such a bound and what it begins with, and this is below it.
+        Bound::Included(at) | Bound::Excluded(at) if at.len() > KEY_BYTES_MAX => {
+            Bound::Excluded(&at[..KEY_BYTES_MAX])
+        }
+        start => start,
+    };
+    let end = match end {
+        Bound::Included(at) | Bound::Excluded(at) if at.len() > KEY_BYTES_MAX => {
+            Bound::Included(&at[..KEY_BYTES_MAX])
+        }
+        end => end,
+    };
+    (start, end)
 }
 
 /// Runs something of the tree's; what it panics about is an error of ours. What it keeps may be in
