@@ -233,6 +233,9 @@ pub enum Flaw {
     /// It would pass for an unfinished write if there were not more behind it.
     #[error("the record is unfinished, but something follows it")]
     Followed,
+    /// No record begins so near the segment's end.
+    #[error("something follows the last record, and there is no room for another")]
+    Foreign,
 }
 
 /// Why reading stops. What stops an open stops a reader too.

@@ -103,6 +103,9 @@ fn judge(cursor: &mut Cursor, evidence: Evidence) -> io::Result<Tail> {
     let Some(end) = nonzero_end(cursor.file(), cursor.offset(), cursor.end())? else {
         return Ok(Tail::Empty);
     };
+    if !has_header(cursor, cursor.offset()) {
+        return Ok(Tail::Damaged(Flaw::Foreign));
+    }
     let flaw = match cursor.ahead()? {
         Ahead::Record(_) => return Ok(Tail::Empty), // Appended since; only a reader sees this.
         Ahead::Bad(flaw @ (Flaw::Gap { .. } | Flaw::Length { .. })) => {
@@ -154,6 +157,11 @@ fn judge_record(cursor: &mut Cursor, end: u64) -> io::Result<Result<(), Flaw>> {
     })
 }
 
+/// Whether there is room for a header between an offset and the segment's end.
+fn has_header(cursor: &Cursor, offset: u64) -> bool {
+    cursor.end().saturating_sub(offset) >= RECORD_HEADER_BYTES as u64
+}
+
 fn header_at(cursor: &mut Cursor) -> io::Result<Option<RecordHeader>> {
     let place = cursor.place();
     Ok(RecordHeader::decode(
@@ -171,7 +179,7 @@ fn later_record(cursor: &mut Cursor, end: u64) -> io::Result<Option<Flaw>> {
     let known = header_at(cursor)?.map(|header| header.record_bytes());
     let mut offset = cursor.offset() + known.unwrap_or(RECORD_ALIGN);
     let mut chunk = Vec::new();
-    while offset < end {
+    while offset < end && has_header(cursor, offset) {
         let room = cursor.end() - offset;
         chunk.resize(CHUNK_BYTES.min(room as usize), 0);
         read_exact_at(cursor.file(), &mut chunk, offset)?;

@@ -77,6 +77,25 @@ fn every_truncation_is_found_or_harmless() {
 }
 
 #[test]
+fn every_extension_is_found_or_harmless() {
+    let whole = small_log();
+    // A record that fills its segment: a header of 32 bytes, and one behind the payload.
+    let full = log_of(1, SMALL.segment_bytes as usize - HEADER - 33);
+    for whole in [whole, full] {
+        for name in whole.list().expect("a list") {
+            for more in 1..=64 {
+                for byte in [0, 1, 0xff] {
+                    let damaged = whole.fork();
+                    edit(&damaged, &name, |bytes| bytes.extend(vec![byte; more]));
+                    let what = format!("{name} with {more} bytes of {byte} behind it");
+                    found_or_harmless(&damaged, &whole, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_lost_sector_of_an_acknowledged_record_is_found() {
     let whole = small_log();
     for ordinal in 1..3 {
