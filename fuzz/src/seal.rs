@@ -90,7 +90,7 @@ pub fn acked(seq: u64, settled: bool) -> Vec<u8> {
 
 /// A snapshot file whose checksums, count and state hash are right, `per_block` entries a block.
 pub fn snapshot(seq: u64, entries: &[(&[u8], &[u8])], per_block: usize) -> Vec<u8> {
-    let mut out = b"ORDSNAPS\x01\0\0\0".to_vec();
+    let mut out = b"ORDSNAPS\x02\0\0\0".to_vec();
     out.extend_from_slice(&seq.to_le_bytes());
     out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
     let mut hasher = Xxh3Default::new();

@@ -15,8 +15,8 @@ const NAME: &str = "ordain";
 /// What is beside the marker, in every format so far.
 const PARTS: [&str; 3] = ["log", "store", "cache"];
 const TEXT: &str = "ordain data directory, format ";
-/// The format this program reads and writes.
-pub const FORMAT: u32 = 2;
+/// The format this program reads and writes: that of what is in it.
+pub use ordain_types::granule::FORMAT;
 
 /// More than any marker has.
 const MARKER_BYTES_MAX: u64 = 4_096;

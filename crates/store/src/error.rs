@@ -126,14 +126,14 @@ pub enum Error {
         /// What was found.
         what: &'static str,
     },
-    /// A backup's file from a newer program.
+    /// A backup's file from an older or newer program.
     #[error(
-        "the snapshot has format {found}, this program knows up to {known}; restore it with the program that wrote it or a newer one"
+        "the snapshot has format {found}, this program knows format {known}; use a matching version of Ordain"
     )]
-    SnapshotNewer {
+    SnapshotFormat {
         /// The format found.
         found: u32,
-        /// The newest format known.
+        /// The format known.
         known: u32,
     },
 }

@@ -7,18 +7,18 @@
 //!   trailer   length u32 = 0 · count of entries u64 · state hash u128 · CRC-32C u32 of all before
 //! ```
 //!
-//! Numbers are little endian. Entries do not cross blocks. Nothing follows the trailer. Writing and
+//! The format is that of the entries as well, which is a data directory's. Numbers are little endian. Entries do not cross blocks. Nothing follows the trailer. Writing and
 //! reading hold one block in memory. This file does not know where the bytes go or come from.
 
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
+use ordain_types::granule::FORMAT;
 use ordain_types::{Bug, Seq, planted};
 
 use crate::hash::StateHasher;
 use crate::{Entry, Error, Snapshot, StateHash, Store, rising};
 
-const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"ORDSNAPS";
 const BLOCK_HEAD_BYTES: usize = 4 + 4;
 const ENTRY_HEAD_BYTES: usize = 4 + 4;
@@ -94,7 +94,7 @@ pub fn write(
 }
 
 /// Reads a snapshot into an empty store: the store takes all of it, or, if the file is cut short,
-/// damaged or of a newer format, nothing. Told its progress with each block.
+/// damaged or of another format, nothing. Told its progress with each block.
 pub fn read(
     input: impl Read,
     into: &dyn Store,
@@ -262,15 +262,17 @@ impl<'a, R: Read> Reader<'a, R> {
             return Err(at_start("it does not begin as a snapshot"));
         }
         // Before the checksum: a newer header may be longer.
-        let found = u32::from_le_bytes(format);
-        if found > FORMAT {
-            let known = FORMAT;
-            return Err(Error::SnapshotNewer { found, known });
+        let (found, known) = (u32::from_le_bytes(format), FORMAT);
+        if found > known {
+            return Err(Error::SnapshotFormat { found, known });
         }
         let seq = input.take::<8>()?;
         let checksum = [&magic[..], &format, &seq].concat();
-        if found != FORMAT || input.take()? != crc32c::crc32c(&checksum).to_le_bytes() {
+        if input.take()? != crc32c::crc32c(&checksum).to_le_bytes() {
             return Err(at_start("the checksum of its header is wrong"));
+        }
+        if found != known {
+            return Err(Error::SnapshotFormat { found, known });
         }
         let seq = Seq(u64::from_le_bytes(seq));
         if seq > Seq::MAX {

@@ -105,7 +105,7 @@ fn golden_bytes() {
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     };
-    let header = checked(b"ORDSNAPS\x01\0\0\0\x02\x01\0\0\0\0\0\0".to_vec());
+    let header = checked(b"ORDSNAPS\x02\0\0\0\x02\x01\0\0\0\0\0\0".to_vec());
     let length = 32u32.to_le_bytes();
     let entries = b"\x01\0\0\0\x01\0\0\0a1\x02\0\0\0\0\0\0\0bb\x01\0\0\0\x03\0\0\0c333";
     let checksum = crc32c::crc32c(&[&length[..], entries].concat()).to_le_bytes();
@@ -125,8 +125,23 @@ fn every_flipped_bit_is_found_and_nothing_is_taken_in() {
         flipped[bit / 8] ^= 1 << (bit % 8);
         let into = MemoryStore::default();
         let refused = read(&flipped, &into).unwrap_err();
-        let newer = matches!(refused, Error::SnapshotNewer { .. }) && (64..96).contains(&bit);
+        let newer = matches!(refused, Error::SnapshotFormat { .. }) && (64..96).contains(&bit);
         assert!(refused.is_damage() || newer, "bit {bit}: {refused:?}");
+        assert_eq!((into.seq(), into.get(b"a").unwrap()), (Seq::ZERO, None));
+    }
+}
+
+#[test]
+fn a_file_of_another_format_is_refused_by_its_name() {
+    let (file, _) = write(&small());
+    for format in [0_u32, 1, 3, u32::MAX] {
+        let mut other = file.clone();
+        other[8..12].copy_from_slice(&format.to_le_bytes());
+        let checksum = crc32c::crc32c(&other[..20]).to_le_bytes();
+        other[20..24].copy_from_slice(&checksum);
+        let into = MemoryStore::default();
+        let refused = read(&other, &into).unwrap_err().to_string();
+        assert!(refused.contains(&format!("format {format},")), "{refused}");
         assert_eq!((into.seq(), into.get(b"a").unwrap()), (Seq::ZERO, None));
     }
 }

@@ -21,6 +21,10 @@ use std::fmt;
 use crate::module::ModuleHash;
 use crate::{EntityId, EntityType, FieldKey, Key, ModuleName, SendId, Seq, Timestamp};
 
+/// The format of durable state: of these keys, and of the rows under them. A data directory and a backup say it, and
+/// those of another are refused.
+pub const FORMAT: u32 = 2;
+
 const ENTITY: u8 = 1;
 const ANSWERED: u8 = 2;
 const SEND: u8 = 3;
