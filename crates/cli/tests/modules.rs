@@ -17,7 +17,8 @@ use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use ordain_engine::{Catalog, Modules, TypeDef};
-use ordain_types::module::{ModuleHash, Package, Source, SourceError};
+use ordain_types::module::{ModuleHash, Package, Place, Source, SourceError};
+use ordain_types::{EntityType, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use toy::{Toy, counter};
@@ -42,6 +43,14 @@ impl Modules for Host {
             }),
             false => Toy.compile(source),
         }
+    }
+
+    fn place(&self, _: ModuleHash, _: &EntityType, _: Option<&Method>) -> Option<Place> {
+        Some(Place {
+            file: "3d.ts".to_owned(),
+            line: 2,
+            column: 14,
+        })
     }
 
     fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
@@ -277,7 +286,7 @@ fn refusals() {
         (
             &["deploy", "3d.ts", "--name", "other"][..],
             4,
-            "module_clash",
+            "3d.ts:2:14: the entity type `counter` belongs to the module `bank`",
         ),
         (&["deploy", "3d.ts"], 2, "--name"),
         (&["deploy", "none.ts"], 1, "none.ts"),

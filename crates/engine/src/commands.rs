@@ -54,6 +54,7 @@ impl Tx {
     /// Runs a call from outside, or a delivered send, as a transaction.
     pub(crate) fn outermost(&mut self, call: &Call, args: Option<Args>) -> Outcome {
         self.running.caller.clone_from(&call.caller);
+        self.tell_called(call);
         if self.twice && !self.running.query {
             return self.run_twice(call, args);
         }

@@ -17,7 +17,7 @@ use crate::digest::Digest;
 use crate::rows::Rows;
 use crate::sends::{PendingSends, encode};
 use crate::slots::Slots;
-use crate::transaction::{LogLine, Running, Tx};
+use crate::transaction::{Running, Tx};
 use crate::undo::Undo;
 
 /// What the engine is told once. Nothing of it shows in outcomes or state.
@@ -399,11 +399,6 @@ impl Engine {
     /// Sends that wait.
     pub fn sends_pending(&self) -> usize {
         self.tx.pending.len()
-    }
-
-    /// What methods of the last command or query said for people to read.
-    pub fn take_logs(&mut self) -> Vec<LogLine> {
-        std::mem::take(&mut self.tx.running.logs)
     }
 
     /// Makes room for up to so many entities, as far as a budget of bytes goes, before they are loaded.

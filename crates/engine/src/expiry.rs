@@ -102,3 +102,36 @@ impl Tx {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ordain_types::Method;
+
+    use super::*;
+
+    /// It is durable: a retry is known by what an earlier program wrote. To change it is a new format.
+    #[test]
+    fn the_hash_of_a_request_stays_what_it_is() {
+        let hash = |args: &'static str, delay_ms| {
+            let call = Call {
+                entity: "account/alice".parse().expect("an id"),
+                method: Method::new("deposit").expect("a name"),
+                args: args.into(),
+                caller: "me".to_owned(),
+                idempotency_key: None,
+            };
+            format!("{:032x}", request_hash(&call, delay_ms))
+        };
+        let all = [
+            hash(r#"{"amount":5}"#, None),
+            hash(r#"{"amount":5}"#, Some(1_000)),
+            hash("{}", None),
+            hash(
+                r#"{"to":{"id":[1,null,"a"],"kind":"x"},"amount":-1.5}"#,
+                None,
+            ),
+            hash("no JSON", None),
+        ];
+        assert_eq!(all, ["1", "2", "3", "4", "5",]);
+    }
+}

@@ -47,6 +47,7 @@ mod sends;
 mod slot_set;
 mod slots;
 mod state;
+mod told;
 mod transaction;
 mod twice;
 mod undo;
@@ -62,4 +63,6 @@ pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
 pub use foresight::FORESEEN;
 pub use modules::{Deployed, Loaded, Misfit, Module, ModuleStatus, Modules};
 pub use sends::{Invocation, InvocationStatus};
-pub use transaction::{LogLine, Tx};
+
+pub use told::{LogLine, Told};
+pub use transaction::Tx;

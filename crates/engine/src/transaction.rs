@@ -24,6 +24,7 @@ use crate::engine::Meta;
 use crate::rows::Rows;
 use crate::sends::{NewSend, PendingSends};
 use crate::slots::{SlotIndex, Slots};
+use crate::told::{LogLine, Told};
 use crate::twice::Trace;
 use crate::undo::Undo;
 
@@ -65,6 +66,8 @@ pub(crate) struct Running {
     /// What methods said for people to read, and its bytes.
     pub logs: Vec<LogLine>,
     pub log_bytes: usize,
+    /// What else is told, where that is wanted.
+    pub told: Option<Box<Told>>,
     /// What it does, where that is compared.
     pub trace: Option<Trace>,
     /// What hosts keep for it.
@@ -73,15 +76,6 @@ pub(crate) struct Running {
     pub fault: Option<Box<Fault>>,
     /// Set once: the engine stops.
     pub broken: Option<Halt>,
-}
-
-/// What a method said for people to read. No outcome depends on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// The method that said it: `account/alice.withdraw`.
-    pub at: String,
-    /// What it said.
-    pub message: String,
 }
 
 /// One call on the stack.
@@ -377,18 +371,6 @@ impl Tx {
             }));
         }
         self.end()
-    }
-
-    /// Says something for people to read: a line of the server's log. No outcome depends on it, and
-    /// what passes the limit of a transaction is not said.
-    pub fn log(&mut self, message: &str) {
-        let message = cut(message, limits::MESSAGE_BYTES_MAX).to_owned();
-        let running = &mut self.running;
-        running.log_bytes += message.len() + limits::WRITE_BYTES;
-        if running.log_bytes <= limits::LOG_BYTES_MAX {
-            let at = self.place();
-            self.running.logs.push(LogLine { at, message });
-        }
     }
 
     /// Ends everything: the durable state cannot be read.

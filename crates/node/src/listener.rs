@@ -1,6 +1,6 @@
 //! Who is told what ran, for people to read: a development server prints it. No outcome depends on it.
 
-use ordain_engine::LogLine;
+use ordain_engine::{LogLine, Told};
 use ordain_types::{Call, Command, Outcome, Seq};
 
 /// Something that happened on the executor.
@@ -14,6 +14,8 @@ pub enum Heard<'a> {
         command: &'a Command,
         /// How it ended.
         outcome: &'a Outcome,
+        /// What else is told of it, in development.
+        told: Option<&'a Told>,
     },
     /// A query ran.
     Queried {
@@ -21,6 +23,8 @@ pub enum Heard<'a> {
         call: &'a Call,
         /// How it ended.
         outcome: &'a Outcome,
+        /// What else is told of it, in development.
+        told: Option<&'a Told>,
     },
     /// A method said something.
     Said(&'a LogLine),

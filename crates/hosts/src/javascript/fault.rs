@@ -32,7 +32,8 @@ pub struct StackFrame {
 
 /// What a method ended with that did not come to its value.
 pub enum Ending {
-    Rejected(Rejection),
+    /// With where it was thrown, if that was asked for.
+    Rejected(Rejection, Option<Box<Thrown>>),
     Thrown(Thrown),
 }
 
@@ -157,8 +158,8 @@ pub fn thrown(ctx: &Ctx<'_>, error: Error) -> Thrown {
     }
 }
 
-/// How a method ended that gave `error`.
-pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
+/// How a method ended that gave `error`; with `places`, where it said no as well.
+pub fn ending(ctx: &Ctx<'_>, library: &Library, error: Error, places: bool) -> Ending {
     if !error.is_exception() {
         return Ending::Thrown(internal(error));
     }
@@ -170,7 +171,11 @@ pub fn ending<'js>(ctx: &Ctx<'js>, library: &Library, error: Error) -> Ending {
     };
     if instance_of(&library.rejection) {
         let thrown = value.as_object().expect("an instance is an object");
-        return rejection(ctx, library, thrown);
+        let at = places.then(|| Box::new(describe(&value)));
+        return match rejection(ctx, library, thrown) {
+            Ok(rejection) => Ending::Rejected(rejection, at),
+            Err(thrown) => Ending::Thrown(thrown),
+        };
     }
     let mut thrown = describe(&value);
     let of_module = instance_of(&library.module_state);
@@ -216,7 +221,11 @@ fn is_write_refused(message: &str) -> bool {
         .any(|it| message.contains(it))
 }
 
-fn rejection<'js>(ctx: &Ctx<'js>, library: &Library, thrown: &Object<'js>) -> Ending {
+fn rejection<'js>(
+    ctx: &Ctx<'js>,
+    library: &Library,
+    thrown: &Object<'js>,
+) -> Result<Rejection, Thrown> {
     let text = |name: &'static str| {
         let value: Value = thrown.get(name)?;
         let wrong = || Error::new_from_js(value.type_name(), "a rejection's text");
@@ -231,16 +240,16 @@ fn rejection<'js>(ctx: &Ctx<'js>, library: &Library, thrown: &Object<'js>) -> En
         Ok((details, Rejection::new(text("code")?, text("message")?)))
     };
     match read() {
-        Ok((None, rejection)) => Ending::Rejected(rejection),
-        Ok((Some(Ok(json)), rejection)) => Ending::Rejected(Rejection {
+        Ok((None, rejection)) => Ok(rejection),
+        Ok((Some(Ok(json)), rejection)) => Ok(Rejection {
             details: Some(json),
             ..rejection
         }),
-        Ok((Some(Err(message)), _)) => Ending::Thrown(Thrown {
+        Ok((Some(Err(message)), _)) => Err(Thrown {
             kind: FaultKind::Encoding,
             ..Thrown::plain(message)
         }),
-        Err(error) => Ending::Thrown(self::thrown(ctx, error)),
+        Err(error) => Err(self::thrown(ctx, error)),
     }
 }
 

@@ -20,6 +20,7 @@ use super::compile::Compiled;
 use super::fault::{self, Ending, Thrown};
 use super::instance::{Instance, Library, NO_MEMORY, NotStarted};
 use super::meter::{Broken, Limits};
+use super::syntax::Position;
 use super::{host, raw, state};
 use crate::lent::lend;
 
@@ -93,7 +94,7 @@ pub fn run(
     compiled: impl FnOnce() -> Result<Compiled, NotStarted>,
     args: &Json,
 ) -> Result<Json, Rejection> {
-    let careful = tx.careful();
+    let (careful, places) = (tx.careful(), tx.tells());
     let limits = match careful {
         true => Limits::careful(),
         false => Limits::warm(),
@@ -106,7 +107,9 @@ pub fn run(
     };
     let running = Running::begin(&instance, which.entity, which.kind);
     let ended = lend(tx, || {
-        instance.inside(count.floor, |ctx| method(&ctx, &instance, which, args))
+        instance.inside(count.floor, |ctx| {
+            method(&ctx, &instance, which, args, places)
+        })
     });
     drop(running);
     if let Some(caught) = UNWINDING.take() {
@@ -128,7 +131,13 @@ pub fn run(
     count.note(tx.beside());
     match ended {
         Ok(value) => Ok(value),
-        Err(Ending::Rejected(rejection)) => Err(rejection),
+        Err(Ending::Rejected(rejection, at)) => {
+            let place = at.and_then(|at| at.of(&instance.compiled).place);
+            if let Some((file, Position { line, column })) = place {
+                tx.rejected_at(&rejection, format!("{file}:{line}:{column}"));
+            }
+            Err(rejection)
+        }
         Err(Ending::Thrown(thrown)) => throw(tx, thrown.of(&instance.compiled)),
     }
 }
@@ -146,7 +155,13 @@ fn throw(tx: &mut Tx, thrown: Thrown) -> ! {
 const NO_ARGUMENTS: &str = "{}";
 
 /// The call itself, in the interpreter.
-fn method(ctx: &Ctx<'_>, instance: &Instance, which: &Which, args: &Json) -> Result<Json, Ending> {
+fn method(
+    ctx: &Ctx<'_>,
+    instance: &Instance,
+    which: &Which,
+    args: &Json,
+    places: bool,
+) -> Result<Json, Ending> {
     let entity = &instance.entities[which.entity];
     let library = &instance.library;
     let called = &entity.methods[which.method];
@@ -165,7 +180,7 @@ fn method(ctx: &Ctx<'_>, instance: &Instance, which: &Which, args: &Json) -> Res
     let ended: Result<Result<Json, Thrown>, rquickjs::Error> = call();
     match ended {
         Ok(value) => value.map_err(Ending::Thrown),
-        Err(error) => Err(fault::ending(ctx, library, error)),
+        Err(error) => Err(fault::ending(ctx, library, error, places)),
     }
 }
 

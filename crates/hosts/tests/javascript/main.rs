@@ -17,6 +17,7 @@ mod script;
 mod stack;
 mod stripping;
 mod texts;
+mod told;
 mod types;
 mod versions;
 mod work;

@@ -272,7 +272,7 @@ fn names_are_checked() {
     );
     refused(
         &module("const a = 1;"),
-        "a.ts: the module exports no entity type",
+        "a.ts:1:1: the module exports no entity type",
     );
     refused(
         &module(

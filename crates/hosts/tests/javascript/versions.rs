@@ -1,8 +1,11 @@
 //! States that another version of a module wrote.
 
-use ordain_types::FaultKind;
+use ordain_engine::Modules as _;
+use ordain_hosts::javascript::JavaScript;
+use ordain_types::module::hash;
+use ordain_types::{EntityType, FaultKind, Method};
 
-use crate::world::{World, catalog};
+use crate::world::{World, catalog, source};
 
 const FIRST: &str = r#"
 import { entity, query } from "ordain";
@@ -49,6 +52,32 @@ export const person = entity({ name: "", visits: 10, tags: [] as string[] } as a
   },
   shown: query((cx) => cx.state),
 });"#;
+
+#[test]
+fn types_and_methods_are_where_they_are_written() {
+    let host = JavaScript::new();
+    let files = [
+        (
+            "a.ts",
+            "import { entity } from \"ordain\";\nimport { add } from \"./b.ts\";\n\nexport const one = entity({}, {\n  add,\n  own(cx) {},\n});\nexport default entity({}, {}, { name: \"other\" });",
+        ),
+        ("b.ts", "// é\nexport function add(cx) {}"),
+    ];
+    let package = host.compile(&source(&files)).expect("it compiles");
+    let hash = hash(&package.encode());
+    let place = |ty: &str, method: Option<&str>| {
+        let ty = EntityType::new(ty).expect("a name");
+        let method = method.map(|method| Method::new(method).expect("a name"));
+        let place = host.place(hash, &ty, method.as_ref());
+        place.map(|place| place.to_string())
+    };
+    assert_eq!(place("one", None).as_deref(), Some("a.ts:4:14"));
+    assert_eq!(place("one", Some("own")).as_deref(), Some("a.ts:6:3"));
+    assert_eq!(place("one", Some("add")).as_deref(), Some("b.ts:2:8"));
+    assert_eq!(place("other", None).as_deref(), Some("a.ts:1:1"));
+    assert_eq!(place("none", None), None);
+    assert_eq!(place("one", Some("none")), None);
+}
 
 /// A world of a later version that has the rows of the first.
 fn upgraded(text: &str) -> World {

@@ -65,8 +65,13 @@ impl Executor {
             drop(self.engine.take_logs());
             return Ok(Err((call, refused)));
         }
-        let call = &call;
-        self.tell(&outcome, |outcome| Heard::Queried { call, outcome });
+        let told = self.engine.take_told();
+        let heard = Heard::Queried {
+            call: &call,
+            outcome: &outcome,
+            told: told.as_deref(),
+        };
+        self.tell(&outcome, heard);
         Ok(Ok(outcome))
     }
 }

@@ -163,27 +163,27 @@ impl Executor {
         }
         if let Answer::Done(outcome) = &executed.answer {
             let seq = executed.seq;
-            self.tell(outcome, |outcome| Heard::Ran {
+            let told = self.engine.take_told();
+            let told = told.as_deref();
+            let heard = Heard::Ran {
                 seq,
                 command,
                 outcome,
-            });
+                told,
+            };
+            self.tell(outcome, heard);
         }
         Ok(executed)
     }
 
     /// Tells people what ran and what it said: whoever listens, else the server's log.
-    pub(super) fn tell<'a>(
-        &mut self,
-        outcome: &'a Outcome,
-        heard: impl FnOnce(&'a Outcome) -> Heard<'a>,
-    ) {
+    pub(super) fn tell(&mut self, outcome: &Outcome, heard: Heard<'_>) {
         let lines = self.engine.take_logs();
         if let Some(listener) = &self.listener {
             lines
                 .iter()
                 .for_each(|line| listener.heard(Heard::Said(line)));
-            return listener.heard(heard(outcome));
+            return listener.heard(heard);
         }
         for line in lines {
             tracing::info!(at = %line.at, "{}", line.message);

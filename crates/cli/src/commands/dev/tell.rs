@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use ordain_node::{Deployed, Heard, Listener};
+use ordain_node::{Deployed, Heard, Listener, Told};
 use ordain_types::{Call, Command, ModuleName, Outcome};
 
 use super::watch::CALLER;
@@ -51,10 +51,18 @@ impl Teller {
     }
 
     /// Says how a command ended, if that is worth a word; `what` it was.
-    fn outcome(&self, what: impl FnOnce() -> String, outcome: &Outcome) {
+    fn outcome(&self, what: impl FnOnce() -> String, outcome: &Outcome, told: Option<&Told>) {
         match outcome {
             Outcome::Value(_) => {}
-            Outcome::Rejected(no) => self.say(format!("rejected {}: {no}", what())),
+            Outcome::Rejected(no) => {
+                let what = what();
+                let place = match told.and_then(|told| told.rejected_at(outcome)) {
+                    None => String::new(),
+                    Some((at, place)) if at == what => format!(" ({place})"),
+                    Some((at, place)) => format!(" ({at}, {place})"),
+                };
+                self.say(format!("rejected {what}: {no}{place}"));
+            }
             Outcome::Fault(fault) => {
                 self.say(format!("fault    {fault}"));
                 let trace = fault.trace.lines().filter(|line| !line.trim().is_empty());
@@ -93,12 +101,23 @@ impl Listener for Teller {
     fn heard(&self, heard: Heard<'_>) {
         match heard {
             Heard::Said(line) => self.say(format!("log      {}: {}", line.at, line.message)),
-            Heard::Queried { call, outcome } => self.outcome(|| method(call), outcome),
+            Heard::Queried {
+                call,
+                outcome,
+                told,
+            } => self.outcome(|| method(call), outcome, told),
             Heard::Ran {
-                command, outcome, ..
+                command,
+                outcome,
+                told,
+                ..
             } => match command {
-                Command::Call(call) => self.outcome(|| method(call), outcome),
-                Command::Deliver { send } => self.outcome(|| format!("send {send}"), outcome),
+                Command::Call(call) => self.outcome(|| method(call), outcome, told),
+                Command::Deliver { send } => {
+                    let what =
+                        || told.map_or_else(|| format!("send {send}"), |it| it.called.clone());
+                    self.outcome(what, outcome, told);
+                }
                 Command::Deploy(deploy) if deploy.caller != CALLER => {
                     self.change("deployed", &deploy.name, outcome);
                 }
@@ -132,6 +151,7 @@ mod tests {
             seq,
             command,
             outcome,
+            told: None,
         });
         drop(teller);
         said.iter().collect()

@@ -173,14 +173,14 @@ impl Watch {
             }
             DeployError::Unavailable(Unavailable::Stopping) => {}
             DeployError::Rejected(rejection) | DeployError::Misfit { rejection, .. } => {
-                if let DeployError::Misfit { place, .. } = why {
-                    let place = gathered.place(&place.file, Some(place.line), Some(place.column));
-                    self.teller.say(format!("{place}: {}", rejection.message));
-                    self.teller
-                        .say(format!("refused  {}{goes_on}", rejection.code));
-                } else {
-                    self.teller.say(format!("refused  {rejection}{goes_on}"));
-                }
+                let place = match why {
+                    DeployError::Misfit { place, .. } => {
+                        gathered.place(&place.file, Some(place.line), Some(place.column)) + ": "
+                    }
+                    _ => String::new(),
+                };
+                self.teller
+                    .say(format!("refused  {place}{rejection}{goes_on}"));
                 if rejection.code != "module_invalid" {
                     self.teller
                         .say("         (--fresh begins with nothing of what was there before)");
