@@ -1,5 +1,6 @@
 //! What a server tells: the messages of `tracing`, and how to call the entities it has.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 use ordain_node::Catalog;
@@ -42,7 +43,7 @@ pub fn start(config: &Config) -> Result<Messages, Failure> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || to.message())
-        .with_ansi(terminal);
+        .with_ansi(terminal && coloured(|name| std::env::var_os(name)));
     let human = match config.text("log_format") {
         Some("human") => true,
         Some("json") => false,
@@ -63,6 +64,13 @@ pub fn start(config: &Config) -> Result<Messages, Failure> {
     // A program that has its own subscriber keeps it.
     let _ = installed;
     Ok(messages)
+}
+
+/// Whether whoever looks at a terminal takes colours (<https://no-color.org>), by the variables that say so.
+fn coloured(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let unwanted = variable("NO_COLOR").is_some_and(|said| !said.is_empty());
+    let unable = variable("TERM").is_some_and(|name| name == "dumb");
+    !unwanted && !unable
 }
 
 /// A line to paste for each method.
@@ -151,6 +159,22 @@ fn members(schema: &Value, depth: u32) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_are_for_who_takes_them() {
+        for (said, expected) in [
+            (&[][..], true),
+            (&[("TERM", "xterm"), ("NO_COLOR", "")], true),
+            (&[("TERM", "xterm"), ("NO_COLOR", "0")], false),
+            (&[("TERM", "dumb")], false),
+        ] {
+            let variable = |name: &str| {
+                let found = said.iter().find(|(said, _)| *said == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            assert_eq!(coloured(variable), expected, "{said:?}");
+        }
+    }
 
     #[test]
     fn a_sample_fits_its_schema() {
