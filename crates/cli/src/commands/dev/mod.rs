@@ -89,13 +89,14 @@ fn run(context: Context, given: &ArgMatches) -> Result<(), Failure> {
                 format!("cannot make a temporary directory: {error}"),
             )
         })?;
-        return serve::run(context, given, &dir.path().join("data"), purpose);
+        let data = dir.path().join("data");
+        return serve::run(context, given, &data, Some(dir.path()), purpose);
     }
     let dir = match purpose {
         Purpose::Developing(_) => scratch(&context.config),
         _ => context.config.dir(),
     };
-    serve::run(context, given, &dir, purpose)
+    serve::run(context, given, &dir, None, purpose)
 }
 
 fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Developed, Failure> {
