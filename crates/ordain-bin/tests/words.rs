@@ -167,6 +167,27 @@ fn a_result_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_server_has_no_json() {
+    let home = tempfile::tempdir().unwrap();
+    for words in [
+        &["serve", "--json"][..],
+        &["dev", "--json", "--temp"],
+        &["--json", "serve"],
+    ] {
+        let words = [words, &["--port", "0"]].concat();
+        let (code, said) = fails(home.path(), &words);
+        assert!(
+            code == 2 && said.contains("--log-format json"),
+            "{words:?}: {said}"
+        );
+    }
+    for (word, listed) in [("serve", false), ("dev", false), ("config", true)] {
+        let help = ordain(home.path(), &[word, "--help"]).output().unwrap();
+        assert_eq!(text(&help.stdout).contains("  --json"), listed, "{word}");
+    }
+}
+
+#[test]
 fn an_id_that_is_none_is_told_what_one_is() {
     let home = tempfile::tempdir().unwrap();
     for id in ["", "7", "1.2.3"] {

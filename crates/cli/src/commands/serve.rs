@@ -34,9 +34,11 @@ pub const GROUPS: &[Group] = &[Group::Data, Group::Serve];
 
 /// The command `serve`.
 pub fn serve() -> ExtraCommand {
-    let command = Command::new("serve")
-        .about("Run the server")
-        .args([node::modules_flag(), replay_flag()]);
+    let command = Command::new("serve").about("Run the server").args([
+        node::modules_flag(),
+        replay_flag(),
+        no_json(),
+    ]);
     ExtraCommand::new(command, GROUPS, |context, given| {
         let dir = context.config.dir();
         run(context, given, &dir, None, Purpose::Serving)
@@ -49,6 +51,14 @@ pub fn replay_flag() -> Arg {
         .long("replay-other-build")
         .action(ArgAction::SetTrue)
         .help("Replay what another build left in the log, and print every outcome that differs")
+}
+
+/// In the place of the flag that all commands have, which is not listed where it would do nothing.
+pub fn no_json() -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .hide(true)
 }
 
 /// What a server is for.
@@ -85,6 +95,11 @@ pub fn run(
     temp: Option<&Path>,
     purpose: Purpose,
 ) -> Result<(), Failure> {
+    if context.output.json {
+        return Err(Failure::usage(
+            "--json is for results, and a server prints none; its messages are JSON with --log-format json",
+        ));
+    }
     let messages = telling::start(&context.config)?;
     let module = match &purpose {
         Purpose::Developing(module) => Some(module),
