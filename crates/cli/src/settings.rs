@@ -311,7 +311,9 @@ impl Group {
         match self {
             Group::Data => {
                 "For `serve` and `dev`, and for what opens a data directory by itself: `log`, `restore`, \
-                 `state-hash --dir`, `backup --dir`."
+                 `state-hash --dir`, `backup --dir`. Of these the last two,\nand `dev` with a module, take `dir` as a \
+                 flag alone: `dev FILE` keeps its state in `.ordain-dev` of the current directory, whatever a \
+                 variable or\na file says of a server's."
             }
             Group::Serve => "For `serve` and `dev`.",
             Group::Client => {
