@@ -162,6 +162,9 @@ impl From<ClientError> for Failure {
             .as_ref()
             .map_or(String::new(), |at| format!(" in {at}"));
         let mut message = format!("{kind}: {}{place}: {}", problem.code, problem.detail);
+        if problem.table_code() == Some(Code::Unauthenticated) {
+            message.push_str("; give it to this command as ORDAIN_BEARER_TOKEN");
+        }
         if let Some(details) = &problem.details {
             message.push_str(&format!("\ndetails: {details}"));
         }

@@ -35,8 +35,9 @@ impl Output {
     pub fn line(&self, text: impl std::fmt::Display) -> io::Result<()> {
         let text = text.to_string();
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", printable(&text))?;
-        out.flush()
+        writeln!(out, "{}", printable(&text))
+            .and_then(|()| out.flush())
+            .map_err(unwritten)
     }
 
     /// A value's JSON, as it is but for what may stand between its parts: a carriage return there would be no JSON when
@@ -67,16 +68,10 @@ impl Output {
         };
         let rows: Vec<_> = rows.iter().map(shown).collect();
         if !io::stdout().is_terminal() {
-            let mut out = io::stdout().lock();
-            writeln!(out, "{}", head.join("\t"))?;
-            for row in &rows {
-                let cells: Vec<_> = row
-                    .iter()
-                    .map(|cell| cell.replace(['\t', '\n'], " "))
-                    .collect();
-                writeln!(out, "{}", cells.join("\t"))?;
-            }
-            return out.flush();
+            let one = |cell: &String| cell.replace(['\t', '\n'], " ");
+            let tabbed = |row: &Vec<String>| row.iter().map(one).collect::<Vec<_>>().join("\t");
+            let lines = std::iter::once(head.join("\t")).chain(rows.iter().map(tabbed));
+            return self.line(lines.collect::<Vec<_>>().join("\n"));
         }
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
@@ -85,6 +80,12 @@ impl Output {
         arrange(&mut table);
         self.line(table)
     }
+}
+
+/// Says of an error of standard output what it is of; its kind stays.
+pub fn unwritten(error: io::Error) -> io::Error {
+    let why = format!("cannot write standard output: {error}");
+    io::Error::new(error.kind(), why)
 }
 
 /// A line on standard error, for people. That nobody takes it changes nothing.

@@ -217,7 +217,7 @@ impl Kind {
             Kind::Address => "an IP address like 127.0.0.1 or ::1".to_owned(),
             Kind::Port => "a port from 0 to 65535".to_owned(),
             Kind::Size => "a size like 64MiB, 1GB or 4096".to_owned(),
-            Kind::Duration => "a time like 500ms, 5s, 2min, 24h or 7d".to_owned(),
+            Kind::Duration => units::TIME_LIKE.to_owned(),
             Kind::Count => "a whole number up to 4294967295".to_owned(),
             Kind::Text => "a text that is not empty".to_owned(),
             Kind::Names => {
@@ -311,7 +311,9 @@ impl Group {
         match self {
             Group::Data => {
                 "For `serve` and `dev`, and for what opens a data directory by itself: `log`, `restore`, \
-                 `state-hash --dir`, `backup --dir`."
+                 `state-hash --dir`, `backup --dir`. Of these the last two,\nand `dev` with a module, take `dir` as a \
+                 flag alone: `dev FILE` keeps its state in `.ordain-dev` of the current directory, whatever a \
+                 variable or\na file says of a server's."
             }
             Group::Serve => "For `serve` and `dev`.",
             Group::Client => {
@@ -335,7 +337,7 @@ A setting has one key and four places to be said in. The first of these that say
 `ordain config` shows every setting, its value and where that was said. Keys and variables that are none are errors, so that a
 typing mistake does not go unnoticed, and so is a file of more than 1 MiB.
 
-A **size** is a number with B, KiB, MiB, GiB, TiB or kB, MB, GB, TB; a **time** a number with ms, s, min, h or d. A relative
+A **size** is a number with B, KiB, MiB, GiB, TiB or kB, MB, GB, TB; a **time** a number, with a point or without, with ms, s, min (or m), h or d: `1.5h`. A relative
 **path** in `ordain.toml` begins at the directory of that file. **Names** have commas between; in `ordain.toml` they may also be an array.
 
 ";

@@ -33,6 +33,9 @@ const ENTRIES: [&str; 6] = [
     "index.ts", "main.ts", "mod.ts", "index.js", "main.js", "mod.js",
 ];
 
+/// What some editors begin a file with. The compiler takes it before sources, and JSON holds none.
+pub const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads what is at a path.
 ///
 /// # Errors
@@ -154,7 +157,8 @@ fn package_main(dir: &Path) -> Result<Option<String>, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::file("read", &path, &error)),
     };
-    let package: serde_json::Value = serde_json::from_slice(&text)
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let package: serde_json::Value = serde_json::from_slice(text)
         .map_err(|error| Failure::usage(format!("{} is not JSON: {error}", path.display())))?;
     Ok(package["main"].as_str().map(str::to_owned))
 }
@@ -460,7 +464,7 @@ mod tests {
             "",
             &["main.ts", "c.js", "lib/b.ts", "main.ts"],
         );
-        files.push(("package.json", r#"{"main":"./lib/b.ts"}"#));
+        files.push(("package.json", "\u{feff}{\"main\":\"./lib/b.ts\"}"));
         holds(
             &home(&files),
             "",

@@ -1,4 +1,4 @@
-//! Sizes and durations as people write them: `64MiB`, `5s`. One number and one unit, both ways.
+//! Sizes and durations as people write them: `64MiB`, `1.5h`. One number and one unit, both ways.
 
 use std::time::Duration;
 
@@ -22,9 +22,13 @@ const TIMES: &[(&str, u64)] = &[
     ("d", 24 * 3_600_000),
     ("h", 3_600_000),
     ("min", 60_000),
+    ("m", 60_000), // as in modules
     ("s", 1_000),
     ("ms", 1),
 ];
+
+/// What a time looks like.
+pub const TIME_LIKE: &str = "a time like 500ms, 5s, 2min, 1.5h or 7d";
 
 /// Reads a number of bytes.
 ///
@@ -34,12 +38,12 @@ pub fn parse_size(text: &str) -> Result<u64, &'static str> {
     scaled(text, SIZES).ok_or("a size like 64MiB, 1GB or 4096")
 }
 
-/// Reads a time.
+/// Reads a time. A part of a millisecond counts as a whole one, as it does in modules.
 ///
 /// # Errors
 /// What is expected instead.
 pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    let ms = scaled(text, TIMES).ok_or("a time like 500ms, 5s, 2min, 24h or 7d")?;
+    let ms = time(text).ok_or(TIME_LIKE)?;
     Ok(Duration::from_millis(ms))
 }
 
@@ -55,14 +59,28 @@ pub fn show_size(bytes: u64) -> String {
 }
 
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let (number, scale) = parts(text, units)?;
+    number.parse::<u64>().ok()?.checked_mul(scale)
+}
+
+fn time(text: &str) -> Option<u64> {
+    let (number, scale) = parts(text, TIMES)?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let of = 10_u64.checked_pow(part.len().try_into().ok()?)?;
+    let part = u128::from(part.parse::<u64>().ok()?) * u128::from(scale);
+    let part = u64::try_from(part.div_ceil(of.into())).ok()?;
+    let whole = whole.parse::<u64>().ok()?.checked_mul(scale)?;
+    whole.checked_add(part)
+}
+
+/// The number before a unit, and what the unit stands for.
+fn parts<'t>(text: &'t str, units: &[(&str, u64)]) -> Option<(&'t str, u64)> {
+    let of_number = |c: char| c.is_ascii_digit() || c == '.';
+    let end = text.find(|c| !of_number(c)).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
-    let number: u64 = number.parse().ok()?;
     let unit = unit.strip_prefix(' ').unwrap_or(unit);
     let (_, scale) = units.iter().find(|(name, _)| *name == unit)?;
-    number.checked_mul(*scale)
+    Some((number, *scale))
 }
 
 /// A time as people in any country read it, UTC: `2026-11-28 00:13:05`.
@@ -139,6 +157,11 @@ mod tests {
             ("500ms", 500),
             ("5s", 5_000),
             ("2min", 120_000),
+            ("5m", 300_000),
+            ("1.5h", 5_400_000),
+            ("0.25 s", 250),
+            ("0.1ms", 1),
+            ("1.0000s", 1_000),
             ("7d", 604_800_000),
         ] {
             assert_eq!(
@@ -147,7 +170,21 @@ mod tests {
                 "{text}"
             );
         }
-        for bad in ["", "5", "s", "1.5s", "5 sec", "-1s", "1h30min"] {
+        for bad in [
+            "",
+            "5",
+            "s",
+            "5 sec",
+            "-1s",
+            "1h30min",
+            "1.s",
+            ".5s",
+            "1.5.2s",
+            "1,5s",
+            "1.00000000000000000000s",
+            "99999999999999d",
+            "18446744073709551615.5ms",
+        ] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }

@@ -509,6 +509,7 @@ fn a_made_token_opens_the_server_it_is_configured_for() {
     let (code, said) = server.fails(&call);
     assert_eq!(code, 4);
     assert!(said.contains("unauthenticated"), "{said}");
+    assert!(said.ends_with("as ORDAIN_BEARER_TOKEN"), "{said}");
     let with_token = [&call[..], &["--bearer-token", &token]].concat();
     assert_eq!(server.get(&with_token), "5");
     let (code, said) = server.fails(&["state-hash", "--bearer-token", &token]);

@@ -66,6 +66,24 @@ fn who_asks_again_does_not_wait() {
 }
 
 #[test]
+fn who_asks_again_finds_nothing_left_of_what_was_temporary() {
+    let home = tempfile::tempdir().unwrap();
+    let mut dev = ordain(home.path(), &["dev", "--temp", "--port", "0"]);
+    dev.env("TMPDIR", home.path());
+    let mut server = Server::of(dev, home);
+    let left = |server: &Server| std::fs::read_dir(server.home.path()).unwrap().count();
+    assert_eq!(left(&server), 1);
+    let _tcp = begun(&server);
+    let code = loop {
+        match server.child.try_wait().unwrap() {
+            Some(status) => break status.code(),
+            None => server.signal("-TERM"),
+        }
+    };
+    assert_eq!((code, left(&server)), (Some(1), 0));
+}
+
+#[test]
 fn a_terminal_that_closes_stops_a_server_in_good_order() {
     if !hangups_are_heard() {
         return;

@@ -148,6 +148,46 @@ fn settings_out_of_their_bounds_are_named_as_they_are_written() {
 }
 
 #[test]
+fn a_result_that_cannot_be_written_is_named() {
+    let server = Server::start();
+    for words in [
+        &["config"][..],
+        &["config", "--json"],
+        &["types", "-"],
+        &["log", "dump"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full");
+        let mut command = ordain(server.home.path(), words);
+        let output = command.stdout(full.unwrap()).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {said}");
+        let expected = "cannot write standard output: No space left on device";
+        assert!(said.starts_with(expected), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_server_has_no_json() {
+    let home = tempfile::tempdir().unwrap();
+    for words in [
+        &["serve", "--json"][..],
+        &["dev", "--json", "--temp"],
+        &["--json", "serve"],
+    ] {
+        let words = [words, &["--port", "0"]].concat();
+        let (code, said) = fails(home.path(), &words);
+        assert!(
+            code == 2 && said.contains("--log-format json"),
+            "{words:?}: {said}"
+        );
+    }
+    for (word, listed) in [("serve", false), ("dev", false), ("config", true)] {
+        let help = ordain(home.path(), &[word, "--help"]).output().unwrap();
+        assert_eq!(text(&help.stdout).contains("  --json"), listed, "{word}");
+    }
+}
+
+#[test]
 fn an_id_that_is_none_is_told_what_one_is() {
     let home = tempfile::tempdir().unwrap();
     for id in ["", "7", "1.2.3"] {

@@ -1,5 +1,6 @@
 //! `call`, `query` and `send`: one method of one entity, by a running server.
 
+use std::io;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::Failure;
 use crate::settings::Group;
+use crate::sources::BYTE_ORDER_MARK;
 use crate::units;
 
 /// What arguments take at most as they may be typed, with spaces and escapes. The server says what is
@@ -111,11 +113,19 @@ fn request(given: &ArgMatches) -> Result<Request<Box<RawValue>>, Failure> {
     };
     let mut args = text("args").to_owned();
     if args == "-" {
-        let read = bounded::read(std::io::stdin(), ARGUMENT_TEXT_BYTES_MAX).and_then(bounded::text);
-        args =
-            read.map_err(|error| Failure::usage(format!("cannot read the arguments: {error}")))?;
+        args = read(io::stdin())
+            .map_err(|error| Failure::usage(format!("cannot read the arguments: {error}")))?;
     }
     Ok(json_request(text("entity"), text("method"), args))
+}
+
+/// Arguments from a pipe or a file, which may begin as some editors begin one.
+fn read(from: impl io::Read) -> io::Result<String> {
+    let mut bytes = bounded::read(from, ARGUMENT_TEXT_BYTES_MAX)?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    bounded::text(bytes)
 }
 
 fn print(context: &Context, reply: &Reply<Box<RawValue>>) -> Result<(), Failure> {
@@ -133,4 +143,18 @@ fn print(context: &Context, reply: &Reply<Box<RawValue>>) -> Result<(), Failure>
 struct Answered<'r> {
     seq: Option<Seq>,
     value: &'r RawValue,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_may_begin_with_a_byte_order_mark() {
+        for text in ["{}", "\u{feff}{}"] {
+            assert_eq!(read(text.as_bytes()).unwrap(), "{}");
+        }
+        let error = read(&b"{\xff"[..]).unwrap_err().to_string();
+        assert_eq!(error, "byte 1 is not UTF-8");
+    }
 }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::{Exit, Failure};
 use crate::node;
-use crate::output::{Bar, printable};
+use crate::output::{Bar, printable, unwritten};
 use crate::settings::Group;
 use crate::units::show_size;
 
@@ -153,7 +153,7 @@ fn dump(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
         }
         write_record(&mut out, &record, from, to)?;
     }
-    Ok(out.flush()?)
+    Ok(out.flush().map_err(unwritten)?)
 }
 
 fn write_record(out: &mut impl Write, record: &Record, from: u64, to: u64) -> Result<(), Failure> {
@@ -174,7 +174,8 @@ fn write_record(out: &mut impl Write, record: &Record, from: u64, to: u64) -> Re
             what,
         };
         let text = serde_json::to_string(&line).map_err(|error| damaged(&error))?;
-        writeln!(out, "{}", printable(&text.replace('\r', " ")))?;
+        let text = text.replace('\r', " ");
+        writeln!(out, "{}", printable(&text)).map_err(unwritten)?;
     }
     Ok(())
 }

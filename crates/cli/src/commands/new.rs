@@ -94,9 +94,19 @@ fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     }
     let next = match rust {
         true => "its README says how to build it".to_owned(),
-        false => format!("cd {} && ordain dev {name}.ts", path.display()),
+        false => format!("cd {} && ordain dev {name}.ts", word(path)),
     };
     Ok(context.output.line(format!("next: {next}"))?)
+}
+
+/// A path as one word of a shell.
+fn word(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |char: char| char.is_alphanumeric() || "/._-+,:@%=".contains(char);
+    match path.chars().all(plain) {
+        true => path,
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
 }
 
 /// The name of the folder, which is to be a module's.
@@ -180,6 +190,18 @@ mod tests {
             }
         }
         assert_eq!(fill(&TYPESCRIPT, &name, "")[0].0, "shop.ts");
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (path, expected) in [
+            ("shop", "shop"),
+            ("../a-b/größe_2", "../a-b/größe_2"),
+            ("sp ace/shop", "'sp ace/shop'"),
+            ("it's/$HOME", r"'it'\''s/$HOME'"),
+        ] {
+            assert_eq!(word(Path::new(path)), expected);
+        }
     }
 
     #[test]

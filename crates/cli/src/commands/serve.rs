@@ -3,6 +3,8 @@
 //! The server listens first and opens the data directory then, so that `/readyz` can say how far
 //! the replay is.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,12 +34,14 @@ pub const GROUPS: &[Group] = &[Group::Data, Group::Serve];
 
 /// The command `serve`.
 pub fn serve() -> ExtraCommand {
-    let command = Command::new("serve")
-        .about("Run the server")
-        .args([node::modules_flag(), replay_flag()]);
+    let command = Command::new("serve").about("Run the server").args([
+        node::modules_flag(),
+        replay_flag(),
+        no_json(),
+    ]);
     ExtraCommand::new(command, GROUPS, |context, given| {
         let dir = context.config.dir();
-        run(context, given, &dir, Purpose::Serving)
+        run(context, given, &dir, None, Purpose::Serving)
     })
 }
 
@@ -47,6 +51,14 @@ pub fn replay_flag() -> Arg {
         .long("replay-other-build")
         .action(ArgAction::SetTrue)
         .help("Replay what another build left in the log, and print every outcome that differs")
+}
+
+/// In the place of the flag that all commands have, which is not listed where it would do nothing.
+pub fn no_json() -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .hide(true)
 }
 
 /// What a server is for.
@@ -63,13 +75,16 @@ pub enum Purpose {
 struct Start {
     catalog: Catalog,
     dir: PathBuf,
+    /// What is to be gone at the end.
+    temp: Option<PathBuf>,
     options: Options,
     context: Context,
     purpose: Purpose,
     messages: Messages,
 }
 
-/// Runs a server until it is told to stop.
+/// Runs a server until it is told to stop. Whoever made a directory `temp` for it removes that afterwards; it is done
+/// here where the process ends at once.
 ///
 /// # Errors
 /// Why it did not start.
@@ -77,8 +92,14 @@ pub fn run(
     context: Context,
     given: &ArgMatches,
     dir: &Path,
+    temp: Option<&Path>,
     purpose: Purpose,
 ) -> Result<(), Failure> {
+    if context.output.json {
+        return Err(Failure::usage(
+            "--json is for results, and a server prints none; its messages are JSON with --log-format json",
+        ));
+    }
     let messages = telling::start(&context.config)?;
     let module = match &purpose {
         Purpose::Developing(module) => Some(module),
@@ -97,6 +118,7 @@ pub fn run(
     let start = Start {
         catalog,
         dir: dir.to_owned(),
+        temp: temp.map(Path::to_owned),
         options,
         context,
         purpose,
@@ -149,7 +171,8 @@ impl Start {
                 () = signals.next() => {}
             }
             tracing::info!("stopping; a second signal stops at once");
-            tokio::spawn(exit_at_next(signals, self.messages.clone()));
+            let (messages, temp) = (self.messages.clone(), self.temp.clone());
+            tokio::spawn(exit_at_next(signals, messages, temp));
         };
         let stopped = server.serve(until).await;
         match failure {
@@ -288,13 +311,19 @@ impl From<BindError> for Failure {
 }
 
 /// Whoever asks twice does not want to wait: what is accepted is in the log or unanswered.
-async fn exit_at_next(mut signals: Signals, messages: Messages) {
+async fn exit_at_next(mut signals: Signals, messages: Messages, temp: Option<PathBuf>) {
     let first = Instant::now();
     loop {
         signals.next().await;
         if first.elapsed() >= ONE_WISH {
             break;
         }
+    }
+    if let Some(temp) = temp {
+        // As long as files come to be in it that were not there when it was looked through.
+        while fs::remove_dir_all(&temp)
+            .is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty)
+        {}
     }
     messages.flush();
     std::process::exit(i32::from(Exit::Failed.code()));

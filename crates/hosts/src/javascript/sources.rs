@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::resume_unwind;
+use std::path::Path;
 
 use ordain_types::{Source, SourceError, limits};
 use oxc_allocator::Allocator;
@@ -215,12 +216,23 @@ fn resolve(base: &str, import: &str, files: &BTreeMap<&str, &str>) -> Result<Str
     let found = tried
         .into_iter()
         .find(|path| files.contains_key(path.as_str()));
-    found.ok_or_else(|| match path.is_empty() {
-        true => format!("`{import}` is none of the module's files; there is no `index.ts`"),
-        false => format!(
-            "`{import}` is none of the module's files; there is no `{path}.ts` and no `{path}`"
-        ),
+    found.ok_or_else(|| {
+        let tried = match path.is_empty() {
+            true => "there is no `index.ts`".to_owned(),
+            // It may well be there, and is not taken.
+            false if is_other(&path) => {
+                format!("there is no `{path}.ts`, and files other than .ts and .js are not taken")
+            }
+            false => format!("there is no `{path}.ts` and no `{path}`"),
+        };
+        format!("`{import}` is none of the module's files; {tried}")
     })
+}
+
+/// Whether a path has an ending that no file of a module has.
+fn is_other(path: &str) -> bool {
+    let ending = Path::new(path).extension();
+    ending.is_some_and(|ending| ending != "ts" && ending != "js")
 }
 
 fn join(base: &str, import: &str) -> Option<String> {
@@ -267,6 +279,9 @@ mod tests {
         check("a.ts", "..", Err("leads out"));
         check("a.ts", "..lib", Err("`..lib` is not here"));
         check("a.ts", "./none", Err("there is no `none.ts`"));
+        check("a.ts", "./none", Err("and no `none`"));
+        let other = "no `data.json.ts`, and files other than .ts and .js are not taken";
+        check("a.ts", "./data.json", Err(other));
         check("a.ts", "lodash", Err("`lodash` is not here"));
         check("a.ts", "node:fs", Err("`node:fs` is not here"));
         let files = BTreeMap::from([("index.ts", ""), ("deep/b.js", "")]);

@@ -16,7 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ordain_node::{DataDir, Node};
 use ordain_types::ModuleName;
 
-use super::serve::{self, GROUPS, Purpose, replay_flag};
+use super::serve::{self, GROUPS, Purpose, no_json, replay_flag};
 use crate::command::{Context, ExtraCommand};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -70,7 +70,7 @@ pub fn dev() -> ExtraCommand {
              version before goes on. Deployments, rejections, faults and what methods say is printed as it \
              happens. Each update is run twice, and what comes out differently is a fault.",
         )
-        .args([path, name, fresh, temp, modules_flag(), replay_flag()]);
+        .args([path, name, fresh, temp, modules_flag(), replay_flag(), no_json()]);
     ExtraCommand::new(command, GROUPS, run)
 }
 
@@ -89,13 +89,14 @@ fn run(context: Context, given: &ArgMatches) -> Result<(), Failure> {
                 format!("cannot make a temporary directory: {error}"),
             )
         })?;
-        return serve::run(context, given, &dir.path().join("data"), purpose);
+        let data = dir.path().join("data");
+        return serve::run(context, given, &data, Some(dir.path()), purpose);
     }
     let dir = match purpose {
         Purpose::Developing(_) => scratch(&context.config),
         _ => context.config.dir(),
     };
-    serve::run(context, given, &dir, purpose)
+    serve::run(context, given, &dir, None, purpose)
 }
 
 fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Developed, Failure> {
