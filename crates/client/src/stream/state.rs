@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ordain_api::Problem;
 use ordain_api::frame::{CallFrame, FrameError, Frames, ReplyFrame, ReplyStatus};
+use ordain_api::{Op, Problem};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::{Completion, Sink, StreamOptions};
@@ -36,6 +36,8 @@ struct State {
     in_flight: usize,
     /// What order calls were submitted in.
     submitted: u64,
+    /// Those of earlier orders than this were given to a connection to be written.
+    taken: u64,
     /// Messages of whole frames, in order.
     ready: Vec<Vec<u8>>,
     /// Calls that wait to be tried again.
@@ -53,6 +55,23 @@ struct Entry {
 struct Again {
     call: Call,
     retries: Retries,
+    /// How the first connection broke that it was written on: what it was to do may be done.
+    lost: Option<Box<Error>>,
+}
+
+impl Entry {
+    fn lost(&self) -> Option<&Error> {
+        self.again.as_ref()?.lost.as_deref()
+    }
+}
+
+impl Again {
+    /// The connection broke that it was written on. A query did nothing, wherever it was.
+    fn broke(&mut self, error: &Error) {
+        if self.lost.is_none() && self.call.op != Op::Query {
+            self.lost = Some(Box::new(error.clone()));
+        }
+    }
 }
 
 /// Who waits for a completion.
@@ -124,6 +143,7 @@ impl Shared {
         let again = (call.may_repeat() && self.retries > 0).then(|| Again {
             call,
             retries: Retries::new(self.retries),
+            lost: None,
         });
         let order = state.submitted;
         state.submitted += 1;
@@ -146,6 +166,7 @@ impl Shared {
         let mut state = self.state();
         state.write_due(now);
         if !state.ready.is_empty() {
+            state.taken = state.submitted;
             return Work::Write(std::mem::take(&mut state.ready));
         }
         match state.closed && state.in_flight == 0 {
@@ -180,15 +201,21 @@ impl Shared {
         let mut state = self.state();
         state.ready.clear();
         state.delayed.clear();
+        let taken = state.taken;
         let mut again = Vec::new();
         let mut done = Vec::new();
         for id in 0..state.entries.len() as u32 {
             let Some(entry) = &mut state.entries[id as usize] else {
                 continue;
             };
-            let retries = entry.again.as_mut().map(|again| &mut again.retries);
-            match retries.and_then(|retries| retries.next(error)) {
-                Some(_) => again.push((entry.order, id)),
+            let may = |again: &mut &mut Again| again.retries.next(error).is_some();
+            match entry.again.as_mut().take_if(may) {
+                Some(asked) => {
+                    if entry.order < taken {
+                        asked.broke(error);
+                    }
+                    again.push((entry.order, id));
+                }
                 None => done.extend(
                     state
                         .remove(id)
@@ -204,7 +231,7 @@ impl Shared {
         self.deliver(done);
     }
 
-    /// Ends everything that is in flight.
+    /// Ends everything that is in flight in `error`; what may have run, as lost.
     pub(super) fn fail_all(&self, error: &Error) {
         let mut state = self.state();
         state.ready.clear();
@@ -212,9 +239,10 @@ impl Shared {
         let ids = 0..state.entries.len() as u32;
         let entries: Vec<_> = ids.filter_map(|id| state.remove(id)).collect();
         drop(state);
-        let done = entries
-            .into_iter()
-            .map(|entry| (entry.waiter, Err(error.clone())));
+        let done = entries.into_iter().map(|entry| {
+            let error = error.clone().after(entry.lost());
+            (entry.waiter, Err(error))
+        });
         self.deliver(done.collect());
     }
 
@@ -292,7 +320,10 @@ impl State {
             self.delayed.push((now + wait, at));
             return Ok(None);
         }
-        Ok(self.remove(at).map(|entry| (entry.waiter, completion)))
+        Ok(self.remove(at).map(|entry| {
+            let told = completion.map_err(|error| error.after(entry.lost()));
+            (entry.waiter, told)
+        }))
     }
 
     fn remove(&mut self, id: u32) -> Option<Entry> {
