@@ -120,6 +120,11 @@ impl Shared {
         self.state().in_flight
     }
 
+    /// Whether nothing is in flight, and nothing will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.state().is_over()
+    }
+
     pub(super) fn full(&self) -> Error {
         Error::Full {
             max: self.options.in_flight_max,
@@ -169,7 +174,7 @@ impl Shared {
             state.taken = state.submitted;
             return Work::Write(std::mem::take(&mut state.ready));
         }
-        match state.closed && state.in_flight == 0 {
+        match state.is_over() {
             true => Work::End,
             false => Work::Wait(state.delayed.iter().map(|(due, _)| *due).min()),
         }
@@ -185,7 +190,7 @@ impl Shared {
             done.extend(state.finish(reply.id, completion, now)?);
             Ok(())
         });
-        let closing = state.closed && state.in_flight == 0;
+        let closing = state.is_over();
         let waiting = !state.delayed.is_empty();
         drop(state);
         if closing || waiting {
@@ -269,6 +274,10 @@ impl Shared {
 }
 
 impl State {
+    fn is_over(&self) -> bool {
+        self.closed && self.in_flight == 0
+    }
+
     fn write(&mut self, id: u32, call: &Call) {
         if self
             .ready
@@ -351,4 +360,25 @@ fn completion(message: &Bytes, reply: &ReplyFrame<'_>) -> Result<Completion, Str
 
 fn is_for(waiter: &Waiter, sink: &Arc<dyn Sink>) -> bool {
     matches!(waiter, Waiter::Sink(other, _) if Arc::ptr_eq(other, sink))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::json_request;
+
+    #[test]
+    fn a_stream_is_over_once_it_is_closed_and_nothing_is_in_flight() {
+        let shared = Shared::new(StreamOptions::default(), 1);
+        assert!(!shared.is_over(), "there may come something");
+        let (waiter, _completion) = oneshot::channel();
+        let call = Call::new(json_request("account/a", "deposit", "{}")).expect("a call");
+        shared.put(call, Waiter::One(waiter));
+        shared.close();
+        assert!(!shared.is_over());
+        // Whoever asks takes nothing: what waits is written by the next connection.
+        assert!(matches!(shared.take(Instant::now()), Work::Write(_)));
+        shared.fail_all(&Error::Closed);
+        assert!(shared.is_over());
+    }
 }
