@@ -247,6 +247,40 @@ async fn a_call_that_may_have_run_is_lost_though_it_is_refused_later() {
     assert!(error.to_string().contains("not any more"), "{error}");
 }
 
+/// Panics at the first delivery, with its lock held: the others panic at the lock.
+#[derive(Default)]
+struct Fragile(Mutex<u64>);
+
+impl Sink for Fragile {
+    fn deliver(&self, completions: &mut dyn Iterator<Item = (u64, Completion)>) {
+        let mut came = self.0.lock().expect("poisoned by the panic before");
+        *came += completions.next().expect("one at least").0;
+        panic!("on purpose");
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_takes_no_reply_from_others() {
+    let (_streams, stream, mut peer) = open(StreamOptions::default()).await;
+    let fragile: Arc<dyn Sink> = Arc::new(Fragile::default());
+    let (inbox, sink) = Inbox::new(1);
+    for token in 0..3 {
+        stream.submit(call(token), &fragile, token as u64).unwrap();
+    }
+    stream.submit(call(3), &sink, 3).unwrap();
+    stream.submit(call(4), &fragile, 4).unwrap();
+    let value = stream.start::<String>(call(5)).await.unwrap();
+    let calls = peer.read(6).await;
+    peer.answer(&calls).await;
+    assert_eq!(value.await.unwrap().value, "5");
+    assert_eq!(inbox.wait().await.len(), 1);
+    assert_eq!(stream.in_flight(), 0);
+    let next = stream.start::<String>(call(6)).await.unwrap();
+    let calls = peer.read(1).await;
+    peer.answer(&calls).await;
+    assert_eq!(next.await.unwrap().value, "6");
+}
+
 #[tokio::test]
 async fn a_silent_server_is_given_up() {
     let (url, streams) = Streams::listen().await;

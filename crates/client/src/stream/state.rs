@@ -1,6 +1,7 @@
 //! The calls in flight and the frames that wait to be written. Knows no socket: what a connection
 //! does to it is three functions, [`Shared::take`], [`Shared::answer`] and [`Shared::broke`].
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -251,26 +252,35 @@ impl Shared {
         self.deliver(done.collect());
     }
 
-    /// Gives back the room and hands out completions; neighbours for one sink go together.
+    /// Gives back the room and hands out completions; neighbours for one sink go together. Who panics
+    /// loses what was his, and takes nothing from the others.
     fn deliver(&self, done: Vec<(Waiter, Completion)>) {
         self.room.add_permits(done.len());
         let mut done = done.into_iter().peekable();
         while let Some((waiter, completion)) = done.next() {
             match waiter {
                 // Whoever dropped the future does not care.
-                Waiter::One(one) => drop(one.send(completion)),
+                Waiter::One(one) => held(|| drop(one.send(completion))),
                 Waiter::Sink(sink, token) => {
-                    let rest = std::iter::from_fn(|| {
+                    let mut rest = std::iter::from_fn(|| {
                         match done.next_if(|(waiter, _)| is_for(waiter, &sink))? {
                             (Waiter::Sink(_, token), completion) => Some((token, completion)),
                             (Waiter::One(_), _) => unreachable!("asked for the sink's"),
                         }
                     });
-                    sink.deliver(&mut std::iter::once((token, completion)).chain(rest));
+                    let run = std::iter::once((token, completion)).chain(rest.by_ref());
+                    held(|| sink.deliver(&mut { run }));
+                    rest.for_each(drop); // what it did not take was its own as well
+                    held(|| drop(sink));
                 }
             }
         }
     }
+}
+
+/// Runs what is not the stream's own, a sink or a waker. The panic's hook has said what it panicked with.
+fn held(run: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(run));
 }
 
 impl State {
