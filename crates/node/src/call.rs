@@ -88,11 +88,15 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::call`].
+    ///
+    /// # Panics
+    /// In a method: it would be waited for by what it waits for.
     pub async fn call_async<R: DeserializeOwned>(
         &self,
         request: Request<R>,
         options: CallOptions,
     ) -> Result<R, CallError> {
+        self.check_may_await();
         value(self.ask(self.op(request, options)?)?.await)
     }
 
@@ -108,10 +112,14 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::query`].
+    ///
+    /// # Panics
+    /// As [`Node::call_async`].
     pub async fn query_async<R: DeserializeOwned>(
         &self,
         request: Request<R>,
     ) -> Result<R, CallError> {
+        self.check_may_await();
         value(self.ask(self.query_op(request)?)?.await)
     }
 
