@@ -388,7 +388,9 @@ impl Pipeline {
         self.take(into);
     }
 
-    /// Blocks for replies until then at the latest, and takes all that are there.
+    /// Blocks for replies until then at the latest, and takes all that are there. Unlike
+    /// [`Pipeline::receive`] it waits until then also when nothing is in flight: whoever submits by a
+    /// clock waits for the next time in it.
     pub fn receive_until(&mut self, into: &mut Vec<Received>, until: Instant) {
         let inbox = &self.inbox;
         let mut replies = inbox.replies();
