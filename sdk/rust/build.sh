@@ -33,7 +33,8 @@ fi
 
 # The profile is this script's, for no workspace but its own would have it.
 profile=(--profile module)
-for setting in 'inherits="release"' opt-level=3 'lto="fat"' codegen-units=1 'panic="abort"' debug=false; do
+for setting in 'inherits="release"' opt-level=3 'lto="fat"' codegen-units=1 'panic="abort"' debug=false \
+    overflow-checks=true; do
     profile+=(--config "profile.module.$setting")
 done
 

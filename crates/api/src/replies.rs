@@ -12,7 +12,6 @@ use crate::error::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// The send's id: `1234.0`.
-    #[serde(with = "as_text")]
     pub id: SendId,
 }
 
@@ -34,7 +33,6 @@ pub enum InvocationStatus {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Invocation {
     /// The send's id.
-    #[serde(with = "as_text")]
     pub id: SendId,
     /// How far it is.
     pub status: InvocationStatus,
@@ -152,21 +150,6 @@ pub struct Checkpoint {
     pub seq: Seq,
 }
 
-/// Ids are text in JSON, as in paths.
-mod as_text {
-    use ordain_types::SendId;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(id: &SendId, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(id)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SendId, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +163,18 @@ mod tests {
 
     fn raw(text: &str) -> Box<RawValue> {
         RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn the_id_of_a_send_is_text_in_json() {
+        let id: SendId = "300.3".parse().unwrap();
+        check(&id, r#""300.3""#);
+        let numbers = r#"{"seq":300,"index":3}"#; // as states of earlier versions may have it
+        assert_eq!(serde_json::from_str::<SendId>(numbers).unwrap(), id);
+        for bad in [r#""300""#, "300.3", r#"{"seq":300}"#, "null"] {
+            let error = serde_json::from_str::<SendId>(bad).unwrap_err().to_string();
+            assert!(error.contains("send"), "{bad}: {error}");
+        }
     }
 
     #[test]

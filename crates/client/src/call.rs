@@ -153,8 +153,9 @@ pub fn json_request(entity: &str, method: &str, args: impl AsRef<[u8]>) -> Reque
     parts().into()
 }
 
-/// 128 random bits as text: two clients never choose the same.
-pub(crate) fn random_key() -> IdempotencyKey {
+/// A fresh idempotency key, 128 random bits as text: two clients never choose the same. For whoever wants to
+/// know under which key to ask again ([`crate::Client::call_with`]).
+pub fn random_key() -> IdempotencyKey {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).expect("the operating system gives random bytes");
     let text = format!("{:032x}", u128::from_le_bytes(bits));

@@ -16,7 +16,7 @@ use hyper_util::client::legacy::Client as Http;
 use hyper_util::rt::TokioExecutor;
 use ordain_api::call::check_idempotency_key;
 use ordain_api::replies::{Entities, EntityState, Invocation, Ready, Sent, StateHash};
-use ordain_api::{Problem, path, routes};
+use ordain_api::{Op, Problem, path, routes};
 use ordain_types::{EntityId, FieldKey, IdempotencyKey, Json, Request, SendId, Seq};
 use serde::de::DeserializeOwned;
 
@@ -65,9 +65,18 @@ pub(crate) struct Outline {
     pub(crate) media: &'static str,
     pub(crate) body: Json,
     pub(crate) key: Option<IdempotencyKey>,
-    /// Whether doing it twice is another thing than doing it once: then it is tried again only where
-    /// nothing was done.
-    pub(crate) once: bool,
+    pub(crate) effect: Effect,
+}
+
+/// What a request does to a server, in the words of RFC 9110, section 9.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It reads.
+    Safe,
+    /// Doing it twice is the same as doing it once.
+    Idempotent,
+    /// Doing it twice is another thing: it is tried again only where nothing was done.
+    Once,
 }
 
 /// What came back, whole.
@@ -309,7 +318,10 @@ impl Client {
             media: routes::MEDIA_JSON,
             body: call.parts.args.clone(),
             key: call.idempotency_key.clone(),
-            once: false,
+            effect: match call.op {
+                Op::Query => Effect::Safe,
+                Op::Call | Op::Send => Effect::Idempotent,
+            },
         };
         let (seq, value) = self.shared.ask(&outline).await?;
         // Whatever ran has a place in the order. Something else on the way may answer anything with 200.
@@ -338,7 +350,7 @@ impl Outline {
             media: routes::MEDIA_JSON,
             body: Json::new(),
             key: None,
-            once: false,
+            effect: Effect::Safe,
         }
     }
 }
@@ -346,16 +358,13 @@ impl Outline {
 impl Shared {
     /// Asks until there is an answer that is final, or the retries are used up.
     async fn ask(&self, outline: &Outline) -> Result<(Option<Seq>, Bytes), Error> {
-        self.retrying_if(
-            |error| !outline.once || did_nothing(error),
-            || async {
-                let answered = self.attempt(outline).await?;
-                match answered.status.is_success() {
-                    true => Ok((answered.seq, answered.body)),
-                    false => Err(self.problem(&answered)),
-                }
-            },
-        )
+        self.retrying_as(outline.effect, || async {
+            let answered = self.attempt(outline).await?;
+            match answered.status.is_success() {
+                true => Ok((answered.seq, answered.body)),
+                false => Err(self.problem(&answered)),
+            }
+        })
         .await
     }
 
@@ -364,26 +373,34 @@ impl Shared {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        self.retrying_if(|_| true, attempt).await
+        self.retrying_as(Effect::Safe, attempt).await
     }
 
-    async fn retrying_if<T, F>(
+    async fn retrying_as<T, F>(
         &self,
-        may: impl Fn(&Error) -> bool,
+        effect: Effect,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let mut retries = Retries::new(self.retries);
+        // Of an attempt that may have done what was asked.
+        let mut lost = None;
         loop {
             let error = match attempt().await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            match retries.next(&error).filter(|_| may(&error)) {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return Err(error),
+            let may = effect != Effect::Once || did_nothing(&error);
+            match retries.next(&error).filter(|_| may) {
+                Some(wait) => {
+                    if effect != Effect::Safe && error.is_loss() {
+                        lost.get_or_insert(error);
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+                None => return Err(error.after(lost.as_ref())),
             }
         }
     }

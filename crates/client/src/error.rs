@@ -39,7 +39,7 @@ pub enum Error {
     /// The call broke a limit or crashed, and all it did is undone.
     #[error("fault: {0}")]
     Fault(Answer),
-    /// The server did not accept the request; nothing ran, and the same request will fare no better.
+    /// The server did not accept the request; nothing ran, also not by an earlier attempt, and the same request will fare no better.
     #[error("refused: {0}")]
     Refused(Answer),
     /// The server could not answer now, also after the retries.
@@ -85,8 +85,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The connection broke before the answer came. Whether the call ran is not known; with the
-    /// same idempotency key it can be asked again safely.
+    /// The connection broke before the answer came, in the last attempt or in an earlier one that later
+    /// ones did not make up for. Whether the call ran is not known; with the same idempotency key it can
+    /// be asked again safely.
     #[error(
         "the connection to {url} broke before the answer came ({reason}); whether the call ran is \
          not known: ask again with the same idempotency key"
@@ -154,6 +155,34 @@ impl Error {
             Kind::Fault => Error::Fault(answer),
             Kind::Refused => Error::Refused(answer),
             Kind::Unavailable => Error::Unavailable(answer),
+        }
+    }
+
+    /// Whether the answer was lost: what was asked may have been done.
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(self, Error::Lost { .. } | Error::Timeout { .. })
+    }
+
+    /// What the last attempt is told as whose earlier one ended in `lost`. That it came to nothing says
+    /// nothing of the earlier one: the call may have run all the same.
+    pub(crate) fn after(self, lost: Option<&Error>) -> Error {
+        let came_to_nothing = matches!(
+            self,
+            Error::Connect { .. }
+                | Error::Certificate { .. }
+                | Error::Refused(_)
+                | Error::Unavailable(_)
+        );
+        let (url, reason) = match lost {
+            Some(Error::Lost { url, reason }) if came_to_nothing => (url, reason.clone()),
+            Some(Error::Timeout { url, after }) if came_to_nothing => {
+                (url, format!("there was none within {after:?}"))
+            }
+            _ => return self,
+        };
+        Error::Lost {
+            url: url.clone(),
+            reason: format!("{reason}; then, asked again: {self}"),
         }
     }
 

@@ -43,7 +43,7 @@ mod retry;
 mod stream;
 
 pub use batch::Batch;
-pub use call::{Call, Reply, json_request};
+pub use call::{Call, Reply, json_request, random_key};
 pub use client::{Builder, Client};
 pub use error::{Answer, Error};
 pub use modules::ModuleSource;

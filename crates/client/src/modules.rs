@@ -7,7 +7,7 @@ use ordain_api::{path, routes};
 use ordain_types::{Json, ModuleName};
 use serde::de::DeserializeOwned;
 
-use crate::client::{Client, Outline, with_pairs};
+use crate::client::{Client, Effect, Outline, with_pairs};
 use crate::error::Error;
 
 /// What is deployed.
@@ -44,7 +44,8 @@ impl Client {
         keep_state: bool,
     ) -> Result<Deployed, Error> {
         let path = with_pairs(path::module_path(name), &keeping(keep_state));
-        self.change(Verb::POST, path, source.body(), false).await
+        self.change(Verb::POST, path, source.body(), Effect::Idempotent)
+            .await
     }
 
     /// What [`Client::deploy`] would change.
@@ -60,7 +61,8 @@ impl Client {
         let mut pairs = keeping(keep_state);
         pairs.push((routes::PARAM_DRY_RUN, true.to_string()));
         let path = with_pairs(path::module_path(name), &pairs);
-        self.change(Verb::POST, path, source.body(), false).await
+        self.change(Verb::POST, path, source.body(), Effect::Safe)
+            .await
     }
 
     /// All modules there ever were.
@@ -94,7 +96,7 @@ impl Client {
         pairs.extend(to.map(|to| (routes::PARAM_TO, to.to_string())));
         let path = with_pairs(path::rollback_path(name), &pairs);
         let body = (routes::MEDIA_JSON, Json::new());
-        self.change(Verb::POST, path, body, true).await
+        self.change(Verb::POST, path, body, Effect::Once).await
     }
 
     /// Takes a module out of force. Tried again as [`Client::rollback`] is.
@@ -104,7 +106,7 @@ impl Client {
     pub async fn undeploy(&self, name: &ModuleName, keep_state: bool) -> Result<Undeployed, Error> {
         let path = with_pairs(path::module_path(name), &keeping(keep_state));
         let body = (routes::MEDIA_JSON, Json::new());
-        self.change(Verb::DELETE, path, body, true).await
+        self.change(Verb::DELETE, path, body, Effect::Once).await
     }
 
     async fn change<R: DeserializeOwned>(
@@ -112,7 +114,7 @@ impl Client {
         verb: Verb,
         path: String,
         (media, body): (&'static str, Json),
-        once: bool,
+        effect: Effect,
     ) -> Result<R, Error> {
         let outline = Outline {
             verb,
@@ -120,7 +122,7 @@ impl Client {
             media,
             body,
             key: None,
-            once,
+            effect,
         };
         self.decoded(&outline).await
     }

@@ -175,6 +175,60 @@ async fn retries_end_and_the_error_says_what_to_do() {
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
 }
 
+/// That the last attempt came to nothing says nothing of the first.
+#[tokio::test]
+async fn a_call_that_may_have_run_is_lost_whatever_comes_after() {
+    let starting = || {
+        let mut starting = Problem::starting(None);
+        starting.retry_after_ms = Some(1);
+        starting
+    };
+    for later in [starting(), Problem::new(Code::Unauthenticated, "no token")] {
+        let answer = later.clone();
+        let (url, _) = serve(move |number, _| match number {
+            0 => None,
+            _ => problem(&answer),
+        })
+        .await;
+        let client = Client::builder(&url).retries(2).build().unwrap();
+        let error = client.call(deposit()).await.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains("same idempotency key"), "{said}");
+        assert!(said.contains(&later.detail), "{said} lacks {later}");
+        // What only reads did nothing, however often it was asked for.
+        let (url, _) = serve(move |number, _| match number {
+            0 => None,
+            _ => problem(&later),
+        })
+        .await;
+        let client = Client::builder(&url).retries(2).build().unwrap();
+        let error = client.query(deposit()).await.unwrap_err();
+        assert!(error.problem().is_some(), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_may_have_run_is_lost_though_nobody_listens_any_more() {
+    for silent in [false, true] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let read = tcp.read(&mut [0; 4096]).await.unwrap();
+            assert!(read > 0, "the request came");
+            drop(listener);
+            silent.then_some(tcp)
+        };
+        let builder = Client::builder(&url).timeout(Duration::from_millis(200));
+        let client = builder.retries(1).build().unwrap();
+        let (result, _open) = tokio::join!(client.call(deposit()), server);
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+        assert!(error.to_string().contains("cannot connect"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn silence_is_a_timeout_and_strangers_are_told_apart() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

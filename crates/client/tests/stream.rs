@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Peer, StreamCall, Streams};
-use ordain_api::{Problem, frame};
+use ordain_api::{Code, Problem, frame};
 use ordain_client::{Call, Client, Completion, Error, Sink, Stream, StreamOptions, json_request};
 use ordain_types::Seq;
 use tokio::sync::Notify;
@@ -201,13 +201,84 @@ async fn a_reply_to_no_call_breaks_the_connection_not_the_calls() {
 async fn a_server_that_stays_away_ends_what_is_in_flight() {
     let (url, streams) = Streams::listen().await;
     let client = Client::builder(&url).retries(1).build().unwrap();
-    let (stream, peer) = tokio::join!(client.stream(StreamOptions::default()), streams.accept());
+    let (stream, mut peer) =
+        tokio::join!(client.stream(StreamOptions::default()), streams.accept());
     let stream = stream.unwrap();
-    let value = stream.start::<String>(call(1)).await.unwrap();
+    let written = stream.start::<String>(call(1)).await.unwrap();
+    let query = Call::query(json_request("account/2", "balance", "{}")).unwrap();
+    let query = stream.start::<String>(query).await.unwrap();
+    peer.read(2).await;
     drop((peer, streams));
-    let error = value.await.unwrap_err();
-    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    let error = written.await.unwrap_err();
+    assert!(
+        matches!(error, Error::Lost { .. }),
+        "it may have run: {error:?}"
+    );
+    assert!(error.to_string().contains("cannot connect"), "{error}");
+    let error = query.await.unwrap_err();
+    assert!(
+        matches!(error, Error::Connect { .. }),
+        "it did nothing: {error:?}"
+    );
     assert_eq!(stream.in_flight(), 0);
+    let late = stream.start::<String>(call(3)).await.unwrap();
+    let error = late.await.unwrap_err();
+    assert!(
+        matches!(error, Error::Connect { .. }),
+        "never written: {error:?}"
+    );
+}
+
+/// What a connection broke on is not made undone by what the next one answers.
+#[tokio::test]
+async fn a_call_that_may_have_run_is_lost_though_it_is_refused_later() {
+    let (streams, stream, mut peer) = open(StreamOptions::default()).await;
+    let value = stream.start::<String>(call(1)).await.unwrap();
+    peer.read(1).await;
+    drop(peer);
+    let mut peer = streams.accept().await;
+    let again = peer.read(1).await;
+    let refused = Problem::new(Code::Forbidden, "not any more");
+    let mut message = Vec::new();
+    frame::write_problem(&mut message, again[0].id, None, &refused);
+    peer.write(message).await;
+    let error = value.await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    assert!(error.to_string().contains("not any more"), "{error}");
+}
+
+/// Panics at the first delivery, with its lock held: the others panic at the lock.
+#[derive(Default)]
+struct Fragile(Mutex<u64>);
+
+impl Sink for Fragile {
+    fn deliver(&self, completions: &mut dyn Iterator<Item = (u64, Completion)>) {
+        let mut came = self.0.lock().expect("poisoned by the panic before");
+        *came += completions.next().expect("one at least").0;
+        panic!("on purpose");
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_takes_no_reply_from_others() {
+    let (_streams, stream, mut peer) = open(StreamOptions::default()).await;
+    let fragile: Arc<dyn Sink> = Arc::new(Fragile::default());
+    let (inbox, sink) = Inbox::new(1);
+    for token in 0..3 {
+        stream.submit(call(token), &fragile, token as u64).unwrap();
+    }
+    stream.submit(call(3), &sink, 3).unwrap();
+    stream.submit(call(4), &fragile, 4).unwrap();
+    let value = stream.start::<String>(call(5)).await.unwrap();
+    let calls = peer.read(6).await;
+    peer.answer(&calls).await;
+    assert_eq!(value.await.unwrap().value, "5");
+    assert_eq!(inbox.wait().await.len(), 1);
+    assert_eq!(stream.in_flight(), 0);
+    let next = stream.start::<String>(call(6)).await.unwrap();
+    let calls = peer.read(1).await;
+    peer.answer(&calls).await;
+    assert_eq!(next.await.unwrap().value, "6");
 }
 
 #[tokio::test]

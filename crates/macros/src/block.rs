@@ -48,8 +48,17 @@ pub fn read(options: TokenStream, block: &mut ItemImpl) -> Result<(Block, Option
     let version = errors.note(options.version()).unwrap_or(1);
     let mut methods = Vec::new();
     for item in &mut block.items {
-        if let ImplItem::Fn(function) = item {
-            methods.extend(errors.note(Method::read(&block.self_ty, function)));
+        match item {
+            ImplItem::Fn(function) => {
+                methods.extend(errors.note(Method::read(&block.self_ty, function)));
+            }
+            // It is expanded after this attribute, which would pass over what it makes without a word.
+            ImplItem::Macro(call) => errors.push(Error::new_spanned(
+                call,
+                "#[entity] does not see the functions that a macro makes within the block: write the methods \
+                 out, or let the macro make the whole block with its #[entity]",
+            )),
+            _ => {}
         }
     }
     Ok((

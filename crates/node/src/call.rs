@@ -88,11 +88,15 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::call`].
+    ///
+    /// # Panics
+    /// In a method: it would be waited for by what it waits for.
     pub async fn call_async<R: DeserializeOwned>(
         &self,
         request: Request<R>,
         options: CallOptions,
     ) -> Result<R, CallError> {
+        self.check_may_await();
         value(self.ask(self.op(request, options)?)?.await)
     }
 
@@ -108,10 +112,14 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::query`].
+    ///
+    /// # Panics
+    /// As [`Node::call_async`].
     pub async fn query_async<R: DeserializeOwned>(
         &self,
         request: Request<R>,
     ) -> Result<R, CallError> {
+        self.check_may_await();
         value(self.ask(self.query_op(request)?)?.await)
     }
 
@@ -380,7 +388,9 @@ impl Pipeline {
         self.take(into);
     }
 
-    /// Blocks for replies until then at the latest, and takes all that are there.
+    /// Blocks for replies until then at the latest, and takes all that are there. Unlike
+    /// [`Pipeline::receive`] it waits until then also when nothing is in flight: whoever submits by a
+    /// clock waits for the next time in it.
     pub fn receive_until(&mut self, into: &mut Vec<Received>, until: Instant) {
         let inbox = &self.inbox;
         let mut replies = inbox.replies();

@@ -23,7 +23,7 @@ use crate::ingress::{Ingress, Item, Work};
 use crate::lock::DataDir;
 use crate::options::Options;
 use crate::recovery::{self, OpenError, Progress, Recovered};
-use crate::reply::{Body, Owed, Pending, Reply, ReplyTo, Unavailable};
+use crate::reply::{self, Body, Owed, Pending, Reply, ReplyTo, Unavailable};
 use crate::status::{Counters, Health};
 use crate::stepped::Steps;
 
@@ -78,6 +78,9 @@ pub enum Op {
 #[derive(Clone)]
 pub struct Node(Arc<Running>);
 
+const WAITS_FOR_EVER: &str = "who waits for a node on one of its own threads waits for ever: a method reaches entities by its context \
+     (`cx.entity`, `cx.call`, `cx.send`), and a sink or a waker passes a reply on";
+
 /// What a node's handles share.
 pub(crate) struct Running {
     /// What can be called now; the executor puts another one here when modules change.
@@ -93,6 +96,8 @@ pub(crate) struct Running {
     pub unsaved: Arc<Mutex<Option<String>>>,
     /// The node's own threads.
     pub own: Vec<ThreadId>,
+    /// The one of them that runs methods.
+    pub executes: Option<ThreadId>,
     pub ending: Arc<Mutex<Ending>>,
 }
 
@@ -256,11 +261,15 @@ impl Node {
 
     pub(crate) fn check_may_wait(&self) {
         let own = self.0.own.contains(&thread::current().id());
-        assert!(
-            !own,
-            "who waits for a node on one of its own threads waits for ever: a method reaches entities by \
-             its context (`cx.entity`, `cx.call`, `cx.send`), and a sink or a waker passes a reply on"
-        );
+        assert!(!own, "{WAITS_FOR_EVER}");
+    }
+
+    /// Of what is awaited. On the executor's thread it would be polled for ever, and with it the node: there
+    /// runs what the reply is waited for. Not so while a reply is given: a waker may poll at once, and does
+    /// not wait.
+    pub(crate) fn check_may_await(&self) {
+        let executes = self.0.executes == Some(thread::current().id());
+        assert!(!executes || reply::is_giving(), "{WAITS_FOR_EVER}");
     }
 
     /// Queues many requests at once, in order, which costs less than one by one. Those that are

@@ -451,6 +451,7 @@ impl Whole {
             halted,
             unsaved,
             own: Vec::new(),
+            executes: None,
             ending: Arc::default(),
         };
         let steps = Steps {
@@ -483,6 +484,7 @@ impl Whole {
         };
         let threads = start().inspect_err(|_| commit.stop())?;
         running.own = threads.iter().map(|thread| thread.thread().id()).collect();
+        running.executes = running.own.last().copied();
         running.ending = Arc::new(Mutex::new(Ending { threads, dir }));
         Ok(Node::of(running))
     }

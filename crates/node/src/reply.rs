@@ -1,5 +1,6 @@
 //! Replies, and how they reach whoever waits: one at a time ([`Pending`]) or batch by batch ([`Sink`]).
 
+use std::cell::Cell as ThreadCell;
 use std::future::Future;
 use std::iter::{self, Peekable};
 use std::pin::Pin;
@@ -310,8 +311,18 @@ pub(crate) fn deliver(replies: impl IntoIterator<Item = (Owed, Reply)>) {
     }
 }
 
+thread_local! {
+    static GIVING: ThreadCell<bool> = const { ThreadCell::new(false) };
+}
+
+/// Whether this thread gives a reply just now: what runs is a sink or a waker.
+pub(crate) fn is_giving() -> bool {
+    GIVING.get()
+}
+
 /// Gives a reply, and with it those of `more` that go to the same sink.
 fn give(to: ReplyTo, reply: Reply, more: &mut Peekable<impl Iterator<Item = (ReplyTo, Reply)>>) {
+    let before = GIVING.replace(true);
     let given = match to {
         ReplyTo::Once(once) => caught(|| once.put(State::Here(reply))),
         ReplyTo::Sink(sink, token) => {
@@ -323,6 +334,7 @@ fn give(to: ReplyTo, reply: Reply, more: &mut Peekable<impl Iterator<Item = (Rep
             given.and(caught(|| drop(sink)))
         }
     };
+    GIVING.set(before);
     if let Err(panic) = given {
         tracing::error!(%panic, "whoever was given a reply panicked");
     }

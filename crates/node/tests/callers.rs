@@ -3,7 +3,10 @@
 
 mod common;
 
-use std::sync::{Arc, OnceLock};
+use std::pin::pin;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use common::{catalog, catalog_with, counter, in_time, open_stepped, request};
@@ -72,6 +75,73 @@ fn a_method_that_waits_for_its_own_node_faults() {
         assert!(fault.message.contains("cx.entity"), "{fault}");
         assert_eq!(node.call(add("other")), Ok(1), "and the node goes on");
         assert_eq!(node.call(add("a")), Ok(1), "nothing of it happened");
+    });
+}
+
+#[test]
+fn a_method_that_awaits_its_own_node_faults() {
+    static NODE: OnceLock<Node> = OnceLock::new();
+    fn ask(tx: &mut Tx, args: &Value) -> Result<Value, Rejection> {
+        *counter(tx) += 1;
+        let node = NODE.get().expect("it is open");
+        let polled = match args["outward"].as_str() {
+            Some("call") => is_ready(node.call_async(add("other"), CallOptions::default())),
+            Some("query") => is_ready(node.query_async(request::<i64>("other", "look", json!({})))),
+            _ => return Ok(json!(*counter(tx))),
+        };
+        panic!("polled, and ready: {polled}");
+    }
+    in_time(|| {
+        let node = TestNode::new(catalog_with(ask));
+        NODE.set(node.node().clone()).expect("once");
+        for outward in ["call", "query"] {
+            let outward = request::<i64>("a", "add", json!({ "outward": outward }));
+            let Err(CallError::Fault(fault)) = node.call(outward) else {
+                panic!("it cannot be answered");
+            };
+            assert_eq!(fault.kind, FaultKind::Panic);
+            assert!(fault.message.contains("cx.entity"), "{fault}");
+        }
+        assert_eq!(node.call(add("a")), Ok(1), "nothing of it happened");
+    });
+}
+
+/// Polls once.
+fn is_ready(future: impl Future) -> bool {
+    pin!(future)
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .is_ready()
+}
+
+/// Asks the node again as soon as it is woken, on the thread that wakes it.
+struct AsksOn {
+    node: Node,
+    asked: Mutex<Sender<bool>>,
+}
+
+impl Wake for AsksOn {
+    fn wake(self: Arc<Self>) {
+        let next = self.node.call_async(add("a"), CallOptions::default());
+        let asked = self.asked.lock().expect("nobody panics with it");
+        asked.send(is_ready(next)).expect("it is awaited");
+    }
+}
+
+#[test]
+fn a_waker_may_poll_the_next_call_at_once() {
+    in_time(|| {
+        let node = TestNode::new(catalog());
+        let (asked, heard) = channel();
+        let waker = Waker::from(Arc::new(AsksOn {
+            node: node.node().clone(),
+            asked: Mutex::new(asked),
+        }));
+        let mut first = Box::pin(node.call_async(add("a"), CallOptions::default()));
+        let polled = first.as_mut().poll(&mut Context::from_waker(&waker));
+        drop(waker);
+        if polled.is_pending() {
+            assert_eq!(heard.recv(), Ok(false), "it is on its way");
+        }
     });
 }
 

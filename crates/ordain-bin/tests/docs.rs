@@ -128,6 +128,31 @@ fn the_first_program_is_the_example_that_is_tested() {
     assert!(blocks.len() >= files.len(), "all of it is shown");
 }
 
+/// An integer that wraps would be made durable: what users are told to build with, and what is built here.
+#[test]
+fn release_builds_check_for_overflow() {
+    let release = |manifest: &str| {
+        let profiles = manifest.split("\n[profile.release]\n").skip(1);
+        let settings: Vec<&str> = profiles
+            .filter_map(|rest| rest.split("\n[").next())
+            .flat_map(|settings| settings.split("\n```").next())
+            .collect();
+        settings.join("\n")
+    };
+    for file in [
+        "Cargo.toml",
+        "docs/getting-started.md",
+        "crates/cli/src/templates/rust/Cargo.toml",
+    ] {
+        let text = fs::read_to_string(root().join(file)).expect("it is there");
+        let checks = release(&text).lines().any(|line| {
+            let setting = line.split('#').next().unwrap_or_default();
+            setting.trim() == "overflow-checks = true"
+        });
+        assert!(checks, "{file} builds releases without overflow checks");
+    }
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let (root, mut wrong) = (root(), Vec::new());

@@ -41,3 +41,37 @@ fn a_value_is_printed_as_it_is() {
         }
     }
 }
+
+/// Whoever got no answer can ask again under the key that was used.
+#[test]
+fn the_key_of_a_call_that_may_have_run_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 4096];
+        let read = stream.read(&mut head).unwrap();
+        let head = text(&head[..read]).to_lowercase();
+        let key = head
+            .lines()
+            .find_map(|line| line.strip_prefix("idempotency-key: "));
+        key.expect("each call has one").trim().to_owned()
+    });
+    let mut command = ordain(home.path(), &["call", "account/a", "deposit"]);
+    let output = command.env("ORDAIN_URL", &url).output().unwrap();
+    let (key, said) = (server.join().unwrap(), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("whether the call ran is not known"), "{said}");
+    assert!(
+        said.contains(&format!("its idempotency key: {key}")),
+        "{said}"
+    );
+
+    // Nobody listens there any more.
+    let mut command = ordain(home.path(), &["call", "account/a", "deposit"]);
+    let output = command.env("ORDAIN_URL", &url).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(!said.contains("key"), "nothing was sent: {said}");
+}

@@ -134,7 +134,8 @@ impl<'a> Fields<'a> {
     }
 
     /// At most so many. Without a limit, more than one scan may return
-    /// ([`SCAN_ROWS_MAX`](ordain_types::limits::SCAN_ROWS_MAX)) are a fault.
+    /// ([`SCAN_ROWS_MAX`](ordain_types::limits::SCAN_ROWS_MAX)) are a fault; so is a limit beyond that,
+    /// however few there are.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
         self

@@ -106,13 +106,13 @@ pub use ground::{Entities, Entity};
 pub use ordain_macros::entity;
 #[cfg(not(target_arch = "wasm32"))]
 pub use ordain_node::{
-    Backup, BackupError, Body, CallError, CallOptions, Health, Invocation, InvocationStatus, Node,
-    OpenError, Options, Pipeline, Received, Recovered, Refused, Reply, TestNode, Unavailable,
-    restore,
+    Backup, BackupError, Body, CallError, CallOptions, Clock, Health, Heard, Invocation,
+    InvocationStatus, Listener, Node, OpenError, Options, Pipeline, Received, Recovered, Refused,
+    Reply, StoreTrouble, SystemClock, TestNode, Unavailable, VirtualClock, restore,
 };
 pub use ordain_types::{
-    EntityId, Fault, FaultKind, IdempotencyKey, Key, Outcome, Rejection, Request, RequestError,
-    SendId, Seq, Timestamp,
+    EntityId, Fault, FaultKind, IdempotencyKey, Key, NameError, Outcome, Rejection, Request,
+    RequestError, SendId, Seq, Timestamp,
 };
 pub use ordain_values::{IntoKey, WithDetails};
 pub use serde_json::json;

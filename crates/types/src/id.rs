@@ -4,7 +4,7 @@
 use std::fmt;
 
 use compact_str::CompactString;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::limits;
 
@@ -287,8 +287,8 @@ impl std::str::FromStr for EntityId {
 }
 
 /// The name of one send: the seq of the transaction that asked for it and its place among that
-/// transaction's sends. Written `1234.0`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// transaction's sends. Written `1234.0`, in JSON too; where no one reads it, as its two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SendId {
     /// The asking transaction.
     pub seq: Seq,
@@ -315,6 +315,44 @@ impl std::str::FromStr for SendId {
         parse()
             .filter(|id| id.to_string() == text)
             .ok_or_else(|| NameError::SendId(text.chars().take(80).collect()))
+    }
+}
+
+/// The numbers of a [`SendId`]: in log and store, and in states that an earlier version wrote.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "SendId")]
+struct SendIdParts {
+    seq: Seq,
+    index: u32,
+}
+
+impl Serialize for SendId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
+        let Self { seq, index } = *self;
+        SendIdParts { seq, index }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SendId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "the id of a send, as in \"1234.0\"")]
+        enum Readable {
+            Text(CompactString),
+            Parts(SendIdParts),
+        }
+        let parts = match deserializer.is_human_readable() {
+            false => SendIdParts::deserialize(deserializer)?,
+            true => match Readable::deserialize(deserializer)? {
+                Readable::Text(text) => return text.parse().map_err(de::Error::custom),
+                Readable::Parts(parts) => parts,
+            },
+        };
+        let SendIdParts { seq, index } = parts;
+        Ok(Self { seq, index })
     }
 }
 
@@ -404,5 +442,16 @@ mod tests {
         for bad in ["", "12", "12.", "012.3", "12.3.4", "+1.2", "a.b"] {
             assert!(bad.parse::<SendId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_send_id_is_its_two_numbers_in_log_and_store() {
+        let id = SendId {
+            seq: Seq(300),
+            index: 3,
+        };
+        let bytes = postcard::to_stdvec(&id).unwrap();
+        assert_eq!(bytes, [0xac, 0x02, 3]);
+        assert_eq!(postcard::from_bytes::<SendId>(&bytes).unwrap(), id);
     }
 }

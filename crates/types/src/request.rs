@@ -25,6 +25,7 @@ pub enum MethodKind {
 
 /// A call of one method of one entity, whose value is an `R`.
 #[derive(Debug)]
+#[must_use = "a request does nothing by itself: give it to `cx.call`, `cx.send`, a node or a client"]
 pub struct Request<R> {
     parts: Result<RequestParts, RequestError>,
     result: PhantomData<fn() -> R>,

@@ -1,15 +1,16 @@
 //! How long a value's JSON would be, counted without writing it: the engine asks after each call that
 //! wrote. Refuses what JSON would take but not give back: a NaN or an infinity (they would become
-//! `null`), a map whose keys are no strings or numbers or mean something to `serde_json`, and nesting too
-//! deep to be read.
+//! `null`), a map whose keys are no strings or numbers, mean something to `serde_json` or come twice, and
+//! nesting too deep to be read.
 
 use std::fmt::{self, Display, Write as _};
 use std::io;
 
 use ordain_types::limits::JSON_DEPTH_MAX;
-use serde::ser::{self, Impossible, Serialize};
+use serde::ser::{self, Serialize};
 
 use crate::json::NotJson;
+use map::Entries;
 
 /// The length of the value's JSON, as `serde_json` writes it without white space.
 ///
@@ -27,6 +28,8 @@ struct Measure {
     depth: usize,
     /// Inside `serde_json`'s own raw values: text that is JSON already.
     raw: bool,
+    /// The first key of each open map, joined.
+    first_keys: String,
 }
 
 /// How `serde_json` marks its raw values and its numbers of any precision.
@@ -136,8 +139,12 @@ fn displayed_len<T: Display + ?Sized>(value: &T) -> Result<usize, NotJson> {
     let mut count = CountEscaped(0);
     match write!(count, "{value}") {
         Ok(()) => Ok(2 + count.0),
-        Err(fmt::Error) => Err(NotJson::new("a value's Display failed")),
+        Err(fmt::Error) => Err(no_display()),
     }
+}
+
+fn no_display() -> NotJson {
+    NotJson::new("a value's Display failed")
 }
 
 macro_rules! integers {
@@ -158,6 +165,8 @@ macro_rules! integers {
     };
 }
 
+mod map; // below the macro that it uses
+
 impl<'a> ser::Serializer for &'a mut Measure {
     type Ok = ();
     type Error = NotJson;
@@ -165,7 +174,7 @@ impl<'a> ser::Serializer for &'a mut Measure {
     type SerializeTuple = Items<'a>;
     type SerializeTupleStruct = Items<'a>;
     type SerializeTupleVariant = Items<'a>;
-    type SerializeMap = Items<'a>;
+    type SerializeMap = Entries<'a>;
     type SerializeStruct = Items<'a>;
     type SerializeStructVariant = Items<'a>;
 
@@ -275,8 +284,8 @@ impl<'a> ser::Serializer for &'a mut Measure {
         self.open_variant(variant)
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Items<'a>, NotJson> {
-        self.open(1)
+    fn serialize_map(self, len: Option<usize>) -> Result<Entries<'a>, NotJson> {
+        Ok(Entries::new(self.open(1)?, len))
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Items<'a>, NotJson> {
@@ -393,184 +402,3 @@ items! {
     SerializeTupleVariant::serialize_field
 }
 fields! { SerializeStruct SerializeStructVariant }
-
-impl ser::SerializeMap for Items<'_> {
-    type Ok = ();
-    type Error = NotJson;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), NotJson> {
-        self.comma();
-        key.serialize(MapKey(self.measure))
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotJson> {
-        self.measure.len += 1;
-        value
-            .serialize(&mut *self.measure)
-            .map_err(|error| error.within("{}"))
-    }
-
-    fn end(self) -> Result<(), NotJson> {
-        self.close()
-    }
-}
-
-/// The key of a map: a string, or what `serde_json` writes as one and reads back.
-struct MapKey<'a>(&'a mut Measure);
-
-impl MapKey<'_> {
-    fn add(self, len: usize) -> Result<(), NotJson> {
-        self.0.add(len)
-    }
-
-    fn float(self, value: impl Serialize, finite: bool) -> Result<(), NotJson> {
-        self.0.len += 2;
-        self.0.float(value, finite)
-    }
-}
-
-fn no_key<T>() -> Result<T, NotJson> {
-    Err(NotJson::new(
-        "a map's keys are neither strings nor numbers; keep it as a list of pairs instead",
-    ))
-}
-
-impl ser::Serializer for MapKey<'_> {
-    type Ok = ();
-    type Error = NotJson;
-    type SerializeSeq = Impossible<(), NotJson>;
-    type SerializeTuple = Impossible<(), NotJson>;
-    type SerializeTupleStruct = Impossible<(), NotJson>;
-    type SerializeTupleVariant = Impossible<(), NotJson>;
-    type SerializeMap = Impossible<(), NotJson>;
-    type SerializeStruct = Impossible<(), NotJson>;
-    type SerializeStructVariant = Impossible<(), NotJson>;
-
-    integers! { 2:
-        serialize_i8 i8, serialize_u8 u8;
-        serialize_i16 i16, serialize_u16 u16;
-        serialize_i32 i32, serialize_u32 u32;
-        serialize_i64 i64, serialize_u64 u64;
-    }
-
-    fn serialize_bool(self, value: bool) -> Result<(), NotJson> {
-        self.add(if value { 6 } else { 7 })
-    }
-
-    fn serialize_f32(self, value: f32) -> Result<(), NotJson> {
-        self.float(value, value.is_finite())
-    }
-
-    fn serialize_f64(self, value: f64) -> Result<(), NotJson> {
-        self.float(value, value.is_finite())
-    }
-
-    fn serialize_char(self, value: char) -> Result<(), NotJson> {
-        self.0.text(value.encode_utf8(&mut [0; 4]))
-    }
-
-    fn serialize_str(self, value: &str) -> Result<(), NotJson> {
-        match value.starts_with(RAW_PREFIX) {
-            true => Err(NotJson::new(format!(
-                "a map has the key `{value}`, by which `serde_json` knows values of its own: it would be \
-                 read as another"
-            ))),
-            false => self.0.text(value),
-        }
-    }
-
-    fn serialize_bytes(self, _: &[u8]) -> Result<(), NotJson> {
-        no_key()
-    }
-
-    fn serialize_none(self) -> Result<(), NotJson> {
-        no_key()
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NotJson> {
-        value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> Result<(), NotJson> {
-        no_key()
-    }
-
-    fn serialize_unit_struct(self, _: &'static str) -> Result<(), NotJson> {
-        no_key()
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> Result<(), NotJson> {
-        self.0.text(variant)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), NotJson> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<(), NotJson> {
-        no_key()
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, NotJson> {
-        no_key()
-    }
-
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, NotJson> {
-        no_key()
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleStruct, NotJson> {
-        no_key()
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeTupleVariant, NotJson> {
-        no_key()
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, NotJson> {
-        no_key()
-    }
-
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, NotJson> {
-        no_key()
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self::SerializeStructVariant, NotJson> {
-        no_key()
-    }
-
-    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), NotJson> {
-        self.0.add(displayed_len(value)?)
-    }
-}

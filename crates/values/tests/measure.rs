@@ -7,7 +7,7 @@ use ordain_types::limits::JSON_DEPTH_MAX;
 use ordain_values::{encoded_len, to_json};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 #[derive(Debug, Clone, Serialize)]
 struct Unit;
@@ -208,6 +208,66 @@ fn a_key_that_serde_json_takes_for_its_own_is_refused() {
     assert!(to_json(&serde_json::json!({"$serde_json": 1})).is_ok());
     let raw = serde_json::value::to_raw_value("itself").expect("it is JSON");
     assert_eq!(to_json(&raw).expect("so it is here"), "\"itself\"");
+}
+
+#[test]
+fn a_shown_key_that_serde_json_takes_for_its_own_is_refused() {
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    struct Shown(&'static str);
+
+    impl Serialize for Shown {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.collect_str(self.0)
+        }
+    }
+    let key = Shown("$serde_json::private::Number");
+    refused(
+        &BTreeMap::from([(key, "1")]),
+        "a map has the key `$serde_json::private::Number`",
+    );
+    let shown = BTreeMap::from([(Shown("a\"b"), 1)]);
+    assert_eq!(to_json(&shown).expect("a key"), r#"{"a\"b":1}"#);
+}
+
+/// Such a state would be written and never read again, and a client may have chosen the key.
+#[test]
+fn a_name_that_comes_twice_is_refused() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Account {
+        balance: u8,
+        #[serde(flatten)]
+        rest: BTreeMap<String, u8>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Map(BTreeMap<String, String>),
+        Maps(BTreeMap<String, BTreeMap<String, u8>>),
+    }
+    let account = |key: &str| Account {
+        balance: 5,
+        rest: BTreeMap::from([("a".into(), 1), (key.into(), 2)]),
+    };
+    let tagged = |key: &str| Tagged::Map(BTreeMap::from([(key.into(), "b".into())]));
+    refused(&account("balance"), "the name `balance` comes twice");
+    refused(&tagged("kind"), "the name `kind` comes twice");
+    refused(&[tagged("kind")], "at `[]`: the name `kind`");
+    for key in ["", "b", "Balance", "kinds"] {
+        let json = to_json(&account(key)).expect("each name once");
+        let read: Account = serde_json::from_slice(&json).expect("it reads back");
+        assert_eq!(read, account(key));
+        let json = to_json(&tagged(key)).expect("each name once");
+        let read: Tagged = serde_json::from_slice(&json).expect("it reads back");
+        assert_eq!(read, tagged(key));
+    }
+    // Each object has its own names, and those around it stay when it ends.
+    let inner = BTreeMap::from([("kind".to_owned(), 1), ("balance".to_owned(), 2)]);
+    let maps = |last: &str| {
+        let each = ["a", "b", last].map(|key| (key.to_owned(), inner.clone()));
+        Tagged::Maps(each.into())
+    };
+    assert!(to_json(&maps("c")).is_ok());
+    refused(&maps("kind"), "the name `kind` comes twice");
 }
 
 #[test]

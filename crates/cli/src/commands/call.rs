@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use ordain_client::{Reply, json_request};
+use ordain_client::{Error, Reply, json_request, random_key};
 use ordain_server::bounded;
 use ordain_types::{IdempotencyKey, Request, Seq, limits};
 use serde::Serialize;
@@ -27,11 +27,9 @@ pub fn call() -> ExtraCommand {
     ExtraCommand::new(command, &[Group::Client], |context, given| {
         let client = context.client()?;
         let request = request(given)?;
-        let reply = match given.get_one::<IdempotencyKey>("idempotency_key") {
-            Some(key) => context.wait(client.call_with(request, key.clone())),
-            None => context.wait(client.call(request)),
-        };
-        print(&context, &reply?)
+        let key = chosen_key(given);
+        let reply = context.answer(client.call_with(request, key.clone()))?;
+        print(&context, &reply.map_err(|error| unanswered(error, &key))?)
     })
 }
 
@@ -70,11 +68,10 @@ pub fn send() -> ExtraCommand {
             .get_one::<Duration>("delay")
             .copied()
             .unwrap_or_default();
-        let sent = match given.get_one::<IdempotencyKey>("idempotency_key") {
-            Some(key) => context.wait(client.send_with(request, delay, key.clone())),
-            None => context.wait(client.send(request, delay)),
-        };
-        let id = sent?.value.to_string();
+        let key = chosen_key(given);
+        let sent = context.answer(client.send_with(request, delay, key.clone()))?;
+        let sent = sent.map_err(|error| unanswered(error, &key))?;
+        let id = sent.value.to_string();
         match context.output.json {
             true => context.output.json(&json!({ "id": id }))?,
             false => context.output.line(id)?,
@@ -102,6 +99,22 @@ fn key() -> Arg {
         .value_name("KEY")
         .value_parser(IdempotencyKey::new)
         .help("Run at most once under this key, and print the first answer again")
+}
+
+fn chosen_key(given: &ArgMatches) -> IdempotencyKey {
+    let key = given.get_one::<IdempotencyKey>("idempotency_key");
+    key.cloned().unwrap_or_else(random_key)
+}
+
+/// Why there is no value; with the key, where the call may have run: asked again under it, it runs once.
+fn unanswered(error: Error, key: &IdempotencyKey) -> Failure {
+    use Error::{Lost, Timeout, Unavailable};
+    let may_have_run = matches!(error, Lost { .. } | Timeout { .. } | Unavailable(_));
+    let mut failure = Failure::from(error);
+    if let Some(message) = failure.message.as_mut().filter(|_| may_have_run) {
+        message.push_str(&format!("\nits idempotency key: {key}"));
+    }
+    failure
 }
 
 fn request(given: &ArgMatches) -> Result<Request<Box<RawValue>>, Failure> {

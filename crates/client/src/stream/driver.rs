@@ -61,7 +61,8 @@ impl Drop for Ended {
 /// A new connection, once somebody needs it; none if nobody will.
 async fn reconnect(server: &Server, shared: &Shared) -> Result<Option<Socket>, Error> {
     while shared.in_flight() == 0 {
-        if let Work::End = shared.take(Instant::now()) {
+        // Asks and takes nothing: what is put meanwhile is written once there is a connection.
+        if shared.is_over() {
             return Ok(None);
         }
         shared.bell.notified().await;

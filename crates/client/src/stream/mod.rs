@@ -32,7 +32,7 @@ pub type Completion = Result<Reply<Json>, Error>;
 
 /// Takes replies as they come, many at once.
 pub trait Sink: Send + Sync {
-    /// Called on the stream's own task: must not block. May submit. `tokens` are those given with
+    /// Called on the stream's own task: must not block, nor panic. May submit. `tokens` are those given with
     /// the calls.
     fn deliver(&self, completions: &mut dyn Iterator<Item = (u64, Completion)>);
 }

@@ -1,12 +1,13 @@
 //! The calls in flight and the frames that wait to be written. Knows no socket: what a connection
 //! does to it is three functions, [`Shared::take`], [`Shared::answer`] and [`Shared::broke`].
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ordain_api::Problem;
 use ordain_api::frame::{CallFrame, FrameError, Frames, ReplyFrame, ReplyStatus};
+use ordain_api::{Op, Problem};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::{Completion, Sink, StreamOptions};
@@ -36,6 +37,8 @@ struct State {
     in_flight: usize,
     /// What order calls were submitted in.
     submitted: u64,
+    /// Those of earlier orders than this were given to a connection to be written.
+    taken: u64,
     /// Messages of whole frames, in order.
     ready: Vec<Vec<u8>>,
     /// Calls that wait to be tried again.
@@ -53,6 +56,23 @@ struct Entry {
 struct Again {
     call: Call,
     retries: Retries,
+    /// How the first connection broke that it was written on: what it was to do may be done.
+    lost: Option<Box<Error>>,
+}
+
+impl Entry {
+    fn lost(&self) -> Option<&Error> {
+        self.again.as_ref()?.lost.as_deref()
+    }
+}
+
+impl Again {
+    /// The connection broke that it was written on. A query did nothing, wherever it was.
+    fn broke(&mut self, error: &Error) {
+        if self.lost.is_none() && self.call.op != Op::Query {
+            self.lost = Some(Box::new(error.clone()));
+        }
+    }
 }
 
 /// Who waits for a completion.
@@ -101,6 +121,11 @@ impl Shared {
         self.state().in_flight
     }
 
+    /// Whether nothing is in flight, and nothing will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.state().is_over()
+    }
+
     pub(super) fn full(&self) -> Error {
         Error::Full {
             max: self.options.in_flight_max,
@@ -124,6 +149,7 @@ impl Shared {
         let again = (call.may_repeat() && self.retries > 0).then(|| Again {
             call,
             retries: Retries::new(self.retries),
+            lost: None,
         });
         let order = state.submitted;
         state.submitted += 1;
@@ -146,9 +172,10 @@ impl Shared {
         let mut state = self.state();
         state.write_due(now);
         if !state.ready.is_empty() {
+            state.taken = state.submitted;
             return Work::Write(std::mem::take(&mut state.ready));
         }
-        match state.closed && state.in_flight == 0 {
+        match state.is_over() {
             true => Work::End,
             false => Work::Wait(state.delayed.iter().map(|(due, _)| *due).min()),
         }
@@ -164,7 +191,7 @@ impl Shared {
             done.extend(state.finish(reply.id, completion, now)?);
             Ok(())
         });
-        let closing = state.closed && state.in_flight == 0;
+        let closing = state.is_over();
         let waiting = !state.delayed.is_empty();
         drop(state);
         if closing || waiting {
@@ -180,15 +207,21 @@ impl Shared {
         let mut state = self.state();
         state.ready.clear();
         state.delayed.clear();
+        let taken = state.taken;
         let mut again = Vec::new();
         let mut done = Vec::new();
         for id in 0..state.entries.len() as u32 {
             let Some(entry) = &mut state.entries[id as usize] else {
                 continue;
             };
-            let retries = entry.again.as_mut().map(|again| &mut again.retries);
-            match retries.and_then(|retries| retries.next(error)) {
-                Some(_) => again.push((entry.order, id)),
+            let may = |again: &mut &mut Again| again.retries.next(error).is_some();
+            match entry.again.as_mut().take_if(may) {
+                Some(asked) => {
+                    if entry.order < taken {
+                        asked.broke(error);
+                    }
+                    again.push((entry.order, id));
+                }
                 None => done.extend(
                     state
                         .remove(id)
@@ -204,7 +237,7 @@ impl Shared {
         self.deliver(done);
     }
 
-    /// Ends everything that is in flight.
+    /// Ends everything that is in flight in `error`; what may have run, as lost.
     pub(super) fn fail_all(&self, error: &Error) {
         let mut state = self.state();
         state.ready.clear();
@@ -212,35 +245,49 @@ impl Shared {
         let ids = 0..state.entries.len() as u32;
         let entries: Vec<_> = ids.filter_map(|id| state.remove(id)).collect();
         drop(state);
-        let done = entries
-            .into_iter()
-            .map(|entry| (entry.waiter, Err(error.clone())));
+        let done = entries.into_iter().map(|entry| {
+            let error = error.clone().after(entry.lost());
+            (entry.waiter, Err(error))
+        });
         self.deliver(done.collect());
     }
 
-    /// Gives back the room and hands out completions; neighbours for one sink go together.
+    /// Gives back the room and hands out completions; neighbours for one sink go together. Who panics
+    /// loses what was his, and takes nothing from the others.
     fn deliver(&self, done: Vec<(Waiter, Completion)>) {
         self.room.add_permits(done.len());
         let mut done = done.into_iter().peekable();
         while let Some((waiter, completion)) = done.next() {
             match waiter {
                 // Whoever dropped the future does not care.
-                Waiter::One(one) => drop(one.send(completion)),
+                Waiter::One(one) => held(|| drop(one.send(completion))),
                 Waiter::Sink(sink, token) => {
-                    let rest = std::iter::from_fn(|| {
+                    let mut rest = std::iter::from_fn(|| {
                         match done.next_if(|(waiter, _)| is_for(waiter, &sink))? {
                             (Waiter::Sink(_, token), completion) => Some((token, completion)),
                             (Waiter::One(_), _) => unreachable!("asked for the sink's"),
                         }
                     });
-                    sink.deliver(&mut std::iter::once((token, completion)).chain(rest));
+                    let run = std::iter::once((token, completion)).chain(rest.by_ref());
+                    held(|| sink.deliver(&mut { run }));
+                    rest.for_each(drop); // what it did not take was its own as well
+                    held(|| drop(sink));
                 }
             }
         }
     }
 }
 
+/// Runs what is not the stream's own, a sink or a waker. The panic's hook has said what it panicked with.
+fn held(run: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(run));
+}
+
 impl State {
+    fn is_over(&self) -> bool {
+        self.closed && self.in_flight == 0
+    }
+
     fn write(&mut self, id: u32, call: &Call) {
         if self
             .ready
@@ -292,7 +339,10 @@ impl State {
             self.delayed.push((now + wait, at));
             return Ok(None);
         }
-        Ok(self.remove(at).map(|entry| (entry.waiter, completion)))
+        Ok(self.remove(at).map(|entry| {
+            let told = completion.map_err(|error| error.after(entry.lost()));
+            (entry.waiter, told)
+        }))
     }
 
     fn remove(&mut self, id: u32) -> Option<Entry> {
@@ -320,4 +370,25 @@ fn completion(message: &Bytes, reply: &ReplyFrame<'_>) -> Result<Completion, Str
 
 fn is_for(waiter: &Waiter, sink: &Arc<dyn Sink>) -> bool {
     matches!(waiter, Waiter::Sink(other, _) if Arc::ptr_eq(other, sink))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::json_request;
+
+    #[test]
+    fn a_stream_is_over_once_it_is_closed_and_nothing_is_in_flight() {
+        let shared = Shared::new(StreamOptions::default(), 1);
+        assert!(!shared.is_over(), "there may come something");
+        let (waiter, _completion) = oneshot::channel();
+        let call = Call::new(json_request("account/a", "deposit", "{}")).expect("a call");
+        shared.put(call, Waiter::One(waiter));
+        shared.close();
+        assert!(!shared.is_over());
+        // Whoever asks takes nothing: what waits is written by the next connection.
+        assert!(matches!(shared.take(Instant::now()), Work::Write(_)));
+        shared.fail_all(&Error::Closed);
+        assert!(shared.is_over());
+    }
 }

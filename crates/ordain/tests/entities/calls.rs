@@ -273,6 +273,15 @@ fn a_panic_is_a_fault_and_leaves_no_trace() {
     assert_eq!(world.value(Account::at("al").balance()), 100);
 }
 
+/// Where overflow is checked, as here and in a release that is built as `docs/entities.md` says.
+#[test]
+fn an_integer_that_overflows_is_a_fault() {
+    let mut world = world();
+    let deposit = Account::at("al").deposit(i64::MAX);
+    world.fault(deposit, FaultKind::Panic, "attempt to add with overflow");
+    assert_eq!(world.value(Account::at("al").balance()), 100);
+}
+
 #[test]
 fn a_fault_that_is_caught_ends_the_transaction_all_the_same() {
     let mut world = world();
