@@ -116,6 +116,22 @@ async fn the_headers_of_answers_are_described() {
     }
 }
 
+/// The end of a connection tells its end, and one that breaks off ends it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_over_http_1_0_is_refused() {
+    let world = World::start().await;
+    let ask = async |version| {
+        let mut client = world.client().await;
+        let ask = format!("GET /v1/admin/backup HTTP/{version}\r\nhost: localhost\r\n\r\n");
+        client.send(ask).await;
+        client.reply().await
+    };
+    let refused = ask("1.0").await;
+    assert_eq!(refused.problem(), (400, "bad_request".into()));
+    assert!(refused.text().contains("HTTP/1.1"), "{}", refused.text());
+    assert_eq!(ask("1.1").await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_requests_and_commands() {
     let world = World::start().await;
