@@ -20,7 +20,7 @@ use crate::auth::Caller;
 use crate::body::{self, HttpReply, json};
 use crate::params::Params;
 use crate::route::Route;
-use crate::service::Asking;
+use crate::service::{Asking, without};
 use crate::shared::{Shared, param};
 
 /// When to come back after waiting in vain, in milliseconds.
@@ -47,6 +47,12 @@ pub(crate) async fn answer(asking: Asking, route: Route) -> Result<HttpReply, Pr
         Params::of(query, &[])?;
         return one(node, &name).await;
     }
+    without(
+        &head.headers,
+        routes::HEADER_IDEMPOTENCY_KEY,
+        "changes of modules take no idempotency key, and a second rollback goes back further: before \
+         asking again, look at the module's history, or name the version with `to`",
+    )?;
     let asked = Asked {
         node,
         name,

@@ -24,7 +24,7 @@ use crate::batch;
 use crate::body::HttpReply;
 use crate::calls::{Calls, Order};
 use crate::params::Params;
-use crate::service::{Asking, Held, no_idempotency_key};
+use crate::service::{Asking, Held, no_header_of_one_call};
 use crate::shared::Shared;
 
 /// Bytes after which a message of replies is full. One reply may pass it.
@@ -47,7 +47,7 @@ pub(crate) async fn answer(asking: Asking) -> Result<HttpReply, Problem> {
         held,
     } = asking;
     Params::of(request.uri().query(), &[])?;
-    no_idempotency_key(request.headers())?;
+    no_header_of_one_call(request.headers())?;
     let node = shared.answering()?.node.clone();
     let (mut head, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;

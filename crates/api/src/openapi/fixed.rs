@@ -83,6 +83,7 @@ fn reading() -> [Route; 4] {
                 reference("parameters", "after"),
                 reference("parameters", "limit"),
                 reference("parameters", "min_seq"),
+                reference("parameters", "at_least"),
             ]),
             ..Route::get(
                 below("{type}/{key}"),

@@ -43,6 +43,31 @@ async fn an_entitys_state_is_read_page_by_page() {
     }
 }
 
+/// A header that says what to see at least is heeded or refused, and never passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_seen_at_least_is_seen() {
+    let world = World::start().await;
+    let mut client = world.client().await;
+    let path = "/v1/entities/account/al";
+    let late = [("ordain-at-least", "999")];
+    let refused = client.request("GET", path, &late, "").await;
+    assert_eq!(refused.problem(), (409, "seq_not_reached".into()));
+    let refused = client.get(&format!("{path}?min_seq=999")).await;
+    assert_eq!(refused.problem(), (409, "seq_not_reached".into()));
+    let there = [("ordain-at-least", "0")];
+    let seen = client.request("GET", path, &there, "").await;
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    let lines = ("content-type", "application/x-ndjson");
+    for (method, path) in [("POST", "/v1/batch"), ("GET", "/v1/stream")] {
+        let refused = client.request(method, path, &[late[0], lines], "").await;
+        assert_eq!(refused.problem(), (400, "bad_request".into()), "{path}");
+        assert_eq!(refused.json()["field"], "ordain-at-least", "{path}");
+    }
+    let document = client.get("/openapi.json").await.json();
+    let takes = &document["paths"]["/v1/entities/{type}/{key}"]["get"]["parameters"];
+    assert!(takes.to_string().contains("at_least"), "{takes}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_called_is_described() {
     let world = World::start().await;

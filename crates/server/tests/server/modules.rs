@@ -189,6 +189,31 @@ async fn a_retry_gets_the_first_answer_though_its_method_is_gone() {
     }
 }
 
+/// Passed over, a rollback that was tried again went back twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_modules_take_no_idempotency_key() {
+    let world = start().await;
+    let mut client = world.client().await;
+    deploy(&mut client, &counter(1)).await;
+    deploy(&mut client, &counter(2)).await;
+    let (rollback, key) = (format!("{BANK}/rollback"), [("idempotency-key", "k1")]);
+    for (method, path, body) in [
+        ("POST", &*rollback, String::new()),
+        ("POST", BANK, body(&counter(3))),
+        ("DELETE", BANK, String::new()),
+    ] {
+        let refused = client.request(method, path, &key, &body).await;
+        assert_eq!(
+            refused.problem(),
+            (400, "bad_request".into()),
+            "{method} {path}"
+        );
+        assert_eq!(refused.json()["field"], "idempotency-key");
+        assert!(refused.text().contains("history"), "{}", refused.text());
+    }
+    assert_eq!(client.get(BANK).await.json()["in_force"]["version"], 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_says_what_would_change_and_changes_nothing() {
     let world = start().await;
