@@ -1,5 +1,8 @@
-//! Modules over HTTP: deployed, gone back to, taken out of force, looked at. Sources are compiled on
-//! threads of their own, one deployment at a time: however many are asked for, so much is in memory.
+//! Modules over HTTP: deployed, gone back to, taken out of force, looked at. Sources are read one after the
+//! other, and compiled on threads of their own one after the other: however many deployments are asked for, two
+//! bodies are in memory. What brings no sources waits for no body.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -13,7 +16,7 @@ use ordain_node::{ChangeOptions, DeployError, Deployed, ModuleStatus, Node};
 use ordain_types::limits::MODULE_BYTES_MAX;
 use ordain_types::module::{Deployment, MethodManifest};
 use ordain_types::{ModuleName, Param, Source};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::{internal, refusal, unavailable};
 use crate::auth::Caller;
@@ -104,9 +107,11 @@ impl Asked<'_> {
         }
         let form = Form::of(headers)?;
         // Before the body is read: those who wait hold none.
-        let turn = turn(shared).await?;
+        let reading = turn(shared, &shared.reading_module).await?;
         let timeout = shared.config.limits.body_timeout;
         let body = body::read(body, form.bytes_max(), timeout).await?;
+        let turn = turn(shared, &shared.deploying).await?;
+        drop(reading);
         let (node, name) = (self.node, self.name);
         blocking(turn, move || {
             let package = node
@@ -125,7 +130,7 @@ impl Asked<'_> {
     async fn rollback(self, shared: &Shared) -> Result<HttpReply, Problem> {
         let options = self.options()?;
         let to = self.params.number(routes::PARAM_TO)?;
-        let turn = turn(shared).await?;
+        let turn = turn(shared, &shared.deploying).await?;
         let (node, name) = (self.node, self.name);
         blocking(turn, move || {
             let done = node.rollback(&name, to, &options);
@@ -136,7 +141,7 @@ impl Asked<'_> {
 
     async fn undeploy(self, shared: &Shared) -> Result<HttpReply, Problem> {
         let options = self.options()?;
-        let turn = turn(shared).await?;
+        let turn = turn(shared, &shared.deploying).await?;
         let (node, name) = (self.node, self.name);
         blocking(turn, move || {
             let done = node.undeploy(&name, &options);
@@ -193,9 +198,9 @@ impl Form {
     }
 }
 
-/// Waits until no other deployment is under way, and not for long.
-async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
-    let turn = shared.deploying.clone().acquire_owned();
+/// Waits until no other deployment is so far, and not for long.
+async fn turn(shared: &Shared, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    let turn = of.clone().acquire_owned();
     match tokio::time::timeout(shared.config.limits.deploy_wait, turn).await {
         Ok(Ok(turn)) => Ok(turn),
         Ok(Err(_)) | Err(_) => Err(Problem::deploying(RETRY_AFTER_MS)),

@@ -513,6 +513,30 @@ async fn deployments_take_turns_while_calls_go_on() {
     }
 }
 
+/// What brings no module waits for no body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_does_not_wait_for_a_module_that_is_still_coming() {
+    let world = start().await;
+    let mut client = world.client().await;
+    deploy(&mut client, &counter(1)).await;
+    deploy(&mut client, &counter(2)).await;
+    let other = body(&json!({"other": counter(1)["counter"].take()}));
+    let (first, rest) = other.split_at(other.len() / 2);
+    let mut slow = world.client().await;
+    let head = "POST /v1/admin/modules/other HTTP/1.1\r\nhost: localhost\r\n\
+                content-type: application/json\r\nexpect: 100-continue\r\n";
+    let length = other.len();
+    slow.send(format!("{head}content-length: {length}\r\n\r\n"))
+        .await;
+    assert_eq!(slow.head().await.status, 100, "it is its turn");
+    slow.send(first).await;
+    let back = client.post(&format!("{BANK}/rollback"), "").await;
+    assert_eq!(back.status, 200, "{}", back.text());
+    slow.send(rest).await;
+    let done = slow.reply().await;
+    assert_eq!(done.status, 200, "{}", done.text());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waited_too_long_is_told_to_come_back() {
     let host = Arc::new(Host::default());
