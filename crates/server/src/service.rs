@@ -17,8 +17,9 @@ use crate::auth::Caller;
 use crate::body::{self, HttpReply, json, whole};
 use crate::connection::Busy;
 use crate::params::{Params, number};
-use crate::route::Route;
+use crate::route::{Lane, Route};
 use crate::shared::{InFlight, Open, Shared};
+use crate::site::Links;
 use crate::{admin, batch, heads, inspect, metrics, modules, site, stream};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(routes::HEADER_IDEMPOTENCY_KEY);
@@ -69,7 +70,8 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<HttpReply, Problem> {
     if shared.doorman.is_open() {
-        site::check(request.uri(), request.headers(), &shared.config.names)?;
+        let names = &shared.config.names;
+        site::check(request.uri(), request.headers(), names, links_to(route))?;
     }
     let route = route.ok_or_else(|| Problem::no_route(request.uri().path()))?;
     if !route.methods().contains(request.method()) {
@@ -92,6 +94,15 @@ async fn respond(
         Route::Stream => stream::answer(asking).await,
         Route::Modules | Route::Module | Route::Rollback => modules::answer(asking, route).await,
         _ => asking.plain(route).await,
+    }
+}
+
+/// What a link of another site may lead to. What operators ask reads the whole state, and a page needs no click
+/// of the user's to go where a link would.
+fn links_to(route: Option<Route>) -> Links {
+    match route.map(Route::lane) {
+        Some(Lane::Admin) => Links::Refused,
+        _ => Links::Followed,
     }
 }
 
