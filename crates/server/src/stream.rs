@@ -49,6 +49,10 @@ pub(crate) async fn answer(asking: Asking) -> Result<HttpReply, Problem> {
     Params::of(request.uri().query(), &[])?;
     no_header_of_one_call(request.headers())?;
     let node = shared.answering()?.node.clone();
+    if request.version() == http::Version::HTTP_2 {
+        let detail = "the stream is a WebSocket, which is upgraded to over HTTP/1.1: open a connection of that for it";
+        return Err(Problem::bad_request("upgrade", detail));
+    }
     let (mut head, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
     let upgrade = upgrade.map_err(|error| {
