@@ -125,6 +125,13 @@ async fn heads_beyond_the_limit_are_refused() {
         ))
         .await;
     assert_eq!(client.head().await.status, 431);
+    for (others, status) in [(99, 200), (100, 431)] {
+        let mut client = world.client().await;
+        let others = "x: y\r\n".repeat(others);
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{others}\r\n");
+        client.send(head).await;
+        assert_eq!(client.head().await.status, status, "beside one");
+    }
     let mut client = world.client().await;
     client.send("NONSENSE\r\n\r\n").await;
     assert_eq!(client.head().await.status, 400);
