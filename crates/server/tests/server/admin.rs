@@ -1,5 +1,6 @@
 //! Looking around and looking after: states, descriptions, metrics, checkpoints, hashes, backups.
 
+use ordain_server::served_routes;
 use serde_json::json;
 
 use crate::world::World;
@@ -100,6 +101,27 @@ async fn what_can_be_called_is_described() {
     }
     let help = client.get("/docs/errors.md").await;
     assert!(help.text().contains("### idempotency_key_reused"));
+}
+
+/// With each of its HTTP methods, and the scopes of which a token needs one.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_is_described_with_its_scopes() {
+    let world = World::start().await;
+    let document = world.client().await.get("/openapi.json").await.json();
+    for route in served_routes() {
+        let method = match route.pattern.contains("query") {
+            true => "account/{key}/balance",
+            false => "account/{key}/deposit",
+        };
+        let path = route.pattern.replace("{entity}/{key}/{method}", method);
+        let with = route.scopes.iter();
+        let with = with.map(|scope| json!({"bearer": [scope.as_str()]}));
+        let expected: Vec<_> = std::iter::once(json!({})).chain(with).collect();
+        for method in route.methods {
+            let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+            assert_eq!(operation["security"], json!(expected), "{method} {path}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
