@@ -30,7 +30,6 @@ pub fn document(entities: &[EntityDescription], version: &str) -> Value {
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
-        "security": [{}, { "bearer": [] }],
         "tags": tags,
         "paths": paths,
         "components": shapes::components(),
@@ -80,7 +79,7 @@ fn get_query(entity: &EntityDescription, method: &MethodDescription) -> Value {
         "description": "The arguments: one JSON object. Or leave it out and give each argument as a parameter of its own name.",
         "content": { routes::MEDIA_JSON: { "schema": method.args_schema() } },
     });
-    let mut operation = operation(entity, method, "get");
+    let mut operation = operation(entity, method, "get", Op::Query);
     operation["parameters"] = json!([
         args,
         reference("parameters", "min_seq"),
@@ -91,7 +90,7 @@ fn get_query(entity: &EntityDescription, method: &MethodDescription) -> Value {
 }
 
 fn post(entity: &EntityDescription, method: &MethodDescription, op: Op) -> Value {
-    let mut operation = operation(entity, method, op.as_str());
+    let mut operation = operation(entity, method, op.as_str(), op);
     operation["parameters"] = match op {
         // Of a query, which changes nothing, no key is kept.
         Op::Call if method.kind == MethodKind::Query => json!([]),
@@ -119,13 +118,26 @@ fn post(entity: &EntityDescription, method: &MethodDescription, op: Op) -> Value
     operation
 }
 
-fn operation(entity: &EntityDescription, method: &MethodDescription, verb: &str) -> Value {
+fn operation(entity: &EntityDescription, method: &MethodDescription, verb: &str, op: Op) -> Value {
+    let scopes: &[&str] = match op {
+        Op::Call | Op::Send => &[routes::SCOPE_CALL],
+        Op::Query => &[routes::SCOPE_READ, routes::SCOPE_CALL],
+    };
     json!({
         "operationId": format!("{verb}.{}.{}", entity.name, method.name),
         "summary": format!("{verb} {}.{}", entity.name, method.name),
         "description": method.description,
         "tags": [entity.name],
+        "security": security(scopes),
     })
+}
+
+/// Who may ask: whoever has a token with one of the scopes, or anyone where there are none. A server without
+/// tokens asks no one for one.
+fn security(scopes: &[&str]) -> Value {
+    let anyone = std::iter::once(json!({}));
+    let with = scopes.iter().map(|scope| json!({ "bearer": [scope] }));
+    anyone.chain(with).collect()
 }
 
 fn value_response(method: &MethodDescription) -> Value {

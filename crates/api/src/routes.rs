@@ -45,10 +45,10 @@ pub const HEADER_IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const HEADER_SEQ: &str = "ordain-seq";
 /// Reply header: `true` when the answer is that of an earlier request with the same idempotency key.
 pub const HEADER_REPEATED: &str = "ordain-repeated";
-/// Request header of a query: the seq it must see at least; as [`PARAM_MIN_SEQ`].
+/// Request header of a query, or of a look at a state: the seq it must see at least; as [`PARAM_MIN_SEQ`].
 pub const HEADER_AT_LEAST: &str = "ordain-at-least";
 
-/// Query parameter of a query: the seq it must see at least.
+/// Query parameter of a query, or of a look at a state: the seq it must see at least.
 pub const PARAM_MIN_SEQ: &str = "min_seq";
 /// Query parameter of a `GET` query: the arguments, one JSON object. Without it each is a parameter of
 /// its own name.

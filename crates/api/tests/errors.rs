@@ -19,6 +19,14 @@ fn every_code_and_every_fault_has_its_help_entry_and_nothing_else_has_one() {
     assert_eq!(documented, codes.chain(faults).collect());
 }
 
+/// A server serves this page and no other.
+#[test]
+fn the_page_has_no_links_to_others() {
+    let links = HELP_TEXT.split("](").skip(1);
+    let others: Vec<_> = links.filter(|link| !link.starts_with('#')).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
 #[test]
 fn a_code_that_also_is_a_fault_says_what_it_means_for_each() {
     for kind in FaultKind::ALL {

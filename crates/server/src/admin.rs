@@ -1,6 +1,7 @@
 //! What operators ask for: checkpoints, hashes, backups. All of it blocks, so none of it runs on the
 //! threads that answer calls.
 
+use http::Version;
 use ordain_api::Problem;
 use ordain_api::replies::{Checkpoint, StateHash};
 use ordain_api::routes::MEDIA_BACKUP;
@@ -27,7 +28,17 @@ pub(crate) async fn state_hash(node: Node) -> Result<HttpReply, Problem> {
 /// `GET /v1/admin/backup`: the backup as it is written. What can fail before that is answered as such;
 /// one that fails on the way breaks off.
 pub(crate) async fn backup(node: Node, asking: Asking) -> Result<HttpReply, Problem> {
-    let Asking { shared, held, .. } = asking;
+    let Asking {
+        shared,
+        held,
+        request,
+        ..
+    } = asking;
+    if request.version() < Version::HTTP_11 {
+        let detail = "a backup has no length, and ends with the connection over HTTP/1.0, so that half of one would \
+                      pass for a whole one; ask over HTTP/1.1 or HTTP/2";
+        return Err(Problem::bad_request("version", detail));
+    }
     let begun = blocking(move || {
         node.begin_backup().map_err(|error| match error {
             BackupError::Unavailable(why) => why,

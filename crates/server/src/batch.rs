@@ -15,7 +15,7 @@ use crate::calls::{Calls, Order};
 use crate::config::LINE_BYTES_MAX;
 use crate::outlet::{Gone, Outlet, outlet};
 use crate::params::Params;
-use crate::service::{Asking, no_idempotency_key};
+use crate::service::{Asking, no_header_of_one_call};
 
 /// Bytes of answers that are sent on together.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -32,7 +32,7 @@ pub(crate) fn answer(asking: Asking) -> Result<HttpReply, Problem> {
         held,
     } = asking;
     Params::of(request.uri().query(), &[])?;
-    no_idempotency_key(request.headers())?;
+    no_header_of_one_call(request.headers())?;
     if !body::check_media(request.headers(), routes::MEDIA_NDJSON)? {
         return Err(Problem::unsupported_media_type(None, routes::MEDIA_NDJSON));
     }

@@ -8,6 +8,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body as _, Incoming};
 use ordain_api::{Problem, routes};
+use tokio::time::Instant;
+
+use crate::config::BODY_BYTES_PER_SEC_MIN;
 
 /// A reply's body: whole, or as it comes.
 pub(crate) type Body = Either<Full<Bytes>, axum::body::Body>;
@@ -101,14 +104,16 @@ pub(crate) async fn read(
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large(bytes_max));
     }
-    match tokio::time::timeout(timeout, collect(body, bytes_max)).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::request_timeout(timeout.as_millis() as u64)),
-    }
+    collect(body, bytes_max, timeout).await
 }
 
-async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Problem> {
-    let Some(first) = next(&mut body).await? else {
+async fn collect(
+    mut body: Incoming,
+    bytes_max: usize,
+    timeout: Duration,
+) -> Result<Bytes, Problem> {
+    let began = Instant::now();
+    let Some(first) = next_in_time(&mut body, began, timeout).await? else {
         return Ok(Bytes::new());
     };
     if body.is_end_stream() && first.len() <= bytes_max {
@@ -116,12 +121,24 @@ async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Problem>
     }
     let mut all = BytesMut::from(first);
     while all.len() <= bytes_max {
-        match next(&mut body).await? {
+        let time = timeout + Duration::from_secs((all.len() / BODY_BYTES_PER_SEC_MIN) as u64);
+        match next_in_time(&mut body, began, time).await? {
             Some(more) => all.extend_from_slice(&more),
             None => return Ok(all.freeze()),
         }
     }
     Err(too_large(bytes_max))
+}
+
+async fn next_in_time(
+    body: &mut Incoming,
+    began: Instant,
+    time: Duration,
+) -> Result<Option<Bytes>, Problem> {
+    match tokio::time::timeout_at(began + time, next(body)).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::request_timeout(time.as_millis() as u64)),
+    }
 }
 
 /// The next bytes of a body; none at its end.

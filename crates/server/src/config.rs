@@ -21,6 +21,9 @@ const _: () = assert!(PAGE_BYTES_MAX + FIELD_KEY_BYTES_MAX * PAGE_FIELDS_MAX <= 
 /// Bytes of answers of one batch or stream beyond which no more of its calls are read. Those that are on
 /// their way are reckoned as long as answers were of late, and may be longer.
 pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a body for which whoever sends it has another second: a module of many megabytes may come over a slow
+/// line, and what only trickles is given up all the same.
+pub const BODY_BYTES_PER_SEC_MIN: usize = 128 << 10;
 /// Connections beyond the limit that are told so; those beyond that are closed without a word.
 pub(crate) const TURNED_AWAY_MAX: usize = 64;
 /// Operators' requests being answered at once, beside [`Limits::requests_max`] of the others.
@@ -63,7 +66,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// How long a request's head, or a TLS handshake, may take.
     pub head_timeout: Duration,
-    /// How long a request's body, or the next line of a batch, may take.
+    /// How long a request's body may take, beside a second for each [`BODY_BYTES_PER_SEC_MIN`] that came; and
+    /// how long the next line of a batch.
     pub body_timeout: Duration,
     /// How long a connection may do nothing.
     pub idle_timeout: Duration,
@@ -78,7 +82,7 @@ pub struct Limits {
     pub batch_calls_max: usize,
     /// Requests of one HTTP/2 connection at once.
     pub h2_streams_max: u32,
-    /// How long a deployment waits for those before it: they are done one at a time.
+    /// How long a deployment waits for those before it, to be read and to be done: both one at a time.
     pub deploy_wait: Duration,
     /// How long a stop waits for clients to take their replies.
     pub stop_timeout: Duration,

@@ -150,7 +150,7 @@ pub(crate) struct Watched {
     /// milliseconds since `began`, as is `quiet_since`.
     head_since: AtomicU64,
     quiet_since: AtomicU64,
-    /// Bytes left since the last look.
+    /// Bytes left since the last look, other than upkeep of HTTP/2.
     wrote: AtomicBool,
     /// Bytes came since a stop began.
     heard: AtomicBool,
@@ -355,12 +355,34 @@ impl AsyncRead for Watching {
 }
 
 impl Watching {
-    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
+    /// Pings go back and forth for as long as a connection lasts: they do not make it less idle.
+    fn note(
+        &self,
+        bytes: &[io::IoSlice<'_>],
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let upkeep = || {
+            let h2 = self.watched.h2.load(Ordering::Relaxed);
+            h2 && bytes.iter().all(|bytes| is_upkeep(bytes))
+        };
+        if written.is_ready() && !upkeep() {
             self.watched.wrote.store(true, Ordering::Relaxed);
         }
         written
     }
+}
+
+/// Whether this is whole frames of HTTP/2 about the connection itself, and nothing else: pings and their
+/// answers, settings. Those are frames of stream 0 (RFC 9113, 4.1).
+fn is_upkeep(mut bytes: &[u8]) -> bool {
+    while let Some((head, rest)) = bytes.split_first_chunk::<9>() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        match rest.get(length as usize..) {
+            Some(rest) if head[5..] == [0; 4] => bytes = rest,
+            _ => return false,
+        }
+    }
+    bytes.is_empty()
 }
 
 impl AsyncWrite for Watching {
@@ -370,7 +392,7 @@ impl AsyncWrite for Watching {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.transport).poll_write(cx, bytes);
-        self.note(written)
+        self.note(&[io::IoSlice::new(bytes)], written)
     }
 
     fn poll_write_vectored(
@@ -379,7 +401,7 @@ impl AsyncWrite for Watching {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.transport).poll_write_vectored(cx, bytes);
-        self.note(written)
+        self.note(bytes, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -392,5 +414,25 @@ impl AsyncWrite for Watching {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upkeep_is_told_from_replies() {
+        let ping = b"\0\0\x08\x06\0\0\0\0\0whothere".to_vec();
+        let settings_ack = b"\0\0\0\x04\x01\0\0\0\0".to_vec();
+        let data = b"\0\0\x01\0\x01\0\0\0\x01x".to_vec();
+        let both = [&ping[..], &settings_ack].concat();
+        for upkeep in [&ping, &settings_ack, &both] {
+            assert!(is_upkeep(upkeep), "{upkeep:?}");
+        }
+        for reply in [&data, &[&both[..], &data].concat(), &ping[..16].to_vec()] {
+            assert!(!is_upkeep(reply), "{reply:?}");
+        }
+        assert!(!is_upkeep(b"HTTP/1.1 200 OK\r\n\r\n"));
     }
 }

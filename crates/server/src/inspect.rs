@@ -1,6 +1,6 @@
 //! Looking at states: one entity's, a page at a time, and what became of a send.
 
-use http::Uri;
+use http::{HeaderMap, Uri};
 use ordain_api::path::{parse_entity_path, parse_invocation_path};
 use ordain_api::replies::{EntityState, Field, Invocation, InvocationStatus};
 use ordain_api::{Op, Problem, routes};
@@ -13,12 +13,17 @@ use crate::auth::Caller;
 use crate::body::{HttpReply, json};
 use crate::config::{PAGE_BYTES_MAX, PAGE_FIELDS, PAGE_FIELDS_MAX};
 use crate::params::Params;
+use crate::service::min_seq;
 use crate::shared::Open;
 
 /// `GET /v1/entities/{type}/{key}`.
-pub(crate) async fn entity(open: &Open, uri: &Uri) -> Result<HttpReply, Problem> {
+pub(crate) async fn entity(
+    open: &Open,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<HttpReply, Problem> {
     let entity = parse_entity_path(uri.path())?;
-    let page = Page::of(uri.query())?;
+    let page = Page::of(uri.query(), headers)?;
     let op = ordain_node::Op::Inspect {
         entity: Box::new(entity.clone()),
         after: page.after,
@@ -50,7 +55,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(query: Option<&str>) -> Result<Self, Problem> {
+    fn of(query: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
         let known = [
             routes::PARAM_AFTER,
             routes::PARAM_LIMIT,
@@ -67,7 +72,7 @@ impl Page {
         Ok(Self {
             after: after.transpose()?,
             limit,
-            min_seq: Seq(params.number(routes::PARAM_MIN_SEQ)?.unwrap_or(0)),
+            min_seq: min_seq(headers, &params, Op::Query)?,
         })
     }
 }

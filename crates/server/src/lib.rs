@@ -66,8 +66,8 @@ mod tls;
 
 pub use auth::{Scope, Token, TokenError};
 pub use config::{
-    ADMIN_REQUESTS_MAX, ANSWER_BYTES_MAX, BindError, Config, HEAD_BYTES_MAX, LINE_BYTES_MAX,
-    Limits, PAGE_BYTES_MAX, PAGE_FIELDS, PAGE_FIELDS_MAX, TlsFiles,
+    ADMIN_REQUESTS_MAX, ANSWER_BYTES_MAX, BODY_BYTES_PER_SEC_MIN, BindError, Config,
+    HEAD_BYTES_MAX, LINE_BYTES_MAX, Limits, PAGE_BYTES_MAX, PAGE_FIELDS, PAGE_FIELDS_MAX, TlsFiles,
 };
 pub use route::{ServedRoute, served_routes};
 pub use server::{Handle, Server, Stopped};

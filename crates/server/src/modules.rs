@@ -1,5 +1,8 @@
-//! Modules over HTTP: deployed, gone back to, taken out of force, looked at. Sources are compiled on
-//! threads of their own, one deployment at a time: however many are asked for, so much is in memory.
+//! Modules over HTTP: deployed, gone back to, taken out of force, looked at. Sources are read one after the
+//! other, and compiled on threads of their own one after the other: however many deployments are asked for, two
+//! bodies are in memory. What brings no sources waits for no body.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -13,14 +16,14 @@ use ordain_node::{ChangeOptions, DeployError, Deployed, ModuleStatus, Node};
 use ordain_types::limits::MODULE_BYTES_MAX;
 use ordain_types::module::{Deployment, MethodManifest};
 use ordain_types::{ModuleName, Param, Source};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::{internal, refusal, unavailable};
 use crate::auth::Caller;
 use crate::body::{self, HttpReply, json};
 use crate::params::Params;
 use crate::route::Route;
-use crate::service::Asking;
+use crate::service::{Asking, without};
 use crate::shared::{Shared, param};
 
 /// When to come back after waiting in vain, in milliseconds.
@@ -47,6 +50,12 @@ pub(crate) async fn answer(asking: Asking, route: Route) -> Result<HttpReply, Pr
         Params::of(query, &[])?;
         return one(node, &name).await;
     }
+    without(
+        &head.headers,
+        routes::HEADER_IDEMPOTENCY_KEY,
+        "changes of modules take no idempotency key, and a second rollback goes back further: before \
+         asking again, look at the module's history, or name the version with `to`",
+    )?;
     let asked = Asked {
         node,
         name,
@@ -98,9 +107,11 @@ impl Asked<'_> {
         }
         let form = Form::of(headers)?;
         // Before the body is read: those who wait hold none.
-        let turn = turn(shared).await?;
+        let reading = turn(shared, &shared.reading_module).await?;
         let timeout = shared.config.limits.body_timeout;
         let body = body::read(body, form.bytes_max(), timeout).await?;
+        let turn = turn(shared, &shared.deploying).await?;
+        drop(reading);
         let (node, name) = (self.node, self.name);
         blocking(turn, move || {
             let package = node
@@ -119,7 +130,7 @@ impl Asked<'_> {
     async fn rollback(self, shared: &Shared) -> Result<HttpReply, Problem> {
         let options = self.options()?;
         let to = self.params.number(routes::PARAM_TO)?;
-        let turn = turn(shared).await?;
+        let turn = turn(shared, &shared.deploying).await?;
         let (node, name) = (self.node, self.name);
         blocking(turn, move || {
             let done = node.rollback(&name, to, &options);
@@ -130,7 +141,7 @@ impl Asked<'_> {
 
     async fn undeploy(self, shared: &Shared) -> Result<HttpReply, Problem> {
         let options = self.options()?;
-        let turn = turn(shared).await?;
+        let turn = turn(shared, &shared.deploying).await?;
         let (node, name) = (self.node, self.name);
         blocking(turn, move || {
             let done = node.undeploy(&name, &options);
@@ -187,9 +198,9 @@ impl Form {
     }
 }
 
-/// Waits until no other deployment is under way, and not for long.
-async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Problem> {
-    let turn = shared.deploying.clone().acquire_owned();
+/// Waits until no other deployment is so far, and not for long.
+async fn turn(shared: &Shared, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    let turn = of.clone().acquire_owned();
     match tokio::time::timeout(shared.config.limits.deploy_wait, turn).await {
         Ok(Ok(turn)) => Ok(turn),
         Ok(Err(_)) | Err(_) => Err(Problem::deploying(RETRY_AFTER_MS)),

@@ -2,20 +2,37 @@
 //! space, as browsers and most libraries write it. Also the arguments of a `GET` query.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use ordain_api::{MethodDescription, Problem, json, routes};
 use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 
-/// The parameters of a query string, decoded; none twice.
+/// The parameters of a query string, decoded; none twice. By name: a query string has room for thousands,
+/// and whether one was there before must not cost a look at all others.
 #[derive(Debug)]
-pub(crate) struct Params<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+pub(crate) struct Params<'q>(BTreeMap<Cow<'q, str>, Cow<'q, str>>);
 
 impl<'q> Params<'q> {
     /// Reads a raw query string.
     pub fn parse(query: Option<&'q str>) -> Result<Self, Problem> {
-        let mut all: Vec<(Cow<'q, str>, Cow<'q, str>)> = Vec::new();
+        Self::read(query, |_| Ok(()))
+    }
+
+    /// Reads a query string of which only these parameters are known, and none of it behind one that is not.
+    pub fn of(query: Option<&'q str>, known: &[&str]) -> Result<Self, Problem> {
+        Self::read(query, |name| match known.contains(&name) {
+            true => Ok(()),
+            false => Err(Problem::unknown_query_parameter(name, known)),
+        })
+    }
+
+    fn read(
+        query: Option<&'q str>,
+        check: impl Fn(&str) -> Result<(), Problem>,
+    ) -> Result<Self, Problem> {
+        let mut all = BTreeMap::new();
         let pairs = query
             .unwrap_or("")
             .split('&')
@@ -23,28 +40,19 @@ impl<'q> Params<'q> {
         for pair in pairs {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name, name)?;
-            let value = decode(value, &name)?;
-            if all.iter().any(|(other, _)| *other == name) {
+            check(&name)?;
+            if all.contains_key(&name) {
                 return Err(Problem::bad_request(&name, "it is there more than once"));
             }
-            all.push((name, value));
+            let value = decode(value, &name)?;
+            all.insert(name, value);
         }
         Ok(Self(all))
     }
 
-    /// Reads a query string of which only these parameters are known.
-    pub fn of(query: Option<&'q str>, known: &[&str]) -> Result<Self, Problem> {
-        let params = Self::parse(query)?;
-        match params.0.iter().find(|(name, _)| !known.contains(&&**name)) {
-            Some((name, _)) => Err(Problem::unknown_query_parameter(name, known)),
-            None => Ok(params),
-        }
-    }
-
     /// The value of a parameter.
     pub fn text(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(other, _)| other == name);
-        found.map(|(_, value)| &**value)
+        self.0.get(name).map(|value| &**value)
     }
 
     /// The value of a parameter that is a number.
@@ -71,10 +79,10 @@ impl<'q> Params<'q> {
         let own = || {
             self.0
                 .iter()
-                .filter(|(name, _)| name != routes::PARAM_MIN_SEQ)
+                .filter(|(name, _)| *name != routes::PARAM_MIN_SEQ)
         };
         if let Some(args) = self.text(routes::PARAM_ARGS) {
-            return match own().find(|(name, _)| name != routes::PARAM_ARGS) {
+            return match own().find(|(name, _)| *name != routes::PARAM_ARGS) {
                 None => Ok(args.as_bytes().to_vec()),
                 Some((name, _)) => Err(Problem::bad_request(
                     name,
@@ -82,7 +90,7 @@ impl<'q> Params<'q> {
                 )),
             };
         }
-        let args: std::collections::BTreeMap<&str, Box<RawValue>> = own()
+        let args: BTreeMap<&str, Box<RawValue>> = own()
             .map(|(name, value)| Ok((&**name, argument(value, takes_text(method, name))?)))
             .collect::<Result<_, Problem>>()?;
         Ok(serde_json::to_vec(&args).expect("JSON encodes into memory"))
@@ -182,6 +190,25 @@ mod tests {
         for bad in ["", "-1", "+1", "1.5", "99999999999999999999"] {
             assert!(number::<u64>("limit", bad).is_err(), "{bad}");
         }
+    }
+
+    /// What is behind a parameter that is not known is not looked at, however much it is.
+    #[test]
+    fn reading_ends_at_the_first_that_is_not_known() {
+        assert_eq!(field("limti=5&after=%"), "unknown_query_parameter limti");
+        assert_eq!(
+            field("limti=5&limit=6&limit=7"),
+            "unknown_query_parameter limti"
+        );
+        assert_eq!(field("limit=5&limit=%"), "bad_request limit");
+    }
+
+    #[test]
+    fn thousands_are_read_and_one_that_is_doubled_is_found() {
+        let many: String = (0..10_000).map(|at| format!("p{at}=&")).collect();
+        assert_eq!(Params::parse(Some(&many)).unwrap().0.len(), 10_000);
+        let doubled = Params::parse(Some(&format!("{many}p0="))).unwrap_err();
+        assert_eq!(doubled.field.as_deref(), Some("p0"));
     }
 
     #[test]

@@ -17,8 +17,9 @@ use crate::auth::Caller;
 use crate::body::{self, HttpReply, json, whole};
 use crate::connection::Busy;
 use crate::params::{Params, number};
-use crate::route::Route;
+use crate::route::{Lane, Route};
 use crate::shared::{InFlight, Open, Shared};
+use crate::site::Links;
 use crate::{admin, batch, heads, inspect, metrics, modules, site, stream};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(routes::HEADER_IDEMPOTENCY_KEY);
@@ -69,7 +70,8 @@ async fn respond(
     request: Request<Incoming>,
 ) -> Result<HttpReply, Problem> {
     if shared.doorman.is_open() {
-        site::check(request.uri(), request.headers(), &shared.config.names)?;
+        let names = &shared.config.names;
+        site::check(request.uri(), request.headers(), names, links_to(route))?;
     }
     let route = route.ok_or_else(|| Problem::no_route(request.uri().path()))?;
     if !route.methods().contains(request.method()) {
@@ -95,6 +97,15 @@ async fn respond(
     }
 }
 
+/// What a link of another site may lead to. What operators ask reads the whole state, and a page needs no click
+/// of the user's to go where a link would.
+fn links_to(route: Option<Route>) -> Links {
+    match route.map(Route::lane) {
+        Some(Lane::Admin) => Links::Refused,
+        _ => Links::Followed,
+    }
+}
+
 fn refuse(problem: &Problem, route: Option<Route>) -> HttpReply {
     let mut reply = problem_reply(problem);
     if let Some(route) = route
@@ -116,13 +127,23 @@ fn refuse_and_close(problem: &Problem, version: Version) -> HttpReply {
     reply
 }
 
-/// An idempotency key is of one call: what has many has a key for each.
-pub(crate) fn no_idempotency_key(headers: &http::HeaderMap) -> Result<(), Problem> {
-    match headers.contains_key(IDEMPOTENCY_KEY) {
-        true => Err(Problem::bad_request(
-            IDEMPOTENCY_KEY.as_str(),
-            "it would be of no use here: each line or frame has an idempotency key of its own",
-        )),
+/// The headers of one call: where there are many, each has its own.
+pub(crate) fn no_header_of_one_call(headers: &http::HeaderMap) -> Result<(), Problem> {
+    let idempotency_key =
+        "it would be of no use here: each line or frame has an idempotency key of its own";
+    let at_least = "it would be of no use here: each line or frame has a `min_seq` of its own";
+    without(headers, routes::HEADER_IDEMPOTENCY_KEY, idempotency_key)?;
+    without(headers, routes::HEADER_AT_LEAST, at_least)
+}
+
+/// Refuses a header that would be passed over, while whoever sent it relies on it.
+pub(crate) fn without(
+    headers: &http::HeaderMap,
+    name: &'static str,
+    why: &str,
+) -> Result<(), Problem> {
+    match headers.contains_key(name) {
+        true => Err(Problem::bad_request(name, why)),
         false => Ok(()),
     }
 }
@@ -144,7 +165,9 @@ impl Asking {
         let open = || shared.answering();
         let params = |known: &[&str]| Params::of(request.uri().query(), known).map(drop);
         match route {
-            Route::Entity => return inspect::entity(open()?, request.uri()).await,
+            Route::Entity => {
+                return inspect::entity(open()?, request.uri(), request.headers()).await;
+            }
             Route::Backup => {
                 params(&[])?;
                 let node = open()?.node.clone();
@@ -239,7 +262,12 @@ fn delay_ms(params: &Params<'_>) -> Result<u64, Problem> {
     call::check_delay(delay_ms.unwrap_or(0))
 }
 
-fn min_seq(headers: &http::HeaderMap, params: &Params<'_>, op: Op) -> Result<Seq, Problem> {
+/// The seq to see at least: what the header or the parameter says.
+pub(crate) fn min_seq(
+    headers: &http::HeaderMap,
+    params: &Params<'_>,
+    op: Op,
+) -> Result<Seq, Problem> {
     let header = match one(headers, &AT_LEAST)? {
         None => None,
         Some(_) if op != Op::Query => {

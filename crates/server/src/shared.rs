@@ -27,7 +27,9 @@ pub(crate) struct Shared {
     pub stopping: CancellationToken,
     /// Connections, streams and batches: what a stop waits for.
     pub tasks: TaskTracker,
-    /// One deployment at a time.
+    /// One module's body is read at a time.
+    pub reading_module: Arc<Semaphore>,
+    /// One change of modules at a time.
     pub deploying: Arc<Semaphore>,
     open: OnceLock<Open>,
     progress: Mutex<Option<Progress>>,
@@ -58,6 +60,7 @@ impl Shared {
             metrics: Metrics::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            reading_module: Arc::new(Semaphore::new(1)),
             deploying: Arc::new(Semaphore::new(1)),
             open: OnceLock::new(),
             progress: Mutex::default(),

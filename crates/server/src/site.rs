@@ -13,15 +13,29 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 const SEC_FETCH_MODE: &str = "sec-fetch-mode";
 const SEC_FETCH_DEST: &str = "sec-fetch-dest";
 
+/// What becomes of a link on a page of another site that leads here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// The user follows it.
+    Followed,
+    /// It is refused.
+    Refused,
+}
+
 /// Refuses a request whose `Host` does not name this server or that comes from a page of another.
-pub(crate) fn check(uri: &Uri, headers: &HeaderMap, names: &[String]) -> Result<(), Problem> {
+pub(crate) fn check(
+    uri: &Uri,
+    headers: &HeaderMap,
+    names: &[String],
+    links: Links,
+) -> Result<(), Problem> {
     let host = host_of(uri, headers)?;
     if !is_ours(host, names) {
         return Err(Problem::bad_host(host));
     }
     let mut origins = headers.get_all(ORIGIN).iter();
     match origins.next() {
-        None if is_embedded_elsewhere(headers) => Err(Problem::bad_origin("another site")),
+        None if is_from_elsewhere(headers, links) => Err(Problem::bad_origin("another site")),
         None => Ok(()),
         Some(origin) => {
             let origin = origin.to_str().unwrap_or("?");
@@ -37,8 +51,9 @@ pub(crate) fn check(uri: &Uri, headers: &HeaderMap, names: &[String]) -> Result<
 }
 
 /// Whether a page of another site has this as its image, its script or the like: such a request has no
-/// `Origin`, but browsers say of it whose it is. A link that the user follows is the user's own.
-fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+/// `Origin`, but browsers say of it whose it is. A link that the user follows is the user's own, though
+/// whether there was a click they do not say.
+fn is_from_elsewhere(headers: &HeaderMap, links: Links) -> bool {
     let is = |name: &str, value: &[u8]| {
         headers
             .get(name)
@@ -46,7 +61,7 @@ fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
     };
     let elsewhere = is(SEC_FETCH_SITE, b"cross-site") || is(SEC_FETCH_SITE, b"same-site");
     let followed = is(SEC_FETCH_MODE, b"navigate") && is(SEC_FETCH_DEST, b"document");
-    elsewhere && !followed
+    elsewhere && !(followed && links == Links::Followed)
 }
 
 /// The one authority the request was made to.

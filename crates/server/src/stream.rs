@@ -24,7 +24,7 @@ use crate::batch;
 use crate::body::HttpReply;
 use crate::calls::{Calls, Order};
 use crate::params::Params;
-use crate::service::{Asking, Held, no_idempotency_key};
+use crate::service::{Asking, Held, no_header_of_one_call};
 use crate::shared::Shared;
 
 /// Bytes after which a message of replies is full. One reply may pass it.
@@ -47,8 +47,12 @@ pub(crate) async fn answer(asking: Asking) -> Result<HttpReply, Problem> {
         held,
     } = asking;
     Params::of(request.uri().query(), &[])?;
-    no_idempotency_key(request.headers())?;
+    no_header_of_one_call(request.headers())?;
     let node = shared.answering()?.node.clone();
+    if request.version() == http::Version::HTTP_2 {
+        let detail = "the stream is a WebSocket, which is upgraded to over HTTP/1.1: open a connection of that for it";
+        return Err(Problem::bad_request("upgrade", detail));
+    }
     let (mut head, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
     let upgrade = upgrade.map_err(|error| {
@@ -132,12 +136,19 @@ impl Stream {
                 self.out.write(who, &answer);
             }
             if !self.out.is_empty() {
-                let sent = self.out.send(&mut socket);
-                match tokio::time::timeout(limits.write_timeout, sent).await {
-                    // Room may have come for the rest of a message.
-                    Ok(Ok(())) => continue,
-                    Ok(Err(_)) | Err(_) => return,
+                let began = Instant::now();
+                if self
+                    .out
+                    .send(&mut socket, limits.write_timeout)
+                    .await
+                    .is_gone()
+                {
+                    return;
                 }
+                // Meanwhile nothing was read: that is no silence of the client's.
+                self.heard += began.elapsed();
+                // Room may have come for the rest of a message.
+                continue;
             }
             if self.calls.is_empty()
                 && let Some(why) = self.ending.take()
@@ -346,7 +357,9 @@ impl Out {
         self.messages.push_back(Message::Binary(frames));
     }
 
-    async fn send(&mut self, socket: &mut WebSocket) -> Result<(), axum::Error> {
+    /// Sends all there is. The client has its time for each message: together they may be of any size, and one
+    /// that reads slowly is not one that does not read.
+    async fn send(&mut self, socket: &mut WebSocket, patience: Duration) -> Peer {
         if !self.lines.is_empty() {
             self.cut_lines();
         }
@@ -354,9 +367,19 @@ impl Out {
             self.cut_frames();
         }
         while let Some(message) = self.messages.pop_front() {
-            socket.feed(message).await?;
+            if in_time(patience, socket.feed(message)).await.is_gone() {
+                return Peer::Gone;
+            }
         }
-        socket.flush().await
+        in_time(patience, socket.flush()).await
+    }
+}
+
+/// Whether the client takes something in its time.
+async fn in_time(patience: Duration, taken: impl Future<Output = Result<(), axum::Error>>) -> Peer {
+    match tokio::time::timeout(patience, taken).await {
+        Ok(Ok(())) => Peer::There,
+        Ok(Err(_)) | Err(_) => Peer::Gone,
     }
 }
 

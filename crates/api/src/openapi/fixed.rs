@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reference;
+use super::{reference, security};
 use crate::error::HELP_PATH;
 use crate::routes;
 
@@ -44,6 +44,7 @@ impl Route {
             "summary": self.summary,
             "parameters": self.parameters,
             "responses": responses,
+            "security": security(scopes(&self.path)),
         });
         if let Some(body) = self.body {
             operation["requestBody"] = body;
@@ -52,11 +53,26 @@ impl Route {
     }
 }
 
+/// The scopes of which a token needs one; none where anyone may ask.
+fn scopes(path: &str) -> &'static [&'static str] {
+    let below = |route: &str| {
+        path.strip_prefix(route)
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    match path {
+        routes::HEALTH | routes::READY | HELP_PATH => &[],
+        routes::METRICS => &[routes::SCOPE_READ],
+        _ if below(routes::ENTITIES) => &[routes::SCOPE_READ],
+        _ if path.starts_with("/v1/admin/") => &[routes::SCOPE_ADMIN],
+        _ => &[routes::SCOPE_READ, routes::SCOPE_CALL],
+    }
+}
+
 /// The items of the fixed paths.
 pub(super) fn paths() -> Map<String, Value> {
     let all = reading().into_iter().chain(calling()).chain(watching());
     let mut paths = Map::new();
-    for (path, item) in all.chain(modules()).map(Route::item) {
+    for (path, item) in all.chain(modules()).chain(heads()).map(Route::item) {
         let there = paths.entry(path).or_insert_with(|| json!({}));
         let (Some(there), Value::Object(item)) = (there.as_object_mut(), item) else {
             unreachable!("items are objects");
@@ -83,6 +99,7 @@ fn reading() -> [Route; 4] {
                 reference("parameters", "after"),
                 reference("parameters", "limit"),
                 reference("parameters", "min_seq"),
+                reference("parameters", "at_least"),
             ]),
             ..Route::get(
                 below("{type}/{key}"),
@@ -240,6 +257,22 @@ fn watching() -> [Route; 5] {
                 "The help page that problems refer to.",
                 "problem",
             )
+        },
+    ]
+}
+
+/// What load balancers ask, without the body.
+fn heads() -> [Route; 2] {
+    let head = |path, id, summary| Route {
+        verb: "head",
+        ok: ("200", json!({ "description": summary })),
+        ..Route::get(path, id, summary, "problem")
+    };
+    [
+        head(routes::HEALTH, "health_head", "The process is alive."),
+        Route {
+            may_be_unready: true,
+            ..head(routes::READY, "ready_head", "Whether calls are answered.")
         },
     ]
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::canary::Canary;
 use crate::victim::{Setup, Victim};
-use crate::wire::Raw;
+use crate::wire::{PATIENCE, Raw};
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -29,6 +29,8 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 /// What says that the other end broke the protocol: in general, its windows, its sizes, its compression.
 const ERRORS: [u32; 4] = [PROTOCOL_ERROR, 3, 6, 9];
 
+/// For which a patient server must keep a client, so that the others' hanging up is theirs.
+const LASTING: Duration = Duration::from_secs(2);
 /// How much more memory an attack may cost its victim.
 const MEMORY_MAX: u64 = 64 << 20;
 
@@ -329,6 +331,33 @@ async fn a_client_without_a_window_is_given_up() {
     );
     while victim.tasks() > tasks + 8 {
         tokio::task::yield_now().await;
+    }
+    canary.lives().await;
+}
+
+/// Pings and their answers go back and forth, and yet nothing is asked, or taken of a reply: whoever does so
+/// keeps a place among the connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_only_pings_is_idle() {
+    let (victim, lifted) = (Victim::start(Setup::Short), Victim::start(Setup::Lifted));
+    let canary = Canary::start(victim.addr).await;
+    let ping = frame(PING, 0, 0, b"whothere");
+    let ask = head("GET", "/docs/errors.md");
+    let ask = frame(HEADERS, END_HEADERS | END_STREAM, 1, &ask);
+    let no_window = [0, 4, 0, 0, 0, 0];
+    for (settings, pings) in [(&[][..], 1), (&[], 3), (&no_window, 1)] {
+        for (of, time, lasts) in [(&lifted, LASTING, true), (&victim, PATIENCE, false)] {
+            let mut attacker = H2::open(of, settings).await;
+            assert!(attacker.0.send(&ask).await);
+            assert_eq!(attacker.reset(1).await, None, "it is answered");
+            let over = tokio::time::Instant::now() + time;
+            let mut there = true;
+            while there && tokio::time::Instant::now() < over {
+                there = attacker.0.send(ping.repeat(pings)).await
+                    && attacker.0.stays_for(Duration::from_millis(50)).await;
+            }
+            assert_eq!(there, lasts, "{pings} pings at once, {settings:?}");
+        }
     }
     canary.lives().await;
 }

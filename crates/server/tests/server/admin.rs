@@ -1,5 +1,6 @@
 //! Looking around and looking after: states, descriptions, metrics, checkpoints, hashes, backups.
 
+use ordain_server::served_routes;
 use serde_json::json;
 
 use crate::world::World;
@@ -43,6 +44,31 @@ async fn an_entitys_state_is_read_page_by_page() {
     }
 }
 
+/// A header that says what to see at least is heeded or refused, and never passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_seen_at_least_is_seen() {
+    let world = World::start().await;
+    let mut client = world.client().await;
+    let path = "/v1/entities/account/al";
+    let late = [("ordain-at-least", "999")];
+    let refused = client.request("GET", path, &late, "").await;
+    assert_eq!(refused.problem(), (409, "seq_not_reached".into()));
+    let refused = client.get(&format!("{path}?min_seq=999")).await;
+    assert_eq!(refused.problem(), (409, "seq_not_reached".into()));
+    let there = [("ordain-at-least", "0")];
+    let seen = client.request("GET", path, &there, "").await;
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    let lines = ("content-type", "application/x-ndjson");
+    for (method, path) in [("POST", "/v1/batch"), ("GET", "/v1/stream")] {
+        let refused = client.request(method, path, &[late[0], lines], "").await;
+        assert_eq!(refused.problem(), (400, "bad_request".into()), "{path}");
+        assert_eq!(refused.json()["field"], "ordain-at-least", "{path}");
+    }
+    let document = client.get("/openapi.json").await.json();
+    let takes = &document["paths"]["/v1/entities/{type}/{key}"]["get"]["parameters"];
+    assert!(takes.to_string().contains("at_least"), "{takes}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_called_is_described() {
     let world = World::start().await;
@@ -75,6 +101,27 @@ async fn what_can_be_called_is_described() {
     }
     let help = client.get("/docs/errors.md").await;
     assert!(help.text().contains("### idempotency_key_reused"));
+}
+
+/// With each of its HTTP methods, and the scopes of which a token needs one.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_route_is_described_with_its_scopes() {
+    let world = World::start().await;
+    let document = world.client().await.get("/openapi.json").await.json();
+    for route in served_routes() {
+        let method = match route.pattern.contains("query") {
+            true => "account/{key}/balance",
+            false => "account/{key}/deposit",
+        };
+        let path = route.pattern.replace("{entity}/{key}/{method}", method);
+        let with = route.scopes.iter();
+        let with = with.map(|scope| json!({"bearer": [scope.as_str()]}));
+        let expected: Vec<_> = std::iter::once(json!({})).chain(with).collect();
+        for method in route.methods {
+            let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+            assert_eq!(operation["security"], json!(expected), "{method} {path}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,6 +161,22 @@ async fn the_headers_of_answers_are_described() {
             }
         }
     }
+}
+
+/// The end of a connection tells its end, and one that breaks off ends it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_over_http_1_0_is_refused() {
+    let world = World::start().await;
+    let ask = async |version| {
+        let mut client = world.client().await;
+        let ask = format!("GET /v1/admin/backup HTTP/{version}\r\nhost: localhost\r\n\r\n");
+        client.send(ask).await;
+        client.reply().await
+    };
+    let refused = ask("1.0").await;
+    assert_eq!(refused.problem(), (400, "bad_request".into()));
+    assert!(refused.text().contains("HTTP/1.1"), "{}", refused.text());
+    assert_eq!(ask("1.1").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

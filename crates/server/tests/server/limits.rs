@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ordain_server::ADMIN_REQUESTS_MAX;
+use ordain_server::{ADMIN_REQUESTS_MAX, BODY_BYTES_PER_SEC_MIN};
 
 use crate::client::Client;
 use crate::entities::open_gate;
@@ -20,6 +20,25 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
     client.send(format!("{head}{{\"amo")).await;
     let reply = client.reply().await;
     assert_eq!(reply.problem(), (408, "request_timeout".into()));
+}
+
+/// As a module over a slow line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_that_keeps_coming_has_more_time() {
+    let world = World::limited(|limits| limits.body_timeout = SHORT).await;
+    let mut client = world.client().await;
+    let (spaces, last) = (" ".repeat(6 * BODY_BYTES_PER_SEC_MIN), "{\"amount\":5}");
+    let length = spaces.len() + last.len();
+    client
+        .send(format!(
+            "POST /v1/call/account/al/deposit HTTP/1.1\r\nhost: localhost\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{spaces}"
+        ))
+        .await;
+    // Past the time that one has of which nothing comes.
+    tokio::time::sleep(2 * SHORT).await;
+    client.send(last).await;
+    assert_eq!(client.reply().await.text(), "5");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,6 +125,13 @@ async fn heads_beyond_the_limit_are_refused() {
         ))
         .await;
     assert_eq!(client.head().await.status, 431);
+    for (others, status) in [(99, 200), (100, 431)] {
+        let mut client = world.client().await;
+        let others = "x: y\r\n".repeat(others);
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{others}\r\n");
+        client.send(head).await;
+        assert_eq!(client.head().await.status, status, "beside one");
+    }
     let mut client = world.client().await;
     client.send("NONSENSE\r\n\r\n").await;
     assert_eq!(client.head().await.status, 400);

@@ -199,6 +199,31 @@ async fn a_retry_gets_the_first_answer_though_its_method_is_gone() {
     }
 }
 
+/// Passed over, a rollback that was tried again went back twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_modules_take_no_idempotency_key() {
+    let world = start().await;
+    let mut client = world.client().await;
+    deploy(&mut client, &counter(1)).await;
+    deploy(&mut client, &counter(2)).await;
+    let (rollback, key) = (format!("{BANK}/rollback"), [("idempotency-key", "k1")]);
+    for (method, path, body) in [
+        ("POST", &*rollback, String::new()),
+        ("POST", BANK, body(&counter(3))),
+        ("DELETE", BANK, String::new()),
+    ] {
+        let refused = client.request(method, path, &key, &body).await;
+        assert_eq!(
+            refused.problem(),
+            (400, "bad_request".into()),
+            "{method} {path}"
+        );
+        assert_eq!(refused.json()["field"], "idempotency-key");
+        assert!(refused.text().contains("history"), "{}", refused.text());
+    }
+    assert_eq!(client.get(BANK).await.json()["in_force"]["version"], 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_says_what_would_change_and_changes_nothing() {
     let world = start().await;
@@ -502,6 +527,30 @@ async fn deployments_take_turns_while_calls_go_on() {
     for asked in asked {
         assert_eq!(asked.await.expect("it does not panic"), 200);
     }
+}
+
+/// What brings no module waits for no body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_does_not_wait_for_a_module_that_is_still_coming() {
+    let world = start().await;
+    let mut client = world.client().await;
+    deploy(&mut client, &counter(1)).await;
+    deploy(&mut client, &counter(2)).await;
+    let other = body(&json!({"other": counter(1)["counter"].take()}));
+    let (first, rest) = other.split_at(other.len() / 2);
+    let mut slow = world.client().await;
+    let head = "POST /v1/admin/modules/other HTTP/1.1\r\nhost: localhost\r\n\
+                content-type: application/json\r\nexpect: 100-continue\r\n";
+    let length = other.len();
+    slow.send(format!("{head}content-length: {length}\r\n\r\n"))
+        .await;
+    assert_eq!(slow.head().await.status, 100, "it is its turn");
+    slow.send(first).await;
+    let back = client.post(&format!("{BANK}/rollback"), "").await;
+    assert_eq!(back.status, 200, "{}", back.text());
+    slow.send(rest).await;
+    let done = slow.reply().await;
+    assert_eq!(done.status, 200, "{}", done.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,6 +78,9 @@ async fn http2_carries_many_requests_at_once() {
         (200, "5".into())
     );
     assert_eq!(ask(&mut sender, "POST", path, "{\"amount\":").await.0, 400);
+    let (status, text) = ask(&mut sender, "GET", "http://localhost/v1/stream", "").await;
+    assert_eq!(status, 400);
+    assert!(text.contains("HTTP/1.1"), "{text}");
     // Over HTTP/1.1 it would be another key.
     let keyed = http::Request::post(path).header("idempotency-key", "a ");
     let keyed = keyed.body(Full::default()).expect("a request");

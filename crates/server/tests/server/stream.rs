@@ -319,3 +319,38 @@ async fn a_client_that_reads_nothing_stops_being_served() {
     }
     assert_eq!(world.client().await.get("/healthz").await.status, 200);
 }
+
+/// Many large replies leave together: the time is for each, and none of it passes for the client's silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_slowly_gets_all() {
+    let world = World::limited(|limits| {
+        limits.write_timeout = Duration::from_secs(2);
+        limits.idle_timeout = Duration::from_secs(3);
+    })
+    .await;
+    let mut stream = Stream::open(&world).await;
+    let wait = "{\"id\":0,\"entity\":\"gate\",\"key\":\"slowly\",\"method\":\"pass\"}\n";
+    stream.send(wait).await;
+    let (count, text) = (60, "x".repeat(500_000));
+    for id in 1..=count {
+        let line = format!(
+            "{{\"id\":{id},\"op\":\"query\",\"entity\":\"account\",\"key\":\"al\",\"method\":\"echo\",\"args\":{{\"text\":\"{text}\"}}}}\n"
+        );
+        stream.send(line).await;
+    }
+    let all = format!("ordain_stream_calls_total {}", count + 1);
+    while !metric(&world, &all).await {}
+    open_gate("slowly");
+    let mut ids = std::collections::BTreeSet::new();
+    while ids.len() <= count {
+        let message = stream.next().await.into_text().expect("text");
+        for line in message.lines() {
+            let id = line.split_once(',').expect("more than one member").0;
+            assert!(ids.insert(id.to_owned()), "an id is answered once");
+        }
+        // So much a client has to do with each: together it is more than one may take.
+        tokio::time::sleep(Duration::from_millis(80)).await;
+    }
+    stream.send(deposit(100, "al")).await;
+    assert_eq!(stream.lines(1).await["100"]["value"], 1);
+}
