@@ -18,9 +18,9 @@ use super::raw::{Bytecode, Entry, Inside};
 use super::sources::{self, NotCompiled, Resolved, SDK, Sources};
 use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, Purpose, STARTED, Signature};
 
-/// How what a file keeps at its top level is exported beside what it exports itself: the host must reach
-/// it to freeze it.
-pub const KEPT: &str = "__ordain_kept_";
+/// The function of the host that a file tells at its end how to come by what it binds at its top level: the host must
+/// reach it to freeze it.
+const KEEPS: &str = "__ordain_keeps";
 /// The module that imports all files of a module.
 const START: &str = "ordain:start";
 /// The version of what "ordain" gives.
@@ -51,6 +51,8 @@ struct File {
     bytecode: Bytecode,
     /// What it binds at its top level.
     bindings: Vec<Variable>,
+    /// Where it exports what may have no name.
+    default: Option<Position>,
     /// What its closures hold.
     held: Vec<Variable>,
     signatures: BTreeMap<Position, Signature>,
@@ -112,6 +114,7 @@ impl Compiled {
                     .compile(path, &whole(at, script))
                     .map_err(|error| compiler.placed(error, &sources))?,
                 bindings: bindings.map(|it| variable(&it.name, it.at, None)).collect(),
+                default: script.default.map(|at| script.lines.position(text, at)),
                 held: held
                     .map(|it| variable(&it.name, it.at, it.assigned))
                     .collect(),
@@ -132,11 +135,6 @@ impl Compiled {
     /// The bytecode of the module that imports all files.
     pub fn start(&self) -> &Bytecode {
         &self.0.start
-    }
-
-    /// How many files there are.
-    pub fn files(&self) -> usize {
-        self.0.files.len()
     }
 
     /// The name under which the start exports what a file exports.
@@ -168,15 +166,24 @@ impl Compiled {
 
     /// Something wrong with what a file keeps at its top level.
     pub fn at_kept(&self, file: usize, index: usize, what: &str) -> Thrown {
-        let file = &self.0.files[file];
-        file.at_variable(file.bindings.get(index), what)
+        match self.0.files.get(file) {
+            Some(file) => file.at_variable(file.bindings.get(index), what),
+            None => Thrown::plain(NOT_THEIRS),
+        }
     }
 
-    /// Something wrong with what a file exports under a name of its own choice.
-    pub fn at_export(&self, file: usize, name: &str, what: &str) -> Thrown {
-        let position = Position { line: 1, column: 1 };
-        let message = format!("the export `{name}` {what}; entity state lives in `cx.state`");
-        self.0.files[file].at(position, message)
+    /// The files that export something that may have no name.
+    pub fn with_default(&self) -> impl Iterator<Item = usize> {
+        let files = self.0.files.iter().enumerate();
+        files.filter_map(|(at, file)| file.default.map(|_| at))
+    }
+
+    /// Something wrong with what a file exports that may have no name.
+    pub fn at_default(&self, file: usize, what: &str) -> Thrown {
+        let file = &self.0.files[file];
+        let position = file.default.unwrap_or(Position { line: 1, column: 1 });
+        let message = format!("the export `default` {what}; entity state lives in `cx.state`");
+        file.at(position, message)
     }
 
     /// Something wrong with what closures of a file hold.
@@ -238,17 +245,17 @@ impl File {
     }
 }
 
-/// A file's JavaScript, with all it keeps exported, and what its closures say as of this file.
+/// A file's JavaScript, which says at its end how to come by all it binds, and what its closures say as of this file.
 fn whole(at: usize, script: &super::syntax::Script) -> String {
     let mut text = script.javascript.clone();
     text.push_str(&format!(
-        "\nimport {{ {STARTED}, {HOLDS} as {HOLDS}_of }} from \"{SDK}\";\nfunction {HOLDS}(first, ...give) {{ \
-         {HOLDS}_of({at}, first, give); }}\nexport {{"
+        "\nimport {{ {STARTED}, {HOLDS} as {HOLDS}_of, {KEEPS} }} from \"{SDK}\";\nfunction {HOLDS}(first, ...give) {{ \
+         {HOLDS}_of({at}, first, give); }}\n{KEEPS}({at}, () => ["
     ));
-    for (at, binding) in script.bindings.iter().enumerate() {
-        text.push_str(&format!(" {} as {KEPT}{at},", binding.name));
+    for binding in &script.bindings {
+        text.push_str(&format!("{}, ", binding.name));
     }
-    text.push_str(" };\n");
+    text.push_str("]);\n");
     text
 }
 

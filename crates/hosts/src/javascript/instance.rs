@@ -184,9 +184,6 @@ fn start(
     let mut exported: Vec<(Value, String)> = Vec::new();
     for name in main.keys::<String>() {
         let name = name?;
-        if name.starts_with(super::compile::KEPT) {
-            continue;
-        }
         let value: Value = main.get(&*name)?;
         if let Some((_, before)) = exported.iter().find(|(it, _)| *it == value) {
             let at = if name == "default" { before } else { &name };

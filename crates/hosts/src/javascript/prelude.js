@@ -414,11 +414,31 @@ function shut(value) {
 /// Whether the module has started. Until then closures that are made may live on: code that has variables which
 /// functions within it use says so (`syntax/closures.rs`), and functions that are bound are noted here.
 export let __ordain_started = false;
+/// File, and a function that gives what it binds at its top level, in a list, of each.
+let keepers = [];
 /// File, number of a variable, and a function that gives it, of each; no file for what is bound.
 let holders = [];
 let rounds = 0;
 
 const push = (list, value) => defineProperty(list, list.length, { __proto__: null, value });
+
+/// Takes a function that gives what a file binds. It says so at its end, and is asked when all have started: until then
+/// variables may change.
+export function __ordain_keeps(file, give) {
+  if (__ordain_started) return;
+  push(keepers, file);
+  push(keepers, give);
+}
+
+/// What files bind: file and a list of the values, of each.
+function bound() {
+  const found = [];
+  for (let at = 0; at < keepers.length; at += 2) {
+    push(found, keepers[at]);
+    push(found, apply(keepers[at + 1], undefined, []));
+  }
+  return found;
+}
 
 /// Takes functions that give what code of a file holds, numbered from the first.
 export function __ordain_holds(file, first, give) {
@@ -469,6 +489,7 @@ const isObject = (it) => (typeof it === "object" && it !== null) || typeof it ==
 
 /// Ends the start.
 function end() {
+  keepers = [];
   __ordain_started = true;
 }
 

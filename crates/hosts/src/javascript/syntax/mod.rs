@@ -84,6 +84,8 @@ pub struct Script {
     pub patterns: Vec<(Position, String)>,
     /// What it binds at its top level and keeps at run time.
     pub bindings: Vec<Named>,
+    /// Where it exports a default, which may have no name.
+    pub default: Option<u32>,
     /// What its functions say of themselves, by where they begin: see [`sign`].
     pub signatures: BTreeMap<Position, Signature>,
     /// What its closures hold, by the numbers that its text gives.
@@ -194,6 +196,7 @@ fn examine(program: &Program, semantic: &Semantic, purpose: Purpose) -> Result<S
         links: links::find(program, scoping, &lines),
         patterns: rules::patterns(program, semantic, &lines),
         bindings: rules::bindings(semantic),
+        default: rules::default(program),
         signatures: BTreeMap::new(),
         held,
         lines,

@@ -257,6 +257,14 @@ pub fn imports(program: &Program, semantic: &Semantic) -> Vec<Named> {
     program.body.iter().filter_map(import).collect()
 }
 
+/// Where a file exports a default.
+pub fn default(program: &Program) -> Option<u32> {
+    program.body.iter().find_map(|statement| match statement {
+        Statement::ExportDefaultDeclaration(it) => Some(it.span.start),
+        _ => None,
+    })
+}
+
 /// The values bound at the top level, imports left out.
 pub fn bindings(semantic: &Semantic) -> Vec<Named> {
     let scoping = semantic.scoping();
