@@ -226,10 +226,11 @@ function letGo(it) {
 }
 
 /// `now`, in the object that was there before, if that can be: not one that may not be changed (the module's
-/// own), nor one that already stands elsewhere (one object in two places is two once it is stored).
+/// own), nor one that already stands elsewhere (one object in two places is two once it is stored), nor one that says itself
+/// what its JSON is: what it holds is something else.
 function merge(old, now, used) {
   if (typeof old !== "object" || typeof now !== "object" || old === null || now === null) return now;
-  if (isArray(old) !== isArray(now) || !isExtensible(old) || apply(isKept, used, [old])) return now;
+  if (isArray(old) !== isArray(now) || !isExtensible(old) || typeof old.toJSON === "function" || apply(isKept, used, [old])) return now;
   apply(keep, used, [old]);
   const before = isArray(old) ? places(old, now) : old;
   const [names, merged] = [keys(now), []];
