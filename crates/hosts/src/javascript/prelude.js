@@ -8,7 +8,7 @@ delete globalThis.__host;
 
 // As they are now: until it is frozen, a module may put others in their place.
 const { Boolean, BigInt, Number, Object, RegExp, String, Symbol, WeakSet } = globalThis;
-const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn, isExtensible, keys } = Object;
+const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn, isExtensible, isFrozen, keys } = Object;
 const { isArray } = Array;
 const { isFinite } = Number;
 const { isView } = ArrayBuffer;
@@ -194,11 +194,12 @@ function refresh(old, now) {
   return merged;
 }
 
-/// All objects in a state, but those that may not be changed anyway.
+/// All objects in a state, but those that may not be changed anyway: what lies in them may. The module's own are frozen to
+/// the bottom.
 function collect(it, found, seen) {
-  if (!isObject(it) || typeof it === "function" || isView(it) || !isExtensible(it) || apply(isKept, seen, [it])) return;
+  if (!isObject(it) || typeof it === "function" || isView(it) || apply(isKept, seen, [it])) return;
   apply(keep, seen, [it]);
-  push(found, it);
+  if (!isFrozen(it)) push(found, it);
   const names = keys(it);
   for (let at = 0; at < names.length; at++) collect(it[names[at]], found, seen);
 }

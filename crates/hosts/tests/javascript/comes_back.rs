@@ -214,3 +214,48 @@ fn what_has_json_of_its_own_is_its_json_after_a_call_that_came_back() {
     let says = "this is not in `cx.state` any more";
     world.fault("it/a.held", "", FaultKind::Exception, says);
 }
+
+/// What may not be changed itself may hold what can be.
+#[test]
+fn what_lies_in_what_is_frozen_is_not_written_silently() {
+    let mut world = World::new(
+        r#"
+        import { entity } from "ordain";
+        const OWN = { deep: { n: 0 }, at: new Date(0) };
+        export const it = entity({ box: null as any, n: 0 }, {
+          count(cx) { cx.state.n++; },
+          run(cx, { how }: { how: string }) {
+            const inner = { n: 1 };
+            const box: any = { frozen: Object.freeze([{ inner }]), sealed: Object.seal({ inner, n: 0 }),
+              fixed: Object.preventExtensions({ inner, n: 0 }) }[how];
+            cx.state.box = box;
+            cx.call(it, cx.key).count();
+            if (how !== "frozen") box.n = 5;
+            inner.n = 5;
+          },
+          date(cx) {
+            cx.state.box = OWN;
+            cx.call(it, cx.key).count();
+            OWN.at.setTime(1);
+          },
+          deep(cx) {
+            cx.state.box = OWN;
+            cx.call(it, cx.key).count();
+            OWN.deep.n = 1;
+          },
+        });
+        "#,
+    );
+    let mut fault = |how: &str, kind, says: &str| {
+        world.fault("it/a.run", &format!(r#"{{"how":"{how}"}}"#), kind, says);
+    };
+    let gone = "this is not in `cx.state` any more";
+    fault("frozen", FaultKind::Exception, gone);
+    fault("fixed", FaultKind::Exception, gone);
+    let says = "without what a call that came back to the entity took out of it";
+    fault("sealed", FaultKind::ModuleState, says);
+    let says = "`setTime` of a module-level Date is read-only";
+    world.fault("it/a.date", "", FaultKind::ModuleState, says);
+    let says = "'n' is read-only";
+    world.fault("it/a.deep", "", FaultKind::ModuleState, says);
+}
