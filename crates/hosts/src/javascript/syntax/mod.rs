@@ -13,10 +13,12 @@
 //!   closures    what closures hold that are made when a module starts
 //!   links       what files take from each other by name
 //!   types       which types files declare, and take from each other
+//!   begins      where the interpreter says that a function begins
 //!   schema      parameters and types as JSON schemas
 //! ```
 
 mod around;
+mod begins;
 mod blank;
 mod closures;
 mod depth;
@@ -174,7 +176,7 @@ pub fn sign<'s>(
         .collect();
     for (at, script) in scripts.enumerate() {
         let Parsed { program, semantic } = &parsed[at];
-        script.signatures = schema::signatures(program, semantic, &script.lines, &declared, at);
+        script.signatures = schema::signatures(program, semantic, script, &declared, at);
     }
 }
 

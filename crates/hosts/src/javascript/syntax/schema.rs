@@ -2,18 +2,18 @@
 //! type literals, and the types that the module's files declare. What is not understood is `{}`.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ordain_engine::Param;
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
 use oxc_semantic::Semantic;
-use oxc_span::{GetSpan, Span};
 use oxc_syntax::operator::UnaryOperator;
 use serde_json::{Map, Value, json};
 
+use super::begins::Texts;
 use super::types::{self, Declared, Named};
-use super::{Lines, Position};
+use super::{Position, Script};
 
 /// How deep types are followed: they may name each other in a circle.
 const DEPTH_MAX: u32 = 8;
@@ -44,11 +44,11 @@ impl Signature {
     }
 }
 
-/// What the functions of a file say, by each place that may be called their beginning. It is one of `files`.
+/// What the functions of a file say, by where the interpreter says that they begin. The file is one of `files`.
 pub fn signatures(
     program: &Program,
     semantic: &Semantic,
-    lines: &Lines,
+    script: &Script,
     files: &[Declared],
     at: usize,
 ) -> BTreeMap<Position, Signature> {
@@ -61,37 +61,38 @@ pub fn signatures(
         at,
         left: &left,
     };
+    let texts = Texts::new(&script.lines, &script.javascript);
     let mut found = BTreeMap::new();
     for node in semantic.nodes().iter() {
-        let (signature, params) = match node.kind() {
-            AstKind::Function(it) => (
-                types.signature(&it.params, it.return_type.as_deref()),
-                it.params.span,
-            ),
-            AstKind::ArrowFunctionExpression(it) => (
-                types.signature(&it.params, it.return_type.as_deref()),
-                it.params.span,
-            ),
+        let parent = semantic.nodes().parent_kind(node.id());
+        let (params, result, start) = match (node.kind(), parent) {
+            (AstKind::Function(it), _) if it.body.is_none() => continue,
+            (AstKind::Function(it), AstKind::ObjectProperty(property)) if is_method(property) => {
+                (&it.params, &it.return_type, property.span.start)
+            }
+            (AstKind::Function(it), AstKind::MethodDefinition(_)) => {
+                (&it.params, &it.return_type, it.params.span.start)
+            }
+            (AstKind::Function(it), _) => (&it.params, &it.return_type, it.span.start),
+            (AstKind::ArrowFunctionExpression(it), _) => {
+                (&it.params, &it.return_type, it.params.span.start)
+            }
             _ => continue,
         };
-        let mut starts = BTreeSet::from([params.start, node.kind().span().start]);
-        match semantic.nodes().parent_kind(node.id()) {
-            AstKind::ObjectProperty(it) => drop(starts.insert(it.span.start)),
-            // The interpreter says where what it is an argument of is named.
-            AstKind::CallExpression(it) => drop(starts.insert(callee(&it.callee).start)),
-            AstKind::VariableDeclarator(it) => drop(starts.insert(it.span.start)),
-            _ => {}
-        }
-        for start in starts {
-            let at = lines.position(program.source_text, start);
-            let one = found.entry(at).or_insert_with(|| signature.clone());
-            // The arguments of one call are all there.
-            if *one != signature {
-                *one = Signature::unknown();
-            }
+        let signature = types.signature(params, result.as_deref());
+        let one = found.entry(texts.begins(start));
+        let one = one.or_insert_with(|| signature.clone());
+        // Of several that begin where one word stands, as without spaces between them.
+        if *one != signature {
+            *one = Signature::unknown();
         }
     }
     found
+}
+
+/// Whether a property is written as a method, which begins where the property does.
+fn is_method(property: &ObjectProperty) -> bool {
+    property.method || property.kind != PropertyKind::Init
 }
 
 /// Types as they are named in one of a module's files.
@@ -393,14 +394,6 @@ impl<'d, 'p, 'a> Types<'d, 'p, 'a> {
             }
             _ => json!({}),
         }
-    }
-}
-
-/// Where a callee is named.
-fn callee(callee: &Expression) -> Span {
-    match callee {
-        Expression::StaticMemberExpression(it) => it.property.span,
-        callee => callee.span(),
     }
 }
 
