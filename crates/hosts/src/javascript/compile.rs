@@ -213,6 +213,13 @@ impl Compiled {
         file.signatures.get(&file.lines.in_characters(at))
     }
 
+    /// What keeps a function from being a method, if it says so itself.
+    fn unfit(&self, function: &Function<'_>) -> Option<SourceError> {
+        let (path, _) = fault::place_of(function)?;
+        let (position, message) = self.signature(function)?.unfit.as_ref()?;
+        Some(sources::error(&path, *position, message))
+    }
+
     /// Where a function begins.
     fn place_of(&self, function: &Function<'_>) -> Option<Place> {
         let (path, at) = fault::place_of(function)?;
@@ -449,10 +456,13 @@ fn manifests(
                         let name = Some(method.name.clone());
                         places.insert((entity.name.clone(), name), place);
                     }
-                    method_manifest(run.as_ref(), method, compiled)
+                    match run.as_ref().and_then(|run| compiled.unfit(run)) {
+                        Some(error) => Err(error),
+                        None => Ok(method_manifest(run.as_ref(), method, compiled)),
+                    }
                 });
-                methods.collect()
-            }),
+                methods.collect::<Result<_, _>>()
+            })?,
         });
     }
     Ok(found)

@@ -397,3 +397,61 @@ fn a_generator_is_no_method() {
         refused(&text, "a.ts:3:");
     }
 }
+
+#[test]
+fn what_is_not_written_as_a_method_is_refused() {
+    let method = |head: &str| {
+        format!(
+            "import {{ entity }} from \"ordain\";\ntype Amount = number | null;\nexport const a = entity({{ n: 0 }}, {{\n  \
+             pay{head} {{ return 1; }},\n}});\n"
+        )
+    };
+    let one = "a method takes the context and one object of arguments: write";
+    for (head, at, write) in [
+        (
+            "(cx, amount: number)",
+            11,
+            "(cx, { amount }: { amount: number })",
+        ),
+        (
+            "(cx, amount: Amount)",
+            11,
+            "(cx, { amount }: { amount: Amount })",
+        ),
+        (
+            "(cx, way?: \"in\" | \"out\")",
+            11,
+            "(cx, { way }: { way: \"in\" | \"out\" })",
+        ),
+        (
+            "(cx, all: string[])",
+            11,
+            "(cx, { all }: { all: string[] })",
+        ),
+        ("(cx, [a, b]: [number, number])", 11, "(cx, { a, b })"),
+        ("(cx, [a])", 11, "(cx, { a })"),
+        ("(cx, a, b)", 14, "(cx, { a, b })"),
+        (
+            "(cx, a: string, b: Amount)",
+            22 - 3,
+            "(cx, { a, b }: { a: string; b: Amount })",
+        ),
+    ] {
+        refused(&method(head), &format!("a.ts:4:{at}: {one} `{write}`"));
+    }
+    for head in [
+        "(cx)",
+        "(cx, args)",
+        "(cx, args: any)",
+        "(cx, args?: { n: number })",
+        "(cx, args: { n: number } | null)",
+        "(cx, args: unknown, more = 1)",
+        "(cx, nothing: void)",
+        "(cx, ...rest: any[])",
+        "(this: any, cx: any, args: Record<string, number>)",
+    ] {
+        compile(&[("a.ts", &method(head))]).unwrap_or_else(|error| panic!("{head}: {error}"));
+    }
+    let helper = "const add = (a: number, b: number, c: number) => a + b + c;";
+    compile(&[("a.ts", &with(helper))]).expect("it is no method");
+}

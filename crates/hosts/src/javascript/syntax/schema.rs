@@ -8,12 +8,13 @@ use ordain_engine::Param;
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
 use oxc_semantic::Semantic;
+use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
 use serde_json::{Map, Value, json};
 
 use super::begins::Texts;
 use super::types::{self, Declared, Named};
-use super::{Position, Script};
+use super::{Position, Problem, Script};
 
 /// How deep types are followed: they may name each other in a circle.
 const DEPTH_MAX: u32 = 8;
@@ -31,6 +32,8 @@ pub struct Signature {
     pub optional: bool,
     /// The JSON schema of its value.
     pub result: String,
+    /// What keeps it from being a method, and where.
+    pub unfit: Option<(Position, String)>,
 }
 
 impl Signature {
@@ -40,6 +43,7 @@ impl Signature {
             params: None,
             optional: false,
             result: json!({}).to_string(),
+            unfit: None,
         }
     }
 }
@@ -79,7 +83,10 @@ pub fn signatures(
             }
             _ => continue,
         };
-        let signature = types.signature(params, result.as_deref());
+        let mut signature = types.signature(params, result.as_deref());
+        let unfit = types.unfit(params, &signature, program.source_text);
+        let position = |at| script.lines.position(program.source_text, at);
+        signature.unfit = unfit.map(|it| (position(it.at), it.message));
         let one = found.entry(texts.begins(start));
         let one = one.or_insert_with(|| signature.clone());
         // Of several that begin where one word stands, as without spaces between them.
@@ -149,6 +156,50 @@ impl<'d, 'p, 'a> Types<'d, 'p, 'a> {
             params: described,
             optional: args.is_some_and(may_be_left_out),
             result: result.to_string(),
+            unfit: None,
+        }
+    }
+
+    /// What keeps a function from being a method: it says that it is given something else than the context and an object.
+    fn unfit(
+        &self,
+        params: &'d FormalParameters<'a>,
+        described: &Signature,
+        text: &str,
+    ) -> Option<Problem> {
+        let given = params.items.get(1..)?;
+        let (args, more) = given.split_first()?;
+        let third = more.iter().find(|it| !may_be_left_out(it));
+        if third.is_none() && (described.params.is_some() || !self.is_no_object(args)) {
+            return None;
+        }
+        let at = third.unwrap_or(args).span.start;
+        let names = given
+            .iter()
+            .flat_map(|it| it.pattern.get_binding_identifiers());
+        let names: Vec<_> = names.map(|it| it.name.as_str()).collect();
+        let types = given.iter().map(|it| {
+            let name = it.pattern.get_identifier_name()?;
+            let ty = &it.type_annotation.as_ref()?.type_annotation;
+            Some(format!("{name}: {}", ty.span().source_text(text)))
+        });
+        let types = types.collect::<Option<Vec<_>>>();
+        let types = types.map_or(String::new(), |it| format!(": {{ {} }}", it.join("; ")));
+        let names = names.join(", ");
+        let message = format!(
+            "a method takes the context and one object of arguments: write `(cx, {{ {names} }}{types})`"
+        );
+        Some(Problem::new(at, message))
+    }
+
+    /// Whether a parameter is written as something that no object is.
+    fn is_no_object(&self, args: &'d FormalParameter<'a>) -> bool {
+        self.left.here.set(TYPES_MAX);
+        let ty = args.type_annotation.as_ref().map(|it| &it.type_annotation);
+        match &args.pattern {
+            BindingPattern::ArrayPattern(_) => true,
+            BindingPattern::ObjectPattern(_) => false,
+            _ => ty.is_some_and(|ty| takes_no_object(&self.schema(ty, 0))),
         }
     }
 
@@ -449,6 +500,19 @@ fn merged(parts: Vec<Vec<Member>>) -> Vec<Member> {
         }
     }
     all
+}
+
+/// Whether no object is of a schema. Of what is nothing at all nothing is said.
+fn takes_no_object(schema: &Value) -> bool {
+    match schema["anyOf"].as_array() {
+        Some(any) => any
+            .iter()
+            .all(|it| it["type"] == "null" || takes_no_object(it)),
+        None => match schema["type"].as_str() {
+            Some(ty) => !["object", "null"].contains(&ty),
+            None => schema.get("const").is_some() || schema.get("enum").is_some(),
+        },
+    }
 }
 
 /// Whether a method says that it can be called without arguments at all.
