@@ -306,7 +306,9 @@ fn initial<'js>(
 ) -> Result<Json, NotMade> {
     let state: Value = def.get("state")?;
     let lossy: Function = prelude.get("lossy")?;
-    if let Some(lost) = lossy.call::<_, Option<String>>((state.clone(), "the default state"))? {
+    let within = Value::new_null(def.ctx().clone());
+    let asked = (state.clone(), "the default state", within);
+    if let Some(lost) = lossy.call::<_, Option<String>>(asked)? {
         return Err(refuse(format!("{lost}, which JSON cannot hold")));
     }
     let json = raw::stringify(def.ctx(), &state, |text| {

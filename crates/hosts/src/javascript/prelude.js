@@ -306,19 +306,27 @@ function fill(value, defaults) {
 }
 
 /// What JSON has nothing for.
-const KINDS = [Map, Set, WeakMap, WeakSet, globalThis.WeakRef, globalThis.Promise, RegExp, ArrayBuffer, Error, Iterator, Symbol];
+const KINDS = [Map, Set, WeakMap, WeakSet, globalThis.WeakRef, globalThis.Promise, RegExp, ArrayBuffer, Error, Iterator, Symbol, BigInt];
 
-/// What of a value JSON would lose, as a path and a reason; undefined if nothing.
-function lossy(value, path) {
+/// What of a value JSON would lose, as a path and a reason; undefined if nothing. `within` is what the value lies in, and
+/// null of one that lies in nothing; undefined where it is known that nothing lies in itself.
+function lossy(value, path, within) {
   if (typeof value === "number" && !isFinite(value)) return `${path} is ${value}`;
   if (typeof value === "string" && !apply(isWellFormed, value, [])) return `${path} has half of a surrogate pair for a character`;
+  if (typeof value === "bigint" && typeof value.toJSON !== "function") return `${path} is a BigInt`;
   if (typeof value !== "object" || value === null) return undefined;
   if (typeof value.toJSON === "function") return undefined;
+  if (within !== undefined) {
+    for (let above = within; above !== null; above = above.above) {
+      if (above.it === value) return `${path} is an object that it lies in itself`;
+    }
+    within = { it: value, above: within };
+  }
   if (isArray(value)) {
     for (let at = 0; at < value.length; at++) {
       // As a property each is left out, as everyone expects; here it would be null.
       const none = ["undefined", "function", "symbol"].includes(typeof value[at]);
-      const lost = none ? `${path}[${at}] is ${value[at] === undefined ? "" : "a "}${typeof value[at]}` : lossy(value[at], `${path}[${at}]`);
+      const lost = none ? `${path}[${at}] is ${value[at] === undefined ? "" : "a "}${typeof value[at]}` : lossy(value[at], `${path}[${at}]`, within);
       if (lost !== undefined) return lost;
     }
     return undefined;
@@ -329,7 +337,7 @@ function lossy(value, path) {
   const names = keys(value);
   for (let at = 0; at < names.length; at++) {
     if (!apply(isWellFormed, names[at], [])) return `a name in ${path} has half of a surrogate pair for a character`;
-    const lost = lossy(value[names[at]], `${path}.${names[at]}`);
+    const lost = lossy(value[names[at]], `${path}.${names[at]}`, within);
     if (lost !== undefined) return lost;
   }
   return undefined;

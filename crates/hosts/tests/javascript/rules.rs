@@ -271,6 +271,10 @@ fn names_are_checked() {
         "a.ts:2:14: the default state.n is NaN",
     );
     refused(
+        &module("const s: any = {}; s.up = [s]; export const a = entity(s, { f(cx) {} });"),
+        "a.ts:2:47: the default state.up[0] is an object that it lies in itself",
+    );
+    refused(
         &module("const a = 1;"),
         "a.ts: the module exports no entity type",
     );
