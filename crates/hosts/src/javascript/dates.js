@@ -2,7 +2,7 @@
 
 const Native = Date;
 
-const { getTime } = Native.prototype;
+const { getTime, toJSON: jsonOfDate } = Native.prototype;
 
 function DateHere(...args) {
   if (new.target === undefined) return new DateHere().toString();
@@ -20,6 +20,11 @@ function isDate(value) {
   } catch {
     return false;
   }
+}
+
+/// Whether a value is a date of no time, whose JSON says null.
+function isInvalid(value) {
+  return value.toJSON === jsonOfDate && isDate(value) && Number.isNaN(apply(getTime, value, []));
 }
 
 const timeOf = (value) => (typeof value === "string" ? parseDate(value) : value);

@@ -315,7 +315,7 @@ function lossy(value, path, within) {
   if (typeof value === "string" && !apply(isWellFormed, value, [])) return `${path} has half of a surrogate pair for a character`;
   if (typeof value === "bigint" && typeof value.toJSON !== "function") return `${path} is a BigInt`;
   if (typeof value !== "object" || value === null) return undefined;
-  if (typeof value.toJSON === "function") return undefined;
+  if (typeof value.toJSON === "function") return isInvalid(value) ? `${path} is an Invalid Date` : undefined;
   if (within !== undefined) {
     for (let above = within; above !== null; above = above.above) {
       if (above.it === value) return `${path} is an object that it lies in itself`;

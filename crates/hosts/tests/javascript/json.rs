@@ -170,7 +170,7 @@ fn what_json_cannot_hold_is_refused_though_the_text_stays_the_same() {
 /// Everything that is stored, passed on or answered can be read by readers of types: the same as of a component.
 #[test]
 fn what_not_every_reader_can_read_is_refused_everywhere() {
-    const BAD: [(&str, &str); 18] = [
+    const BAD: [(&str, &str); 20] = [
         ("NaN", " is NaN"),
         ("1e999", " is Infinity"),
         ("[1, { a: -Infinity }]", "[1].a is -Infinity"),
@@ -200,6 +200,8 @@ fn what_not_every_reader_can_read_is_refused_everywhere() {
             ".a[0].up is an object that it lies in itself, which JSON cannot hold",
         ),
         ("itself([])", "[0] is an object that it lies in itself"),
+        ("new Date(NaN)", " is an Invalid Date, which JSON cannot hold"),
+        ("{ a: [new Date('no')] }", ".a[0] is an Invalid Date"),
         ("[{ n: 1n }, itself([])]", "[0].n is a BigInt"),
     ];
     const PLACES: [(&str, &str); 7] = [
