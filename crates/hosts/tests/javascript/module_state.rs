@@ -1,7 +1,6 @@
 //! A module keeps nothing between calls: what its top level reaches is frozen, the library too, and what
 //! would change all the same is refused.
 
-use ordain_engine::Options;
 use ordain_types::FaultKind;
 
 use crate::world::{World, anew, compile, refused};
