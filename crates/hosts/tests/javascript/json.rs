@@ -200,7 +200,10 @@ fn what_not_every_reader_can_read_is_refused_everywhere() {
             ".a[0].up is an object that it lies in itself, which JSON cannot hold",
         ),
         ("itself([])", "[0] is an object that it lies in itself"),
-        ("new Date(NaN)", " is an Invalid Date, which JSON cannot hold"),
+        (
+            "new Date(NaN)",
+            " is an Invalid Date, which JSON cannot hold",
+        ),
         ("{ a: [new Date('no')] }", ".a[0] is an Invalid Date"),
         ("[{ n: 1n }, itself([])]", "[0].n is a BigInt"),
     ];
@@ -263,6 +266,16 @@ fn what_is_thrown_where_json_is_made_stays_what_it_is() {
     assert_eq!(value, r#"[{"n":0.5},{"n":0.5},{"one":{"n":0.5}}]"#);
     let says = "the state.up is an object that it lies in itself";
     world.fault("it/a.asked", "", FaultKind::Encoding, says);
+}
+
+#[test]
+fn what_makes_a_values_json_may_write_to_the_state() {
+    let mut world = World::new(
+        "import { entity } from 'ordain';\nexport const it = entity({ n: 0 }, {\n\
+         run(cx) { return { toJSON() { cx.state.n++; return 'said'; } }; },\n});\n",
+    );
+    assert_eq!(world.value("it/a.run", ""), "\"said\"");
+    assert_eq!(world.state("it/a"), r#"{"n":1}"#);
 }
 
 #[test]
