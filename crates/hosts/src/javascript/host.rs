@@ -460,7 +460,7 @@ fn scan<'js>(
         Some(limit) => {
             return Err(Exception::throw_type(
                 &ctx,
-                &format!("a limit is a whole number, not {limit}"),
+                &format!("the option `limit` of cx.scan(…) is a whole number, not {limit}"),
             ));
         }
     };

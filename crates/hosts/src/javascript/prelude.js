@@ -58,7 +58,7 @@ function name(entity, type) {
 
 const OPTIONS = { name: true, version: true, migrate: true };
 const SEND = { delay: true };
-const RANGE = { prefix: true, from: true, to: true, reverse: true, limit: true };
+const RANGE = { prefix: "string", from: "string", to: "string", reverse: "boolean", limit: "number" };
 
 /// Options, if they have no other names than these: one that is misspelt would count for nothing.
 function known(options, names, what, are) {
@@ -123,6 +123,17 @@ function find(to, what) {
   throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
 }
 
+/// What a range says under a name, if it says something there.
+function ofRange(range, name) {
+  const value = range[name] ?? undefined;
+  if (value === undefined) return value;
+  if (typeof value !== RANGE[name]) throw new TypeError(`the option \`${name}\` of cx.scan(…) is a ${RANGE[name]}, not of the type ${typeof value}`);
+  if (typeof value === "string" && !apply(isWellFormed, value, [])) {
+    throw new TypeError(`the option \`${name}\` of cx.scan(…) has half of a surrogate pair for a character`);
+  }
+  return value;
+}
+
 class Field {
   constructor(name) {
     this.name = name;
@@ -167,8 +178,9 @@ class Context {
     return new Field(name);
   }
   scan(range = {}) {
-    const { from, to, prefix, reverse = false, limit } = known(range, RANGE, "cx.scan(…)", "prefix, from, to, reverse and limit");
-    return host.scan(from, to, prefix, reverse, limit);
+    known(range, RANGE, "cx.scan(…)", "prefix, from, to, reverse and limit");
+    const of = (name) => ofRange(range, name);
+    return host.scan(of("from"), of("to"), of("prefix"), of("reverse") ?? false, of("limit"));
   }
   call(to, key) {
     return { __proto__: find(to, "cx.call").calls, [KEY]: key };
