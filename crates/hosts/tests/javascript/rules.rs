@@ -44,6 +44,21 @@ fn what_waits_or_reaches_outside_is_refused() {
         "`Function`: code made from text",
     );
     line(
+        "const f = (it: any) => it instanceof Function;",
+        "a.ts:2:38: `Function`: write `typeof value === \"function\"`",
+    );
+    line(
+        "const f = (n: number) => new Intl.NumberFormat().format(n);",
+        "a.ts:2:30: `Intl`: texts and numbers are shown without a locale",
+    );
+    line("const p = new Proxy({}, {});", "a.ts:2:15: `Proxy`: ");
+    for name in ["URL", "TextEncoder", "atob"] {
+        line(
+            &format!("const f = () => {name};"),
+            &format!("a.ts:2:17: `{name}`: this is no browser"),
+        );
+    }
+    line(
         "const f = () => console.log(1);",
         "`console`: there is no console; write `cx.log(…)`",
     );
