@@ -16,7 +16,7 @@ use super::instance::{Instance, NotStarted};
 use super::meter::{Limits, Meter};
 use super::raw::{Bytecode, Entry, Inside};
 use super::sources::{self, NotCompiled, Resolved, SDK, Sources};
-use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, Purpose, STARTED, Signature};
+use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, Purpose, STARTED, Signature, Taken};
 
 /// The function of the host that a file tells at its end how to come by what it binds at its top level: the host must
 /// reach it to freeze it.
@@ -55,6 +55,8 @@ struct File {
     default: Option<Position>,
     /// What its closures hold.
     held: Vec<Variable>,
+    /// What it takes from other files by name.
+    takes: Vec<Taken>,
     signatures: BTreeMap<Position, Signature>,
     lines: Lines,
 }
@@ -118,6 +120,7 @@ impl Compiled {
                 held: held
                     .map(|it| variable(&it.name, it.at, it.assigned))
                     .collect(),
+                takes: script.links.takes.clone(),
                 signatures: script.signatures.clone(),
                 lines: script.lines.clone(),
             });
@@ -211,6 +214,30 @@ impl Compiled {
         let (path, at) = fault::place_of(function)?;
         let file = self.0.files.iter().find(|file| file.path == path)?;
         file.signatures.get(&file.lines.in_characters(at))
+    }
+
+    /// What keeps files from being linked, with the place that the interpreter does not know, if it is a name that several
+    /// give.
+    pub fn of_links(&self, thrown: Thrown) -> Thrown {
+        let said = thrown.message.strip_prefix("SyntaxError: export '");
+        let said = said.and_then(|it| it.strip_suffix("' is ambiguous"));
+        let Some((name, path)) = said.and_then(|it| it.split_once("' in module '")) else {
+            return thrown;
+        };
+        let taken = self.0.files.iter().find_map(|file| {
+            let mut takes = file.takes.iter();
+            let taken =
+                takes.find(|it| it.name == name && self.resolve(&file.path, &it.from) == path);
+            taken.map(|it| (file, it))
+        });
+        taken.map_or(thrown, |(file, taken)| {
+            let from = &taken.from;
+            let message = format!(
+                "`{name}` is ambiguous: \"{from}\" passes on all names of several files that have it; take it from \
+                 the one that is meant, or have \"{from}\" export it by name"
+            );
+            file.at(taken.at, message)
+        })
     }
 
     /// What keeps a function from being a method, if it says so itself.

@@ -162,7 +162,7 @@ impl From<rquickjs::Error> for NotMade {
 impl NotMade {
     fn into_thrown(self, ctx: &Ctx<'_>, compiled: &Compiled) -> Thrown {
         match self {
-            Self::Js(error) => fault::thrown(ctx, error).of(compiled),
+            Self::Js(error) => compiled.of_links(fault::thrown(ctx, error).of(compiled)),
             Self::Rule(thrown) => thrown,
         }
     }

@@ -95,3 +95,27 @@ fn variables_are_frozen_as_the_start_leaves_them() {
         world.fault("a/x.run", &args, FaultKind::ModuleState, says);
     }
 }
+
+#[test]
+fn a_name_that_several_pass_on_is_named_with_its_place() {
+    let main = module("import { rate } from \"./both\"; const r = rate;", "");
+    let between = "export * from \"./lib\"; export * from \"./more\";";
+    let lib = "export const rate = 1;";
+    let more = "export const rate = 2;";
+    let files = [
+        ("a.ts", &*main),
+        ("both.ts", between),
+        ("lib.ts", lib),
+        ("more.ts", more),
+    ];
+    let error = compile(&files).unwrap_err().to_string();
+    let says = "a.ts:2:10: `rate` is ambiguous: \"./both\" passes on all names of several files that have it";
+    assert!(error.starts_with(says), "{error}");
+    let same = [
+        files[0],
+        files[1],
+        files[2],
+        ("more.ts", "export { rate } from \"./lib\";"),
+    ];
+    compile(&same).expect("it is one");
+}
