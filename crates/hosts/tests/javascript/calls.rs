@@ -207,10 +207,10 @@ export const a = entity({}, {
   helper() { throw make(); },
 });"#;
     for (method, place) in [
-        ("plain", "(a.ts:8:19)"),
-        ("fields", "(a.ts:9:20)"),
-        ("own", "(a.ts:10:17)"),
-        ("made", "(a.ts:5:38)"),
+        ("plain", "(a.ts:8:23)"),
+        ("fields", "(a.ts:9:24)"),
+        ("own", "(a.ts:10:21)"),
+        ("made", "(a.ts:5:40)"),
         ("helper", "(a.ts:6:24)"),
     ] {
         let mut world = World::new(text);
