@@ -287,7 +287,7 @@ fn names_are_checked() {
     );
     refused(
         &module("const s: any = {}; s.up = [s]; export const a = entity(s, { f(cx) {} });"),
-        "a.ts:2:47: the default state.up[0] is an object that it lies in itself",
+        "a.ts:2:52: the default state.up[0] is an object that it lies in itself",
     );
     refused(
         &module("const a = 1;"),
