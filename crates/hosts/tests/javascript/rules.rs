@@ -452,7 +452,7 @@ fn what_is_not_written_as_a_method_is_refused() {
         ("(cx, a, b)", 14, "(cx, { a, b })"),
         (
             "(cx, a: string, b: Amount)",
-            22 - 3,
+            22,
             "(cx, { a, b }: { a: string; b: Amount })",
         ),
     ] {
