@@ -137,10 +137,12 @@ impl Thrown {
 /// Where a function begins.
 pub fn place_of(function: &Function<'_>) -> Option<(String, Position)> {
     let file: String = function.get("fileName").ok()?;
-    let (line, column) = (
-        function.get("lineNumber").ok()?,
-        function.get("columnNumber").ok()?,
-    );
+    let line: u32 = function.get("lineNumber").ok()?;
+    let column: u32 = function.get("columnNumber").ok()?;
+    let column = match line {
+        1 if column > 1 => column + 1, // it counts those of the first line from 0
+        _ => column,
+    };
     Some((file, Position { line, column }))
 }
 

@@ -403,6 +403,13 @@ fn a_bad_regular_expression_is_named_with_its_place() {
 }
 
 #[test]
+fn functions_of_the_first_line_have_their_place() {
+    let text =
+        "import { entity } from \"ordain\"; export const a = entity({}, { fine() {}, Bad() {} });";
+    refused(text, "a.ts:1:76: `Bad` is a method of `a`");
+}
+
+#[test]
 fn a_generator_is_no_method() {
     let says = "`t.gen` is a generator, of which nothing would run";
     for method in [
