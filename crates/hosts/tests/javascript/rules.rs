@@ -406,7 +406,7 @@ fn a_bad_regular_expression_is_named_with_its_place() {
 fn functions_of_the_first_line_have_their_place() {
     let text =
         "import { entity } from \"ordain\"; export const a = entity({}, { fine() {}, Bad() {} });";
-    refused(text, "a.ts:1:76: `Bad` is a method of `a`");
+    refused(text, "a.ts:1:75: `Bad` is a method of `a`");
 }
 
 #[test]
