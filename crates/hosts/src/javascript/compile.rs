@@ -230,14 +230,15 @@ impl Compiled {
                 takes.find(|it| it.name == name && self.resolve(&file.path, &it.from) == path);
             taken.map(|it| (file, it))
         });
-        taken.map_or(thrown, |(file, taken)| {
-            let from = &taken.from;
-            let message = format!(
-                "`{name}` is ambiguous: \"{from}\" passes on all names of several files that have it; take it from \
-                 the one that is meant, or have \"{from}\" export it by name"
-            );
-            file.at(taken.at, message)
-        })
+        let Some((file, taken)) = taken else {
+            return thrown;
+        };
+        let from = &taken.from;
+        let message = format!(
+            "`{name}` is ambiguous: \"{from}\" passes on all names of several files that have it; take it from the one \
+             that is meant, or have \"{from}\" export it by name"
+        );
+        file.at(taken.at, message)
     }
 
     /// What keeps a function from being a method, if it says so itself.
