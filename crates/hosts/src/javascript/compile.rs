@@ -16,11 +16,11 @@ use super::instance::{Instance, NotStarted};
 use super::meter::{Limits, Meter};
 use super::raw::{Bytecode, Entry, Inside};
 use super::sources::{self, NotCompiled, Resolved, SDK, Sources};
-use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, Purpose, STARTED, Signature};
+use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, Purpose, STARTED, Signature, Taken};
 
-/// How what a file keeps at its top level is exported beside what it exports itself: the host must reach
-/// it to freeze it.
-pub const KEPT: &str = "__ordain_kept_";
+/// The function of the host that a file tells at its end how to come by what it binds at its top level: the host must
+/// reach it to freeze it.
+const KEEPS: &str = "__ordain_keeps";
 /// The module that imports all files of a module.
 const START: &str = "ordain:start";
 /// The version of what "ordain" gives.
@@ -51,8 +51,12 @@ struct File {
     bytecode: Bytecode,
     /// What it binds at its top level.
     bindings: Vec<Variable>,
+    /// Where it exports what may have no name.
+    default: Option<Position>,
     /// What its closures hold.
     held: Vec<Variable>,
+    /// What it takes from other files by name.
+    takes: Vec<Taken>,
     signatures: BTreeMap<Position, Signature>,
     lines: Lines,
 }
@@ -112,9 +116,11 @@ impl Compiled {
                     .compile(path, &whole(at, script))
                     .map_err(|error| compiler.placed(error, &sources))?,
                 bindings: bindings.map(|it| variable(&it.name, it.at, None)).collect(),
+                default: script.default.map(|at| script.lines.position(text, at)),
                 held: held
                     .map(|it| variable(&it.name, it.at, it.assigned))
                     .collect(),
+                takes: script.links.takes.clone(),
                 signatures: script.signatures.clone(),
                 lines: script.lines.clone(),
             });
@@ -132,11 +138,6 @@ impl Compiled {
     /// The bytecode of the module that imports all files.
     pub fn start(&self) -> &Bytecode {
         &self.0.start
-    }
-
-    /// How many files there are.
-    pub fn files(&self) -> usize {
-        self.0.files.len()
     }
 
     /// The name under which the start exports what a file exports.
@@ -168,15 +169,24 @@ impl Compiled {
 
     /// Something wrong with what a file keeps at its top level.
     pub fn at_kept(&self, file: usize, index: usize, what: &str) -> Thrown {
-        let file = &self.0.files[file];
-        file.at_variable(file.bindings.get(index), what)
+        match self.0.files.get(file) {
+            Some(file) => file.at_variable(file.bindings.get(index), what),
+            None => Thrown::plain(NOT_THEIRS),
+        }
     }
 
-    /// Something wrong with what a file exports under a name of its own choice.
-    pub fn at_export(&self, file: usize, name: &str, what: &str) -> Thrown {
-        let position = Position { line: 1, column: 1 };
-        let message = format!("the export `{name}` {what}; entity state lives in `cx.state`");
-        self.0.files[file].at(position, message)
+    /// The files that export something that may have no name.
+    pub fn with_default(&self) -> impl Iterator<Item = usize> {
+        let files = self.0.files.iter().enumerate();
+        files.filter_map(|(at, file)| file.default.map(|_| at))
+    }
+
+    /// Something wrong with what a file exports that may have no name.
+    pub fn at_default(&self, file: usize, what: &str) -> Thrown {
+        let file = &self.0.files[file];
+        let position = file.default.unwrap_or(Position { line: 1, column: 1 });
+        let message = format!("the export `default` {what}; entity state lives in `cx.state`");
+        file.at(position, message)
     }
 
     /// Something wrong with what closures of a file hold.
@@ -204,6 +214,38 @@ impl Compiled {
         let (path, at) = fault::place_of(function)?;
         let file = self.0.files.iter().find(|file| file.path == path)?;
         file.signatures.get(&file.lines.in_characters(at))
+    }
+
+    /// What keeps files from being linked, with the place that the interpreter does not know, if it is a name that several
+    /// give.
+    pub fn of_links(&self, thrown: Thrown) -> Thrown {
+        let said = thrown.message.strip_prefix("SyntaxError: export '");
+        let said = said.and_then(|it| it.strip_suffix("' is ambiguous"));
+        let Some((name, path)) = said.and_then(|it| it.split_once("' in module '")) else {
+            return thrown;
+        };
+        let taken = self.0.files.iter().find_map(|file| {
+            let mut takes = file.takes.iter();
+            let taken =
+                takes.find(|it| it.name == name && self.resolve(&file.path, &it.from) == path);
+            taken.map(|it| (file, it))
+        });
+        let Some((file, taken)) = taken else {
+            return thrown;
+        };
+        let from = &taken.from;
+        let message = format!(
+            "`{name}` is ambiguous: \"{from}\" passes on all names of several files that have it; take it from the one \
+             that is meant, or have \"{from}\" export it by name"
+        );
+        file.at(taken.at, message)
+    }
+
+    /// What keeps a function from being a method, if it says so itself.
+    fn unfit(&self, function: &Function<'_>) -> Option<SourceError> {
+        let (path, _) = fault::place_of(function)?;
+        let (position, message) = self.signature(function)?.unfit.as_ref()?;
+        Some(sources::error(&path, *position, message))
     }
 
     /// Where a function begins.
@@ -238,17 +280,17 @@ impl File {
     }
 }
 
-/// A file's JavaScript, with all it keeps exported, and what its closures say as of this file.
+/// A file's JavaScript, which says at its end how to come by all it binds, and what its closures say as of this file.
 fn whole(at: usize, script: &super::syntax::Script) -> String {
     let mut text = script.javascript.clone();
     text.push_str(&format!(
-        "\nimport {{ {STARTED}, {HOLDS} as {HOLDS}_of }} from \"{SDK}\";\nfunction {HOLDS}(first, ...give) {{ \
-         {HOLDS}_of({at}, first, give); }}\nexport {{"
+        "\nimport {{ {STARTED}, {HOLDS} as {HOLDS}_of, {KEEPS} }} from \"{SDK}\";\nfunction {HOLDS}(first, ...give) {{ \
+         {HOLDS}_of({at}, first, give); }}\n{KEEPS}({at}, () => ["
     ));
-    for (at, binding) in script.bindings.iter().enumerate() {
-        text.push_str(&format!(" {} as {KEPT}{at},", binding.name));
+    for binding in &script.bindings {
+        text.push_str(&format!("{}, ", binding.name));
     }
-    text.push_str(" };\n");
+    text.push_str("]);\n");
     text
 }
 
@@ -442,10 +484,13 @@ fn manifests(
                         let name = Some(method.name.clone());
                         places.insert((entity.name.clone(), name), place);
                     }
-                    method_manifest(run.as_ref(), method, compiled)
+                    match run.as_ref().and_then(|run| compiled.unfit(run)) {
+                        Some(error) => Err(error),
+                        None => Ok(method_manifest(run.as_ref(), method, compiled)),
+                    }
                 });
-                methods.collect()
-            }),
+                methods.collect::<Result<_, _>>()
+            })?,
         });
     }
     Ok(found)

@@ -2,7 +2,7 @@
 
 const Native = Date;
 
-const { getTime } = Native.prototype;
+const { getTime, toJSON: jsonOfDate } = Native.prototype;
 
 function DateHere(...args) {
   if (new.target === undefined) return new DateHere().toString();
@@ -20,6 +20,11 @@ function isDate(value) {
   } catch {
     return false;
   }
+}
+
+/// Whether a value is a date of no time, whose JSON says null.
+function isInvalid(value) {
+  return value.toJSON === jsonOfDate && isDate(value) && Number.isNaN(apply(getTime, value, []));
 }
 
 const timeOf = (value) => (typeof value === "string" ? parseDate(value) : value);
@@ -40,10 +45,23 @@ function toPrimitive(value) {
 /// What the native parser takes for the language's own format, and does take for it. Longer texts it cuts off.
 const ISO = /^(?:\d{4}|\+\d{6}|-(?!000000)\d{6})(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?(T\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?$/;
 
+/// A date of three numbers, the year first or last.
+const NUMBERS = /^(?:\d{4}([-/])(\d\d?)\1(\d\d?)|(\d\d?)([-/])(\d\d?)\5\d{4})(?!\d)/;
+
+/// Whether a text names a month or a day that is none: the native parser takes some other of its numbers for that.
+function isOfNoDay(text) {
+  const found = apply(exec, NUMBERS, [text]);
+  if (found === null) return false;
+  const month = +(found[2] ?? found[4]);
+  const day = +(found[3] ?? found[6]);
+  return month < 1 || month > 12 || day < 1 || day > 31;
+}
+
 /// A time that names no zone is of UTC here, whatever the machine's zone is. In other formats a zone that the text names
 /// comes after the one put before it, and so outweighs it; of a zone that is none the parser makes no date.
 function parseDate(text) {
   text = toText(text);
+  if (isOfNoDay(text)) return NaN;
   const iso = apply(exec, ISO, [text]);
   if (iso === null) return Native.parse(`GMT ${text}`);
   return Native.parse(iso[1] !== undefined && iso[2] === undefined ? `${text}Z` : text);

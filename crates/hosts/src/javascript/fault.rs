@@ -138,10 +138,12 @@ impl Thrown {
 /// Where a function begins.
 pub fn place_of(function: &Function<'_>) -> Option<(String, Position)> {
     let file: String = function.get("fileName").ok()?;
-    let (line, column) = (
-        function.get("lineNumber").ok()?,
-        function.get("columnNumber").ok()?,
-    );
+    let line: u32 = function.get("lineNumber").ok()?;
+    let column: u32 = function.get("columnNumber").ok()?;
+    let column = match line {
+        1 if column > 1 => column + 1, // it counts those of the first line from 0
+        _ => column,
+    };
     Some((file, Position { line, column }))
 }
 
@@ -283,8 +285,27 @@ pub fn describe(value: &Value<'_>) -> Thrown {
         cache::with_meter(|meter| meter.overflowed());
     }
     thrown.frames = stack.lines().filter_map(frame).collect();
-    thrown.place = thrown.frames.first().map(|it| (it.file.clone(), it.at));
+    thrown.place = origin(error, &thrown.frames).map(|it| (it.file.clone(), it.at));
     thrown
+}
+
+/// The call that made an error: its constructors, which are on the stack above, say nothing of where that was.
+fn origin<'f>(error: &Object<'_>, frames: &'f [StackFrame]) -> Option<&'f StackFrame> {
+    let first = frames.first()?;
+    if first.function.is_empty() {
+        return Some(first);
+    }
+    let above = std::iter::successors(raw::prototype(error), raw::prototype);
+    let constructors: Vec<_> = above.filter_map(|it| constructor(&it)).collect();
+    let mut frames = frames.iter();
+    let outside = frames.find(|it| !constructors.contains(&it.function));
+    outside.or(Some(first))
+}
+
+/// The name of the constructor of a prototype.
+fn constructor(prototype: &Object<'_>) -> Option<String> {
+    let constructor: Object = prototype.get("constructor").ok()?;
+    raw::text(&constructor.get("name").ok()?).filter(|name| !name.is_empty())
 }
 
 /// A line of a stack, if it is of the user's files.
@@ -296,6 +317,9 @@ fn frame(line: &str) -> Option<StackFrame> {
     };
     let mut parts = place.rsplitn(3, ':');
     let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    if line == 0 {
+        return None; // what the interpreter makes for a class that has fields
+    }
     let file = parts.next().filter(|file| !is_ours(file))?;
     let function = if function == "<anonymous>" {
         ""

@@ -6,7 +6,7 @@
 use hashbrown::HashSet;
 use rquickjs::{Array, Ctx, Function, Object, Value};
 
-use super::compile::{Compiled, KEPT};
+use super::compile::Compiled;
 use super::fault::Thrown;
 use super::instance::{NotMade, each};
 use super::raw;
@@ -45,17 +45,11 @@ pub fn all<'js>(
         ))
     };
     freezer.run(&kept_by_library)?;
-    for at in 0..compiled.files() {
+    freezer.bound(prelude, compiled)?;
+    for at in compiled.with_default() {
         let namespace: Object = started.get(compiled.namespace(at))?;
-        for name in namespace.keys::<String>() {
-            let name = name?;
-            freezer.wait(namespace.get(&*name)?);
-            let index = name.strip_prefix(KEPT).map(str::parse::<usize>);
-            match index {
-                Some(Ok(index)) => freezer.run(&|what| compiled.at_kept(at, index, what))?,
-                _ => freezer.run(&|what| compiled.at_export(at, &name, what))?,
-            }
-        }
+        freezer.wait(namespace.get("default")?);
+        freezer.run(&|what| compiled.at_default(at, what))?;
     }
     for run in methods {
         freezer.wait(run);
@@ -111,6 +105,19 @@ impl<'js> Freezer<'js> {
         {
             self.waiting.push(object);
         }
+    }
+
+    /// Freezes what files bind at their top level, each its own: what it passes on is another's.
+    fn bound(&mut self, prelude: &Object<'js>, compiled: &Compiled) -> Result<(), NotMade> {
+        let bound: Function = prelude.get("bound")?;
+        for [file, values] in each(bound.call(())?)?.as_chunks().0 {
+            let (file, values) = (number(file), values.get::<Array>()?);
+            for (index, value) in each(values)?.into_iter().enumerate() {
+                self.wait(value);
+                self.run(&|what| compiled.at_kept(file, index, what))?;
+            }
+        }
+        Ok(())
     }
 
     /// Freezes what closures hold, and ends the start. A module that says so itself may make more of them when it is

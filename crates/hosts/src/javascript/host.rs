@@ -172,8 +172,47 @@ pub fn json<'js>(
     value: &Value<'js>,
     what: &str,
 ) -> Result<std::result::Result<Json, String>> {
-    let made = library.plain.json(ctx, value, Text::new)?;
-    checked(ctx, library, value, made, what)
+    match library.plain.json(ctx, value, Text::new) {
+        Ok(made) => checked(ctx, library, value, made, what),
+        Err(error) => no_json(ctx, library, value, error, what).map(Err),
+    }
+}
+
+/// What the interpreter says, without a place, of what has no JSON at all.
+const NO_JSON: [&str; 2] = [
+    "circular reference",
+    "BigInt are forbidden in JSON.stringify",
+];
+
+/// Why a value has no JSON of which the interpreter throws an error. One that code of the module threw is thrown again.
+pub fn no_json<'js>(
+    ctx: &Ctx<'js>,
+    library: &Library,
+    value: &Value<'js>,
+    error: Error,
+    what: &str,
+) -> Result<String> {
+    if !error.is_exception() {
+        return Err(error);
+    }
+    let thrown = ctx.catch();
+    let message = match thrown.as_object().filter(|_| thrown.is_error()) {
+        Some(error) => message_of(ctx, error)?,
+        None => None,
+    };
+    if message.is_none_or(|it| !NO_JSON.contains(&&*it)) {
+        return Err(ctx.throw(thrown));
+    }
+    let lossy: Function = library.lossy.clone().restore(ctx)?;
+    let within = Value::new_null(ctx.clone());
+    match lossy.call::<_, Option<String>>((value.clone(), what, within))? {
+        Some(lost) => Ok(cannot_hold(&lost)),
+        None => Err(ctx.throw(thrown)),
+    }
+}
+
+fn cannot_hold(lost: &str) -> String {
+    format!("{lost}, which JSON cannot hold; keep objects, arrays, texts and numbers")
 }
 
 /// The JSON made of a value, if it says the same.
@@ -199,9 +238,7 @@ pub fn checked<'js>(
     if suspect {
         let lossy: Function = library.lossy.clone().restore(ctx)?;
         if let Some(lost) = lossy.call::<_, Option<String>>((value.clone(), what))? {
-            return Ok(Err(format!(
-                "{lost}, which JSON cannot hold; keep objects, arrays, texts and numbers"
-            )));
+            return Ok(Err(cannot_hold(&lost)));
         }
         if halved {
             return Ok(Err(format!("what {what} gives as its JSON {HALVED}")));
@@ -423,7 +460,7 @@ fn scan<'js>(
         Some(limit) => {
             return Err(Exception::throw_type(
                 &ctx,
-                &format!("a limit is a whole number, not {limit}"),
+                &format!("the option `limit` of cx.scan(…) is a whole number, not {limit}"),
             ));
         }
     };

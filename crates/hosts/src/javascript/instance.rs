@@ -162,7 +162,7 @@ impl From<rquickjs::Error> for NotMade {
 impl NotMade {
     fn into_thrown(self, ctx: &Ctx<'_>, compiled: &Compiled) -> Thrown {
         match self {
-            Self::Js(error) => fault::thrown(ctx, error).of(compiled),
+            Self::Js(error) => compiled.of_links(fault::thrown(ctx, error).of(compiled)),
             Self::Rule(thrown) => thrown,
         }
     }
@@ -184,9 +184,6 @@ fn start(
     let mut exported: Vec<(Value, String)> = Vec::new();
     for name in main.keys::<String>() {
         let name = name?;
-        if name.starts_with(super::compile::KEPT) {
-            continue;
-        }
         let value: Value = main.get(&*name)?;
         if let Some((_, before)) = exported.iter().find(|(it, _)| *it == value) {
             let at = if name == "default" { before } else { &name };
@@ -309,7 +306,9 @@ fn initial<'js>(
 ) -> Result<Json, NotMade> {
     let state: Value = def.get("state")?;
     let lossy: Function = prelude.get("lossy")?;
-    if let Some(lost) = lossy.call::<_, Option<String>>((state.clone(), "the default state"))? {
+    let within = Value::new_null(def.ctx().clone());
+    let asked = (state.clone(), "the default state", within);
+    if let Some(lost) = lossy.call::<_, Option<String>>(asked)? {
         return Err(refuse(format!("{lost}, which JSON cannot hold")));
     }
     let json = raw::stringify(def.ctx(), &state, |text| {

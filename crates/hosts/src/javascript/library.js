@@ -134,4 +134,4 @@ function samples() {
 setLibrary();
 const shared = unnamed();
 const sampled = samples(); // before a module can say what `new Map()` gives
-host.prelude = { exports: [entity, query, reject, __ordain_holds, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, held, alive, end, unnamed: () => shared, samples: () => sampled };
+host.prelude = { exports: [entity, query, reject, __ordain_keeps, __ordain_holds, Field], Entity, Query, Rejection, ModuleState, context: Context.prototype, name, refresh, fill, lossy, shut, bound, held, alive, end, unnamed: () => shared, samples: () => sampled };

@@ -8,7 +8,7 @@ delete globalThis.__host;
 
 // As they are now: until it is frozen, a module may put others in their place.
 const { Boolean, BigInt, Number, Object, RegExp, String, Symbol, WeakSet } = globalThis;
-const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn, isExtensible, keys } = Object;
+const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn, isExtensible, isFrozen, keys } = Object;
 const { isArray } = Array;
 const { isFinite } = Number;
 const { isView } = ArrayBuffer;
@@ -58,7 +58,7 @@ function name(entity, type) {
 
 const OPTIONS = { name: true, version: true, migrate: true };
 const SEND = { delay: true };
-const RANGE = { prefix: true, from: true, to: true, reverse: true, limit: true };
+const RANGE = { prefix: "string", from: "string", to: "string", reverse: "boolean", limit: "number" };
 
 /// Options, if they have no other names than these: one that is misspelt would count for nothing.
 function known(options, names, what, are) {
@@ -123,6 +123,17 @@ function find(to, what) {
   throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
 }
 
+/// What a range says under a name, if it says something there.
+function ofRange(range, name) {
+  const value = range[name] ?? undefined;
+  if (value === undefined) return value;
+  if (typeof value !== RANGE[name]) throw new TypeError(`the option \`${name}\` of cx.scan(…) is a ${RANGE[name]}, not of the type ${typeof value}`);
+  if (typeof value === "string" && !apply(isWellFormed, value, [])) {
+    throw new TypeError(`the option \`${name}\` of cx.scan(…) has half of a surrogate pair for a character`);
+  }
+  return value;
+}
+
 class Field {
   constructor(name) {
     this.name = name;
@@ -167,8 +178,9 @@ class Context {
     return new Field(name);
   }
   scan(range = {}) {
-    const { from, to, prefix, reverse = false, limit } = known(range, RANGE, "cx.scan(…)", "prefix, from, to, reverse and limit");
-    return host.scan(from, to, prefix, reverse, limit);
+    known(range, RANGE, "cx.scan(…)", "prefix, from, to, reverse and limit");
+    const of = (name) => ofRange(range, name);
+    return host.scan(of("from"), of("to"), of("prefix"), of("reverse") ?? false, of("limit"));
   }
   call(to, key) {
     return { __proto__: find(to, "cx.call").calls, [KEY]: key };
@@ -194,11 +206,12 @@ function refresh(old, now) {
   return merged;
 }
 
-/// All objects in a state, but those that may not be changed anyway.
+/// All objects in a state, but those that may not be changed anyway: what lies in them may. The module's own are frozen to
+/// the bottom.
 function collect(it, found, seen) {
-  if (!isObject(it) || typeof it === "function" || isView(it) || !isExtensible(it) || apply(isKept, seen, [it])) return;
+  if (!isObject(it) || typeof it === "function" || isView(it) || apply(isKept, seen, [it])) return;
   apply(keep, seen, [it]);
-  push(found, it);
+  if (!isFrozen(it)) push(found, it);
   const names = keys(it);
   for (let at = 0; at < names.length; at++) collect(it[names[at]], found, seen);
 }
@@ -226,10 +239,11 @@ function letGo(it) {
 }
 
 /// `now`, in the object that was there before, if that can be: not one that may not be changed (the module's
-/// own), nor one that already stands elsewhere (one object in two places is two once it is stored).
+/// own), nor one that already stands elsewhere (one object in two places is two once it is stored), nor one that says itself
+/// what its JSON is: what it holds is something else.
 function merge(old, now, used) {
   if (typeof old !== "object" || typeof now !== "object" || old === null || now === null) return now;
-  if (isArray(old) !== isArray(now) || !isExtensible(old) || apply(isKept, used, [old])) return now;
+  if (isArray(old) !== isArray(now) || !isExtensible(old) || typeof old.toJSON === "function" || apply(isKept, used, [old])) return now;
   apply(keep, used, [old]);
   const before = isArray(old) ? places(old, now) : old;
   const [names, merged] = [keys(now), []];
@@ -304,19 +318,27 @@ function fill(value, defaults) {
 }
 
 /// What JSON has nothing for.
-const KINDS = [Map, Set, WeakMap, WeakSet, globalThis.WeakRef, globalThis.Promise, RegExp, ArrayBuffer, Error, Iterator, Symbol];
+const KINDS = [Map, Set, WeakMap, WeakSet, globalThis.WeakRef, globalThis.Promise, RegExp, ArrayBuffer, Error, Iterator, Symbol, BigInt];
 
-/// What of a value JSON would lose, as a path and a reason; undefined if nothing.
-function lossy(value, path) {
+/// What of a value JSON would lose, as a path and a reason; undefined if nothing. `within` is what the value lies in, and
+/// null of one that lies in nothing; undefined where it is known that nothing lies in itself.
+function lossy(value, path, within) {
   if (typeof value === "number" && !isFinite(value)) return `${path} is ${value}`;
   if (typeof value === "string" && !apply(isWellFormed, value, [])) return `${path} has half of a surrogate pair for a character`;
+  if (typeof value === "bigint" && typeof value.toJSON !== "function") return `${path} is a BigInt`;
   if (typeof value !== "object" || value === null) return undefined;
-  if (typeof value.toJSON === "function") return undefined;
+  if (typeof value.toJSON === "function") return isInvalid(value) ? `${path} is an Invalid Date` : undefined;
+  if (within !== undefined) {
+    for (let above = within; above !== null; above = above.above) {
+      if (above.it === value) return `${path} is an object that it lies in itself`;
+    }
+    within = { it: value, above: within };
+  }
   if (isArray(value)) {
     for (let at = 0; at < value.length; at++) {
       // As a property each is left out, as everyone expects; here it would be null.
       const none = ["undefined", "function", "symbol"].includes(typeof value[at]);
-      const lost = none ? `${path}[${at}] is ${value[at] === undefined ? "" : "a "}${typeof value[at]}` : lossy(value[at], `${path}[${at}]`);
+      const lost = none ? `${path}[${at}] is ${value[at] === undefined ? "" : "a "}${typeof value[at]}` : lossy(value[at], `${path}[${at}]`, within);
       if (lost !== undefined) return lost;
     }
     return undefined;
@@ -327,7 +349,7 @@ function lossy(value, path) {
   const names = keys(value);
   for (let at = 0; at < names.length; at++) {
     if (!apply(isWellFormed, names[at], [])) return `a name in ${path} has half of a surrogate pair for a character`;
-    const lost = lossy(value[names[at]], `${path}.${names[at]}`);
+    const lost = lossy(value[names[at]], `${path}.${names[at]}`, within);
     if (lost !== undefined) return lost;
   }
   return undefined;
@@ -414,11 +436,31 @@ function shut(value) {
 /// Whether the module has started. Until then closures that are made may live on: code that has variables which
 /// functions within it use says so (`syntax/closures.rs`), and functions that are bound are noted here.
 export let __ordain_started = false;
+/// File, and a function that gives what it binds at its top level, in a list, of each.
+let keepers = [];
 /// File, number of a variable, and a function that gives it, of each; no file for what is bound.
 let holders = [];
 let rounds = 0;
 
 const push = (list, value) => defineProperty(list, list.length, { __proto__: null, value });
+
+/// Takes a function that gives what a file binds. It says so at its end, and is asked when all have started: until then
+/// variables may change.
+export function __ordain_keeps(file, give) {
+  if (__ordain_started) return;
+  push(keepers, file);
+  push(keepers, give);
+}
+
+/// What files bind: file and a list of the values, of each.
+function bound() {
+  const found = [];
+  for (let at = 0; at < keepers.length; at += 2) {
+    push(found, keepers[at]);
+    push(found, apply(keepers[at + 1], undefined, []));
+  }
+  return found;
+}
 
 /// Takes functions that give what code of a file holds, numbered from the first.
 export function __ordain_holds(file, first, give) {
@@ -469,6 +511,7 @@ const isObject = (it) => (typeof it === "object" && it !== null) || typeof it ==
 
 /// Ends the start.
 function end() {
+  keepers = [];
   __ordain_started = true;
 }
 

@@ -174,8 +174,9 @@ fn method(
             false => raw::parse(ctx, args)?,
         };
         let value: Value = run.call((cx, args))?;
+        let result = result(ctx, library, &value)?; // what makes its JSON may write to the state
         state::flush(ctx)?;
-        result(ctx, library, &value)
+        Ok(result)
     };
     let ended: Result<Result<Json, Thrown>, rquickjs::Error> = call();
     match ended {

@@ -118,15 +118,16 @@ pub fn flush(ctx: &Ctx<'_>) -> Result<()> {
         same = text.bytes() == &base[..];
         let looked_at = !same || (kind == MethodKind::Update && may_say_less(text));
         looked_at.then(|| host::Text::new(text))
-    })?;
-    if matches!(made, Some(None)) {
+    });
+    if matches!(made, Ok(Some(None))) {
         return Ok(());
     }
-    if kind == MethodKind::Query {
-        return changed_in_query(ctx, &value, &base);
-    }
-    let what = "the state";
-    let checked = host::checked(ctx, &instance.library, &value, made.flatten(), what)?;
+    let (library, what) = (&instance.library, "the state");
+    let checked = match made {
+        Err(error) => Err(host::no_json(ctx, library, &value, error, what)?),
+        Ok(_) if kind == MethodKind::Query => return changed_in_query(ctx, &value, &base),
+        Ok(made) => host::checked(ctx, library, &value, made.flatten(), what)?,
+    };
     let json = host::or_fault(ctx, checked)?;
     if same {
         return Ok(());

@@ -192,6 +192,35 @@ fn what_is_thrown_is_a_fault_with_the_users_own_place() {
 }
 
 #[test]
+fn errors_of_ones_own_have_the_place_where_they_are_made() {
+    let text = r#"import { entity } from "ordain";
+class Plain extends Error {}
+class Fields extends Error { code = 5; }
+class Own extends Plain { code: number; constructor(m: string) { super(m); this.code = 1; } }
+class Made { constructor() { throw new Own("made"); } }
+const make = () => new Own("helper");
+export const a = entity({}, {
+  plain() { throw new Plain("no"); },
+  fields() { throw new Fields("no"); },
+  own() { throw new Own("no"); },
+  made() { new Made(); },
+  helper() { throw make(); },
+});"#;
+    for (method, place) in [
+        ("plain", "(a.ts:8:23)"),
+        ("fields", "(a.ts:9:24)"),
+        ("own", "(a.ts:10:21)"),
+        ("made", "(a.ts:5:40)"),
+        ("helper", "(a.ts:6:24)"),
+    ] {
+        let mut world = World::new(text);
+        let what = format!("a/x.{method}");
+        let fault = world.fault(&what, "", FaultKind::Exception, place);
+        assert!(!fault.trace.contains(":0:"), "{}", fault.trace);
+    }
+}
+
+#[test]
 fn places_behind_a_catch_are_the_users_own() {
     let at = |line: &str| {
         let text = format!(
@@ -434,11 +463,11 @@ export const box = entity({} as any, {
         ("iterator", "the state.inside.value is a Iterator"),
         ("generator", "the state.inside.value is a Iterator"),
         ("boxed_symbol", "the state.inside.value is a Symbol"),
+        ("big", "the state.inside.value is a BigInt"),
+        ("round", "is an object that it lies in itself"),
     ] {
         world.fault("box/a.put", &put(what), FaultKind::Encoding, says);
     }
-    world.fault("box/a.put", &put("big"), FaultKind::Exception, "BigInt");
-    world.fault("box/a.put", &put("round"), FaultKind::Exception, "circular");
     world.value("box/a.put", &put("date"));
     assert_eq!(
         world.state("box/a"),

@@ -166,3 +166,96 @@ fn a_date_that_a_call_that_came_back_took_out_is_not_changed_silently() {
     let date = r#""2000-01-01T00:00:00.000Z""#;
     assert_eq!(world.value("it/a.run", here), date);
 }
+
+/// What says itself what its JSON is holds something else than is stored.
+#[test]
+fn what_has_json_of_its_own_is_its_json_after_a_call_that_came_back() {
+    let mut world = World::new(
+        r#"
+        import { entity } from "ordain";
+        class Money { constructor(public_: number) { this.cents = public_; } cents: number; toJSON() { return { amount: this.cents / 100 }; } }
+        class Secret { #n = 1; toJSON() { return { n: this.#n }; } }
+        export const it = entity({ n: 0, price: null as any, all: [] as any[], secret: null as any, at: null as any }, {
+          count(cx) { cx.state.n++; },
+          change(cx) {
+            cx.state.price.amount += 7;
+            cx.state.all.shift();
+            cx.state.all[0].amount++;
+            cx.state.secret.n = 9;
+            cx.state.at = cx.state.at.slice(0, 4);
+          },
+          run(cx, { how }: { how: "count" | "change" }) {
+            cx.state = { ...cx.state, price: new Money(500), all: [new Money(1), new Money(200)], secret: new Secret(), at: new Date(0) };
+            (cx.call(it, cx.key) as any)[how]();
+            return cx.state;
+          },
+          held(cx) {
+            const price = cx.state.price = new Money(500);
+            cx.call(it, cx.key).count();
+            price.cents = 1;
+          },
+        });
+        "#,
+    );
+    for (how, expected) in [
+        (
+            "count",
+            r#"{"n":1,"price":{"amount":5},"all":[{"amount":0.01},{"amount":2}],"secret":{"n":1},"at":"1970-01-01T00:00:00.000Z"}"#,
+        ),
+        (
+            "change",
+            r#"{"n":0,"price":{"amount":12},"all":[{"amount":3}],"secret":{"n":9},"at":"1970"}"#,
+        ),
+    ] {
+        let (entity, args) = (format!("it/{how}"), format!(r#"{{"how":"{how}"}}"#));
+        assert_eq!(world.value(&format!("{entity}.run"), &args), expected);
+        assert_eq!(world.state(&entity), expected);
+    }
+    let says = "this is not in `cx.state` any more";
+    world.fault("it/a.held", "", FaultKind::Exception, says);
+}
+
+/// What may not be changed itself may hold what can be.
+#[test]
+fn what_lies_in_what_is_frozen_is_not_written_silently() {
+    let mut world = World::new(
+        r#"
+        import { entity } from "ordain";
+        const OWN = { deep: { n: 0 }, at: new Date(0) };
+        export const it = entity({ box: null as any, n: 0 }, {
+          count(cx) { cx.state.n++; },
+          run(cx, { how }: { how: string }) {
+            const inner = { n: 1 };
+            const box: any = { frozen: Object.freeze([{ inner }]), sealed: Object.seal({ inner, n: 0 }),
+              fixed: Object.preventExtensions({ inner, n: 0 }) }[how];
+            cx.state.box = box;
+            cx.call(it, cx.key).count();
+            if (how !== "frozen") box.n = 5;
+            inner.n = 5;
+          },
+          date(cx) {
+            cx.state.box = OWN;
+            cx.call(it, cx.key).count();
+            OWN.at.setTime(1);
+          },
+          deep(cx) {
+            cx.state.box = OWN;
+            cx.call(it, cx.key).count();
+            OWN.deep.n = 1;
+          },
+        });
+        "#,
+    );
+    let mut fault = |how: &str, kind, says: &str| {
+        world.fault("it/a.run", &format!(r#"{{"how":"{how}"}}"#), kind, says);
+    };
+    let gone = "this is not in `cx.state` any more";
+    fault("frozen", FaultKind::Exception, gone);
+    fault("fixed", FaultKind::Exception, gone);
+    let says = "without what a call that came back to the entity took out of it";
+    fault("sealed", FaultKind::ModuleState, says);
+    let says = "`setTime` of a module-level Date is read-only";
+    world.fault("it/a.date", "", FaultKind::ModuleState, says);
+    let says = "'n' is read-only";
+    world.fault("it/a.deep", "", FaultKind::ModuleState, says);
+}

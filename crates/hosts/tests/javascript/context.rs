@@ -259,6 +259,56 @@ fn options_that_are_none_are_refused() {
 }
 
 #[test]
+fn a_range_is_told_what_is_wrong_with_it() {
+    let ranges = [
+        (
+            "{ from: 5 }",
+            "the option `from` of cx.scan(…) is a string, not of the type number",
+        ),
+        (
+            "{ to: {} }",
+            "`to` of cx.scan(…) is a string, not of the type object",
+        ),
+        (
+            "{ prefix: true }",
+            "`prefix` of cx.scan(…) is a string, not of the type boolean",
+        ),
+        (
+            "{ prefix: '\\ud800' }",
+            "`prefix` of cx.scan(…) has half of a surrogate pair",
+        ),
+        (
+            "{ reverse: 1 }",
+            "`reverse` of cx.scan(…) is a boolean, not of the type number",
+        ),
+        (
+            "{ limit: '5' }",
+            "`limit` of cx.scan(…) is a number, not of the type string",
+        ),
+        (
+            "{ limit: 0.5 }",
+            "`limit` of cx.scan(…) is a whole number, not 0.5",
+        ),
+        (
+            "{ limit: -1 }",
+            "`limit` of cx.scan(…) is a whole number, not -1",
+        ),
+    ];
+    let methods = ranges.iter().enumerate();
+    let methods =
+        methods.map(|(at, (range, _))| format!("m{at}: (cx) => cx.scan({range} as any),\n"));
+    let methods: String = methods.collect();
+    let none = "none: (cx) => cx.scan({ from: undefined, to: null, prefix: null, reverse: null, limit: undefined } as any)";
+    let mut world = World::new(&format!(
+        "import {{ entity }} from 'ordain';\nexport const it = entity({{}}, {{\n{methods}{none} }});\n"
+    ));
+    for (at, (_, says)) in ranges.iter().enumerate() {
+        world.fault(&format!("it/a.m{at}"), "", FaultKind::Exception, says);
+    }
+    assert_eq!(world.value("it/a.none", ""), "[]");
+}
+
+#[test]
 fn time_chance_and_names_follow_from_the_log() {
     let facts = || World::new(LEDGER).value("ledger/a.facts", "");
     let first = facts();

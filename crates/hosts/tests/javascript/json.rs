@@ -170,7 +170,7 @@ fn what_json_cannot_hold_is_refused_though_the_text_stays_the_same() {
 /// Everything that is stored, passed on or answered can be read by readers of types: the same as of a component.
 #[test]
 fn what_not_every_reader_can_read_is_refused_everywhere() {
-    const BAD: [(&str, &str); 12] = [
+    const BAD: [(&str, &str); 20] = [
         ("NaN", " is NaN"),
         ("1e999", " is Infinity"),
         ("[1, { a: -Infinity }]", "[1].a is -Infinity"),
@@ -192,6 +192,20 @@ fn what_not_every_reader_can_read_is_refused_everywhere() {
         ("[new Map()]", "[0] is a Map"),
         ("() => 1", " is a function, which JSON cannot hold"),
         ("[undefined]", "[0] is undefined"),
+        ("1n", " is a BigInt, which JSON cannot hold"),
+        ("{ a: [0, { b: 5n }] }", ".a[1].b is a BigInt"),
+        ("[Object(1n)]", "[0] is a BigInt"),
+        (
+            "circle({ a: [{}] })",
+            ".a[0].up is an object that it lies in itself, which JSON cannot hold",
+        ),
+        ("itself([])", "[0] is an object that it lies in itself"),
+        (
+            "new Date(NaN)",
+            " is an Invalid Date, which JSON cannot hold",
+        ),
+        ("{ a: [new Date('no')] }", ".a[0] is an Invalid Date"),
+        ("[{ n: 1n }, itself([])]", "[0].n is a BigInt"),
     ];
     const PLACES: [(&str, &str); 7] = [
         ("state", "cx.state = it"),
@@ -215,7 +229,8 @@ fn what_not_every_reader_can_read_is_refused_everywhere() {
         })
         .collect();
     let mut world = World::new(&format!(
-        "import {{ entity, reject }} from 'ordain';\nconst deep = (n) => n === 0 ? 1 : [deep(n - 1)];\nconst values = [{values}];\n\
+        "import {{ entity, reject }} from 'ordain';\nconst deep = (n) => n === 0 ? 1 : [deep(n - 1)];\n\
+         const circle = (it) => {{ it.a[0].up = it; return it; }};\nconst itself = (list) => {{ list.push(list); return list; }};\nconst values = [{values}];\n\
          export const it = entity({{}}, {{ take() {{ return 1; }},\n{methods}}});\n"
     ));
     for (at, (value, says)) in BAD.iter().enumerate() {
@@ -226,6 +241,41 @@ fn what_not_every_reader_can_read_is_refused_everywhere() {
             assert_eq!(world.state("it/a"), "", "{name} of {value}");
         }
     }
+}
+
+/// What code of the module throws where its JSON is made is its own.
+#[test]
+fn what_is_thrown_where_json_is_made_stays_what_it_is() {
+    let mut world = World::new(
+        "import { entity, query, reject } from 'ordain';\nconst no = (f) => ({ get it() { return f(); } });\nexport const it = entity({} as any, {\n\
+         own: () => no(() => { throw new TypeError('circular'); }),\n\
+         same: () => no(() => { throw new TypeError('circular reference'); }),\n\
+         says: () => no(() => reject('no', 'as told')),\n\
+         put(cx) { cx.state = no(() => reject('no', 'as told')); },\n\
+         twice: (cx, { n }) => { const one = { n }; return [one, one, { one }]; },\n\
+         asked: query((cx) => { cx.state.up = cx.state; }),\n});\n",
+    );
+    let says = "TypeError: circular (";
+    world.fault("it/a.own", "", FaultKind::Exception, says);
+    let says = "TypeError: circular reference (";
+    world.fault("it/a.same", "", FaultKind::Exception, says);
+    for what in ["it/a.says", "it/a.put"] {
+        assert_eq!(world.rejection(what, "").message, "as told");
+    }
+    let value = world.value("it/a.twice", r#"{"n":0.5}"#);
+    assert_eq!(value, r#"[{"n":0.5},{"n":0.5},{"one":{"n":0.5}}]"#);
+    let says = "the state.up is an object that it lies in itself";
+    world.fault("it/a.asked", "", FaultKind::Encoding, says);
+}
+
+#[test]
+fn what_makes_a_values_json_may_write_to_the_state() {
+    let mut world = World::new(
+        "import { entity } from 'ordain';\nexport const it = entity({ n: 0 }, {\n\
+         run(cx) { return { toJSON() { cx.state.n++; return 'said'; } }; },\n});\n",
+    );
+    assert_eq!(world.value("it/a.run", ""), "\"said\"");
+    assert_eq!(world.state("it/a"), r#"{"n":1}"#);
 }
 
 #[test]

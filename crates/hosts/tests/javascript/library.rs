@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ordain_types::{FaultKind, Outcome};
 
+use crate::module_state::value as gives;
 use crate::world::{World, refused};
 
 /// Far more than any takes here, and far less than one that nothing counts.
@@ -278,4 +279,14 @@ fn tags_show_no_code_of_the_module_what_the_interpreter_keeps() {
     );
     assert_eq!(world.value("t/a.run", ""), "2");
     assert_eq!(world.value("t/a.run", ""), "2");
+}
+
+#[test]
+fn locales_change_nothing() {
+    gives(
+        "",
+        "return [['Z'.localeCompare('a'), 'ä'.localeCompare('z', 'de'), 'a'.localeCompare('A', 'en', { sensitivity: 'base' })], \
+         (1234.5).toLocaleString('de'), 'i'.toLocaleUpperCase('tr'), new Date(0).toLocaleDateString('fr')];",
+        r#"[[-1,1,1],"1234.5","I","Thu Jan 01 1970"]"#,
+    );
 }

@@ -6,6 +6,7 @@ mod calls;
 mod comes_back;
 mod context;
 mod dates;
+mod exports;
 mod json;
 mod library;
 mod limits;

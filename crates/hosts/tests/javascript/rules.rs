@@ -44,6 +44,21 @@ fn what_waits_or_reaches_outside_is_refused() {
         "`Function`: code made from text",
     );
     line(
+        "const f = (it: any) => it instanceof Function;",
+        "a.ts:2:38: `Function`: write `typeof value === \"function\"`",
+    );
+    line(
+        "const f = (n: number) => new Intl.NumberFormat().format(n);",
+        "a.ts:2:30: `Intl`: texts and numbers are shown without a locale",
+    );
+    line("const p = new Proxy({}, {});", "a.ts:2:15: `Proxy`: ");
+    for name in ["URL", "TextEncoder", "atob"] {
+        line(
+            &format!("const f = () => {name};"),
+            &format!("a.ts:2:17: `{name}`: this is no browser"),
+        );
+    }
+    line(
         "const f = () => console.log(1);",
         "`console`: there is no console; write `cx.log(…)`",
     );
@@ -271,6 +286,10 @@ fn names_are_checked() {
         "a.ts:2:14: the default state.n is NaN",
     );
     refused(
+        &module("const s: any = {}; s.up = [s]; export const a = entity(s, { f(cx) {} });"),
+        "a.ts:2:52: the default state.up[0] is an object that it lies in itself",
+    );
+    refused(
         &module("const a = 1;"),
         "a.ts:1:1: the module exports no entity type",
     );
@@ -384,6 +403,13 @@ fn a_bad_regular_expression_is_named_with_its_place() {
 }
 
 #[test]
+fn functions_of_the_first_line_have_their_place() {
+    let text =
+        "import { entity } from \"ordain\"; export const a = entity({}, { fine() {}, Bad() {} });";
+    refused(text, "a.ts:1:75: `Bad` is a method of `a`");
+}
+
+#[test]
 fn a_generator_is_no_method() {
     let says = "`t.gen` is a generator, of which nothing would run";
     for method in [
@@ -396,4 +422,62 @@ fn a_generator_is_no_method() {
         refused(&text, says);
         refused(&text, "a.ts:3:");
     }
+}
+
+#[test]
+fn what_is_not_written_as_a_method_is_refused() {
+    let method = |head: &str| {
+        format!(
+            "import {{ entity }} from \"ordain\";\ntype Amount = number | null;\nexport const a = entity({{ n: 0 }}, {{\n  \
+             pay{head} {{ return 1; }},\n}});\n"
+        )
+    };
+    let one = "a method takes the context and one object of arguments: write";
+    for (head, at, write) in [
+        (
+            "(cx, amount: number)",
+            11,
+            "(cx, { amount }: { amount: number })",
+        ),
+        (
+            "(cx, amount: Amount)",
+            11,
+            "(cx, { amount }: { amount: Amount })",
+        ),
+        (
+            "(cx, way?: \"in\" | \"out\")",
+            11,
+            "(cx, { way }: { way: \"in\" | \"out\" })",
+        ),
+        (
+            "(cx, all: string[])",
+            11,
+            "(cx, { all }: { all: string[] })",
+        ),
+        ("(cx, [a, b]: [number, number])", 11, "(cx, { a, b })"),
+        ("(cx, [a])", 11, "(cx, { a })"),
+        ("(cx, a, b)", 14, "(cx, { a, b })"),
+        (
+            "(cx, a: string, b: Amount)",
+            22,
+            "(cx, { a, b }: { a: string; b: Amount })",
+        ),
+    ] {
+        refused(&method(head), &format!("a.ts:4:{at}: {one} `{write}`"));
+    }
+    for head in [
+        "(cx)",
+        "(cx, args)",
+        "(cx, args: any)",
+        "(cx, args?: { n: number })",
+        "(cx, args: { n: number } | null)",
+        "(cx, args: unknown, more = 1)",
+        "(cx, nothing: void)",
+        "(cx, ...rest: any[])",
+        "(this: any, cx: any, args: Record<string, number>)",
+    ] {
+        compile(&[("a.ts", &method(head))]).unwrap_or_else(|error| panic!("{head}: {error}"));
+    }
+    let helper = "const add = (a: number, b: number, c: number) => a + b + c;";
+    compile(&[("a.ts", &with(helper))]).expect("it is no method");
 }

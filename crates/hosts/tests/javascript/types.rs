@@ -159,6 +159,98 @@ export const a = entity({}, {
     assert_eq!(shown, expected);
 }
 
+/// However a method is written, and whatever a wrapper of types is put around it.
+#[test]
+fn what_is_known_of_parameters_is_known_of_every_function() {
+    const NEEDS: &str = "{ q }: { q: number }";
+    const SHAPES: [&str; 44] = [
+        "run(cx, NEEDS) { return q }",
+        "run (cx, NEEDS) { return q }",
+        "'run'(cx, NEEDS) { return q }",
+        "['run'](cx, NEEDS) { return q }",
+        "/* é */ run(cx, NEEDS) { return q }",
+        "run: function named(cx: any, NEEDS) { return q }",
+        "run:\n   (cx: any, NEEDS) =>\n   q",
+        "run: <T,>(cx: any, NEEDS): any => q",
+        "run: (0, (cx: any, NEEDS) => q)",
+        "run: ((cx: any, NEEDS) => q)",
+        "run: ((cx: any, NEEDS) => q) as any",
+        "run: ((cx: any, NEEDS) => q) satisfies unknown",
+        "run: <any>((cx: any, NEEDS) => q)",
+        "run: (<any>function (cx: any, NEEDS) { return q })",
+        "run: true && ((cx: any, NEEDS) => q)",
+        "run: true ? (cx: any, NEEDS) => q : null",
+        "run: query((cx: any, NEEDS) => q)",
+        "run: query ((cx: any, NEEDS) => q)",
+        "run: query(((cx: any, NEEDS) => q) as any)",
+        "run: query( /* c */ (cx: any, NEEDS) => q)",
+        "run: query(\n    // c\n    (cx: any, NEEDS) => q)",
+        "run: query(function (cx: any, NEEDS) { return q })",
+        "run: query<any, any, any>((cx: any, NEEDS) => q)",
+        "run: query!((cx: any, NEEDS) => q)",
+        "run: (query)((cx: any, NEEDS) => q)",
+        "run: (query as any)((cx: any, NEEDS) => q)",
+        "run: ((query as any) satisfies unknown)((cx: any, NEEDS) => q)",
+        "run: [query][0]((cx: any, NEEDS) => q)",
+        "run: query.call(null, (cx: any, NEEDS) => q)",
+        "run: query((cx: any, NEEDS) => { const f = () => q; return f(); })",
+        "run: guard('a text',(cx: any, NEEDS) => q)",
+        "run: query(guard('', (cx: any, NEEDS) => q))",
+        "zero() { return String.raw`x` }, run: query((cx: any, NEEDS) => q)",
+        "zero: ((z: any) => () => z)(1), run(cx, NEEDS) { return q }",
+        "run: C.fixed",
+        "run: new C().own",
+        "run: C.field",
+        "run: F",
+        "run: listed",
+        "run: named",
+        "run: query(typed as any)",
+        "run: broken",
+        "run: made()",
+        "get run() { return (cx: any, NEEDS) => q }",
+    ];
+    const BEFORE: &str = r#"
+import { entity, query } from "ordain";
+const guard = (who: string, f: any) => f;
+class C { public static fixed<T>(cx: any, NEEDS) { return q } own (cx: any, NEEDS) { return q } static field = (cx: any, NEEDS) => q }
+export function F(cx: any, NEEDS) { return q }
+const [listed] = [(cx: any, NEEDS) => q]; const { named } = { named(cx: any, NEEDS) { return q } };
+let typed = <T extends unknown>(cx: any, NEEDS): number => q;
+const broken = (
+  cx: any,
+  NEEDS,
+) => q;
+function made() { return (cx: any, NEEDS) => q }
+"#;
+    for shape in SHAPES {
+        let text =
+            format!("{BEFORE}export const a = entity({{}} as any, {{\n  {shape},\n}} as any);\n");
+        let package = compile(&[("a.ts", &text.replace("NEEDS", NEEDS))]).unwrap();
+        let methods = &package.manifest.entities[0].methods;
+        let run = methods.iter().find(|it| it.name.as_str() == "run").unwrap();
+        assert!(
+            shown(run).contains(r#" run(q: {"type":"number"}) "#),
+            "{shape}: {}",
+            shown(run)
+        );
+    }
+}
+
+/// The interpreter tells functions without a space between them by one place: nothing is known of either, and nothing wrong.
+#[test]
+fn nothing_is_known_of_functions_that_have_one_place() {
+    let text = "import{entity as n}from\"ordain\";export const a=n({},{one(t,{x:e}){return e},two(t,{y:e}){return e}});";
+    assert_eq!(
+        described(&[("a.ts", text)]),
+        ["Update one(x: {}) {}", "Update two(y: {}) {}"]
+    );
+    let text = "import{entity as n}from\"ordain\";export const a=n({},{'one'(t,{x:e}){return e},'two'(t,{y:e}){return e}});";
+    assert_eq!(
+        described(&[("a.ts", text)]),
+        ["Update one(…) {}", "Update two(…) {}"]
+    );
+}
+
 /// What the methods of `a.ts` are described as.
 fn described(files: &[(&str, &str)]) -> Vec<String> {
     let package = compile(files).unwrap();

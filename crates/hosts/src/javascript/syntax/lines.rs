@@ -76,6 +76,15 @@ impl Lines {
         Position { line, column }
     }
 
+    /// The line in which the interpreter's text has a byte of the same text, and where in it.
+    pub fn in_javascript(&self, offset: u32) -> (u32, u32) {
+        let line = self.starts.partition_point(|start| *start <= offset) as u32;
+        let at = offset - self.starts[line as usize - 1];
+        let inserted = self.inserted.get(&line).into_iter().flatten();
+        let before = inserted.filter(|(column, _)| *column <= at + 1);
+        (line, at + before.map(|(_, len)| len).sum::<u32>())
+    }
+
     /// The place of a byte of the same text.
     pub fn position(&self, text: &str, offset: u32) -> Position {
         let line = self.starts.partition_point(|start| *start <= offset);

@@ -20,7 +20,7 @@ pub struct Links {
 }
 
 /// A name that is taken from another module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Taken {
     pub name: String,
     /// The module, as the file names it.

@@ -13,10 +13,12 @@
 //!   closures    what closures hold that are made when a module starts
 //!   links       what files take from each other by name
 //!   types       which types files declare, and take from each other
+//!   begins      where the interpreter says that a function begins
 //!   schema      parameters and types as JSON schemas
 //! ```
 
 mod around;
+mod begins;
 mod blank;
 mod closures;
 mod depth;
@@ -40,7 +42,7 @@ use oxc_span::SourceType;
 use closures::Closures;
 pub use closures::{HOLDS, Held, STARTED};
 pub use lines::{Lines, Position};
-pub use links::Links;
+pub use links::{Links, Taken};
 pub use rules::NOT_THEIRS;
 pub use schema::Signature;
 use types::Declared;
@@ -84,6 +86,8 @@ pub struct Script {
     pub patterns: Vec<(Position, String)>,
     /// What it binds at its top level and keeps at run time.
     pub bindings: Vec<Named>,
+    /// Where it exports a default, which may have no name.
+    pub default: Option<u32>,
     /// What its functions say of themselves, by where they begin: see [`sign`].
     pub signatures: BTreeMap<Position, Signature>,
     /// What its closures hold, by the numbers that its text gives.
@@ -172,7 +176,7 @@ pub fn sign<'s>(
         .collect();
     for (at, script) in scripts.enumerate() {
         let Parsed { program, semantic } = &parsed[at];
-        script.signatures = schema::signatures(program, semantic, &script.lines, &declared, at);
+        script.signatures = schema::signatures(program, semantic, script, &declared, at);
     }
 }
 
@@ -194,6 +198,7 @@ fn examine(program: &Program, semantic: &Semantic, purpose: Purpose) -> Result<S
         links: links::find(program, scoping, &lines),
         patterns: rules::patterns(program, semantic, &lines),
         bindings: rules::bindings(semantic),
+        default: rules::default(program),
         signatures: BTreeMap::new(),
         held,
         lines,

@@ -29,6 +29,12 @@ const NO_SUPER: &str =
     "`super` in an object names what nothing else shows: write the other object's name";
 const SUPER_LATER: &str =
     "`super(…)` makes `this`: call it in the constructor itself, not in a function within it";
+const NO_INTL: &str = "texts and numbers are shown without a locale: write the form itself, as with `toFixed` and `padStart`";
+const NO_PROXY: &str =
+    "what code stands behind a property may not be hidden: write methods, getters and setters";
+const NO_WEB: &str =
+    "this is no browser: a module has the ECMAScript library and what it imports from \"ordain\"";
+const IS_FUNCTION: &str = "write `typeof value === \"function\"`";
 const COPY: &str = "write `JSON.parse(JSON.stringify(value))`";
 
 /// Globals of other places that are not here, and what to write instead.
@@ -49,6 +55,10 @@ fn absent(name: &str) -> Option<&'static str> {
         "performance" => NO_CLOCK,
         "crypto" => NO_CRYPTO,
         "structuredClone" => COPY,
+        "Intl" => NO_INTL,
+        "Proxy" => NO_PROXY,
+        "URL" | "URLSearchParams" | "TextEncoder" | "TextDecoder" | "atob" | "btoa"
+        | "AbortController" | "Blob" | "localStorage" => NO_WEB,
         "fetch" | "XMLHttpRequest" | "WebSocket" | "EventSource" => NO_OUTSIDE,
         "process" | "require" | "module" | "exports" | "Buffer" | "__dirname" | "__filename"
         | "global" | "window" | "document" | "self" => NO_NODE,
@@ -154,6 +164,14 @@ fn absent_globals(semantic: &Semantic, problems: &mut Problems) {
         for id in references.iter() {
             let reference = scoping.get_reference(*id);
             let node = reference.node_id();
+            let message = match semantic.nodes().parent_kind(node) {
+                AstKind::BinaryExpression(it)
+                    if name == "Function" && it.operator.is_instance_of() =>
+                {
+                    IS_FUNCTION
+                }
+                _ => message,
+            };
             if reference.flags().is_value() && !is_asked_for(semantic.nodes(), node) {
                 let at = semantic.nodes().kind(node).span().start;
                 problems.push(Problem::new(at, format!("`{}`: {message}", name.as_str())));
@@ -255,6 +273,14 @@ pub fn imports(program: &Program, semantic: &Semantic) -> Vec<Named> {
         _ => None,
     };
     program.body.iter().filter_map(import).collect()
+}
+
+/// Where a file exports a default.
+pub fn default(program: &Program) -> Option<u32> {
+    program.body.iter().find_map(|statement| match statement {
+        Statement::ExportDefaultDeclaration(it) => Some(it.span.start),
+        _ => None,
+    })
 }
 
 /// The values bound at the top level, imports left out.

@@ -2,18 +2,19 @@
 //! type literals, and the types that the module's files declare. What is not understood is `{}`.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ordain_engine::Param;
 use oxc_ast::AstKind;
 use oxc_ast::ast::*;
 use oxc_semantic::Semantic;
-use oxc_span::{GetSpan, Span};
+use oxc_span::GetSpan;
 use oxc_syntax::operator::UnaryOperator;
 use serde_json::{Map, Value, json};
 
+use super::begins::Texts;
 use super::types::{self, Declared, Named};
-use super::{Lines, Position};
+use super::{Position, Problem, Script};
 
 /// How deep types are followed: they may name each other in a circle.
 const DEPTH_MAX: u32 = 8;
@@ -31,6 +32,8 @@ pub struct Signature {
     pub optional: bool,
     /// The JSON schema of its value.
     pub result: String,
+    /// What keeps it from being a method, and where.
+    pub unfit: Option<(Position, String)>,
 }
 
 impl Signature {
@@ -40,15 +43,16 @@ impl Signature {
             params: None,
             optional: false,
             result: json!({}).to_string(),
+            unfit: None,
         }
     }
 }
 
-/// What the functions of a file say, by each place that may be called their beginning. It is one of `files`.
+/// What the functions of a file say, by where the interpreter says that they begin. The file is one of `files`.
 pub fn signatures(
     program: &Program,
     semantic: &Semantic,
-    lines: &Lines,
+    script: &Script,
     files: &[Declared],
     at: usize,
 ) -> BTreeMap<Position, Signature> {
@@ -61,37 +65,41 @@ pub fn signatures(
         at,
         left: &left,
     };
+    let texts = Texts::new(&script.lines, &script.javascript);
     let mut found = BTreeMap::new();
     for node in semantic.nodes().iter() {
-        let (signature, params) = match node.kind() {
-            AstKind::Function(it) => (
-                types.signature(&it.params, it.return_type.as_deref()),
-                it.params.span,
-            ),
-            AstKind::ArrowFunctionExpression(it) => (
-                types.signature(&it.params, it.return_type.as_deref()),
-                it.params.span,
-            ),
+        let parent = semantic.nodes().parent_kind(node.id());
+        let (params, result, start) = match (node.kind(), parent) {
+            (AstKind::Function(it), _) if it.body.is_none() => continue,
+            (AstKind::Function(it), AstKind::ObjectProperty(property)) if is_method(property) => {
+                (&it.params, &it.return_type, property.span.start)
+            }
+            (AstKind::Function(it), AstKind::MethodDefinition(_)) => {
+                (&it.params, &it.return_type, it.params.span.start)
+            }
+            (AstKind::Function(it), _) => (&it.params, &it.return_type, it.span.start),
+            (AstKind::ArrowFunctionExpression(it), _) => {
+                (&it.params, &it.return_type, it.params.span.start)
+            }
             _ => continue,
         };
-        let mut starts = BTreeSet::from([params.start, node.kind().span().start]);
-        match semantic.nodes().parent_kind(node.id()) {
-            AstKind::ObjectProperty(it) => drop(starts.insert(it.span.start)),
-            // The interpreter says where what it is an argument of is named.
-            AstKind::CallExpression(it) => drop(starts.insert(callee(&it.callee).start)),
-            AstKind::VariableDeclarator(it) => drop(starts.insert(it.span.start)),
-            _ => {}
-        }
-        for start in starts {
-            let at = lines.position(program.source_text, start);
-            let one = found.entry(at).or_insert_with(|| signature.clone());
-            // The arguments of one call are all there.
-            if *one != signature {
-                *one = Signature::unknown();
-            }
+        let mut signature = types.signature(params, result.as_deref());
+        let unfit = types.unfit(params, &signature, program.source_text);
+        let position = |at| script.lines.position(program.source_text, at);
+        signature.unfit = unfit.map(|it| (position(it.at), it.message));
+        let one = found.entry(texts.begins(start));
+        let one = one.or_insert_with(|| signature.clone());
+        // Of several that begin where one word stands, as without spaces between them.
+        if *one != signature {
+            *one = Signature::unknown();
         }
     }
     found
+}
+
+/// Whether a property is written as a method, which begins where the property does.
+fn is_method(property: &ObjectProperty) -> bool {
+    property.method || property.kind != PropertyKind::Init
 }
 
 /// Types as they are named in one of a module's files.
@@ -148,6 +156,50 @@ impl<'d, 'p, 'a> Types<'d, 'p, 'a> {
             params: described,
             optional: args.is_some_and(may_be_left_out),
             result: result.to_string(),
+            unfit: None,
+        }
+    }
+
+    /// What keeps a function from being a method: it says that it is given something else than the context and an object.
+    fn unfit(
+        &self,
+        params: &'d FormalParameters<'a>,
+        described: &Signature,
+        text: &str,
+    ) -> Option<Problem> {
+        let given = params.items.get(1..)?;
+        let (args, more) = given.split_first()?;
+        let third = more.iter().find(|it| !may_be_left_out(it));
+        if third.is_none() && (described.params.is_some() || !self.is_no_object(args)) {
+            return None;
+        }
+        let at = third.unwrap_or(args).span.start;
+        let names = given
+            .iter()
+            .flat_map(|it| it.pattern.get_binding_identifiers());
+        let names: Vec<_> = names.map(|it| it.name.as_str()).collect();
+        let types = given.iter().map(|it| {
+            let name = it.pattern.get_identifier_name()?;
+            let ty = &it.type_annotation.as_ref()?.type_annotation;
+            Some(format!("{name}: {}", ty.span().source_text(text)))
+        });
+        let types = types.collect::<Option<Vec<_>>>();
+        let types = types.map_or(String::new(), |it| format!(": {{ {} }}", it.join("; ")));
+        let names = names.join(", ");
+        let message = format!(
+            "a method takes the context and one object of arguments: write `(cx, {{ {names} }}{types})`"
+        );
+        Some(Problem::new(at, message))
+    }
+
+    /// Whether a parameter is written as something that no object is.
+    fn is_no_object(&self, args: &'d FormalParameter<'a>) -> bool {
+        self.left.here.set(TYPES_MAX);
+        let ty = args.type_annotation.as_ref().map(|it| &it.type_annotation);
+        match &args.pattern {
+            BindingPattern::ArrayPattern(_) => true,
+            BindingPattern::ObjectPattern(_) => false,
+            _ => ty.is_some_and(|ty| takes_no_object(&self.schema(ty, 0))),
         }
     }
 
@@ -396,14 +448,6 @@ impl<'d, 'p, 'a> Types<'d, 'p, 'a> {
     }
 }
 
-/// Where a callee is named.
-fn callee(callee: &Expression) -> Span {
-    match callee {
-        Expression::StaticMemberExpression(it) => it.property.span,
-        callee => callee.span(),
-    }
-}
-
 fn object(members: Vec<Member>) -> Value {
     // Of what it has no members everything is one, texts and numbers too.
     if members.is_empty() {
@@ -456,6 +500,19 @@ fn merged(parts: Vec<Vec<Member>>) -> Vec<Member> {
         }
     }
     all
+}
+
+/// Whether no object is of a schema. Of what is nothing at all nothing is said.
+fn takes_no_object(schema: &Value) -> bool {
+    match schema["anyOf"].as_array() {
+        Some(any) => any
+            .iter()
+            .all(|it| it["type"] == "null" || takes_no_object(it)),
+        None => match schema["type"].as_str() {
+            Some(ty) => !["object", "null"].contains(&ty),
+            None => schema.get("const").is_some() || schema.get("enum").is_some(),
+        },
+    }
 }
 
 /// Whether a method says that it can be called without arguments at all.

@@ -1,0 +1,121 @@
+//! What files export and pass on is frozen, and looks to others as the language says.
+
+use ordain_engine::Options;
+use ordain_types::FaultKind;
+
+use crate::module_state::module;
+use crate::world::{World, compile};
+
+#[test]
+fn exports_without_names_are_frozen() {
+    let main = |does: &str| module("import it from \"./b\"; import { w } from \"./b\";", does);
+    for text in [
+        "export default { n: 0 };",
+        "export default class { static n = 0; }",
+        "export default function () {}",
+        "const o = { n: 0 }; export { o as default };",
+    ] {
+        let lib = format!("{text}\nexport const w = 1;");
+        let main = main("return w + ((it as any).n = 1);");
+        let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", &lib)];
+        let mut world = World::with(&[&files], Options::default());
+        let says = "entity state lives in `cx.state`";
+        world.fault("a/x.run", "", FaultKind::ModuleState, says);
+    }
+}
+
+#[test]
+fn namespaces_can_be_kept() {
+    let kept = "import * as b from \"./b\"; export * as again from \"./b\"; const all = { b };";
+    let lib = "export const one = 1, deep = { n: 0 };";
+    let main = module(kept, "return all.b.one;");
+    let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", lib)];
+    let mut world = World::with(&[&files], Options::default());
+    assert_eq!(world.value("a/x.run", ""), "1");
+    let main = module(
+        kept,
+        "return [Object.keys(all.b), all, { ...b }, Object.values(b).length];",
+    );
+    let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", lib)];
+    let mut world = World::with(&[&files], Options::default());
+    assert_eq!(
+        world.value("a/x.run", ""),
+        r#"[["deep","one"],{"b":{"deep":{"n":0},"one":1}},{"deep":{"n":0},"one":1},2]"#
+    );
+    let main = module(kept, "all.b.deep.n = 1;");
+    let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", lib)];
+    let mut world = World::with(&[&files], Options::default());
+    let says = "entity state lives in `cx.state`";
+    world.fault("a/x.run", "", FaultKind::ModuleState, says);
+}
+
+/// A file may pass on what others bind, and what is wrong with that is said of the file that binds it.
+#[test]
+fn what_is_passed_on_is_looked_at_where_it_is_bound() {
+    let main = module(
+        "export * from \"./between\"; export { inner as own } from \"./lib\";",
+        "",
+    );
+    let between = "export * from \"./lib\"; export { inner as again, default } from \"./lib\";";
+    for (lib, says) in [
+        (
+            "export const inner = 1;\nexport const w = new WeakMap(); export default 1;",
+            "lib.ts:2:14: `w` holds an object of the kind WeakMap",
+        ),
+        (
+            "export const inner = new WeakMap(); export default 1;",
+            "lib.ts:1:14: `inner` holds",
+        ),
+        (
+            "export const inner = 1;\n export default new WeakMap();",
+            "lib.ts:2:2: the export `default` holds",
+        ),
+    ] {
+        let files = [("a.ts", &*main), ("between.ts", between), ("lib.ts", lib)];
+        let error = compile(&files).unwrap_err().to_string();
+        assert!(error.starts_with(says), "{error}\n-- not: {says}");
+    }
+}
+
+/// The values are those that variables have when all files have started, whichever of two that import each other is first.
+#[test]
+fn variables_are_frozen_as_the_start_leaves_them() {
+    let main = module(
+        "import { seen } from \"./b\"; export let late = { n: 0 }; late = { n: 1 }; export class Own {}\n\
+         var again = { n: 2 }; var again = { n: 3 };",
+        "const it: any = [late, seen(), Own, again][args.at]; it.n = 9;",
+    );
+    let main = main.replace("run(cx)", "run(cx, args: any)");
+    let lib = "import { late } from \"./a\"; export const seen = () => late;";
+    let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", lib)];
+    let mut world = World::with(&[&files], Options::default());
+    let says = "entity state lives in `cx.state`";
+    for at in 0..4 {
+        let args = format!(r#"{{"at":{at}}}"#);
+        world.fault("a/x.run", &args, FaultKind::ModuleState, says);
+    }
+}
+
+#[test]
+fn a_name_that_several_pass_on_is_named_with_its_place() {
+    let main = module("import { rate } from \"./both\"; const r = rate;", "");
+    let between = "export * from \"./lib\"; export * from \"./more\";";
+    let lib = "export const rate = 1;";
+    let more = "export const rate = 2;";
+    let files = [
+        ("a.ts", &*main),
+        ("both.ts", between),
+        ("lib.ts", lib),
+        ("more.ts", more),
+    ];
+    let error = compile(&files).unwrap_err().to_string();
+    let says = "a.ts:2:10: `rate` is ambiguous: \"./both\" passes on all names of several files that have it";
+    assert!(error.starts_with(says), "{error}");
+    let same = [
+        files[0],
+        files[1],
+        files[2],
+        ("more.ts", "export { rate } from \"./lib\";"),
+    ];
+    compile(&same).expect("it is one");
+}
