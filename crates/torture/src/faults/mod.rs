@@ -12,6 +12,7 @@ mod kill_at;
 mod limits;
 mod pause;
 mod planted;
+mod records;
 mod restart;
 
 use crate::scene::Scene;
