@@ -32,7 +32,7 @@ pub struct Fault {
 }
 
 pub use backup::copy;
-pub use planted::PLANTED;
+pub use planted::{PLANTED, PLANTED_CHECKS};
 
 /// All of them.
 pub const FAULTS: &[Fault] = &[
