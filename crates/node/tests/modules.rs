@@ -23,7 +23,7 @@ use ordain_types::{
     Timestamp, limits,
 };
 use serde_json::{Value, json};
-use toy::{Toy, counter, source};
+use toy::{MIGRATED, Toy, counter, source};
 
 fn catalog() -> Catalog {
     Catalog::default().with_host(Arc::new(Toy))
@@ -181,9 +181,16 @@ fn what_is_refused_leaves_no_trace() {
 #[test]
 fn an_upgrade_under_load_fails_no_call() {
     let world = TestNode::new(catalog());
-    version(&world, "m", &counter(1));
+    // Each is of another version of the state, and so migrates what it meets.
+    let upgrade = |number: i64| {
+        let mut text = counter(1 + number % 3);
+        text["counter"]["version"] = json!(1 + number);
+        text["counter"]["migrates"] = json!(true);
+        version(&world, "m", &text)
+    };
+    upgrade(0);
     let done = AtomicBool::new(false);
-    let (calls, upgrades) = thread::scope(|scope| {
+    let (calls, migrated, upgrades) = thread::scope(|scope| {
         let callers: Vec<_> = (0..4)
             .map(|n| {
                 let (world, done, entity) = (&world, &done, format!("counter/{n}"));
@@ -191,30 +198,31 @@ fn an_upgrade_under_load_fails_no_call() {
                     let (mut calls, mut last) = (0u64, 0);
                     while !done.load(Ordering::Relaxed) || calls < 100 {
                         let now = call(world, &entity, "add").expect("no call fails");
-                        let step = now - last;
+                        let (step, migrated) = ((now - last) % MIGRATED, (now - last) / MIGRATED);
                         assert!((1..=3).contains(&step), "by one whole version, not {step}");
+                        assert!((0..=1).contains(&migrated), "once on the way to a version");
                         (calls, last) = (calls + 1, now);
                     }
-                    calls
+                    (calls, last / MIGRATED)
                 })
             })
             .collect();
-        for round in 0..60 {
-            version(&world, "m", &counter(1 + round % 3));
+        for round in 1..=60 {
+            upgrade(round);
         }
         done.store(true, Ordering::Relaxed);
-        let calls = callers
+        let ends = callers
             .into_iter()
             .map(|caller| caller.join().expect("it ends"));
-        (
-            calls.sum::<u64>(),
-            world.modules().expect("listed")[0].history.len(),
-        )
+        let (calls, migrated): (Vec<_>, Vec<_>) = ends.unzip();
+        let upgrades = world.modules().expect("listed")[0].history.len();
+        (calls.iter().sum::<u64>(), migrated, upgrades)
     });
     assert!(
         calls >= 400 && upgrades >= 59,
         "{calls} calls over {upgrades} upgrades"
     );
+    assert!(migrated.iter().all(|times| *times > 0), "{migrated:?}");
     let hash = world.state_hash().expect("a hash");
     let (world, _) = world.crash();
     assert_eq!(world.state_hash().expect("a hash"), hash);

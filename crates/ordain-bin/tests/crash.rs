@@ -11,7 +11,7 @@ use std::time::Duration;
 use ordain::client::{Client, ModuleFiles, ModuleSource};
 use ordain::{IdempotencyKey, Key};
 use ordain_example_transfer::{Account, Bank};
-use ordain_types::ModuleName;
+use ordain_types::{Method, MethodKind, ModuleName, Request};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -113,11 +113,33 @@ fn account(n: u64) -> Key {
     Key::new(&format!("common-{n}")).expect("a key")
 }
 
-/// The bank in TypeScript: the same types and methods as those compiled in. Each number is another
-/// module, which does the same.
+/// The bank in TypeScript: the same types and methods as those compiled in. Each number, from 1, is another version of
+/// an account's state, which keeps the trail of its migrations: pairs of the version it was and the one it became.
 fn bank(number: u32) -> ModuleSource {
-    let text = include_str!("../../../examples/bank.ts");
-    let text = format!("{text}// {number}\n");
+    let mut text = include_str!("../../../examples/bank.ts").to_owned();
+    let mut put = |place: &str, instead: &str| {
+        assert_eq!(text.matches(place).count(), 1, "{place} is there once");
+        text = text.replace(place, instead);
+    };
+    put(
+        "type Account = { balance: number }",
+        "type Account = { balance: number; trail: number[][] }",
+    );
+    put(
+        "entity({ balance: 0 } as Account",
+        "entity({ balance: 0, trail: [] } as Account",
+    );
+    let migrating = format!(
+        "cx.state.balance),
+  trail: query((cx: QueryContext<Account>) => cx.state.trail),
+}}, {{
+  version: {number},
+  migrate(state, from) {{
+    return {{ balance: state.balance, trail: [...state.trail, [from, {number}]] }};
+  }},
+}});"
+    );
+    put("cx.state.balance),\n});", &migrating);
     ModuleSource::Files(ModuleFiles {
         main: "bank.ts".to_owned(),
         files: [("bank.ts".to_owned(), text)].into(),
@@ -131,8 +153,8 @@ async fn deployer(url: String, ledger: Arc<Ledger>) -> u32 {
         .build()
         .expect("a client");
     let name = ModuleName::new("bank").expect("a name");
-    let mut last = 0;
-    for number in 1.. {
+    let mut last = 1;
+    for number in 2.. {
         if ledger.done.load(Ordering::Relaxed) {
             return last;
         }
@@ -208,7 +230,7 @@ fn killed_while_modules_change_it_loses_nothing_and_repeats_nothing() {
     let mut life = Life::begin(&["--modules-only"]);
     let (url, name) = (life.url(), ModuleName::new("bank").expect("a name"));
     let asking = Client::new(&url).expect("a client");
-    let source = bank(0);
+    let source = bank(1);
     let first = asking.deploy(&name, &source, false);
     let first = life.runtime.block_on(first).expect("it compiles");
     assert_eq!(first.version, 1);
@@ -220,6 +242,7 @@ fn killed_while_modules_change_it_loses_nothing_and_repeats_nothing() {
     let module = life.runtime.block_on(asking.module(&name));
     let in_force = module.expect("it is there").in_force.expect("in force");
     assert_eq!(in_force.version, last, "what was acknowledged last");
+    life.runtime.block_on(check_migrations(&asking, last));
 }
 
 /// Waits until the clients got so many answers more.
@@ -256,4 +279,25 @@ async fn check(url: &str, ledger: &Ledger) {
     let total = Bank::at("main").total((0..4).map(account).collect());
     let total = client.query(total).await.expect("a total").value;
     assert_eq!(total, 4 * OPENING_BALANCE, "transfers keep the sum");
+}
+
+/// Every state has come from version to version, each time from where it was, up to the one in force.
+async fn check_migrations(client: &Client, in_force: u32) {
+    let own = (0..CLIENTS).map(|number| format!("account/own-{number}"));
+    let common = (0..4).map(|n| format!("account/{}", account(n)));
+    for entity in own.chain(common) {
+        let method = Method::new("trail").expect("a name");
+        let id = entity.parse().expect("an id");
+        let request = Request::<Vec<(u32, u32)>>::new(id, method, MethodKind::Query, "{}".into());
+        let trail = client.query(request).await.expect("a trail").value;
+        assert!(trail.len() > KILLS, "{entity} was migrated: {trail:?}");
+        assert!(
+            trail.iter().all(|(from, to)| from < to),
+            "{entity}: {trail:?}"
+        );
+        let follows = |pair: &[(u32, u32)]| pair[0].1 == pair[1].0;
+        assert!(trail.windows(2).all(follows), "{entity}: {trail:?}");
+        let last = trail.last().expect("there is one").1;
+        assert_eq!(last, in_force, "{entity}: {trail:?}");
+    }
 }

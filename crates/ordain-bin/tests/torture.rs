@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ordain_torture::faults::{PLANTED, find};
+use ordain_torture::faults::{PLANTED, PLANTED_CHECKS, find};
 use ordain_torture::report::{Plan, run};
 
 fn plan(root: &Path) -> Plan {
@@ -86,4 +86,28 @@ fn a_server_that_loses_is_caught() {
     for what in ["not strictly serializable", "was given to", "told before"] {
         assert!(found.contains(what), "{what} was not seen: {found}");
     }
+}
+
+/// So does each check that a fault makes of its own.
+#[test]
+fn each_check_of_a_fault_sees_what_it_is_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let summary = run(&plan(dir.path()), &PLANTED_CHECKS, 1, &mut |_| {});
+    let found = summary.violations.join("\n");
+    assert!(!summary.passed() && summary.runs == 1);
+    let expected = [
+        "health said Ready, not that the disk failed",
+        "on a failed disk",
+        "no update was refused on a full disk",
+        "backed up as another hash",
+        "half a restore was opened as a whole one",
+        "another format in the directory came to None",
+        "for another hash",
+        "the state's hash was another hash",
+    ];
+    for what in expected {
+        assert!(found.contains(what), "{what} was not seen: {found}");
+    }
+    // They failed, and nothing went wrong before them.
+    assert!(!found.contains("seed "), "{found}");
 }

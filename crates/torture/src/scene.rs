@@ -327,8 +327,11 @@ impl Scene {
         Ok(timers)
     }
 
-    /// A restart, by kill or by stop, changes nothing at rest.
-    fn check_restart(&mut self, before: &str) -> anyhow::Result<()> {
+    /// A restart, by kill or by stop, changes nothing at rest: the state's hash is what it was `before`.
+    ///
+    /// # Errors
+    /// If the server does not start again or cannot be asked.
+    pub fn check_restart(&mut self, before: &str) -> anyhow::Result<()> {
         let server = self.take()?;
         match self.repetition % 2 {
             0 => server.kill()?,

@@ -1,6 +1,7 @@
 //! Modules in a language made for tests: a source is JSON, `{"counter": {"version": 1, "methods": {"add":
 //! {"kind": "update", "does": "add", "by": 2}}}}`. A method's arguments are decoded with its version, so
-//! that what was decoded for another one can be told.
+//! that what was decoded for another one can be told. A state is a number, to which each migration adds
+//! [`MIGRATED`].
 
 use std::any::Any;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use serde_json::{Map, Value, json};
 
 /// Runs them.
 pub struct Toy;
+
+/// What a migration adds to a state.
+pub const MIGRATED: i64 = 1_000_000;
 
 /// A source of one file.
 pub fn source(text: &Value) -> Source {
@@ -63,7 +67,7 @@ fn version(entity: &Value) -> u32 {
 
 impl Modules for Toy {
     fn shown(&self, stored: Json) -> Json {
-        Numbers.shown(stored)
+        Numbers { version: 1 }.shown(stored)
     }
 
     fn compile(&self, source: &Source) -> Result<Package, SourceError> {
@@ -107,7 +111,9 @@ impl Modules for Toy {
             });
             TypeDef {
                 name: EntityType::new(name).expect("a name"),
-                state: Arc::new(Numbers),
+                state: Arc::new(Numbers {
+                    version: version(entity),
+                }),
                 methods: methods.collect(),
                 native: None,
                 module: None,
@@ -117,33 +123,53 @@ impl Modules for Toy {
     }
 }
 
-struct Number(i64);
+/// A number, and the version of the type that has it.
+#[derive(Clone, Copy)]
+struct Number(i64, u32);
+
+impl Number {
+    /// Of the first version the number alone, of others the version before it.
+    fn text(self) -> String {
+        match self {
+            Self(number, 1) => number.to_string(),
+            Self(number, version) => format!("[{version},{number}]"),
+        }
+    }
+}
 
 impl State for Number {
     fn snapshot(&self) -> Box<dyn State> {
-        Box::new(Number(self.0))
+        Box::new(*self)
     }
 
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), String> {
-        out.extend_from_slice(self.0.to_string().as_bytes());
+        out.extend_from_slice(self.text().as_bytes());
         Ok(())
     }
 
     fn encoded_len(&self) -> Result<usize, String> {
-        Ok(self.0.to_string().len())
+        Ok(self.text().len())
     }
 }
 
-struct Numbers;
+struct Numbers {
+    version: u32,
+}
 
 impl StateType for Numbers {
     fn initial(&self) -> Box<dyn State> {
-        Box::new(Number(0))
+        Box::new(Number(0, self.version))
     }
 
     fn decode(&self, json: &[u8]) -> Result<Box<dyn State>, String> {
-        let number = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        Ok(Box::new(Number(number)))
+        let read: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let (from, number) = match &read {
+            Value::Array(pair) => (pair[0].as_u64(), pair[1].as_i64()),
+            number => (Some(1), number.as_i64()),
+        };
+        let number = number.ok_or_else(|| format!("{read} is no number"))?;
+        let migrated = i64::from(from != Some(self.version.into())) * MIGRATED;
+        Ok(Box::new(Number(number + migrated, self.version)))
     }
 
     fn shown(&self, stored: Json) -> Json {

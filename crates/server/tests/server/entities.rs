@@ -83,6 +83,20 @@ fn note(tx: &mut Tx, args: Note) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// What one `work` reckons: a few tenths of a millisecond in a debug build, so that asking costs far less than being
+/// answered.
+const WORK: u64 = 100_000;
+
+fn work(tx: &mut Tx, _: NoArgs) -> Result<i64, Rejection> {
+    let mut sum = 0_u64;
+    for n in 0..WORK {
+        sum = std::hint::black_box(sum.rotate_left(5) ^ n);
+    }
+    let account = account(tx);
+    account.balance ^= sum as i64 & 1;
+    Ok(account.balance)
+}
+
 fn boom(_: &mut Tx, _: NoArgs) -> Result<(), Rejection> {
     std::panic::resume_unwind(Box::new("boom"))
 }
@@ -188,6 +202,7 @@ pub fn catalog() -> Catalog {
             &[("name", "string"), ("text", "string")],
             note,
         ),
+        args("work", Update, &[], work),
         args("boom", Update, &[], boom),
         args("throw", Update, &[], throw),
         args("caller", Update, &[], caller),

@@ -5,7 +5,7 @@
 //!   isolation  list transactions are strictly serializable: the `adya` crate, independent of us
 //!   order      every answer has its place in one order, real time included; lists replayed in it
 //!   counters   what was acknowledged is counted, once
-//!   timers     sends arrive once and not early; time never goes back
+//!   timers     sends arrive once, not early and not late; time never goes back
 //! ```
 //!
 //! Conservation of money and the marketplace's audit are the bench's own.

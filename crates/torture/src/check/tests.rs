@@ -387,3 +387,36 @@ fn sends_that_are_early_doubled_or_lost_are_seen() {
     sees(&timed(&[(1, 150), (2, 150)], 0), "nobody sent it");
     sees(&timed(&[(1, 150)], 1), "time went back");
 }
+
+/// A timer set at 100 for 50 ms, looked at when the log's time was between these two, and its arrival.
+fn looked_at(fired: Option<u64>, before: u64, after: u64) -> String {
+    let set = timers::Set {
+        number: 1,
+        set: Timestamp(100),
+        delay_ms: 50,
+    };
+    let fired = fired.map(|now| Fired {
+        number: 1,
+        set: set.set,
+        delay_ms: 50,
+        now: Timestamp(now),
+    });
+    let timer = Timer {
+        set: 1,
+        fired: fired.into_iter().collect(),
+        ..Timer::default()
+    };
+    timers::by_now(&[set], &timer, Timestamp(before), Timestamp(after)).join("\n")
+}
+
+#[test]
+fn sends_that_come_too_late_or_before_the_logs_time_are_seen() {
+    assert_eq!(looked_at(None, 149, 149), "");
+    assert_eq!(looked_at(None, 149, 999), "");
+    assert_eq!(looked_at(Some(150), 149, 150), "");
+    assert_eq!(looked_at(Some(700), 600, 800), "");
+    sees(&looked_at(None, 150, 150), "late");
+    sees(&looked_at(Some(149), 149, 149), "early");
+    // It says that it was in time, and the log's time is not there yet.
+    sees(&looked_at(Some(150), 149, 149), "early");
+}

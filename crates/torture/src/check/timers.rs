@@ -1,5 +1,5 @@
-//! Sends with delays: each arrives once, if and only if it was asked for; none before it is due; and
-//! no transaction is told an earlier time than one before it.
+//! Sends with delays: each arrives once, if and only if it was asked for; none before it is due, and none long
+//! after it; and no transaction is told an earlier time than one before it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -42,6 +42,37 @@ pub fn check(records: &[Record], timers: &BTreeMap<String, Timer>) -> Vec<String
     }
     for (key, number) in arrived.keys() {
         found.add(format!("{number} arrived at {key}, and nobody sent it"));
+    }
+    found.into_lines()
+}
+
+/// A send that was asked for, as its transaction said.
+#[derive(Debug, Clone, Copy)]
+pub struct Set {
+    /// Which.
+    pub number: u64,
+    /// When it was asked for, by the log's time.
+    pub set: Timestamp,
+    /// How much later it was to arrive.
+    pub delay_ms: u64,
+}
+
+/// What is wrong with what had arrived when the timer was `told`: the log's time was `before` a while before that,
+/// and `after` just after it.
+pub fn by_now(sets: &[Set], told: &Timer, before: Timestamp, after: Timestamp) -> Vec<String> {
+    let mut found = Found::default();
+    let arrived: HashMap<u64, Timestamp> =
+        (told.fired.iter().map(|fired| (fired.number, fired.now))).collect();
+    for set in sets {
+        let due = set.set.plus_ms(set.delay_ms);
+        match arrived.get(&set.number) {
+            None => found.unless(due > before, || {
+                format!("late: {set:?} has not arrived and it was {before:?}")
+            }),
+            Some(now) => found.unless(due <= *now && *now <= after, || {
+                format!("early: {set:?} has arrived at {now:?} and it was {after:?}")
+            }),
+        }
     }
     found.into_lines()
 }

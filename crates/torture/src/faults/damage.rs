@@ -1,6 +1,7 @@
-//! Flipped bits and truncations in every file of a data directory: in every part of it that has a
-//! meaning. Each is detected (the start ends, says why, and changes nothing) or harmless (the state is
-//! the same, to the bit); never is something else served.
+//! Flipped bits and truncations in every file of a data directory, the machine code of its modules too: at its
+//! beginning, its end, and chosen places; and in the log, where each kind of command is recorded. Each is detected
+//! (the start ends, says why, and changes nothing) or harmless (the state is the same, to the bit); never is
+//! something else served.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +9,16 @@ use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use ordain_client::{Client, ModuleFiles, ModuleSource};
+use ordain_example_probe::Counter;
+use ordain_types::ModuleName;
 use rand::RngExt;
 
 use super::Fault;
 use super::backup::{changes, contents, copy};
+use super::records::{Place, last_of_each_kind};
 use crate::scene::Scene;
+use crate::server::free_port;
 
 /// Places in one file that are damaged in one run, beside its beginning and its end.
 const PLACES: usize = 5;
@@ -22,6 +28,20 @@ const HEADER_BYTES: u64 = 64;
 const REST: Duration = Duration::from_millis(1_500);
 /// How the program ends when data is damaged.
 const DAMAGED: i32 = 7;
+/// The kinds of commands that a start must have to replay. (A log has one genesis, and tells which build is in force
+/// when that changes.)
+const KINDS: [&str; 5] = ["call", "deliver", "deploy", "send", "undeploy"];
+/// A module of no types that the program has, which is compiled to machine code.
+const COMPONENT: &[u8] = include_bytes!("../../../hosts/tests/fixtures/person.wasm");
+/// Another, of which there are versions.
+const SCRIPT: &str = r#"
+import { entity, type Context } from "ordain";
+export const torture_tally = entity({ count: 0 }, {
+  add(cx: Context<{ count: number }>) {
+    return (cx.state.count += BY);
+  },
+});
+"#;
 
 /// The fault.
 pub const DAMAGE: Fault = Fault {
@@ -34,14 +54,33 @@ pub const DAMAGE: Fault = Fault {
 
 /// What is done to a file.
 #[derive(Debug, Clone, Copy)]
-enum Damage {
-    Flip { offset: u64, bit: u8 },
-    Cut { bytes: u64 },
+pub enum Damage {
+    /// A bit is flipped.
+    Flip {
+        /// Of this byte.
+        offset: u64,
+        /// Which.
+        bit: u8,
+    },
+    /// Its end is cut off.
+    Cut {
+        /// How much is left.
+        bytes: u64,
+    },
+    /// It is removed.
     Gone,
 }
 
 fn run(scene: &mut Scene) -> anyhow::Result<()> {
     scene.begin()?;
+    let url = scene.setup.url();
+    deploy(
+        scene,
+        &url,
+        "person",
+        ModuleSource::Component(COMPONENT.into()),
+    )?;
+    deploy(scene, &url, "tally", script(1))?;
     scene.wait_acknowledged(600)?;
     scene.kill()?;
     let sound = sound(scene)?;
@@ -68,32 +107,90 @@ fn run(scene: &mut Scene) -> anyhow::Result<()> {
         }
     }
     scene.check(detected > 0, || "no damage was detected".into());
+    let places = last_of_each_kind(&scene.setup, &sound)?;
+    let last = places.iter().map(|place| place.seq).max();
+    let checkpoint = last.unwrap_or_default() - replayed;
+    let kinds = damage_records(scene, &sound, &places, checkpoint, &hash)?;
     let what = format!(
-        "{} files, {replayed} commands to replay, {detected} damages detected, {harmless} harmless",
+        "{} files, {replayed} commands to replay, of which {kinds:?} were damaged; {detected} damages detected, \
+         {harmless} harmless",
         files.len()
     );
-    // Without a tail nothing of the log is read.
-    match replayed {
-        0 => scene.note(what),
-        _ => scene.bit(what),
+    // What is not replayed is not read.
+    match KINDS.iter().all(|kind| kinds.contains(kind)) {
+        true => scene.bit(what),
+        false => scene.note(what),
     }
     scene.start()?;
     scene.healed();
     Ok(())
 }
 
+/// Damages the record of a command of each kind, its header and what it holds. Those after `checkpoint` must be
+/// detected: the start needs them. Gives the kinds of these.
+fn damage_records<'a>(
+    scene: &mut Scene,
+    sound: &Path,
+    places: &'a [Place],
+    checkpoint: u64,
+    hash: &str,
+) -> anyhow::Result<Vec<&'a str>> {
+    let mut kinds = Vec::new();
+    for place in places {
+        for range in [&place.header, &place.payload] {
+            let offset = scene.chance.random_range(range.clone());
+            let bit = scene.chance.random_range(0..8);
+            let name = place.file.strip_prefix(sound)?;
+            let damage = Damage::Flip { offset, bit };
+            let detected = attempt(scene, sound, name, damage, hash)?;
+            let needed = place.seq > checkpoint;
+            scene.check(detected || !needed, || {
+                format!(
+                    "{damage:?} of {}: {place:?} was read all the same",
+                    name.display()
+                )
+            });
+        }
+        if place.seq > checkpoint {
+            kinds.push(place.kind.as_str());
+        }
+    }
+    Ok(kinds)
+}
+
 /// A copy of the data that is at rest: all sends have arrived, so that whenever it is opened its state
-/// is the same. Its log has commands of all kinds, and a tail beyond the last checkpoint.
-fn sound(scene: &mut Scene) -> anyhow::Result<PathBuf> {
+/// is the same. Beyond the last checkpoint its log has commands of all kinds that follow one.
+pub fn sound(scene: &mut Scene) -> anyhow::Result<PathBuf> {
     let mut setup = scene.setup.clone();
     setup.data = scene.root.join("sound");
-    setup.port = 0;
+    setup.port = free_port()?;
     setup.set("--checkpoint-interval", "1h");
     copy(&scene.setup.data, &setup.data)?;
-    let server = setup.start()?;
+    let (server, url) = (setup.start()?, setup.url());
+    let (client, handle) = (Client::new(&url)?, scene.load.handle().clone());
+    deploy(scene, &url, "tally", script(2))?;
+    handle.block_on(client.undeploy(&ModuleName::new("tally")?, true))?;
+    handle.block_on(client.call(Counter::at("sound").add()))?;
+    handle.block_on(client.send(Counter::at("sound").add(), Duration::ZERO))?;
     scene.until(REST, |_| false)?;
     server.kill()?;
     Ok(setup.data)
+}
+
+/// One version of a module that is written in TypeScript.
+fn script(by: u32) -> ModuleSource {
+    let text = SCRIPT.replace("BY", &by.to_string());
+    ModuleSource::Files(ModuleFiles {
+        main: "tally.ts".to_owned(),
+        files: [("tally.ts".to_owned(), text)].into(),
+    })
+}
+
+fn deploy(scene: &Scene, url: &str, name: &str, source: ModuleSource) -> anyhow::Result<()> {
+    let (client, name) = (Client::new(url)?, ModuleName::new(name)?);
+    let deployed = client.deploy(&name, &source, false);
+    scene.load.handle().block_on(deployed)?;
+    Ok(())
 }
 
 /// How many commands a start on a copy replays.
@@ -133,7 +230,7 @@ fn damages(scene: &mut Scene, file: &Path) -> anyhow::Result<Vec<Damage>> {
 }
 
 /// Opens a damaged copy with the real program; whether it was detected.
-fn attempt(
+pub fn attempt(
     scene: &mut Scene,
     sound: &Path,
     name: &Path,

@@ -35,8 +35,10 @@ pub const DISK_FULL: Fault = Fault {
 };
 
 /// What fills the disk.
-enum Disk {
+pub enum Disk {
+    /// It is small.
     Mounted(Mounted),
+    /// It is said to be full.
     Said(Control),
 }
 
@@ -98,7 +100,7 @@ fn wait_status(scene: &mut Scene, status: &str) -> anyhow::Result<bool> {
 
 /// Updates are refused and queries answered for as long as it is full. What the server's own merges
 /// free of a real disk is taken again; between the two an update may find a place, and counts then.
-fn check_full(scene: &mut Scene, disk: &Disk) -> anyhow::Result<()> {
+pub fn check_full(scene: &mut Scene, disk: &Disk) -> anyhow::Result<()> {
     let handle = scene.load.handle().clone();
     let client = Client::builder(&scene.setup.url()).retries(0).build()?;
     let (mut refused, mut counted) = (0, 0);

@@ -103,7 +103,7 @@ fn run(scene: &mut Scene, part: Part, event: Event, action: Action) -> anyhow::R
             control.disarm()?;
             scene.wait_acknowledged(200)?;
         }
-        (Part::Segments, _) => check_failed(scene)?,
+        (Part::Segments, _) => check_failed(scene, COMES_MAX)?,
         (Part::Store | Part::Note | Part::Log, _) => {
             // Nobody who calls notices: the log is sound.
             scene.wait_acknowledged(200)?;
@@ -116,12 +116,12 @@ fn run(scene: &mut Scene, part: Part, event: Event, action: Action) -> anyhow::R
     Ok(())
 }
 
-/// The log has failed: that is told, no update is acknowledged, and queries are answered.
-fn check_failed(scene: &mut Scene) -> anyhow::Result<()> {
+/// The log has failed: that is told within `max`, no update is acknowledged, and queries are answered.
+pub fn check_failed(scene: &mut Scene, max: Duration) -> anyhow::Result<()> {
     let handle = scene.load.handle().clone();
     let client = Client::builder(&scene.setup.url()).retries(0).build()?;
     let mut told = String::new();
-    scene.until(COMES_MAX, |_| {
+    scene.until(max, |_| {
         told = match handle.block_on(client.ready()) {
             Ok(ready) => format!("{:?}", ready.status),
             Err(error) => error.to_string(),

@@ -12,6 +12,7 @@ mod kill_at;
 mod limits;
 mod pause;
 mod planted;
+mod records;
 mod restart;
 
 use crate::scene::Scene;
@@ -31,7 +32,7 @@ pub struct Fault {
 }
 
 pub use backup::copy;
-pub use planted::PLANTED;
+pub use planted::{PLANTED, PLANTED_CHECKS};
 
 /// All of them.
 pub const FAULTS: &[Fault] = &[
