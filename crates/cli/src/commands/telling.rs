@@ -5,15 +5,11 @@ use std::io::{self, IsTerminal};
 use ordain_node::Catalog;
 use ordain_types::MethodKind;
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::levels;
 use crate::output::{Escaping, Messages, fields};
-
-/// Below this level these libraries print headers and payloads, which no log may hold: whatever the
-/// setting says, they stay above it.
-const QUIET: &str = "h2=info,hyper=info,hyper_util=info,tungstenite=info,rustls=info";
 
 /// Sends the process's messages to standard error: to people on a terminal, as JSON otherwise. What comes back is to
 /// be flushed before the process ends.
@@ -22,9 +18,7 @@ const QUIET: &str = "h2=info,hyper=info,hyper_util=info,tungstenite=info,rustls=
 /// If the level is none, or the system gives no thread to write with.
 pub fn start(config: &Config) -> Result<Messages, Failure> {
     let level = config.text("log_level").unwrap_or("info");
-    let filter = EnvFilter::builder()
-        .parse(format!("{level},{QUIET}"))
-        .map_err(|error| Failure::usage(format!("the setting log_level is `{level}`: {error}")))?;
+    let filter = levels::filter(level).map_err(|bounds| config.unfit("log_level", &bounds))?;
     let messages = Messages::start(io::stderr()).map_err(|error| {
         let why = format!(
             "cannot start the thread that writes messages: {error}; allow this process more memory (address \

@@ -1,0 +1,40 @@
+//! Data directories: what looks into one changes nothing, and what a start that was told something else says.
+
+mod common;
+
+use std::fs;
+
+use common::{Server, ordain, text};
+
+#[test]
+fn what_no_start_takes_is_refused_by_config() {
+    let home = tempfile::tempdir().unwrap();
+    let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/tests/server/tls");
+    let (cert, key) = (format!("{tls}/cert.pem"), format!("{tls}/key.pem"));
+    let config = |words: &[&str]| {
+        let output = ordain(home.path(), &[&["config"], words].concat()).output();
+        let output = output.unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let levels = ["--log-level", "WARN, ordain_node=debug"];
+    assert_eq!(config(&levels), (Some(0), String::new()));
+    let server = Server::start_in(tempfile::tempdir().unwrap(), &levels);
+    assert_eq!(server.stop().0, Some(0), "and so does a start");
+    let (code, said) = config(&["--log-level", "info,x[=debug"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("log_level") && said.contains("x[=debug"),
+        "{said}"
+    );
+    let of = |cert: &str, key: &str| config(&["--tls-cert", cert, "--tls-key", key]);
+    assert_eq!(of(&cert, &key), (Some(0), String::new()));
+    for (cert, key, named) in [
+        ("none.pem", &*key, "none.pem"),
+        (&*cert, "none.pem", "none.pem"),
+        (&*cert, &*cert, "no private key"),
+    ] {
+        let (code, said) = of(cert, key);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(named), "{said}");
+    }
+}
