@@ -69,7 +69,7 @@ pub use lock::{DataDir, DirError};
 pub use node::{Node, Op};
 pub use options::{Options, OptionsError};
 pub use ordain_engine::{
-    Catalog, Invocation, InvocationStatus, LogLine, MethodDef, Module, ModuleStatus, Modules,
+    Catalog, Halt, Invocation, InvocationStatus, LogLine, MethodDef, Module, ModuleStatus, Modules,
     TypeDef,
 };
 pub use plan::Plan;

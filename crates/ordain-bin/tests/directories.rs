@@ -7,6 +7,34 @@ use std::fs;
 use common::{Server, ordain, text};
 
 #[test]
+fn a_start_with_entities_that_clash_says_how_it_was_served() {
+    let home = tempfile::tempdir().unwrap();
+    let bank = "import { entity } from \"ordain\";\n\
+        export const account = entity({ n: 0 }, { add(cx) { return (cx.state.n += 1); } });\n";
+    fs::write(home.path().join("bank.ts"), bank).unwrap();
+    let server = Server::start_in(home, &["--modules-only"]);
+    server.get(&["deploy", "bank.ts"]);
+    let (code, home) = server.stop();
+    assert_eq!(code, Some(0));
+    for words in [
+        &["serve", "--port", "0"][..],
+        &["state-hash", "--dir", ".ordain"],
+    ] {
+        let output = ordain(home.path(), words).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(8), "{said}");
+        let whose = "the entity type `account` belongs to the server's own program";
+        assert!(
+            said.contains(whose) && said.contains("--modules-only"),
+            "{said}"
+        );
+        assert!(!said.contains("another name"), "{said}");
+    }
+    let server = Server::start_in(home, &["--modules-only"]);
+    assert_eq!(server.get(&["call", "account/a", "add"]), "1");
+}
+
+#[test]
 fn what_no_start_takes_is_refused_by_config() {
     let home = tempfile::tempdir().unwrap();
     let tls = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/tests/server/tls");
