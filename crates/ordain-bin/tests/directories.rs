@@ -5,6 +5,7 @@ mod common;
 use std::fs;
 
 use common::{Server, ordain, text};
+use serde_json::Value;
 
 #[test]
 fn a_start_with_entities_that_clash_says_how_it_was_served() {
@@ -32,6 +33,30 @@ fn a_start_with_entities_that_clash_says_how_it_was_served() {
     }
     let server = Server::start_in(home, &["--modules-only"]);
     assert_eq!(server.get(&["call", "account/a", "add"]), "1");
+}
+
+#[test]
+fn why_a_start_failed_is_json_where_that_was_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("file"), "").unwrap();
+    let words = ["serve", "--port", "0", "--dir", "file"];
+    let run = |more: &[&str]| {
+        let output = ordain(home.path(), &[&words, more].concat())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr)
+    };
+    let why = "cannot use the data directory: file: not a directory";
+    assert_eq!(run(&["--log-format", "human"]), why);
+    let said: Value = serde_json::from_str(&run(&["--log-format", "json"])).unwrap();
+    assert_eq!(
+        (&said["level"], &said["message"], &said["exit"]),
+        (&"ERROR".into(), &why.into(), &1.into())
+    );
+    // Where the level lets no message of this through, it is not lost.
+    let part = ["--log-format", "json", "--log-level", "ordain_log=info"];
+    assert_eq!(run(&part), why);
 }
 
 #[test]

@@ -80,6 +80,23 @@ pub fn run(
     purpose: Purpose,
 ) -> Result<(), Failure> {
     let messages = telling::start(&context.config)?;
+    let as_json = context.config.text("log_format") == Some("json");
+    let ended = run_telling(context, given, dir, purpose, &messages);
+    let ended = match as_json {
+        true => ended.map_err(telling::last_word),
+        false => ended,
+    };
+    messages.flush();
+    ended
+}
+
+fn run_telling(
+    context: Context,
+    given: &ArgMatches,
+    dir: &Path,
+    purpose: Purpose,
+    messages: &Messages,
+) -> Result<(), Failure> {
     let module = match &purpose {
         Purpose::Developing(module) => Some(module),
         Purpose::Serving | Purpose::Trying => None,
@@ -106,7 +123,6 @@ pub fn run(
     let ended = runtime.block_on(start.serve());
     // A replay that was interrupted is not waited for: it changed nothing.
     runtime.shutdown_background();
-    messages.flush();
     ended
 }
 

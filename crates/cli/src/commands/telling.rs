@@ -54,6 +54,21 @@ pub fn start(config: &Config) -> Result<Messages, Failure> {
     Ok(messages)
 }
 
+/// Tells why a server ended as one message more: where JSON was asked for, all that is read is JSON. What `log_level` keeps
+/// back is still to be said as text.
+pub fn last_word(failure: Failure) -> Failure {
+    match &failure.message {
+        Some(why) if tracing::enabled!(tracing::Level::ERROR) => {
+            tracing::error!(exit = failure.exit.code(), "{why}");
+            Failure {
+                message: None,
+                ..failure
+            }
+        }
+        _ => failure,
+    }
+}
+
 /// A line to paste for each method.
 pub fn curl_lines(catalog: &Catalog, url: &str) -> Vec<String> {
     let mut lines = Vec::new();
