@@ -4,6 +4,7 @@
 //! the replay is.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use ordain_node::{Catalog, Node, Options, Recovered};
 use ordain_server::{BindError, Config as ServerConfig, Handle, Limits, Server, TlsFiles};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
 use super::dev::Developed;
 use super::telling;
@@ -67,6 +69,18 @@ struct Start {
     context: Context,
     purpose: Purpose,
     messages: Messages,
+    phase: watch::Sender<Phase>,
+}
+
+/// How far the opening of the node has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// What it has to replay is not known.
+    Looking,
+    /// It replays what no checkpoint holds.
+    Replaying,
+    /// The server has the node.
+    Open,
 }
 
 /// Runs a server until it is told to stop.
@@ -118,6 +132,7 @@ fn run_telling(
         context,
         purpose,
         messages: messages.clone(),
+        phase: watch::Sender::new(Phase::Looking),
     };
     let runtime = runtime()?;
     let ended = runtime.block_on(start.serve());
@@ -152,27 +167,44 @@ impl Start {
         let server = Server::bind(config).await?;
         let url = self.url(&server);
         self.say_where(&url)?;
-        let (handle, mut failure) = (server.handle(), None);
+        let (handle, mut failure, mut interrupted) = (server.handle(), None, false);
         let until = async {
-            tokio::select! {
-                opened = self.open(handle, &url) => match opened {
-                    Ok(()) => signals.next().await,
-                    Err(why) => { failure = Some(why); return }
-                },
-                () = signals.next() => {}
+            let mut opening = pin!(self.open(handle, &url));
+            let opened = tokio::select! {
+                opened = &mut opening => Some(opened),
+                () = signals.next() => None,
+            };
+            match opened {
+                Some(Ok(())) => signals.next().await,
+                Some(Err(why)) => return failure = Some(why),
+                None => {}
             }
+            let is_open = opened.is_some();
             tracing::info!("stopping; a second signal stops at once");
             tokio::spawn(exit_at_next(signals, self.messages.clone()));
+            if !is_open {
+                tokio::select! {
+                    opened = &mut opening => failure = opened.err(),
+                    replays = self.replays() => interrupted = replays,
+                }
+            }
         };
         let stopped = server.serve(until).await;
-        match failure {
-            Some(failure) => Err(failure),
-            None => {
-                let saved = stopped.unsaved.is_none();
-                tracing::info!(drained = stopped.drained, saved, "stopped");
-                stopped.unsaved.map_or(Ok(()), |why| Err(unsaved(&why)))
-            }
+        if let Some(failure) = failure {
+            return Err(failure);
         }
+        let interrupted = interrupted.then(|| INTERRUPTED.to_owned());
+        let left = stopped.unsaved.or(interrupted);
+        let saved = left.is_none();
+        tracing::info!(drained = stopped.drained, saved, "stopped");
+        left.map_or(Ok(()), |why| Err(unsaved(&why)))
+    }
+
+    /// Whether there is something to replay that is not replayed, once that is known.
+    async fn replays(&self) -> bool {
+        let mut phase = self.phase.subscribe();
+        let known = phase.wait_for(|phase| *phase != Phase::Looking).await;
+        known.is_ok_and(|phase| *phase == Phase::Replaying)
     }
 
     /// Opens the node, off the threads that serve, and gives it to the server.
@@ -180,15 +212,19 @@ impl Start {
         let began = Instant::now();
         let (dir, catalog) = (self.dir.clone(), self.catalog.clone());
         let options = self.options.clone();
-        let progress = handle.clone();
+        let (progress, phase) = (handle.clone(), self.phase.clone());
         let opened = tokio::task::spawn_blocking(move || {
-            node::open(&dir, catalog, options, &mut |at| progress.set_progress(at))
+            node::open(&dir, catalog, options, &mut |at| {
+                phase.send_replace(Phase::Replaying);
+                progress.set_progress(at);
+            })
         });
         let opened = opened
             .await
             .map_err(|_| Failure::new(Exit::Failed, "the start panicked"))?; // the torture knows this word
         let (node, recovered): (Node, Recovered) = opened?;
         handle.set_node(node.clone());
+        self.phase.send_replace(Phase::Open);
         self.say_ready(&node, &recovered, url);
         tracing::info!(
             seq = recovered.seq.0,
@@ -251,6 +287,9 @@ impl Start {
         let _ = self.context.output.line(text);
     }
 }
+
+/// Why a stop during a replay saved nothing.
+const INTERRUPTED: &str = "it was told to stop before all that the log holds was replayed";
 
 /// Not as good as a stop that was asked for: another build could not start now.
 fn unsaved(why: &str) -> Failure {
