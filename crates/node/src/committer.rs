@@ -86,6 +86,8 @@ impl Commit {
         let state = State {
             durable,
             keep_from,
+            // The first look is at the log as it was found: it may be longer than this node is to keep.
+            prepared: true,
             ..State::default()
         };
         Self {

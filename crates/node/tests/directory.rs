@@ -72,6 +72,18 @@ fn look(node: &Node, key: &str) -> i64 {
         .expect("a query")
 }
 
+#[test]
+fn a_log_that_is_longer_than_it_is_to_be_is_shortened_at_the_start() {
+    let clock = clock();
+    let world = World::long(&options(&clock));
+    let node = world.open(Options {
+        history_bytes: 0,
+        ..options(&clock)
+    });
+    node.stop(); // nothing was asked
+    assert!(world.log().0 > Seq(1), "{:?}", world.log());
+}
+
 fn entries(dir: &Path) -> usize {
     fs::read_dir(dir).expect("it is there").count()
 }
