@@ -209,6 +209,8 @@ pub(crate) struct Committer {
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
     pub history_bytes: u64,
+    /// Nothing will be appended, and the log stays as it is.
+    pub read_only: bool,
     /// The next segment in the making: long enough a write to keep off this thread.
     pub preparing: Preparation,
     /// When to try again for room on a full disk.
@@ -416,7 +418,7 @@ impl Committer {
             let state = self.commit.lock();
             (state.failure.is_some(), state.keep_from)
         };
-        if failed {
+        if failed || self.read_only {
             return;
         }
         self.prepare_next();

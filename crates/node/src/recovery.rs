@@ -28,6 +28,7 @@ use crate::node::{Ending, Node, Running, in_force};
 use crate::options::{Options, OptionsError};
 use crate::preparer::{Errand, Preparation};
 use crate::replay::Replay;
+use crate::reply::Unavailable;
 use crate::status::Counters;
 use crate::stepped::Steps;
 use crate::threads::spawn;
@@ -418,6 +419,9 @@ fn records_after(meta: &Meta, disk: Arc<dyn Disk>) -> Result<Reader, OpenError> 
     }
 }
 
+/// What is said to updates under [`Options::read_only`].
+const READ_ONLY: &str = "it was opened to be looked into, and takes no updates";
+
 /// A node whose threads were not started: what its handles share, and what the threads are to do.
 struct Whole {
     running: Running,
@@ -449,6 +453,9 @@ impl Whole {
             options.queue_commands_max,
             options.queue_bytes_max,
         ));
+        if options.read_only {
+            ingress.refuse(Some(Unavailable::Halted(READ_ONLY.to_owned())));
+        }
         let commit = Arc::new(Commit::new(durable, store.seq().next()));
         let (halted, unsaved) = <(Arc<Mutex<_>>, Arc<Mutex<_>>)>::default();
         let preparer = Arc::new(Errand::new(commit.clone()));
@@ -468,6 +475,7 @@ impl Whole {
             counters: counters.clone(),
             clock: options.clock.clone(),
             history_bytes: options.history_bytes,
+            read_only: options.read_only,
             preparing: Preparation::steps(preparer.clone()),
             recover_at: None,
         };
@@ -484,6 +492,7 @@ impl Whole {
             unsaved: unsaved.clone(),
             catalog: catalog.clone(),
             listener: options.listener,
+            read_only: options.read_only,
             in_force,
             log_id,
             restored_at: is_restored.then_some(durable),

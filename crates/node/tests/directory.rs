@@ -73,6 +73,54 @@ fn look(node: &Node, key: &str) -> i64 {
 }
 
 #[test]
+fn a_node_that_is_read_only_delivers_and_logs_nothing() {
+    in_time(|| {
+        let (world, clock) = (World::default(), clock());
+        let node = world.open(options(&clock));
+        let args = json!({ "to": "b", "n": 3, "delay_ms": 60_000 });
+        node.call::<String>(request("a", "send", args))
+            .expect("a send");
+        let hash = node.state_hash().expect("a hash");
+        node.stop();
+        let before = world.log();
+        clock.advance(Duration::from_secs(61));
+        let node = world.open(Options {
+            build: Some("b2".into()),
+            retention: Duration::from_secs(1),
+            read_only: true,
+            ..options(&clock)
+        });
+        assert_eq!(node.state_hash(), Ok(hash));
+        node.backup(io::sink(), &mut |_| {}).expect("a backup");
+        assert_eq!(look(&node, "b"), 0);
+        let refused = node.call::<i64>(request("b", "add", json!({})));
+        let expected = Refused::Unavailable(Unavailable::Halted(
+            "it was opened to be looked into, and takes no updates".into(),
+        ));
+        assert_eq!(refused, Err(CallError::Refused(expected)));
+        node.stop();
+        assert_eq!((world.log(), node.unsaved()), (before, None));
+        let node = world.open(options(&clock));
+        while look(&node, "b") != 3 {}
+    });
+}
+
+#[test]
+fn a_node_that_is_read_only_keeps_the_log_as_it_is() {
+    let clock = clock();
+    let world = World::long(&options(&clock));
+    let node = world.open(Options {
+        history_bytes: 0,
+        read_only: true,
+        ..options(&clock)
+    });
+    node.state_hash().expect("a hash");
+    node.backup(io::sink(), &mut |_| {}).expect("a backup");
+    node.stop();
+    assert_eq!(world.log().0, Seq(1));
+}
+
+#[test]
 fn a_log_that_is_longer_than_it_is_to_be_is_shortened_at_the_start() {
     let clock = clock();
     let world = World::long(&options(&clock));

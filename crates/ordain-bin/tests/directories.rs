@@ -6,6 +6,57 @@ use std::fs;
 
 use common::{Server, ordain, text};
 use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a command that succeeds prints, as JSON.
+fn json(home: &TempDir, words: &[&str]) -> Value {
+    let output = ordain(home.path(), &[words, &["--json"]].concat())
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A module whose calls take much of the log.
+const NOTES: &str = "import { entity } from \"ordain\";\n\
+    export const notes = entity({ n: 0 }, { add(cx, { text }: { text: string }) { cx.state.n += text.length; } });\n";
+
+#[test]
+fn what_looks_into_a_directory_leaves_its_log_alone() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("notes.ts"), NOTES).unwrap();
+    let server = Server::start_in(home, &["--segment-size", "64KiB"]);
+    server.get(&["deploy", "notes.ts"]);
+    let args = format!("{{\"text\":\"{}\"}}", "x".repeat(50_000));
+    for _ in 0..10 {
+        server.get(&["call", "notes/a", "add", &args]);
+    }
+    let (_, home) = server.stop();
+    // A segment that was made ahead and not used goes whenever a log is opened.
+    let log = || {
+        let report = json(&home, &["log", "verify"]);
+        ["first_seq", "last_seq", "records", "bytes"].map(|it| report[it].as_u64().unwrap())
+    };
+    let before = log();
+    let [first_seq, _, _, bytes] = before;
+    assert!(first_seq == 1 && bytes > 9 * 50_000, "{before:?}");
+    // Of each of these, a start would make something in the log.
+    let others = [
+        "--dir",
+        ".ordain",
+        "--history-size",
+        "0B",
+        "--retention",
+        "1h",
+    ];
+    let hash = json(&home, &[&["state-hash"], &others[..]].concat());
+    let backup = json(&home, &[&["backup", "all"], &others[..]].concat());
+    let bare = ["state-hash", "--dir", ".ordain", "--modules-only"];
+    assert_eq!(json(&home, &bare), hash);
+    assert_eq!(backup["hash"], hash["hash"]);
+    assert_eq!(log(), before);
+}
 
 #[test]
 fn a_start_with_entities_that_clash_says_how_it_was_served() {
