@@ -431,6 +431,7 @@ impl Executor {
                 self.catalog.store(self.engine.shared_catalog());
             }
         }
+        self.counters.show(&self.engine);
         let failure = standing.failure.clone().expect("only after a failure");
         self.checkpoints.taken_back(&self.engine, &failure);
         // Of what stays, those that were on their way go again.
