@@ -109,7 +109,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("segment_size", Group::Data, Kind::Size, "64MiB",
         "The size of one file of the log, at most 4GiB. It is written whole before it is used."),
     setting("history_size", Group::Data, Kind::Size, "1GiB",
-        "How much of the log is kept beyond what a restart needs."),
+        "How much log is kept, what a restart needs counted in. That stays, even if it is more."),
     setting("retention", Group::Data, Kind::Duration, "24h",
         "How long answers to idempotency keys, and how sends ended, are kept."),
     setting("build", Group::Data, Kind::Text, "",

@@ -32,7 +32,7 @@ pub struct Options {
     pub checkpoint_interval: Duration,
     /// Bytes of log after which a checkpoint is taken.
     pub checkpoint_log_bytes: u64,
-    /// Bytes of log kept for history beyond what recovery needs.
+    /// Bytes of log that are kept, with what recovery needs counted in; that stays, even if it is more.
     pub history_bytes: u64,
     /// How long answers to idempotency keys and invocations are kept.
     pub retention: Duration,
