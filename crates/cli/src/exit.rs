@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use ordain_api::Code;
 use ordain_client::Error as ClientError;
-use ordain_node::{BackupError, DirError, OpenError, StoreTrouble, Unavailable};
+use ordain_node::{BackupError, DirError, Halt, OpenError, StoreTrouble, Unavailable};
 
 use crate::config::ConfigError;
 
@@ -53,7 +53,7 @@ exits! {
     /// Files that are not what was written.
     Damaged = 7, "data is damaged, incomplete, or of another version";
     /// The log needs other code.
-    OtherBuild = 8, "the log needs another build to be replayed, or its replay came out differently";
+    OtherBuild = 8, "the log or a module in force needs another build, or the log's replay came out differently";
     /// Somebody else has it open.
     InUse = 9, "the data directory is in use by another process";
     /// What the log has and no checkpoint.
@@ -176,17 +176,27 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         use ordain_log::OpenError as Log;
         let exit = match &error {
-            OpenError::OtherBuild { .. } | OpenError::Diverged { .. } => Exit::OtherBuild,
+            OpenError::OtherBuild { .. }
+            | OpenError::Diverged { .. }
+            | OpenError::Engine(Halt::Module(..) | Halt::Clash(..)) => Exit::OtherBuild,
             OpenError::Dir(error) => dir(error),
             OpenError::Store(ordain_store::Error::Locked { .. }) => Exit::InUse,
             OpenError::Options(_) => Exit::Usage,
             OpenError::Io { .. }
             | OpenError::Thread { .. }
+            | OpenError::Catalog(_)
+            | OpenError::Engine(Halt::Machine(_))
             | OpenError::Log(Log::Io { .. } | Log::NoSpace { .. } | Log::Prepare(_))
             | OpenError::Store(ordain_store::Error::Io { .. }) => Exit::Failed,
             _ => Exit::Damaged,
         };
-        Self::new(exit, error)
+        let mut failure = Self::new(exit, &error);
+        if let OpenError::Engine(Halt::Clash(..)) = error
+            && let Some(message) = &mut failure.message
+        {
+            message.push_str("; if it was served with --modules-only, do so again");
+        }
+        failure
     }
 }
 

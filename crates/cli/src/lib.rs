@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   settings    the one table of settings
+//!   levels      which messages are told
 //!   config      the settings in effect: flag, variable, file, default
 //!   descriptors how many connections there are descriptors for
 //!   units       64MiB, 5s
@@ -24,6 +25,7 @@ mod commands;
 mod config;
 mod descriptors;
 mod exit;
+mod levels;
 mod node;
 mod output;
 mod run;

@@ -110,13 +110,18 @@ pub fn open(
     Ok(opened?)
 }
 
-/// Opens a directory that must be there, for commands that only look into it; they have [`modules_flag`].
+/// Opens a directory that must be there, for commands that only look into it; they have [`modules_flag`]. Nothing
+/// is logged, whatever settings and flags they were given: what a start makes of them stays to the next start.
 ///
 /// # Errors
 /// If it is not there, or as [`open`].
 pub fn open_existing(context: &Context, given: &ArgMatches) -> Result<Node, Failure> {
     let dir = existing(&context.config)?;
     let (catalog, options) = opened_with(context, given.get_flag("modules_only"))?;
+    let options = Options {
+        read_only: true,
+        ..options
+    };
     let opened = open(&dir, catalog, options, &mut |_| {});
     opened.map(|(node, _)| node)
 }

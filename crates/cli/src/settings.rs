@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use ordain_api::near::near;
 
+use crate::levels;
 use crate::units;
 
 /// Where `ordain.toml` is, if not in the current directory.
@@ -108,7 +109,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("segment_size", Group::Data, Kind::Size, "64MiB",
         "The size of one file of the log, at most 4GiB. It is written whole before it is used."),
     setting("history_size", Group::Data, Kind::Size, "1GiB",
-        "How much of the log is kept beyond what a restart needs."),
+        "How much log is kept, what a restart needs counted in. That stays, even if it is more."),
     setting("retention", Group::Data, Kind::Duration, "24h",
         "How long answers to idempotency keys, and how sends ended, are kept."),
     setting("build", Group::Data, Kind::Text, "",
@@ -182,7 +183,7 @@ impl Setting {
             Kind::Duration => units::parse_duration(text).is_ok(),
             Kind::Count => text.parse::<u32>().is_ok(),
             Kind::Names => text.split(',').all(|name| is_host(name.trim())),
-            Kind::Levels => return check_levels(text),
+            Kind::Levels => return levels::filter(text).map(drop),
             Kind::Word(words) => words.contains(&text),
         };
         match (fits, self.kind) {
@@ -211,7 +212,7 @@ impl Kind {
         }
     }
 
-    fn expected(self) -> String {
+    pub(crate) fn expected(self) -> String {
         match self {
             Kind::Path => "a path".to_owned(),
             Kind::Address => "an IP address like 127.0.0.1 or ::1".to_owned(),
@@ -226,7 +227,7 @@ impl Kind {
             }
             Kind::Levels => format!(
                 "one of {}, also for a part of the program: info,ordain_node=debug",
-                LEVELS.join(", ")
+                levels::LEVELS.join(", ")
             ),
             Kind::Word(words) => format!("one of {}", words.join(", ")),
         }
@@ -240,25 +241,6 @@ fn is_host(name: &str) -> bool {
     is_name || name.parse::<IpAddr>().is_ok()
 }
 
-/// The levels of messages.
-const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
-
-/// What reads levels takes any other word for the name of a part whose messages are all wanted, and
-/// so a typing mistake would silence the rest.
-fn check_levels(text: &str) -> Result<(), String> {
-    for directive in text.split(',') {
-        let (part, level) = match directive.rsplit_once('=') {
-            Some((part, level)) => (Some(part.trim()), level.trim()),
-            None => (None, directive.trim()),
-        };
-        let known = LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level));
-        if !known || part == Some("") {
-            return Err(Kind::Levels.expected() + &meant(level, LEVELS));
-        }
-    }
-    Ok(())
-}
-
 /// What is said of an address with a port to it.
 fn port_apart(text: &str) -> &'static str {
     let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
@@ -268,7 +250,8 @@ fn port_apart(text: &str) -> &'static str {
     }
 }
 
-fn meant(text: &str, known: &[&str]) -> String {
+/// What may have been meant, as the end of a sentence.
+pub(crate) fn meant(text: &str, known: &[&str]) -> String {
     match near(text, known.iter().copied()).first() {
         Some(near) => format!("; did you mean {near}?"),
         None => String::new(),
@@ -422,6 +405,7 @@ mod tests {
             ("log_level", "info,ordain_node"),
             ("log_level", "info,ordain_node=loud"),
             ("log_level", "=info"),
+            ("log_level", "info,x[=debug"),
         ] {
             assert!(check(key, bad).is_err(), "{key} {bad}");
         }

@@ -58,6 +58,12 @@ pub enum Halt {
          that can"
     )]
     Module(ModuleName, String),
+    /// A module in force brings an entity type that this program has itself.
+    #[error(
+        "the module `{0}` is in force, and {1}. Start the program that ran it, or one without \
+         that type"
+    )]
+    Clash(ModuleName, String),
     /// The machine gave not what a host needs to run a method; another time it may.
     #[error("a method cannot be run now: {0}. Start again when the machine has room")]
     Machine(String),

@@ -188,21 +188,24 @@ impl Catalog {
     }
 
     fn check_owner(&self, name: &ModuleName, ty: &EntityType) -> Result<(), Misfit> {
-        let Some(at) = self.index(ty.as_str()) else {
+        let Some(whose) = self.other_owner(name, ty) else {
             return Ok(());
         };
-        let owner = match &self.get(at).module {
-            Some(owner) if owner == name => return Ok(()),
-            Some(owner) => format!("to the module `{owner}`"),
-            None => "to the server's own program".to_owned(),
-        };
-        let message = format!(
-            "the entity type `{ty}` belongs {owner}; give it another name in the module `{name}`"
-        );
+        let message = format!("{whose}; give it another name in the module `{name}`");
         Err(Misfit {
             rejection: Rejection::new("module_clash", message),
             about: Some((ty.clone(), None)),
         })
+    }
+
+    /// Whose an entity type is that this module cannot have; none: it can.
+    fn other_owner(&self, name: &ModuleName, ty: &EntityType) -> Option<String> {
+        let owner = match &self.get(self.index(ty.as_str())?).module {
+            Some(owner) if owner == name => return None,
+            Some(owner) => format!("to the module `{owner}`"),
+            None => "to the server's own program".to_owned(),
+        };
+        Some(format!("the entity type `{ty}` belongs {owner}"))
     }
 
     /// The entity types that would leave with this deployment: their entities must hold no state.
@@ -306,8 +309,12 @@ impl Tx {
                 let why = format!("the package {hash} of the module `{name}` is not there");
                 return Err(Halt::Cold(ColdError(why)));
             };
-            if let Err(clash) = self.catalog.check_deploy(&name, hash, &loaded.manifest) {
-                return Err(Halt::Module(name, clash.rejection.message));
+            let mut types = loaded.manifest.entities.iter().map(|it| &it.name);
+            if let Some(whose) = types.find_map(|ty| self.catalog.other_owner(&name, ty)) {
+                return Err(Halt::Clash(name, whose));
+            }
+            if let Err(unfit) = self.catalog.check_deploy(&name, hash, &loaded.manifest) {
+                return Err(Halt::Module(name, unfit.rejection.message));
             }
             let catalog = self.catalog.with_module(name, version, loaded);
             self.catalog = Arc::new(catalog);

@@ -9,7 +9,7 @@ use ordain_types::{Bug, Seq, planted};
 
 use crate::acked::Acked;
 use crate::disk::{Disk, write_whole_at};
-use crate::error::{AppendError, OpenError, RemoveError};
+use crate::error::{AppendError, OpenError, RemoveError, io_error};
 use crate::format::{HEADER_BYTES, PAYLOAD_BYTES_MAX, Place, encode_record, record_bytes};
 use crate::next::Preparer;
 use crate::recover::{self, Opened, Recovered};
@@ -72,6 +72,12 @@ pub struct SegmentInfo {
 }
 
 impl Log {
+    /// Whether there is a log on `disk`. Changes nothing, which an open would, where there is none.
+    pub fn exists(disk: &dyn Disk) -> Result<bool, OpenError> {
+        let ordinals = ordinals(disk).map_err(io_error("list", "the log's directory"))?;
+        Ok(!ordinals.is_empty())
+    }
+
     /// Opens the log on `disk`, or makes a new one that begins with seq 1 if the disk is empty.
     /// An unfinished write at the end is cut and reported; anything else that cannot be read is an
     /// error and changes nothing. Reads the headers of all segments and the last one as a whole.
@@ -114,7 +120,7 @@ impl Log {
     /// checkpoint and the log after it. Refuses a disk that holds a segment.
     pub fn create(disk: Arc<dyn Disk>, options: Options, first_seq: Seq) -> Result<Log, OpenError> {
         assert!(first_seq > Seq::ZERO, "seqs begin with 1");
-        let list = |error| crate::error::io_error("list", "the log's directory")(error);
+        let list = io_error("list", "the log's directory");
         if let Some(ordinal) = ordinals(&*disk).map_err(list)?.first() {
             return Err(OpenError::NotEmpty {
                 file: file_name(*ordinal),

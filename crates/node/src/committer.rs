@@ -86,6 +86,8 @@ impl Commit {
         let state = State {
             durable,
             keep_from,
+            // The first look is at the log as it was found: it may be longer than this node is to keep.
+            prepared: true,
             ..State::default()
         };
         Self {
@@ -207,6 +209,8 @@ pub(crate) struct Committer {
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
     pub history_bytes: u64,
+    /// Nothing will be appended, and the log stays as it is.
+    pub read_only: bool,
     /// The next segment in the making: long enough a write to keep off this thread.
     pub preparing: Preparation,
     /// When to try again for room on a full disk.
@@ -414,7 +418,7 @@ impl Committer {
             let state = self.commit.lock();
             (state.failure.is_some(), state.keep_from)
         };
-        if failed {
+        if failed || self.read_only {
             return;
         }
         self.prepare_next();

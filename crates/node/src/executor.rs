@@ -46,6 +46,8 @@ pub(crate) struct Executor {
     /// What can be called, for those who ask.
     pub catalog: Arc<ArcSwap<Catalog>>,
     pub listener: Option<Arc<dyn Listener>>,
+    /// Nothing is logged.
+    pub read_only: bool,
     /// The code and settings of this node: in the log before anything else it does.
     pub in_force: InForce,
     /// What tells the log from others, if it is new.
@@ -149,8 +151,10 @@ impl Executor {
             return Ok(Stepped::Ended);
         }
         let news = match standing.failure {
-            None => recovery::news(self.engine.meta(), &self.in_force, self.log_id),
-            Some(_) => Vec::new(),
+            None if !self.read_only => {
+                recovery::news(self.engine.meta(), &self.in_force, self.log_id)
+            }
+            _ => Vec::new(),
         };
         let nothing = self.backlog.is_empty() && news.is_empty();
         if nothing
@@ -284,14 +288,19 @@ impl Executor {
                 Some(Duration::ZERO)
             };
         }
-        let sound = standing.failure.is_none();
-        let due = self.engine.next_due().filter(|_| sound && !self.closing);
+        let delivers = standing.failure.is_none() && self.delivers();
+        let due = self.engine.next_due().filter(|_| delivers);
         let due = due.and_then(|due| match due <= self.now() {
             true => Some(Duration::ZERO),
             false => self.clock.wait(due),
         });
         let checkpoint = self.checkpoints.patience(&self.engine);
         due.into_iter().chain(checkpoint).min()
+    }
+
+    /// Whether sends that are due get into batches.
+    fn delivers(&self) -> bool {
+        !self.closing && !self.read_only
     }
 
     fn now(&self) -> Timestamp {
@@ -327,7 +336,7 @@ impl Executor {
             draft.items = self.refuse_updates(waiting, failure);
             return draft;
         }
-        if !self.closing {
+        if self.delivers() {
             let now = self.now().plus_ms(planted(Bug::DueEarly).into());
             let due = self.engine.due(now, self.batch_max / 2);
             let due = due.into_iter();
@@ -422,6 +431,7 @@ impl Executor {
                 self.catalog.store(self.engine.shared_catalog());
             }
         }
+        self.counters.show(&self.engine);
         let failure = standing.failure.clone().expect("only after a failure");
         self.checkpoints.taken_back(&self.engine, &failure);
         // Of what stays, those that were on their way go again.

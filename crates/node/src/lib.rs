@@ -69,8 +69,8 @@ pub use lock::{DataDir, DirError};
 pub use node::{Node, Op};
 pub use options::{Options, OptionsError};
 pub use ordain_engine::{
-    Catalog, Invocation, InvocationStatus, LogLine, MethodDef, Module, ModuleStatus, Modules, Told,
-    TypeDef,
+    Catalog, Halt, Invocation, InvocationStatus, LogLine, MethodDef, Module, ModuleStatus, Modules,
+    Told, TypeDef,
 };
 pub use plan::Plan;
 pub use recovery::{Difference, OpenError, Progress, Recovered};

@@ -32,7 +32,7 @@ pub struct Options {
     pub checkpoint_interval: Duration,
     /// Bytes of log after which a checkpoint is taken.
     pub checkpoint_log_bytes: u64,
-    /// Bytes of log kept for history beyond what recovery needs.
+    /// Bytes of log that are kept, with what recovery needs counted in; that stays, even if it is more.
     pub history_bytes: u64,
     /// How long answers to idempotency keys and invocations are kept.
     pub retention: Duration,
@@ -47,6 +47,9 @@ pub struct Options {
     pub read_back: bool,
     /// Run each update twice and make a fault of any difference: for development, since it costs a run.
     pub twice: bool,
+    /// Take no updates, and log nothing of the node's own accord: neither what is in force nor the sends that are due.
+    /// The log keeps its history. For whoever looks into a directory: what its next start is told counts, not this.
+    pub read_only: bool,
     /// Hears of what ran, for people.
     pub listener: Option<Arc<dyn Listener>>,
     /// Where timestamps come from.
@@ -71,6 +74,7 @@ impl Default for Options {
             replay_other_build: false,
             read_back: false,
             twice: false,
+            read_only: false,
             listener: None,
             clock: Arc::new(SystemClock::default()),
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use ordain_engine::{Catalog, CatalogError, Engine, Halt, Meta};
 use ordain_log::disk::{Dir, Disk};
-use ordain_log::{Cut, Log, Reader};
+use ordain_log::{Cut, Log, ReadError, Reader};
 use ordain_store::{DiskStore, Store};
 use ordain_types::batch::BatchError;
 use ordain_types::{Batch, BatchDigest, Bug, Command, InForce, LogId, Seq, Timestamp, planted};
@@ -28,6 +28,7 @@ use crate::node::{Ending, Node, Running, in_force};
 use crate::options::{Options, OptionsError};
 use crate::preparer::{Errand, Preparation};
 use crate::replay::Replay;
+use crate::reply::Unavailable;
 use crate::status::Counters;
 use crate::stepped::Steps;
 use crate::threads::spawn;
@@ -87,7 +88,7 @@ pub enum OpenError {
     Log(#[from] ordain_log::OpenError),
     /// The log cannot be read.
     #[error(transparent)]
-    Read(#[from] ordain_log::ReadError),
+    Read(#[from] ReadError),
     /// The log's directory cannot be used.
     #[error("{path}: {error}")]
     Io {
@@ -127,7 +128,8 @@ pub enum OpenError {
     },
     /// The log ends before what the store stands for, or begins after it.
     #[error(
-        "the store stands for seq {store}, but the log holds {first} to {last}: parts of the data directory are missing or from different times; restore a backup"
+        "the store stands for seq {store}, but the log holds {}: parts of the data directory are missing or from different times; put together what belongs together, or restore a backup",
+        held(*first, *last)
     )]
     Apart {
         /// The store's seq.
@@ -136,6 +138,16 @@ pub enum OpenError {
         first: Seq,
         /// The log's last.
         last: Seq,
+    },
+    /// The log or the store is not there, and the other cannot do without it.
+    #[error(
+        "{path} is not there, but {why}: put back what belongs there, or restore a backup. Nothing was made in its place"
+    )]
+    Missing {
+        /// What is not there.
+        path: String,
+        /// What the other one says.
+        why: String,
     },
     /// What the store stands for is not what the log came to there.
     #[error(
@@ -182,6 +194,14 @@ pub enum OpenError {
     },
 }
 
+/// What a log holds, in words.
+fn held(first: Seq, last: Seq) -> String {
+    match first > last {
+        true => "nothing".to_owned(),
+        false => format!("{first} to {last}"),
+    }
+}
+
 fn list(differences: &[Difference]) -> String {
     let shown = differences.iter().take(10);
     let mut text: Vec<_> = shown
@@ -205,16 +225,45 @@ pub(crate) fn open_dir(
     if let Some(host) = catalog.host() {
         host.cache_in(&dir.cache());
     }
+    let (disk, store) = log_and_store(&dir, &options)?;
+    open_on(disk, store, Some(dir), catalog, options, progress)
+}
+
+/// The log and the store of a directory. One that is missing is made only where the other can do without what was in
+/// it: a new one would be in the way of who puts the old one back.
+#[expect(clippy::type_complexity, reason = "one pair, used once")]
+fn log_and_store(
+    dir: &DataDir,
+    options: &Options,
+) -> Result<(Arc<dyn Disk>, Arc<dyn Store>), OpenError> {
+    let (log, store) = (dir.log(), dir.store());
     let io = |error| OpenError::Io {
-        path: dir.log().display().to_string(),
+        path: log.display().to_string(),
         error,
     };
-    let disk: Arc<dyn Disk> = Arc::new(Dir::open(dir.log()).map_err(io)?);
+    let missing = |path: &Path, why| OpenError::Missing {
+        path: path.display().to_string(),
+        why,
+    };
+    if !store.exists() && log.exists() {
+        let disk = Arc::new(Dir::existing(&log).map_err(io)?);
+        if let Err(ReadError::Removed { first_seq, .. }) = ordain_log::read_from(disk, Seq(1)) {
+            return Err(missing(
+                &store,
+                format!("the log begins with seq {first_seq}"),
+            ));
+        }
+    }
     let store_options = ordain_store::Options {
         cache_bytes: options.store_cache_bytes,
     };
-    let store: Arc<dyn Store> = Arc::new(DiskStore::open(dir.store(), store_options)?);
-    open_on(disk, store, Some(dir), catalog, options, progress)
+    let store = DiskStore::open(store, store_options)?;
+    if store.seq() > Seq::ZERO && !log.exists() {
+        let seq = store.seq();
+        return Err(missing(&log, format!("the store stands for seq {seq}")));
+    }
+    let disk = Dir::open(&log).map_err(io)?;
+    Ok((Arc::new(disk), Arc::new(store)))
 }
 
 /// Opens a node on any disk and store, and starts its threads.
@@ -295,6 +344,15 @@ fn recover(
     let log_options = ordain_log::Options {
         segment_bytes: options.segment_bytes,
     };
+    let known = store.seq();
+    if known > Seq::ZERO && !Log::exists(&*disk)? && !planted(Bug::ApartAccepted) {
+        // Before a new one is made: it would be in the way of who puts the old one back.
+        return Err(OpenError::Apart {
+            store: known,
+            first: Seq(1),
+            last: Seq::ZERO,
+        });
+    }
     let (log, found) = Log::open(disk.clone(), log_options)?;
     let reads = Reads::default();
     let cold = Box::new(StoreCold::new(store.clone(), reads.clone()));
@@ -361,6 +419,9 @@ fn records_after(meta: &Meta, disk: Arc<dyn Disk>) -> Result<Reader, OpenError> 
     }
 }
 
+/// What is said to updates under [`Options::read_only`].
+const READ_ONLY: &str = "it was opened to be looked into, and takes no updates";
+
 /// A node whose threads were not started: what its handles share, and what the threads are to do.
 struct Whole {
     running: Running,
@@ -392,6 +453,9 @@ impl Whole {
             options.queue_commands_max,
             options.queue_bytes_max,
         ));
+        if options.read_only {
+            ingress.refuse(Some(Unavailable::Halted(READ_ONLY.to_owned())));
+        }
         let commit = Arc::new(Commit::new(durable, store.seq().next()));
         let (halted, unsaved) = <(Arc<Mutex<_>>, Arc<Mutex<_>>)>::default();
         let preparer = Arc::new(Errand::new(commit.clone()));
@@ -411,6 +475,7 @@ impl Whole {
             counters: counters.clone(),
             clock: options.clock.clone(),
             history_bytes: options.history_bytes,
+            read_only: options.read_only,
             preparing: Preparation::steps(preparer.clone()),
             recover_at: None,
         };
@@ -427,6 +492,7 @@ impl Whole {
             unsaved: unsaved.clone(),
             catalog: catalog.clone(),
             listener: options.listener,
+            read_only: options.read_only,
             in_force,
             log_id,
             restored_at: is_restored.then_some(durable),

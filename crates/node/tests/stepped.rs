@@ -147,6 +147,20 @@ fn few_requests_wait_for_the_batch_before_theirs() {
     assert!(now(&mut look).is_some());
 }
 
+#[test]
+fn what_is_taken_back_is_not_counted_as_executed() {
+    let disk = MemoryDisk::new();
+    let (node, mut steps) = open(&disk);
+    settle(&mut steps);
+    let kind = ErrorKind::Other;
+    disk.inject(0, Fault::Sync { kind });
+    let mut lost = add(&node);
+    settle(&mut steps);
+    assert!(now(&mut lost).is_some(), "it is told");
+    let executed = node.counters().seq.load(Ordering::Relaxed);
+    assert_eq!(Seq(executed), node.durable_seq());
+}
+
 /// What the executor took and did not put into a batch waits as well as what it did not take.
 #[test]
 fn what_is_taken_and_has_no_place_yet_counts_as_waiting() {

@@ -57,7 +57,9 @@ fn the_script_brings_its_profile_along() {
     stand_ins(dir.path());
     let project = crate_of_its_own(dir.path());
     let given = given_to_cargo(dir.path(), &project);
-    let checks = given.iter().any(|word| word.contains("overflow-checks=true"));
+    let checks = given
+        .iter()
+        .any(|word| word.contains("overflow-checks=true"));
     assert!(checks, "a number that has wrapped would be kept: {given:?}");
     let pairs = given.windows(2);
     let of_profile = pairs.filter(|pair| ["--profile", "--config"].contains(&pair[0].as_str()));

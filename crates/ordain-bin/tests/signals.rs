@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use common::{Server, hangups_are_heard, ordain, signal};
+use common::{Server, hangups_are_heard, ordain, signal, text};
 
 const HEAD: &str = "POST /v1/call/account/a/deposit HTTP/1.1\r\nhost: localhost\r\n\
                     content-type: application/json\r\ncontent-length: 12\r\n\r\n";
@@ -22,9 +22,14 @@ fn begun(server: &Server) -> TcpStream {
 }
 
 fn metrics(server: &Server) -> String {
-    let mut tcp = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
-    let get = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    tcp.write_all(get.as_bytes()).unwrap();
+    get(server.url.trim_start_matches("http://"), "/metrics")
+}
+
+/// The whole answer.
+fn get(address: &str, path: &str) -> String {
+    let mut tcp = TcpStream::connect(address).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    tcp.write_all(head.as_bytes()).unwrap();
     let mut text = String::new();
     tcp.read_to_string(&mut text).unwrap();
     text
@@ -91,6 +96,58 @@ fn a_terminal_that_closes_stops_a_server_in_good_order() {
     let mut server = Server::start();
     server.signal("-HUP");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+/// Takes a while, in a replay as well.
+const SLOW: &str = "import { entity } from \"ordain\";\n\
+    export const slow = entity({ n: 0 }, {\n\
+      work(cx): number { for (let i = 0; i < 3_000_000; i++) { } return (cx.state.n += 1); } });\n";
+
+#[test]
+fn a_stop_during_a_replay_says_that_nothing_was_saved() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("slow.ts"), SLOW).unwrap();
+    let more = ["--checkpoint-interval", "1h", "--build"];
+    let build = |name| [&more[..], &[name]].concat();
+    let server = Server::start_in(home, &build("old"));
+    server.get(&["deploy", "slow.ts"]);
+    for _ in 0..25 {
+        server.get(&["call", "slow/a", "work"]);
+    }
+    let home = server.kill();
+    let serve = |name| {
+        let words = [
+            &["serve", "--port", "0", "--log-format", "json"][..],
+            &build(name),
+        ];
+        let mut command = ordain(home.path(), &words.concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut child = serve("old").spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address =
+        lines.find_map(|line| Some(line.unwrap().strip_prefix("address  http://")?.to_owned()));
+    let address = address.unwrap();
+    while !get(&address, "/readyz").contains("\"progress\"") {
+        assert_eq!(child.try_wait().unwrap(), None);
+    }
+    signal(&child, "-TERM");
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(10), "{said}");
+    assert!(said.contains("\"saved\":false"), "{said}");
+    for line in said.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect("all of it is JSON");
+    }
+    assert!(said.contains("stopped without a last checkpoint"), "{said}");
+    let refused = serve("new").output().unwrap();
+    assert_eq!(refused.status.code(), Some(8), "{}", text(&refused.stderr));
+    let server = Server::start_in(home, &build("old"));
+    assert_eq!(server.get(&["get", "slow/a"]), r#"{"n":25}"#);
+    let (code, home) = server.stop();
+    assert_eq!(code, Some(0));
+    drop(Server::start_in(home, &build("new")));
 }
 
 /// The same command, to outlive its terminal, as `nohup` arranges.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ordain_types::limits::{ARGUMENT_BYTES_MAX, FIELD_KEY_BYTES_MAX, SCAN_BYTES_MAX};
 
 use crate::auth::{self, Token};
+use crate::tls;
 
 /// Bytes of a request's head: its line and its headers.
 pub const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -198,6 +199,15 @@ impl Config {
             return Err(BindError::TokenText(one, other));
         }
         self.limits.check()
+    }
+
+    /// Refuses a certificate and a key that cannot be read, or do not go together: both files are read.
+    ///
+    /// # Errors
+    /// What is wrong with which.
+    pub fn check_tls(&self) -> Result<(), BindError> {
+        let acceptor = self.tls.as_ref().map(tls::acceptor).transpose();
+        acceptor.map(drop)
     }
 }
 

@@ -28,8 +28,8 @@ pub fn backup() -> ExtraCommand {
         .about("Write the whole state to a file, while the server goes on")
         .long_about(
             "Write the whole state, as of one seq, to a file, while the server goes on. The file is read \
-             back and checked before it gets its name.\n\nAsks the server at --url; with --dir, opens that \
-             data directory as `serve` would.",
+             back and checked before it gets its name.\n\nAsks the server at --url; with --dir, looks into \
+             that data directory: it replays what the log holds beyond the last checkpoint, and logs nothing.",
         )
         .args([file(), force, node::modules_flag().requires("dir")]);
     ExtraCommand::new(command, &[Group::Client, Group::Data], write)

@@ -27,7 +27,7 @@ pub fn config() -> ExtraCommand {
         }
         // What a start would refuse is refused here: a change is tried before it stops a server.
         node::options(config, &context.program)?;
-        serve::server_config(config, false)?;
+        serve::server_config(config, false)?.check_tls()?;
         if output.json {
             let mut all = Map::new();
             for setting in SETTINGS {

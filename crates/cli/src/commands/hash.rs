@@ -14,9 +14,9 @@ pub fn state_hash() -> ExtraCommand {
         .about("Print a hash over the whole state")
         .long_about(
             "Print a hash over the whole state, and the seq it stands for. Two nodes that executed the \
-             same log up to the same seq have the same.\n\nAsks the server at --url; with --dir, opens \
-             that data directory as `serve` would, which replays what the log holds beyond the last \
-             checkpoint.",
+             same log up to the same seq have the same.\n\nAsks the server at --url; with --dir, looks \
+             into that data directory: it replays what the log holds beyond the last checkpoint, and logs \
+             nothing.",
         )
         .arg(node::modules_flag().requires("dir"));
     ExtraCommand::new(command, &[Group::Client, Group::Data], |context, given| {

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use ordain_node::{Catalog, Node, Options, Recovered};
 use ordain_server::{BindError, Config as ServerConfig, Handle, Limits, Server, TlsFiles};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
 use super::dev::Developed;
 use super::telling;
@@ -81,6 +83,18 @@ struct Start {
     context: Context,
     purpose: Purpose,
     messages: Messages,
+    phase: watch::Sender<Phase>,
+}
+
+/// How far the opening of the node has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// What it has to replay is not known.
+    Looking,
+    /// It replays what no checkpoint holds.
+    Replaying,
+    /// The server has the node.
+    Open,
 }
 
 /// Runs a server until it is told to stop. Whoever made a directory `temp` for it removes that afterwards; it is done
@@ -101,6 +115,24 @@ pub fn run(
         ));
     }
     let messages = telling::start(&context.config)?;
+    let as_json = context.config.text("log_format") == Some("json");
+    let ended = run_telling(context, given, dir, temp, purpose, &messages);
+    let ended = match as_json {
+        true => ended.map_err(telling::last_word),
+        false => ended,
+    };
+    messages.flush();
+    ended
+}
+
+fn run_telling(
+    context: Context,
+    given: &ArgMatches,
+    dir: &Path,
+    temp: Option<&Path>,
+    purpose: Purpose,
+    messages: &Messages,
+) -> Result<(), Failure> {
     let module = match &purpose {
         Purpose::Developing(module) => Some(module),
         Purpose::Serving | Purpose::Trying => None,
@@ -123,12 +155,12 @@ pub fn run(
         context,
         purpose,
         messages: messages.clone(),
+        phase: watch::Sender::new(Phase::Looking),
     };
     let runtime = runtime()?;
     let ended = runtime.block_on(start.serve());
     // A replay that was interrupted is not waited for: it changed nothing.
     runtime.shutdown_background();
-    messages.flush();
     ended
 }
 
@@ -161,28 +193,45 @@ impl Start {
         }
         let url = self.url(&server);
         self.say_where(&url)?;
-        let (handle, mut failure) = (server.handle(), None);
+        let (handle, mut failure, mut interrupted) = (server.handle(), None, false);
         let until = async {
-            tokio::select! {
-                opened = self.open(handle, &url) => match opened {
-                    Ok(()) => signals.next().await,
-                    Err(why) => { failure = Some(why); return }
-                },
-                () = signals.next() => {}
+            let mut opening = pin!(self.open(handle, &url));
+            let opened = tokio::select! {
+                opened = &mut opening => Some(opened),
+                () = signals.next() => None,
+            };
+            match opened {
+                Some(Ok(())) => signals.next().await,
+                Some(Err(why)) => return failure = Some(why),
+                None => {}
             }
+            let is_open = opened.is_some();
             tracing::info!("stopping; a second signal stops at once");
             let (messages, temp) = (self.messages.clone(), self.temp.clone());
             tokio::spawn(exit_at_next(signals, messages, temp));
+            if !is_open {
+                tokio::select! {
+                    opened = &mut opening => failure = opened.err(),
+                    replays = self.replays() => interrupted = replays,
+                }
+            }
         };
         let stopped = server.serve(until).await;
-        match failure {
-            Some(failure) => Err(failure),
-            None => {
-                let saved = stopped.unsaved.is_none();
-                tracing::info!(drained = stopped.drained, saved, "stopped");
-                stopped.unsaved.map_or(Ok(()), |why| Err(unsaved(&why)))
-            }
+        if let Some(failure) = failure {
+            return Err(failure);
         }
+        let interrupted = interrupted.then(|| INTERRUPTED.to_owned());
+        let left = stopped.unsaved.or(interrupted);
+        let saved = left.is_none();
+        tracing::info!(drained = stopped.drained, saved, "stopped");
+        left.map_or(Ok(()), |why| Err(unsaved(&why)))
+    }
+
+    /// Whether there is something to replay that is not replayed, once that is known.
+    async fn replays(&self) -> bool {
+        let mut phase = self.phase.subscribe();
+        let known = phase.wait_for(|phase| *phase != Phase::Looking).await;
+        known.is_ok_and(|phase| *phase == Phase::Replaying)
     }
 
     /// Opens the node, off the threads that serve, and gives it to the server.
@@ -190,15 +239,19 @@ impl Start {
         let began = Instant::now();
         let (dir, catalog) = (self.dir.clone(), self.catalog.clone());
         let options = self.options.clone();
-        let progress = handle.clone();
+        let (progress, phase) = (handle.clone(), self.phase.clone());
         let opened = tokio::task::spawn_blocking(move || {
-            node::open(&dir, catalog, options, &mut |at| progress.set_progress(at))
+            node::open(&dir, catalog, options, &mut |at| {
+                phase.send_replace(Phase::Replaying);
+                progress.set_progress(at);
+            })
         });
         let opened = opened
             .await
             .map_err(|_| Failure::new(Exit::Failed, "the start panicked"))?; // the torture knows this word
         let (node, recovered): (Node, Recovered) = opened?;
         handle.set_node(node.clone());
+        self.phase.send_replace(Phase::Open);
         self.say_ready(&node, &recovered, url);
         tracing::info!(
             seq = recovered.seq.0,
@@ -262,6 +315,9 @@ impl Start {
     }
 }
 
+/// Why a stop during a replay saved nothing.
+const INTERRUPTED: &str = "it was told to stop before all that the log holds was replayed";
+
 /// Not as good as a stop that was asked for: another build could not start now.
 fn unsaved(why: &str) -> Failure {
     Failure::new(
@@ -320,10 +376,13 @@ async fn exit_at_next(mut signals: Signals, messages: Messages, temp: Option<Pat
         }
     }
     if let Some(temp) = temp {
-        // As long as files come to be in it that were not there when it was looked through.
-        while fs::remove_dir_all(&temp)
-            .is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty)
-        {}
+        // Again where files came to be in it that were not there when it was looked through.
+        for _ in 0..100 {
+            match fs::remove_dir_all(&temp) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                _ => break,
+            }
+        }
     }
     messages.flush();
     std::process::exit(i32::from(Exit::Failed.code()));

@@ -6,15 +6,11 @@ use std::io::{self, IsTerminal};
 use ordain_node::Catalog;
 use ordain_types::{MethodKind, Param};
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::levels;
 use crate::output::{Escaping, Messages, fields};
-
-/// Below this level these libraries print headers and payloads, which no log may hold: whatever the
-/// setting says, they stay above it.
-const QUIET: &str = "h2=info,hyper=info,hyper_util=info,tungstenite=info,rustls=info";
 
 /// How deep a sample of an argument goes.
 const DEPTH_MAX: u32 = 6;
@@ -28,9 +24,7 @@ const ITEMS_MAX: u64 = 8;
 /// If the level is none, or the system gives no thread to write with.
 pub fn start(config: &Config) -> Result<Messages, Failure> {
     let level = config.text("log_level").unwrap_or("info");
-    let filter = EnvFilter::builder()
-        .parse(format!("{level},{QUIET}"))
-        .map_err(|error| Failure::usage(format!("the setting log_level is `{level}`: {error}")))?;
+    let filter = levels::filter(level).map_err(|bounds| config.unfit("log_level", &bounds))?;
     let messages = Messages::start(io::stderr()).map_err(|error| {
         let why = format!(
             "cannot start the thread that writes messages: {error}; allow this process more memory (address \
@@ -71,6 +65,21 @@ fn coloured(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let unwanted = variable("NO_COLOR").is_some_and(|said| !said.is_empty());
     let unable = variable("TERM").is_some_and(|name| name == "dumb");
     !unwanted && !unable
+}
+
+/// Tells why a server ended as one message more: where JSON was asked for, all that is read is JSON. What `log_level` keeps
+/// back is still to be said as text.
+pub fn last_word(failure: Failure) -> Failure {
+    match &failure.message {
+        Some(why) if tracing::enabled!(tracing::Level::ERROR) => {
+            tracing::error!(exit = failure.exit.code(), "{why}");
+            Failure {
+                message: None,
+                ..failure
+            }
+        }
+        _ => failure,
+    }
 }
 
 /// A line to paste for each method.

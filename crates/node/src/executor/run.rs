@@ -2,7 +2,7 @@
 //! the committer. Where there is no room for more, the rest of it waits.
 
 use ordain_engine::{Answer, Args, Executed, FORESEEN, Halt};
-use ordain_types::{Bug, Call, Command, Outcome, Seq, Timestamp, limits, planted};
+use ordain_types::{Bug, Call, Command, FaultKind, Outcome, Seq, Timestamp, limits, planted};
 
 use super::batch::{self, Part, Placed, body};
 use super::{Executor, told};
@@ -186,11 +186,68 @@ impl Executor {
             return listener.heard(heard);
         }
         for line in lines {
-            tracing::info!(at = %line.at, "{}", line.message);
+            tracing::info!(at = keyless(&line.at), "{}", line.message);
         }
         if let Outcome::Fault(fault) = outcome {
+            let (kind, at) = (fault.kind.code(), keyless(&fault.at));
+            let said = is_told(fault.kind).then(|| tracing::field::display(&fault.message));
             let trace = (!fault.trace.is_empty()).then(|| tracing::field::display(&fault.trace));
-            tracing::warn!(%fault, trace, "a method failed");
+            tracing::warn!(fault = kind, at, said, trace, "a method failed");
+        }
+    }
+}
+
+/// A place as the log may hold it, without the entity's key: `account.withdraw`.
+fn keyless(at: &str) -> String {
+    match (at.split_once('/'), at.rsplit_once('.')) {
+        (Some((ty, _)), Some((_, method))) => format!("{ty}.{method}"),
+        _ => String::new(),
+    }
+}
+
+/// Whether the log has the message of such faults: what the method's own code said, or which limit or name it was. The
+/// others may quote keys, arguments or stored values, and are for who asked alone.
+fn is_told(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::Panic
+        | FaultKind::Exception
+        | FaultKind::Trap
+        | FaultKind::ModuleState
+        | FaultKind::CallDepth
+        | FaultKind::Calls
+        | FaultKind::WrittenBytes
+        | FaultKind::ReadBytes
+        | FaultKind::Sends
+        | FaultKind::ScanRows
+        | FaultKind::UnknownEntity
+        | FaultKind::UnknownMethod
+        | FaultKind::Instructions
+        | FaultKind::Memory
+        | FaultKind::Stack => true,
+        FaultKind::ValueBytes
+        | FaultKind::ArgumentBytes
+        | FaultKind::EntityHeld
+        | FaultKind::WriteInQuery
+        | FaultKind::Arguments
+        | FaultKind::StoredValue
+        | FaultKind::Encoding
+        | FaultKind::BadKey
+        | FaultKind::Differs => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keyless;
+
+    #[test]
+    fn a_place_in_the_log_has_no_key() {
+        for (at, told) in [
+            ("account/alice.withdraw", "account.withdraw"),
+            ("account/a/b.c.withdraw", "account.withdraw"),
+            ("", ""),
+        ] {
+            assert_eq!(keyless(at), told, "{at}");
         }
     }
 }

@@ -4,9 +4,11 @@
 use std::io::Write;
 use std::sync::Mutex;
 
+use ordain_node::Options;
 use ordain_server::{BindError, Config, Scope, Server, Token};
 
 use crate::client::ABSENT;
+use crate::entities;
 use crate::world::{World, token};
 
 fn guarded() -> Config {
@@ -213,7 +215,8 @@ async fn no_token_key_or_payload_is_logged_or_measured() {
         .with_ansi(false)
         .with_writer(|| Log);
     subscriber.init();
-    let world = World::start_with(guarded()).await;
+    let mut world = World::starting(guarded()).await;
+    world.open_with(entities::relaying(), Options::default());
     let mut client = world.client().await;
     let headers = [
         ("authorization", "Bearer all-token"),
@@ -229,6 +232,18 @@ async fn no_token_key_or_payload_is_logged_or_measured() {
         client.request("GET", path, &headers[..1], "").await.status,
         400
     );
+    let relay = "/v1/call/relay/secretrelay/pass_on";
+    let body = "{\"text\":\"secrettext\"}";
+    let reply = client.request("POST", relay, &headers[..1], body).await;
+    assert_eq!(reply.problem().1, "bad_arguments");
+    assert!(
+        reply.text().contains("secretcallee") && reply.text().contains("secrettext"),
+        "who asked is told: {}",
+        reply.text()
+    );
+    let throw = "/v1/call/account/secretentity/throw";
+    let reply = client.request("POST", throw, &headers[..1], "{}").await;
+    assert_eq!(reply.problem().1, "exception");
     let wrong = [("authorization", "Bearer all-token-wrong")];
     assert_eq!(client.request("GET", path, &wrong, "").await.status, 401);
     let metrics = client.request("GET", "/metrics", &headers[..1], "").await;
@@ -239,6 +254,13 @@ async fn no_token_key_or_payload_is_logged_or_measured() {
         log.contains(withdrawn),
         "what was asked is logged, without what it was about:\n{log}"
     );
+    for told in [
+        r#"a method failed fault="bad_arguments" at="relay.pass_on""#,
+        r#"it was asked at="relay.pass_on""#,
+        r#"fault="exception" at="account.throw" said=no such thing trace=at throw (bank.ts:3:7)"#,
+    ] {
+        assert!(log.contains(told), "{told}:\n{log}");
+    }
     for secret in ["all-token", "secret", "987654321"] {
         assert!(!metrics.text().contains(secret), "{secret}");
         assert!(!log.contains(secret), "{secret}");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use ordain_engine::{Catalog, MethodDef, State, StateType, Tx, TypeDef};
 use ordain_hosts::native::{method, param};
-use ordain_types::{EntityType, FaultKind, FieldKey, MethodKind, Rejection};
+use ordain_types::{EntityId, EntityType, FaultKind, FieldKey, Method, MethodKind, Rejection};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,12 @@ struct Amount {
 #[serde(deny_unknown_fields)]
 struct Note {
     name: String,
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
     text: String,
 }
 
@@ -189,6 +195,28 @@ where
         native: None,
         module: None,
     }
+}
+
+/// The same with `relay`, whose method hands its text on where a number belongs.
+pub fn relaying() -> Catalog {
+    let relay = args(
+        "pass_on",
+        MethodKind::Update,
+        &[("text", "string")],
+        pass_on,
+    );
+    let mut catalog = catalog();
+    let relay = define::<Gate>("relay", vec![relay]);
+    catalog.add(relay).expect("a name of its own");
+    catalog
+}
+
+fn pass_on(tx: &mut Tx, args: Text) -> Result<(), Rejection> {
+    tx.log("it was asked");
+    let to = EntityId::new("account", "secretcallee").expect("an id");
+    let method = Method::new("deposit").expect("a name");
+    let args = serde_json::json!({ "amount": args.text }).to_string();
+    tx.call_dynamic(&to, &method, args.as_bytes()).map(drop)
 }
 
 pub fn catalog() -> Catalog {
