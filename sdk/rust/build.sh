@@ -38,6 +38,14 @@ for setting in 'inherits="release"' opt-level=3 'lto="fat"' codegen-units=1 'pan
     profile+=(--config "profile.module.$setting")
 done
 
+# Panics name their place. Where this machine keeps its sources is none of the module's business, and would
+# make another file of the same sources elsewhere.
+remap=()
+for path in "${CARGO_HOME:-$HOME/.cargo}/registry/src=registry" "$here=ordain" "$PWD=."; do
+    remap+=("\"--remap-path-prefix=$path\",")
+done
+profile+=(--config "target.$target.rustflags=[${remap[*]}]")
+
 env "${environment[@]}" "${cargo[@]}" rustc --package "$package" --lib --crate-type cdylib "${profile[@]}" \
     --target "$target" --target-dir "$target_dir" "${std[@]}" "$@" -- -C link-arg=-zstack-size=262144
 core=$target_dir/$target/module/${package//-/_}.wasm

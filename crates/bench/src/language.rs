@@ -107,6 +107,38 @@ const COMPONENTS: &[(What, Module)] = &[
             include_bytes!("../../hosts/tests/fixtures/smallbank.wasm"),
         ),
     ),
+    (
+        What::Marketplace,
+        script(
+            "marketplace",
+            "marketplace.wasm",
+            include_bytes!("../../hosts/tests/fixtures/marketplace.wasm"),
+        ),
+    ),
+    (
+        What::Travel,
+        script(
+            "travel",
+            "travel.wasm",
+            include_bytes!("../../hosts/tests/fixtures/travel.wasm"),
+        ),
+    ),
+    (
+        What::Movie,
+        script(
+            "movie",
+            "movie.wasm",
+            include_bytes!("../../hosts/tests/fixtures/movie.wasm"),
+        ),
+    ),
+    (
+        What::Retwis,
+        script(
+            "retwis",
+            "retwis.wasm",
+            include_bytes!("../../hosts/tests/fixtures/retwis.wasm"),
+        ),
+    ),
 ];
 
 /// Those whose instances serve many transactions.

@@ -245,6 +245,56 @@ fn killed_while_modules_change_it_loses_nothing_and_repeats_nothing() {
     life.runtime.block_on(check_migrations(&asking, last));
 }
 
+/// The bank as a component and in TypeScript, by turns: the same types, methods and states.
+fn bank_in_either(number: u32) -> ModuleSource {
+    if number.is_multiple_of(2) {
+        let text = include_str!("../../../examples/bank.ts");
+        return ModuleSource::Files(ModuleFiles {
+            main: "bank.ts".to_owned(),
+            files: [("bank.ts".to_owned(), format!("{text}// {number}\n"))].into(),
+        });
+    }
+    let mut bytes = include_bytes!("../../hosts/tests/fixtures/transfer.wasm").to_vec();
+    // A section of no meaning, named `n`: each number is another file, whose machine code is made anew.
+    bytes.extend_from_slice(&[0, 6, 1, b'n']);
+    bytes.extend_from_slice(&number.to_le_bytes());
+    ModuleSource::Component(bytes.into())
+}
+
+#[test]
+fn killed_while_components_and_scripts_take_turns_it_loses_nothing_and_repeats_nothing() {
+    let mut life = Life::begin(&["--modules-only"]);
+    let (url, name) = (life.url(), ModuleName::new("bank").expect("a name"));
+    let asking = Client::new(&url).expect("a client");
+    let source = bank_in_either(1);
+    let first = life.runtime.block_on(asking.deploy(&name, &source, false));
+    assert_eq!(first.expect("it compiles").version, 1);
+    let deploying = deploy_either(url, name.clone(), life.ledger.clone());
+    let deployments = life.runtime.spawn(deploying);
+    life.kill_and_check();
+    let last = life.runtime.block_on(deployments);
+    let last = last.expect("no deployment failed");
+    assert!(last > 2, "only {last} versions were deployed");
+    let module = life.runtime.block_on(asking.module(&name));
+    let in_force = module.expect("it is there").in_force.expect("in force");
+    assert_eq!(in_force.version, last, "what was acknowledged last");
+}
+
+/// Deploys the bank in one language after the other until told to stop. Gives the last version.
+async fn deploy_either(url: String, name: ModuleName, ledger: Arc<Ledger>) -> u32 {
+    let client = Client::builder(&url).retries(u32::MAX).build();
+    let client = client.expect("a client");
+    let mut last = 1;
+    while !ledger.done.load(Ordering::Relaxed) {
+        let source = bank_in_either(last + 1);
+        let deployed = client.deploy(&name, &source, false).await;
+        let version = deployed.expect("in force in the end").version;
+        assert_eq!(version, last + 1, "each once, over all kills");
+        last = version;
+    }
+    last
+}
+
 /// Waits until the clients got so many answers more.
 fn wait_for_calls(ledger: &Ledger, clients: &[tokio::task::JoinHandle<()>]) {
     let goal = ledger.acknowledged.load(Ordering::Relaxed) + CALLS_A_ROUND;

@@ -50,3 +50,6 @@ pub fn entities() -> Entities {
         Cart, Product, Stock, Order, Payment, Shipment, Customer, Seller
     ]
 }
+
+// Built for WebAssembly, the crate is a module to deploy.
+ordain::export!(entities());

@@ -38,3 +38,6 @@ pub fn entities() -> Entities {
         MovieReviews
     ]
 }
+
+// Built for WebAssembly, the crate is a module to deploy.
+ordain::export!(entities());

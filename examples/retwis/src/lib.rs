@@ -11,6 +11,9 @@ pub fn entities() -> Entities {
     entities![User]
 }
 
+// Built for WebAssembly, the crate is a module to deploy.
+ordain::export!(entities());
+
 /// Characters of a post.
 pub const TEXT_MAX: usize = 140;
 /// The most users that one follows.

@@ -35,3 +35,6 @@ use ordain::prelude::*;
 pub fn entities() -> Entities {
     entities![Region, Hotel, Rooms, Flight, Traveler, Itinerary]
 }
+
+// Built for WebAssembly, the crate is a module to deploy.
+ordain::export!(entities());

@@ -121,6 +121,52 @@ fn languages_take_turns_and_are_shown_side_by_side() {
     }
 }
 
+/// Both modules of an application run its workload in their own hosts, and leave what must be true. So small, each
+/// takes seconds to be compiled and little more.
+#[track_caller]
+fn modules_do(workload: &str) {
+    let words = words(&format!(
+        "{workload} --lang ts,wasm --in-flight 8 --runs 1 --warm-up 0s --duration 300ms --seed 1"
+    ));
+    words.check(false).expect("they go together");
+    let catalog = catalog(application(words.what)).with_host(ordain::hosting().modules);
+    let runtime = Runtime::new().expect("a runtime");
+    let bench = Bench::new(words, runtime.handle().clone());
+    let reports = runtime.block_on(bench.run(None, &catalog));
+    let reports = reports.expect("reports");
+    let languages: Vec<_> = reports.iter().map(|report| report.language).collect();
+    assert_eq!(languages, [Language::Ts, Language::Wasm]);
+    for report in reports {
+        let language = report.language.name();
+        assert_eq!(report.violations, [""; 0], "{language}");
+        assert_eq!(report.first_trouble, None, "{language}");
+        let committed: u64 = report.committed.values().sum();
+        assert!(committed > 0, "{language}: {:?}", report.rejections);
+    }
+}
+
+#[test]
+fn modules_of_the_banks_do_what_the_programs_do() {
+    modules_do("transfer --accounts 50");
+    modules_do("smallbank --classic --customers 50");
+}
+
+#[test]
+fn modules_of_the_marketplace_do_what_the_program_does() {
+    modules_do("marketplace --customers 20 --sellers 5");
+}
+
+#[test]
+fn modules_of_the_travel_agency_do_what_the_program_does() {
+    modules_do("travel --users 20");
+}
+
+#[test]
+fn modules_of_reviews_and_posts_do_what_the_programs_do() {
+    modules_do("movie --users 20 --movies 20");
+    modules_do("retwis --users 20");
+}
+
 #[test]
 fn a_module_needs_a_host() {
     let catalog = catalog(ordain_example_transfer::entities());
@@ -153,7 +199,7 @@ fn languages_that_are_not_there_are_refused() {
         false,
         "notes is not in this program for --lang ts",
     );
-    refused("retwis --lang wasm", false, "there: ");
+    refused("retwis --lang wasm-reuse", false, "there: transfer");
     refused("transfer --lang rust,ts", true, "one --lang");
     refused("transfer --lang ts --echo", false, "--echo runs no methods");
     words("transfer --lang rust")

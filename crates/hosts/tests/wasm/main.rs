@@ -8,6 +8,7 @@
 
 mod component;
 mod costs;
+mod floats;
 mod guest;
 mod hostile;
 mod isolation;

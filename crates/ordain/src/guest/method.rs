@@ -14,8 +14,11 @@ pub struct MethodDef {
     /// Made when the module describes itself, and for no call.
     pub(super) params: fn() -> Vec<ParamDef>,
     pub(super) returns: &'static str,
-    pub(super) run: Box<dyn Fn(&mut Tx, &str) -> Result<Json, Rejection>>,
+    pub(super) run: Box<Run>,
 }
+
+/// From the text of the arguments to that of the value.
+type Run = dyn Fn(&mut Tx, &str) -> Result<Json, Rejection>;
 
 /// A parameter of a method.
 pub struct ParamDef {

@@ -1,6 +1,6 @@
 //! Methods that mean harm, as someone would write them in Rust: each has to end in a clear fault, and soon.
 //! What no toolchain makes is written as text, in the tests of the host. Built by
-//! `sdk/rust/build.sh ordain-hostile crates/hosts/tests/fixtures/hostile.wasm`.
+//! `.ci/components`.
 
 use std::hint::black_box;
 

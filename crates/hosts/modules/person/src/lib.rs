@@ -1,5 +1,5 @@
 //! A person, who was a name in version 1 and has a first and a last name in version 2. Built by
-//! `sdk/rust/build.sh ordain-person crates/hosts/tests/fixtures/person.wasm`.
+//! `.ci/components`.
 
 use ordain::prelude::*;
 

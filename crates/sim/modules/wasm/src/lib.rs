@@ -1,6 +1,6 @@
 //! The language of simulated methods (`program.rs`) once more, as a WebAssembly module has it: what an
-//! operation does by way of the world's imports. Nothing at all but for `wasm32`. `sdk/rust/build.sh
-//! ordain-sim-programs crates/sim/modules/programs.wasm` builds the component that lives deploy.
+//! operation does by way of the world's imports. Nothing at all but for `wasm32`. `.ci/components` builds
+//! the component that lives deploy.
 
 #![cfg(target_arch = "wasm32")]
 
