@@ -81,8 +81,9 @@ pub const LARGE: usize = 1 << 20;
 /// Work of one tick of an interpreter, and so of as many bytes of blocks. Those take about as long in the slower of the
 /// built-in functions, and less where they are only copied.
 const TICK: u64 = 256 << 10;
-/// Bytes from which a block counts as work. Smaller ones take as many steps.
-const WORK_BYTES_MIN: usize = 4 << 10;
+/// Bytes from which a block counts as work. Smaller ones take as many steps. So do those of a page, which the interpreter
+/// divides into small ones: at the edge of one, a loop that makes and drops something takes and gives back a page each time.
+const WORK_BYTES_MIN: usize = (4 << 10) + 1;
 /// Bytes from which a block is refused when there was too much work. What the interpreter makes of sets of characters is
 /// smaller: where it is refused memory for those, it goes on for ever, frees them twice, or reads beyond them.
 const REFUSED_BYTES_MIN: usize = 64 << 10;
