@@ -20,6 +20,7 @@ use ordain_types::{
 
 use crate::{entities, input};
 
+mod component;
 mod files;
 mod http;
 
@@ -197,7 +198,8 @@ pub fn checkpoints() -> Vec<Checkpoint> {
 /// # Errors
 /// What the system says.
 pub fn write(dir: &Path) -> io::Result<()> {
-    for (target, name, bytes) in files::all(&life().batches).into_iter().chain(http::all()) {
+    let files = files::all(&life().batches).into_iter();
+    for (target, name, bytes) in files.chain(http::all()).chain(component::all()) {
         let dir = dir.join(target);
         fs::create_dir_all(&dir)?;
         fs::write(dir.join(format!("seed-{name}")), bytes)?;

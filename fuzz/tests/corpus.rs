@@ -66,7 +66,7 @@ macro_rules! targets {
 
 targets! {
     log_segment records granule rows replay store_files snapshot http path call_lines reply_lines
-    call_frames reply_frames json module_files names values config_file setting
+    call_frames reply_frames json module_files component names values config_file setting
 }
 
 #[test]

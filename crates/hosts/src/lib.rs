@@ -5,6 +5,7 @@
 //!   native      entities written in Rust, compiled in: live typed values, no serialization in a call
 //!   javascript  modules in JavaScript and TypeScript (feature `javascript`)
 //!   wasm        modules that are WebAssembly components, in a sandbox (feature `wasm`)
+//!   anatomy     what a component is made of, read before it is compiled (feature `anatomy`, which `wasm` has in it)
 //!   modules     the host of modules in any of these languages
 //!   json_state  root values of modules' entities, for every host that runs modules
 //!   versioned   root values as they are stored, with the version of their shape
@@ -15,6 +16,8 @@
 //!   lent        the running transaction, lent to functions that foreign code calls
 //! ```
 
+#[cfg(feature = "anatomy")]
+pub mod anatomy;
 #[cfg(any(feature = "javascript", feature = "wasm"))]
 mod halves;
 #[cfg(feature = "javascript")]

@@ -6,7 +6,6 @@
 //!   imports     what a component may import, and what to do about the rest
 //!   world       the world's types, as they cross
 //!   describe    what a module says it brings, checked
-//!   anatomy     what a component is made of, before it is compiled
 //!   code        a compiled module
 //!   codes       compiled modules by their bytes: in memory, and in a directory
 //!   method      one method as the engine runs it
@@ -22,7 +21,6 @@
 //!
 //! An outcome depends on the module's bytes, the transaction and the limits alone: see `docs/wasm.md`.
 
-mod anatomy;
 mod code;
 mod codes;
 mod config;

@@ -2,6 +2,7 @@
 
 use crate::Target;
 
+pub mod component;
 pub mod config;
 pub mod frames;
 pub mod granule;
@@ -55,6 +56,8 @@ pub const TARGETS: &[Target] = &[
     target("reply_frames", frames::replies, 60_000),
     target("json", json::check, 30_000),
     target("module_files", module_files::check, 20_000),
+    // The parser makes room for the types of a group by their number, which may be a million.
+    with_buffers(target("component", component::check, 20_000), 128 << 20),
     target("names", names::check, 15_000),
     with_buffers(target("values", values::check, 40_000), 2 << 20),
     // Two bytes of a key with dots are a table, which begins with room for eleven entries.

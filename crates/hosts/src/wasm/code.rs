@@ -7,12 +7,12 @@ use ordain_types::limits::WASM_FUEL_MAX;
 use ordain_types::module::Manifest;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
-use super::anatomy::Anatomy;
 use super::instance::{Data, Instance};
 use super::stock::Stock;
 use super::warm::Warm;
 use super::world::ENTITIES;
 use super::{describe, imports, trap};
+use crate::anatomy::Anatomy;
 use crate::lent::lend_nothing;
 
 /// Tells compiled modules of one process apart.

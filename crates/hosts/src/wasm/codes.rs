@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::anatomy::{self, Anatomy};
 use super::code::Code;
+use crate::anatomy::{self, Anatomy};
 use disk::Disk;
 
 /// SHA-256 of a module's bytes.

@@ -1,9 +1,11 @@
 //! What is no module is refused when it is deployed, with words that help.
 
+use ordain_engine::Modules as _;
 use ordain_hosts::wasm::WasmHost;
+use ordain_types::module::hash;
 
 use super::component::{Kind, Wat, component_of};
-use super::world::{compile, fixture};
+use super::world::{World, compile, fixture};
 
 #[track_caller]
 fn refused(bytes: Vec<u8>, message: &str) {
@@ -31,15 +33,47 @@ fn what_is_no_component() {
     }
 }
 
+/// Whether a damaged module is refused, with words and the file; else a call of it ends, whatever it comes to, and
+/// comes to the same in another engine.
+#[track_caller]
+fn refused_or_harmless(host: &WasmHost, whole: &[u8], at: usize, call: [&str; 3]) -> bool {
+    let mut damaged = whole.to_vec();
+    damaged[at] ^= 0x41;
+    let package = match compile(host, damaged) {
+        Ok(package) => package,
+        Err(error) => {
+            assert!(!error.message.trim().is_empty(), "at {at}");
+            assert_eq!(error.file.as_deref(), Some("module.wasm"), "at {at}");
+            return true;
+        }
+    };
+    let outcome = || {
+        let types = host.load(hash(&package.encode()), &package);
+        let [entity, method, args] = call;
+        World::new(types.expect("what compiles loads")).run(entity, method, args)
+    };
+    assert_eq!(outcome(), outcome(), "at {at}");
+    false
+}
+
 #[test]
 fn damage_is_refused_or_harmless() {
-    let whole = fixture("transfer");
     let host = WasmHost::new(None);
-    for at in (8..whole.len()).step_by(whole.len() / 8) {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x41;
-        let _ = compile(&host, damaged); // whatever it says, it says so
+    let large = fixture("transfer");
+    for at in (8..large.len()).step_by(large.len() / 8) {
+        let deposit = ["account/a", "deposit", r#"{"amount":1}"#];
+        refused_or_harmless(&host, &large, at, deposit);
     }
+    let small = Wat::default().build();
+    let places: Vec<_> = (8..small.len()).step_by(7).collect();
+    let refused = places
+        .iter()
+        .filter(|at| refused_or_harmless(&host, &small, **at, ["thing/x", "run", "{}"]));
+    let refused = refused.count();
+    assert!(
+        (1..places.len()).contains(&refused),
+        "some of either: {refused}"
+    );
 }
 
 #[test]

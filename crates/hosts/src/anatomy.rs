@@ -12,17 +12,21 @@ use wasmparser::{
 };
 
 /// What a component is made of.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Anatomy {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Anatomy {
     /// Fuel of the start of an instance, beside what its start functions take.
     pub start_fuel: u64,
+    /// Functions of all core modules: each takes the compiler some kilobytes, however short it is.
+    pub functions: usize,
+    /// Instances of components within it.
+    pub components: usize,
 }
 
 /// Reads a component.
 ///
 /// # Errors
 /// Why there are no modules like this one.
-pub(super) fn read(component: &[u8]) -> Result<Anatomy, String> {
+pub fn read(component: &[u8]) -> Result<Anatomy, String> {
     let mut body = Body::default();
     let mut within = Vec::new();
     for payload in Parser::new(0).parse_all(component) {
@@ -39,21 +43,19 @@ pub(super) fn read(component: &[u8]) -> Result<Anatomy, String> {
             _ => {}
         }
     }
-    if body.functions > WASM_FUNCTIONS_MAX {
-        let (count, most) = (body.functions, WASM_FUNCTIONS_MAX);
+    if body.anatomy.functions > WASM_FUNCTIONS_MAX {
+        let (count, most) = (body.anatomy.functions, WASM_FUNCTIONS_MAX);
         return Err(format!(
             "the module has {count} functions, more than the limit of {most}"
         ));
     }
-    if body.components > WASM_MODULES_PER_COMPONENT_MAX {
-        let (count, most) = (body.components, WASM_MODULES_PER_COMPONENT_MAX);
+    if body.anatomy.components > WASM_MODULES_PER_COMPONENT_MAX {
+        let (count, most) = (body.anatomy.components, WASM_MODULES_PER_COMPONENT_MAX);
         return Err(format!(
             "the module makes {count} instances of components within it, more than the limit of {most}"
         ));
     }
-    Ok(Anatomy {
-        start_fuel: body.start_fuel,
-    })
+    Ok(body.anatomy)
 }
 
 /// What was met of the outermost component.
@@ -61,11 +63,7 @@ pub(super) fn read(component: &[u8]) -> Result<Anatomy, String> {
 struct Body {
     /// Fuel of the start of each core module.
     modules: Vec<u64>,
-    /// Functions of all core modules: each takes the compiler some kilobytes, however short it is.
-    functions: usize,
-    /// Instances of components within it.
-    components: usize,
-    start_fuel: u64,
+    anatomy: Anatomy,
 }
 
 impl Body {
@@ -79,12 +77,13 @@ impl Body {
                 if let Instance::Instantiate { module_index, .. } = instance {
                     // One that is not there is the compiler's to refuse.
                     let fuel = self.modules.get(module_index as usize);
-                    self.start_fuel = self.start_fuel.saturating_add(*fuel.unwrap_or(&0));
+                    let all = &mut self.anatomy.start_fuel;
+                    *all = all.saturating_add(*fuel.unwrap_or(&0));
                 }
                 Ok(())
             }),
             Payload::ComponentInstanceSection(instances) => each(instances, |instance| {
-                self.components += usize::from(is_made(&instance));
+                self.anatomy.components += usize::from(is_made(&instance));
                 Ok(())
             }),
             Payload::ComponentAliasSection(aliases) => each(aliases, |alias| match alias {
@@ -122,7 +121,7 @@ impl Body {
         let fuel = match section {
             Payload::TypeSection(groups) => return check_types(groups),
             Payload::FunctionSection(functions) => {
-                self.functions += functions.count() as usize;
+                self.anatomy.functions += functions.count() as usize;
                 return Ok(());
             }
             Payload::TableSection(tables) => steps(tables.range().len()),
@@ -217,7 +216,7 @@ fn damaged(error: BinaryReaderError) -> String {
 mod tests {
     use super::*;
 
-    const TRANSFER: &[u8] = include_bytes!("../../tests/fixtures/transfer.wasm");
+    const TRANSFER: &[u8] = include_bytes!("../tests/fixtures/transfer.wasm");
 
     #[test]
     fn a_toolchains_component_starts_for_little() {
