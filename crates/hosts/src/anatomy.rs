@@ -6,9 +6,9 @@ use ordain_types::limits::{
     WASM_MODULES_PER_COMPONENT_MAX, WASM_RESULTS_MAX,
 };
 use wasmparser::{
-    BinaryReaderError, CanonicalFunction, ComponentAlias, ComponentExternalKind, ComponentInstance,
-    ComponentOuterAliasKind, CompositeInnerType, Encoding, FromReader, Instance, Parser, Payload,
-    RecGroup, SectionLimited,
+    BinaryReader, BinaryReaderError, CanonicalFunction, ComponentAlias, ComponentExternalKind,
+    ComponentInstance, ComponentOuterAliasKind, ComponentType, ComponentTypeDeclaration,
+    CompositeInnerType, Encoding, FromReader, Instance, Parser, Payload, RecGroup, SectionLimited,
 };
 
 /// What a component is made of.
@@ -34,6 +34,11 @@ pub fn read(component: &[u8]) -> Result<Anatomy, String> {
         match &payload {
             Payload::Version { encoding, .. } => within.push(*encoding),
             Payload::End(_) => drop(within.pop()),
+            Payload::ComponentTypeSection(types) => {
+                let range = types.range();
+                let bytes = &component[range.clone()];
+                check_depth(BinaryReader::new(bytes, range.start))?;
+            }
             _ => {}
         }
         match within[..] {
@@ -135,6 +140,47 @@ impl Body {
         }
         Ok(())
     }
+}
+
+/// Types of components and instances that may be written within each other. Toolchains write a few.
+const TYPES_DEEP_MAX: usize = 100;
+/// How a type of a component begins, one of an instance, and a type within either.
+const COMPONENT_TYPE: u8 = 0x41;
+const INSTANCE_TYPE: u8 = 0x42;
+const DECLARED_TYPE: u8 = 0x01;
+
+/// A level is three bytes, and the compiler's reader calls itself for each: it would end its stack, and the process.
+fn check_depth(mut types: BinaryReader<'_>) -> Result<(), String> {
+    let next = |types: &BinaryReader<'_>| types.clone().read_u8().map_err(damaged);
+    // How many are left of each list that is open, the section's first.
+    let mut left = vec![types.read_var_u32().map_err(damaged)?];
+    while let Some(count) = left.last_mut() {
+        if *count == 0 {
+            left.pop();
+            continue;
+        }
+        *count -= 1;
+        if left.len() > 1 {
+            if next(&types)? != DECLARED_TYPE {
+                let other = types.read::<ComponentTypeDeclaration<'_>>();
+                other.map_err(damaged)?;
+                continue;
+            }
+            types.read_u8().map_err(damaged)?;
+        }
+        if !matches!(next(&types)?, COMPONENT_TYPE | INSTANCE_TYPE) {
+            types.read::<ComponentType<'_>>().map_err(damaged)?;
+            continue;
+        }
+        types.read_u8().map_err(damaged)?;
+        left.push(types.read_var_u32().map_err(damaged)?);
+        if left.len() > 1 + TYPES_DEEP_MAX {
+            return Err(format!(
+                "the module has types of components or instances within each other, more than {TYPES_DEEP_MAX} deep"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Each block of a type is three bytes, and as many values as it has results, which the compiler keeps apart.

@@ -48,6 +48,17 @@ pub fn all() -> Vec<Seed> {
             &[2, 0x4e, 2, 0x5f, 0, 0x5e, 0x7f, 0, 0x60, 0, 0],
         )])],
     );
+    let deep = [&[1][..], &[0x42, 1, 1].repeat(100), &[0x41, 0]].concat();
+    put("deep", &[section(7, &deep)]);
+    put(
+        "types-within",
+        &[section(
+            7,
+            &[
+                1, 0x41, 3, 1, 0x42, 1, 1, 0x7f, 0, 0x50, 0, 3, 0, 1, b'a', 5, 0,
+            ],
+        )],
+    );
     seeds.push(seed("component", "core", &[MODULE]));
     seeds.push(seed("component", "transfer", &[&without_code(TRANSFER)]));
     seeds

@@ -7,6 +7,7 @@
 mod disk;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -69,8 +70,7 @@ impl Codes {
             .and_then(|disk| disk.read(engine, &digest));
         let component = match &stored {
             Some(component) => component.clone(),
-            None => Component::from_binary(engine, bytes)
-                .map_err(|error| format!("the module does not compile: {error:#}"))?,
+            None => compile(engine, bytes)?,
         };
         let code = Arc::new(check(&component, &anatomy)?);
         if let (Some(disk), None) = (&self.disk, &stored) {
@@ -82,6 +82,17 @@ impl Codes {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The parser has assertions that a component can break, as by types that refer to each other too deep. Nothing of
+/// what it was making is left then.
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, String> {
+    match catch_unwind(AssertUnwindSafe(|| Component::from_binary(engine, bytes))) {
+        Ok(made) => made.map_err(|error| format!("the module does not compile: {error:#}")),
+        Err(_) => {
+            Err("the module does not compile: it breaks an assertion of the compiler".to_owned())
+        }
     }
 }
 

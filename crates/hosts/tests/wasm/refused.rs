@@ -139,6 +139,45 @@ fn what_instances_cannot_be_counted_of() {
     }
 }
 
+/// Each level is three bytes, for which the parser calls itself.
+#[test]
+fn types_within_types_without_end() {
+    let deep = |kind: u8, levels: usize| {
+        let mut types = vec![1];
+        types.extend([kind, 1, 1].repeat(levels - 1));
+        types.extend([kind, 0]);
+        let mut bytes = b"\0asm\x0d\0\x01\0\x07".to_vec();
+        let len = types.len() as u32;
+        // Its length, in as many bytes as there may be.
+        bytes.extend(
+            (0..5).map(|at| (len >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 }),
+        );
+        bytes.extend(types);
+        bytes
+    };
+    for kind in [0x41, 0x42] {
+        refused(deep(kind, 300_000), "within each other, more than 100 deep");
+        refused(deep(kind, 101), "within each other, more than 100 deep");
+        refused(deep(kind, 90), "does not export"); // the compiler has read it
+    }
+}
+
+/// Types one after the other, each of instances of the one before: the parser asserts that there are few.
+#[test]
+fn types_of_types_without_end() {
+    let types = (1..900).map(|at| {
+        let before = at - 1;
+        format!(
+            r#"(type $t{at} (instance (alias outer 1 $t{before} (type $of)) (export "a" (instance (type $of)))))"#
+        )
+    });
+    let types: String = types.collect();
+    refused(
+        text(&format!("(component (type $t0 (instance)) {types})")),
+        "breaks an assertion of the compiler",
+    );
+}
+
 /// Each is four bytes, and some kilobytes to the compiler.
 #[test]
 fn functions_without_end() {
