@@ -132,6 +132,15 @@ mod tests {
             ),
             hash("no JSON", None),
         ];
-        assert_eq!(all, ["1", "2", "3", "4", "5",]);
+        assert_eq!(
+            all,
+            [
+                "2d0c1e97d900c59972c89aa388b698eb",
+                "c93298125adf71bf529110cf1c8b26be",
+                "4d6c89f310b1556cbe4c7289264ac5a2",
+                "18dfe068ca27e03ece6347924e0b4460",
+                "7365ef070ed431592a9b363aaa6bd468",
+            ]
+        );
     }
 }

@@ -25,7 +25,7 @@ export const account = entity({ balance: 0 }, {
     try { cx.call(account, from).withdraw(); } catch (error) {}
     return 1;
   },
-  look: query(() => reject("shut", "not now")),
+  look: query((cx, { from }: { from: string }) => reject("shut", from)),
 });"#;
 
 /// What is told of `account/al.METHOD`.

@@ -59,7 +59,7 @@ fn types_and_methods_are_where_they_are_written() {
     let files = [
         (
             "a.ts",
-            "import { entity } from \"ordain\";\nimport { add } from \"./b.ts\";\n\nexport const one = entity({}, {\n  add,\n  own(cx) {},\n});\nexport default entity({}, {}, { name: \"other\" });",
+            "import { entity } from \"ordain\";\nimport { add } from \"./b.ts\";\n\nexport const one = entity({}, {\n  add,\n  own(cx) {},\n});\nexport default entity({}, { get(cx) {} }, { name: \"other\" });",
         ),
         ("b.ts", "// é\nexport function add(cx) {}"),
     ];

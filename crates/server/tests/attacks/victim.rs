@@ -15,7 +15,7 @@ use crate::{overload, weak, wire};
 /// The environment variable by which a process knows that it is a victim, and which one.
 const SETUP: &str = "ORDAIN_VICTIM";
 /// The timeouts of a server that is to be seen keeping them.
-const SHORT: Duration = Duration::from_millis(700);
+pub const SHORT: Duration = Duration::from_millis(700);
 /// Longer than any test.
 const NEVER: Duration = Duration::from_secs(24 * 3_600);
 
