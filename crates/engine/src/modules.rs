@@ -87,15 +87,17 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Misfit {
     /// The reason.
-    pub rejection: Rejection,
+    pub rejection: Box<Rejection>,
     /// The entity type that it is about, and the method; none: it is about no one type.
     pub about: Option<(EntityType, Option<Method>)>,
 }
 
 impl From<Rejection> for Misfit {
     fn from(rejection: Rejection) -> Self {
-        let about = None;
-        Self { rejection, about }
+        Self {
+            rejection: Box::new(rejection),
+            about: None,
+        }
     }
 }
 
@@ -193,7 +195,7 @@ impl Catalog {
         };
         let message = format!("{whose}; give it another name in the module `{name}`");
         Err(Misfit {
-            rejection: Rejection::new("module_clash", message),
+            rejection: Box::new(Rejection::new("module_clash", message)),
             about: Some((ty.clone(), None)),
         })
     }
@@ -263,7 +265,7 @@ fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), M
                  callers may rely on what it writes; give the query another name"
             );
             return Err(Misfit {
-                rejection: Rejection::new("method_kind", message),
+                rejection: Box::new(Rejection::new("method_kind", message)),
                 about: Some((ty.clone(), Some(name.clone()))),
             });
         }
@@ -276,7 +278,7 @@ fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), M
              version {old}"
         );
         return Err(Misfit {
-            rejection: Rejection::new("state_version", message),
+            rejection: Box::new(Rejection::new("state_version", message)),
             about: Some((ty.clone(), None)),
         });
     }
@@ -384,7 +386,7 @@ impl Tx {
     fn put_in_force(&mut self, deploy: &Deploy, loaded: Loaded) -> Result<Deployed, Rejection> {
         let Deploy { name, hash, .. } = deploy;
         let checked = (self.catalog).check_deploy(name, *hash, &loaded.manifest);
-        if !checked.map_err(|misfit| misfit.rejection)? {
+        if !checked.map_err(|misfit| *misfit.rejection)? {
             let version = self.catalog.module(name).map_or(0, |module| module.version);
             return Ok(Deployed {
                 version,

@@ -242,7 +242,7 @@ impl Node {
 
     /// With the place in the sources, for whoever has just written them.
     fn misfit(&self, hash: ModuleHash, misfit: Misfit) -> DeployError {
-        let Misfit { rejection, about } = misfit;
+        let (rejection, about) = (*misfit.rejection, misfit.about);
         let host = self.host().ok();
         let place = host.zip(about);
         let place = place.and_then(|(host, (ty, method))| host.place(hash, &ty, method.as_ref()));
