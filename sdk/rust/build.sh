@@ -7,7 +7,7 @@
 # cargo-web, rust-web-src and lld, which build the standard library from its source.
 # And `wasm-tools`, or this repository's own `componentize`, to make a component of what the linker gives.
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 [ $# -ge 2 ] || { echo "usage: sdk/rust/build.sh PACKAGE OUT.wasm [CARGO OPTION…]" >&2; exit 2; }
 package=$1
 out=$2
@@ -41,7 +41,8 @@ done
 # Panics name their place. Where this machine keeps its sources is none of the module's business, and would
 # make another file of the same sources elsewhere.
 remap=()
-for path in "${CARGO_HOME:-$HOME/.cargo}/registry/src=registry" "$here=ordain" "$PWD=."; do
+for path in "${CARGO_HOME:-$HOME/.cargo}/registry/src=registry" "${CARGO_HOME:-$HOME/.cargo}/git/checkouts=git" \
+    "$here=ordain" "$(pwd -P)=."; do
     remap+=("\"--remap-path-prefix=$path\",")
 done
 profile+=(--config "target.$target.rustflags=[${remap[*]}]")

@@ -75,6 +75,8 @@ pub(crate) enum Effect {
     Safe,
     /// Doing it twice is the same as doing it once.
     Idempotent,
+    /// The same by its idempotency key: if it was lost on the way, it can be asked about.
+    Keyed,
     /// Doing it twice is another thing: it is tried again only where nothing was done.
     Once,
 }
@@ -320,7 +322,7 @@ impl Client {
             key: call.idempotency_key.clone(),
             effect: match call.op {
                 Op::Query => Effect::Safe,
-                Op::Call | Op::Send => Effect::Idempotent,
+                Op::Call | Op::Send => Effect::Keyed,
             },
         };
         let (seq, value) = self.shared.ask(&outline).await?;
@@ -395,7 +397,7 @@ impl Shared {
             let may = effect != Effect::Once || did_nothing(&error);
             match retries.next(&error).filter(|_| may) {
                 Some(wait) => {
-                    if effect != Effect::Safe && error.is_loss() {
+                    if effect == Effect::Keyed && error.is_loss() {
                         lost.get_or_insert(error);
                     }
                     tokio::time::sleep(wait).await;

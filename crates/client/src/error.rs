@@ -39,7 +39,8 @@ pub enum Error {
     /// The call broke a limit or crashed, and all it did is undone.
     #[error("fault: {0}")]
     Fault(Answer),
-    /// The server did not accept the request; nothing ran, also not by an earlier attempt, and the same request will fare no better.
+    /// The server did not accept the request; nothing ran, also not by an earlier attempt, and the same request will
+    /// fare no better.
     #[error("refused: {0}")]
     Refused(Answer),
     /// The server could not answer now, also after the retries.

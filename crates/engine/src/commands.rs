@@ -21,6 +21,7 @@ impl Tx {
         running.caller.clear();
         (running.seq, running.now) = (seq, now);
         (running.query, running.careful) = (false, false);
+        running.told = None;
         self.restart();
         self.rows.begin();
     }

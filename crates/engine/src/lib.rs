@@ -63,6 +63,5 @@ pub use engine::{Answer, Engine, Executed, Halt, Meta, Options};
 pub use foresight::FORESEEN;
 pub use modules::{Deployed, Loaded, Misfit, Module, ModuleStatus, Modules};
 pub use sends::{Invocation, InvocationStatus};
-
 pub use told::{LogLine, Told};
 pub use transaction::Tx;

@@ -315,8 +315,8 @@ impl Tx {
             if let Some(whose) = types.find_map(|ty| self.catalog.other_owner(&name, ty)) {
                 return Err(Halt::Clash(name, whose));
             }
-            if let Err(unfit) = self.catalog.check_deploy(&name, hash, &loaded.manifest) {
-                return Err(Halt::Module(name, unfit.rejection.message));
+            if let Err(misfit) = self.catalog.check_deploy(&name, hash, &loaded.manifest) {
+                return Err(Halt::Module(name, misfit.rejection.message));
             }
             let catalog = self.catalog.with_module(name, version, loaded);
             self.catalog = Arc::new(catalog);

@@ -1,6 +1,7 @@
 //! What is told of a transaction to people: what methods said, and, where methods are developed, what ran and where it
 //! said no. No outcome depends on any of it.
 
+use ordain_types::module::Place;
 use ordain_types::{Call, Outcome, Rejection, limits};
 
 use crate::Tx;
@@ -85,20 +86,21 @@ impl Tx {
     }
 
     /// The running method is about to end with this rejection, which it threw at that place of its module's sources.
-    pub fn rejected_at(&mut self, rejection: &Rejection, place: String) {
-        let (depth, at) = (self.running.frames.len(), self.place());
-        let Some(told) = &mut self.running.told else {
+    pub fn rejected_at(&mut self, rejection: &Rejection, place: &Place) {
+        let Some(mut told) = self.running.told.take() else {
             return;
         };
+        let depth = self.running.frames.len();
         // That of a call which passes through its caller is where the call said it.
         let passes = |last: &Rejected| last.depth > depth && last.rejection == *rejection;
         if !told.rejected.as_ref().is_some_and(passes) {
             told.rejected = Some(Rejected {
                 rejection: rejection.clone(),
                 depth,
-                at,
-                place,
+                at: self.place(),
+                place: place.to_string(),
             });
         }
+        self.running.told = Some(told);
     }
 }

@@ -78,8 +78,9 @@ pub enum Op {
 #[derive(Clone)]
 pub struct Node(Arc<Running>);
 
-const WAITS_FOR_EVER: &str = "who waits for a node on one of its own threads waits for ever: a method reaches entities by its context \
-     (`cx.entity`, `cx.call`, `cx.send`), and a sink or a waker passes a reply on";
+/// Why nobody may wait there, and what to do instead.
+const WAITS_FOR_EVER: &str = "who waits for a node on one of its own threads waits for ever: a method reaches entities \
+     by its context (`cx.entity`, `cx.call`, `cx.send`), and a sink or a waker passes a reply on";
 
 /// What a node's handles share.
 pub(crate) struct Running {

@@ -36,7 +36,7 @@ use crate::threads::spawn;
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The last command replayed.
+    /// The last command replayed; at first the one before them.
     pub at: Seq,
     /// The first command that is replayed.
     pub first: Seq,
@@ -245,7 +245,7 @@ fn log_and_store(
         path: path.display().to_string(),
         why,
     };
-    if !store.exists() && log.exists() {
+    if !DiskStore::exists(&store) && log.exists() {
         let disk = Arc::new(Dir::existing(&log).map_err(io)?);
         if let Err(ReadError::Removed { first_seq, .. }) = ordain_log::read_from(disk, Seq(1)) {
             return Err(missing(

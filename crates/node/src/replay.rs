@@ -140,6 +140,7 @@ impl<'a> Replay<'a> {
         let count = last.0 - first.0 + 1;
         let records = records.until(last);
         let mut tell = |at| progress(Progress { at, first, last });
+        tell(self.engine.seq()); // the first record may take its time
         if ahead == ReadAhead::Never {
             let ran = |at| {
                 tell(at);

@@ -181,5 +181,13 @@ fn a_part_that_is_missing_is_not_made_anew() {
     assert_eq!(entries(&log), 0);
     fs::remove_dir(&log).expect("it is empty");
     fs::rename(&aside, &log).expect("it is put back");
+    let store = dir.join("store");
+    fs::rename(&store, &aside).expect("it is moved");
+    fs::create_dir(&store).expect("its place is free");
+    let error = open().expect_err("it is missing");
+    assert!(matches!(error, OpenError::Missing { .. }), "{error}");
+    assert_eq!(entries(&store), 0);
+    fs::remove_dir(&store).expect("it is empty");
+    fs::rename(&aside, &store).expect("it is put back");
     assert_eq!(look(&open().expect("it opens again"), "a"), 33);
 }

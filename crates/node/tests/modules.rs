@@ -6,7 +6,7 @@ mod common;
 mod toy;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -189,13 +189,16 @@ fn an_upgrade_under_load_fails_no_call() {
         version(&world, "m", &text)
     };
     upgrade(0);
-    let done = AtomicBool::new(false);
+    let (done, begun) = (AtomicBool::new(false), Barrier::new(5));
     let (calls, migrated, upgrades) = thread::scope(|scope| {
         let callers: Vec<_> = (0..4)
             .map(|n| {
-                let (world, done, entity) = (&world, &done, format!("counter/{n}"));
+                let (world, done, begun) = (&world, &done, &begun);
+                let entity = format!("counter/{n}");
                 scope.spawn(move || {
-                    let (mut calls, mut last) = (0u64, 0);
+                    let mut last = call(world, &entity, "add").expect("no call fails");
+                    let mut calls = 1u64;
+                    begun.wait();
                     while !done.load(Ordering::Relaxed) || calls < 100 {
                         let now = call(world, &entity, "add").expect("no call fails");
                         let (step, migrated) = ((now - last) % MIGRATED, (now - last) / MIGRATED);
@@ -207,6 +210,7 @@ fn an_upgrade_under_load_fails_no_call() {
                 })
             })
             .collect();
+        begun.wait();
         for round in 1..=60 {
             upgrade(round);
         }

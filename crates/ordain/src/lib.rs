@@ -107,8 +107,8 @@ pub use ordain_macros::entity;
 #[cfg(not(target_arch = "wasm32"))]
 pub use ordain_node::{
     Backup, BackupError, Body, CallError, CallOptions, Clock, Health, Heard, Invocation,
-    InvocationStatus, Listener, Node, OpenError, Options, Pipeline, Received, Recovered, Refused,
-    Reply, StoreTrouble, SystemClock, TestNode, Unavailable, VirtualClock, restore,
+    InvocationStatus, Listener, LogLine, Node, OpenError, Options, Pipeline, Received, Recovered,
+    Refused, Reply, StoreTrouble, SystemClock, TestNode, Told, Unavailable, VirtualClock, restore,
 };
 pub use ordain_types::{
     EntityId, Fault, FaultKind, IdempotencyKey, Key, NameError, Outcome, Rejection, Request,

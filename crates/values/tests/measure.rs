@@ -244,6 +244,11 @@ fn a_name_that_comes_twice_is_refused() {
         Map(BTreeMap<String, String>),
         Maps(BTreeMap<String, BTreeMap<String, u8>>),
     }
+    #[derive(Serialize)]
+    #[serde(tag = "of")]
+    enum Outer {
+        Tagged(Tagged),
+    }
     let account = |key: &str| Account {
         balance: 5,
         rest: BTreeMap::from([("a".into(), 1), (key.into(), 2)]),
@@ -252,6 +257,11 @@ fn a_name_that_comes_twice_is_refused() {
     refused(&account("balance"), "the name `balance` comes twice");
     refused(&tagged("kind"), "the name `kind` comes twice");
     refused(&[tagged("kind")], "at `[]`: the name `kind`");
+    for key in ["of", "kind"] {
+        let twice = format!("the name `{key}` comes twice");
+        refused(&Outer::Tagged(tagged(key)), &twice);
+    }
+    assert!(to_json(&Outer::Tagged(tagged("b"))).is_ok());
     for key in ["", "b", "Balance", "kinds"] {
         let json = to_json(&account(key)).expect("each name once");
         let read: Account = serde_json::from_slice(&json).expect("it reads back");

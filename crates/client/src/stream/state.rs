@@ -237,7 +237,7 @@ impl Shared {
         self.deliver(done);
     }
 
-    /// Ends everything that is in flight in `error`; what may have run, as lost.
+    /// Ends everything that is in flight in `error`; what was written on a connection that broke, as lost.
     pub(super) fn fail_all(&self, error: &Error) {
         let mut state = self.state();
         state.ready.clear();

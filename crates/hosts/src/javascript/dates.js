@@ -24,7 +24,7 @@ function isDate(value) {
 
 /// Whether a value is a date of no time, whose JSON says null.
 function isInvalid(value) {
-  return value.toJSON === jsonOfDate && isDate(value) && Number.isNaN(apply(getTime, value, []));
+  return value.toJSON === jsonOfDate && isDate(value) && isNaN(apply(getTime, value, []));
 }
 
 const timeOf = (value) => (typeof value === "string" ? parseDate(value) : value);

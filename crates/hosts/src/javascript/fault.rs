@@ -173,9 +173,11 @@ pub fn ending(ctx: &Ctx<'_>, library: &Library, error: Error, places: bool) -> E
     };
     if instance_of(&library.rejection) {
         let thrown = value.as_object().expect("an instance is an object");
-        let at = places.then(|| Box::new(describe(&value)));
         return match rejection(ctx, library, thrown) {
-            Ok(rejection) => Ending::Rejected(rejection, at),
+            // After it was read: what this does is done in development alone, and must change nothing.
+            Ok(rejection) => {
+                Ending::Rejected(rejection, places.then(|| Box::new(describe(&value))))
+            }
             Err(thrown) => Ending::Thrown(thrown),
         };
     }
@@ -289,13 +291,18 @@ pub fn describe(value: &Value<'_>) -> Thrown {
     thrown
 }
 
+/// How far the classes of an error are looked through, and how long a name of theirs may be: nothing counts what is done
+/// here, and a module makes both.
+const LEVELS_MAX: usize = 10;
+const NAME_BYTES_MAX: usize = 256;
+
 /// The call that made an error: its constructors, which are on the stack above, say nothing of where that was.
 fn origin<'f>(error: &Object<'_>, frames: &'f [StackFrame]) -> Option<&'f StackFrame> {
     let first = frames.first()?;
     if first.function.is_empty() {
         return Some(first);
     }
-    let above = std::iter::successors(raw::prototype(error), raw::prototype);
+    let above = std::iter::successors(raw::prototype(error), raw::prototype).take(LEVELS_MAX);
     let constructors: Vec<_> = above.filter_map(|it| constructor(&it)).collect();
     let mut frames = frames.iter();
     let outside = frames.find(|it| !constructors.contains(&it.function));
@@ -304,8 +311,15 @@ fn origin<'f>(error: &Object<'_>, frames: &'f [StackFrame]) -> Option<&'f StackF
 
 /// The name of the constructor of a prototype.
 fn constructor(prototype: &Object<'_>) -> Option<String> {
-    let constructor: Object = prototype.get("constructor").ok()?;
-    raw::text(&constructor.get("name").ok()?).filter(|name| !name.is_empty())
+    let constructor = member(prototype, "constructor")?.into_object()?;
+    let name = raw::text_within(&member(&constructor, "name")?, NAME_BYTES_MAX);
+    name.filter(|name| !name.is_empty())
+}
+
+/// A member of an object; none if getting it throws.
+fn member<'js>(object: &Object<'js>, name: &str) -> Option<Value<'js>> {
+    let value = object.get(name);
+    value.inspect_err(|_| drop(object.ctx().catch())).ok()
 }
 
 /// A line of a stack, if it is of the user's files.

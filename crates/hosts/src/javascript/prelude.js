@@ -10,7 +10,7 @@ delete globalThis.__host;
 const { Boolean, BigInt, Number, Object, RegExp, String, Symbol, WeakSet } = globalThis;
 const { create, defineProperty, freeze, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn, isExtensible, isFrozen, keys } = Object;
 const { isArray } = Array;
-const { isFinite } = Number;
+const { isFinite, isNaN } = Number;
 const { isView } = ArrayBuffer;
 const { stringify } = JSON;
 const { apply, construct, ownKeys } = Reflect;

@@ -11,7 +11,7 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 
 use ordain_engine::Tx;
-use ordain_types::module::ModuleHash;
+use ordain_types::module::{ModuleHash, Place};
 use ordain_types::{FaultKind, Json, MethodKind, Rejection};
 use rquickjs::{Ctx, Function, Object, Persistent, Value};
 
@@ -134,7 +134,7 @@ pub fn run(
         Err(Ending::Rejected(rejection, at)) => {
             let place = at.and_then(|at| at.of(&instance.compiled).place);
             if let Some((file, Position { line, column })) = place {
-                tx.rejected_at(&rejection, format!("{file}:{line}:{column}"));
+                tx.rejected_at(&rejection, &Place { file, line, column });
             }
             Err(rejection)
         }

@@ -384,3 +384,21 @@ fn what_is_converted_and_iterated_counts_over_and_over() {
         assert!(*took < SOON, "{what}: {took:?}");
     }
 }
+
+/// Who made an error is not looked for without end, nor by names without end.
+#[test]
+fn an_error_with_many_classes_is_described_soon() {
+    let before = "function Made() {} const of_classes = () => {
+        let above: any = { constructor: { name: 'x'.repeat(1 << 20) } };
+        for (let level = 0; level < 20_000; level++) above = Object.create(above);
+        Made.prototype = above;
+        return Reflect.construct(Error, ['no'], Made);
+    };";
+    for (outcome, took) in outcomes(&["throw of_classes()"], before) {
+        assert!(took < SOON, "{took:?}");
+        match outcome {
+            Outcome::Fault(fault) if fault.kind == FaultKind::Exception => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

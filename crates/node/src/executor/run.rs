@@ -205,8 +205,8 @@ fn keyless(at: &str) -> String {
     }
 }
 
-/// Whether the log has the message of such faults: what the method's own code said, or which limit or name it was. The
-/// others may quote keys, arguments or stored values, and are for who asked alone.
+/// Whether the log has the message of such faults: what the method's own code said, or which limit it was. The
+/// others may quote names that were asked for, keys, arguments or stored values, and are for who asked alone.
 fn is_told(kind: FaultKind) -> bool {
     match kind {
         FaultKind::Panic
@@ -219,12 +219,12 @@ fn is_told(kind: FaultKind) -> bool {
         | FaultKind::ReadBytes
         | FaultKind::Sends
         | FaultKind::ScanRows
-        | FaultKind::UnknownEntity
-        | FaultKind::UnknownMethod
         | FaultKind::Instructions
         | FaultKind::Memory
         | FaultKind::Stack => true,
-        FaultKind::ValueBytes
+        FaultKind::UnknownEntity
+        | FaultKind::UnknownMethod
+        | FaultKind::ValueBytes
         | FaultKind::ArgumentBytes
         | FaultKind::EntityHeld
         | FaultKind::WriteInQuery

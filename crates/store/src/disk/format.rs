@@ -34,11 +34,16 @@ pub(super) enum State {
     Ready,
 }
 
+/// Whether a store was made there.
+pub(super) fn exists(dir: &Path) -> bool {
+    dir.join(MARKER).exists()
+}
+
 /// Takes the directory for this process until the handle is dropped. Makes it if it is missing;
 /// leaves one alone that holds other things.
 pub(super) fn lock(dir: &Path) -> Result<File, Error> {
     fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-    if !dir.join(MARKER).exists() && !is_bare(dir)? {
+    if !exists(dir) && !is_bare(dir)? {
         return Err(Error::NotAStore { path: dir.into() });
     }
     let path = dir.join(LOCK);

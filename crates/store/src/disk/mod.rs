@@ -83,6 +83,11 @@ struct Opened {
 }
 
 impl DiskStore {
+    /// Whether there is a store in a directory.
+    pub fn exists(dir: impl AsRef<Path>) -> bool {
+        format::exists(dir.as_ref())
+    }
+
     /// Opens the store in a directory, or makes one in a directory that is empty or missing.
     ///
     /// Refuses a directory that holds other things, is in use, is of a newer format, is damaged,

@@ -16,14 +16,21 @@ pub(super) struct Entries<'a> {
     seen: Seen,
 }
 
+/// Enums with tags directly in one another, as many as there may be around a map.
+const TAGS_MAX: usize = 4;
+
 /// What a key is compared with.
 enum Seen {
     /// All before it: serde does not know the length of what it flattens something into.
     All(BTreeSet<String>),
-    /// The first: a map has each key once, but beside its tag, which comes before them.
+    /// The first ones: a map has each key once, but beside the tags of the enums that it is directly in, which come
+    /// before them.
     First {
-        /// Where that stands among the first keys of the open maps; none yet.
-        at: Option<std::ops::Range<usize>>,
+        /// Where they begin among the first keys of the open maps.
+        from: usize,
+        /// Where each of them ends.
+        ends: [usize; TAGS_MAX],
+        count: usize,
     },
 }
 
@@ -31,7 +38,11 @@ impl<'a> Entries<'a> {
     pub(super) fn new(items: Items<'a>, len: Option<usize>) -> Self {
         let seen = match len {
             None => Seen::All(BTreeSet::new()),
-            Some(_) => Seen::First { at: None },
+            Some(_) => Seen::First {
+                from: items.measure.first_keys.len(),
+                ends: [0; TAGS_MAX],
+                count: 0,
+            },
         };
         Self { items, seen }
     }
@@ -40,11 +51,19 @@ impl<'a> Entries<'a> {
         let first_keys = &mut self.items.measure.first_keys;
         match &mut self.seen {
             Seen::All(keys) => keys.insert(key.to_owned()),
-            Seen::First { at: Some(first) } => first_keys[first.clone()] != *key,
-            Seen::First { at } => {
-                let start = first_keys.len();
-                first_keys.push_str(key);
-                *at = Some(start..first_keys.len());
+            Seen::First { from, ends, count } => {
+                let mut start = *from;
+                for end in &ends[..*count] {
+                    if first_keys[start..*end] == *key {
+                        return false;
+                    }
+                    start = *end;
+                }
+                if let Some(end) = ends.get_mut(*count) {
+                    first_keys.push_str(key);
+                    *end = first_keys.len();
+                    *count += 1;
+                }
                 true
             }
         }
@@ -68,8 +87,8 @@ impl ser::SerializeMap for Entries<'_> {
     }
 
     fn end(self) -> Result<(), NotJson> {
-        if let Seen::First { at: Some(first) } = self.seen {
-            self.items.measure.first_keys.truncate(first.start);
+        if let Seen::First { from, .. } = self.seen {
+            self.items.measure.first_keys.truncate(from);
         }
         self.items.close()
     }

@@ -19,5 +19,5 @@ pub use plain::{Plain, Written};
 pub use stack::{keep_stack, stack};
 pub use values::{
     Bytecode, add_big_int, address, class_id, class_name, collect_garbage, freeze, holds_more,
-    load, own_values, parse, prototype, stringify, text, uncatchable,
+    load, own_values, parse, prototype, stringify, text, text_within, uncatchable,
 };

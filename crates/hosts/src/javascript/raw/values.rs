@@ -59,6 +59,11 @@ pub fn stringify<'js, R>(
 /// A string's text, with a replacement character for each half of a surrogate pair. None: the value is no string, or there
 /// was no memory for its text.
 pub fn text(value: &Value<'_>) -> Option<String> {
+    text_within(value, usize::MAX)
+}
+
+/// The same of a text of no more bytes: one that is longer is not copied.
+pub fn text_within(value: &Value<'_>, bytes_max: usize) -> Option<String> {
     let (string, ctx) = (value.as_string()?, value.ctx());
     // SAFETY: the value is alive and a text.
     let text = unsafe {
@@ -66,7 +71,8 @@ pub fn text(value: &Value<'_>) -> Option<String> {
         let at = qjs::JS_ToCStringLen2(ctx.as_raw().as_ptr(), &mut len, string.as_raw(), false);
         Text::new(ctx, at, len)?
     };
-    let mut bytes = text.bytes().to_vec();
+    let bytes = text.bytes();
+    let mut bytes = (bytes.len() <= bytes_max).then(|| bytes.to_vec())?;
     // Each half takes three bytes, as the replacement does; in UTF-8 nothing begins so.
     for half in 0..bytes.len().saturating_sub(2) {
         if bytes[half] == 0xed && bytes[half + 1] >= 0xa0 {
