@@ -1,5 +1,5 @@
-//! Modules in force: how a deployment is held against what is there, what it changes, and what is kept
-//! of it in the state.
+//! Modules in force: what a deployment changes, and what is kept of it in the state. Whether it goes with what is
+//! there is in `fit`.
 //!
 //! What always holds:
 //!
@@ -14,18 +14,15 @@
 //!
 //! What a package's methods do, and in which language, is the business of [`Modules`].
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ordain_types::granule::{Part, prefix_end};
-use ordain_types::module::{
-    self, Deployment, EntityManifest, How, InForceModule, Manifest, ModuleHash, Place,
-};
+use ordain_types::module::{self, Deployment, How, InForceModule, Manifest, ModuleHash, Place};
 use ordain_types::{
-    Bug, Deploy, EntityType, Granule, Json, Method, MethodKind, ModuleName, Outcome, Package,
-    Rejection, Source, SourceError, Undeploy, limits, planted,
+    Bug, Deploy, EntityType, Granule, Json, Method, ModuleName, Outcome, Package, Rejection,
+    Source, SourceError, Undeploy, limits, planted,
 };
 
 use crate::catalog::{Args, Catalog, TypeDef, TypeIndex};
@@ -83,24 +80,6 @@ pub struct Loaded {
     pub types: Vec<TypeDef>,
 }
 
-/// Why a module does not go with what is in force.
-#[derive(Debug)]
-pub struct Misfit {
-    /// The reason.
-    pub rejection: Box<Rejection>,
-    /// The entity type that it is about, and the method; none: it is about no one type.
-    pub about: Option<(EntityType, Option<Method>)>,
-}
-
-impl From<Rejection> for Misfit {
-    fn from(rejection: Rejection) -> Self {
-        Self {
-            rejection: Box::new(rejection),
-            about: None,
-        }
-    }
-}
-
 /// A module in force.
 #[derive(Debug, Clone)]
 pub struct Module {
@@ -147,142 +126,6 @@ impl Loaded {
             manifest: Arc::new(package.manifest),
         })
     }
-}
-
-impl Catalog {
-    /// Holds a deployment against what is in force. Says whether it changes anything: the same package
-    /// may be in force already. What entities hold is another matter: see [`Catalog::leaving`] and [`crate::Engine::stored`].
-    ///
-    /// # Errors
-    /// Why it is refused.
-    pub fn check_deploy(
-        &self,
-        name: &ModuleName,
-        hash: ModuleHash,
-        manifest: &Manifest,
-    ) -> Result<bool, Misfit> {
-        let before = self.module(name);
-        if before.is_some_and(|before| before.hash == hash) {
-            return Ok(false);
-        }
-        check_manifest(manifest)?;
-        if before.is_none() && self.modules().len() >= limits::MODULES_MAX {
-            let most = limits::MODULES_MAX;
-            let message = format!("{most} modules are in force, as many as there may be");
-            return Err(Rejection::new("module_invalid", message).into());
-        }
-        // Of those in force, not of the places of this process: a replay may begin with fewer.
-        let others = self.types().filter(|ty| ty.module.as_ref() != Some(name));
-        let types = others.count() + manifest.entities.len();
-        if types > limits::ENTITY_TYPES_MAX {
-            let most = limits::ENTITY_TYPES_MAX;
-            let message = format!("there would be {types} entity types, more than {most}");
-            return Err(Rejection::new("module_invalid", message).into());
-        }
-        for entity in &manifest.entities {
-            self.check_owner(name, &entity.name)?;
-            let before = before.and_then(|module| entity_of(&module.manifest, &entity.name));
-            if let Some(before) = before {
-                check_change(before, entity)?;
-            }
-        }
-        Ok(true)
-    }
-
-    fn check_owner(&self, name: &ModuleName, ty: &EntityType) -> Result<(), Misfit> {
-        let Some(whose) = self.other_owner(name, ty) else {
-            return Ok(());
-        };
-        let message = format!("{whose}; give it another name in the module `{name}`");
-        Err(Misfit {
-            rejection: Box::new(Rejection::new("module_clash", message)),
-            about: Some((ty.clone(), None)),
-        })
-    }
-
-    /// Whose an entity type is that this module cannot have; none: it can.
-    fn other_owner(&self, name: &ModuleName, ty: &EntityType) -> Option<String> {
-        let owner = match &self.get(self.index(ty.as_str())?).module {
-            Some(owner) if owner == name => return None,
-            Some(owner) => format!("to the module `{owner}`"),
-            None => "to the server's own program".to_owned(),
-        };
-        Some(format!("the entity type `{ty}` belongs {owner}"))
-    }
-
-    /// The entity types that would leave with this deployment: their entities must hold no state.
-    pub fn leaving(&self, name: &ModuleName, manifest: Option<&Manifest>) -> Vec<EntityType> {
-        let Some(before) = self.module(name) else {
-            return Vec::new();
-        };
-        let before = before.manifest.entities.iter().map(|entity| &entity.name);
-        let stays = |ty: &&EntityType| manifest.is_none_or(|new| entity_of(new, ty).is_none());
-        before.filter(stays).cloned().collect()
-    }
-}
-
-fn entity_of<'a>(manifest: &'a Manifest, name: &EntityType) -> Option<&'a EntityManifest> {
-    manifest.entities.iter().find(|entity| entity.name == *name)
-}
-
-fn check_manifest(manifest: &Manifest) -> Result<(), Rejection> {
-    let invalid = |message| Err(Rejection::new("module_invalid", message));
-    if manifest.entities.is_empty() {
-        return invalid("the module has no entity type".to_owned());
-    }
-    let mut types = BTreeSet::new();
-    for EntityManifest { name, methods, .. } in &manifest.entities {
-        if !types.insert(name) {
-            return invalid(format!("the module has the entity type `{name}` twice"));
-        }
-        if methods.len() > limits::METHODS_MAX {
-            let most = limits::METHODS_MAX;
-            return invalid(format!(
-                "the entity type `{name}` has more than {most} methods"
-            ));
-        }
-        let mut names = BTreeSet::new();
-        if let Some(twice) = methods.iter().find(|method| !names.insert(&method.name)) {
-            let twice = &twice.name;
-            return invalid(format!(
-                "the entity type `{name}` has the method `{twice}` twice"
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// What may not become of an entity type from one version to the next.
-fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), Misfit> {
-    let ty = &after.name;
-    for method in &after.methods {
-        let name = &method.name;
-        let was = before.methods.iter().find(|before| before.name == *name);
-        let was = was.map(|before| before.kind);
-        if was == Some(MethodKind::Update) && method.kind == MethodKind::Query {
-            let message = format!(
-                "`{ty}.{name}` is an update in the version in force and a query in this one, while \
-                 callers may rely on what it writes; give the query another name"
-            );
-            return Err(Misfit {
-                rejection: Box::new(Rejection::new("method_kind", message)),
-                about: Some((ty.clone(), Some(name.clone()))),
-            });
-        }
-    }
-    if after.version < before.version && !after.migrates {
-        let (old, new) = (before.version, after.version);
-        let message = format!(
-            "the state of `{ty}` has version {old} in force and {new} in this module, which could not \
-             read what was written since; raise the version, or add a `migrate` that takes states of \
-             version {old}"
-        );
-        return Err(Misfit {
-            rejection: Box::new(Rejection::new("state_version", message)),
-            about: Some((ty.clone(), None)),
-        });
-    }
-    Ok(())
 }
 
 /// Lines of all histories together.

@@ -3,19 +3,19 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::any::Any;
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, Mutex};
+mod durable;
 
-use bytes::Bytes;
+use std::any::Any;
+use std::sync::Arc;
+
+pub use durable::Durable;
 use ordain_engine::{
-    Answer, Args, ArgumentError, Catalog, Cold, ColdError, Decoded, Engine, MethodDef, Options,
-    Run, State, StateType, Tx, TypeDef,
+    Answer, Args, ArgumentError, Catalog, Decoded, Engine, MethodDef, Options, Run, State,
+    StateType, Tx, TypeDef,
 };
 use ordain_types::{
-    BuildId, Call, Command, EntityId, EntityType, FaultKind, FieldKey, Granule, IdempotencyKey,
-    InForce, Json, LogId, Method, MethodKind, Outcome, Rejection, SendId, Seq, Timestamp, limits,
+    BuildId, Call, Command, EntityId, EntityType, FaultKind, FieldKey, IdempotencyKey, InForce,
+    Json, LogId, Method, MethodKind, Outcome, Rejection, SendId, Seq, Timestamp, limits,
 };
 use serde_json::{Value, json};
 
@@ -142,54 +142,6 @@ pub fn get(tx: &mut Tx, _: &Value) -> Result<Value, Rejection> {
 pub fn set(tx: &mut Tx, value: &Value) -> Result<Value, Rejection> {
     *root_mut(tx) = value.clone();
     Ok(Value::Null)
-}
-
-/// A durable state in memory.
-#[derive(Clone, Default)]
-pub struct Durable {
-    pub granules: Arc<Mutex<BTreeMap<Granule, Bytes>>>,
-    pub fails: Arc<Mutex<bool>>,
-}
-
-impl Durable {
-    fn check(&self) -> Result<(), ColdError> {
-        match *self.fails.lock().expect("one thread") {
-            true => Err(ColdError("the disk is gone".to_owned())),
-            false => Ok(()),
-        }
-    }
-
-    pub fn dump(&self) -> BTreeMap<Granule, Bytes> {
-        self.granules.lock().expect("one thread").clone()
-    }
-}
-
-impl Cold for Durable {
-    fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
-        self.check()?;
-        Ok(self.dump().get(granule).cloned())
-    }
-
-    fn scan(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        reverse: bool,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<(Granule, Bytes)>, ColdError> {
-        self.check()?;
-        let taken = |bound: Bound<&[u8]>| match bound {
-            Bound::Unbounded => true,
-            Bound::Included(at) | Bound::Excluded(at) => at.len() <= usize::from(u16::MAX),
-        };
-        assert!(
-            taken(from) && taken(to),
-            "stores have no keys of that length"
-        );
-        let granules = self.granules.lock().expect("one thread");
-        granules.scan(from, to, reverse, limit, bytes)
-    }
 }
 
 /// An engine with the entity type `box`, whose methods are the standard ones and those of the test.
@@ -342,15 +294,7 @@ impl World {
     }
 
     pub fn apply(&mut self, changes: &ordain_engine::Changes) {
-        let mut granules = self.cold.granules.lock().expect("one thread");
-        for (granule, value) in changes.granules.iter() {
-            let granule = Granule::from_bytes(granule);
-            match value {
-                Some(value) => granules.insert(granule, Bytes::copy_from_slice(value)),
-                None => granules.remove(&granule),
-            };
-        }
-        drop(granules);
+        self.cold.apply(changes);
         self.engine.applied(changes.epoch);
     }
 

@@ -1,5 +1,7 @@
 //! Modules in force: deployments, what they are refused for, what is taken back, checkpointed and replayed.
 
+#[path = "../common/durable.rs"]
+mod durable;
 #[path = "../common/toy.rs"]
 mod toy;
 mod world;

@@ -1,42 +1,17 @@
-//! An engine with modules of the toy host, what is asked of it, and what its cold keeps.
+//! An engine with modules of the toy host, what is asked of it, and what cold keeps of it.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use ordain_engine::{
-    Answer, Catalog, Changes, Cold, ColdError, ColdRows, Engine, Halt, Modules, Options,
-};
+use ordain_engine::{Answer, Catalog, Engine, Halt, Modules, Options};
 use ordain_types::module::{self, How, ModuleHash};
 use ordain_types::{
-    Call, Command, Deploy, EntityId, Granule, LogId, Method, ModuleName, Outcome, Timestamp,
-    Undeploy,
+    Call, Command, Deploy, EntityId, LogId, Method, ModuleName, Outcome, Timestamp, Undeploy,
 };
 use serde_json::Value;
 
+use crate::durable::Durable;
 use crate::toy::{Toy, source};
-
-#[derive(Clone, Default)]
-pub struct Durable(Arc<Mutex<BTreeMap<Granule, Bytes>>>);
-
-impl Cold for Durable {
-    fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
-        Ok(self.0.lock().expect("one thread").get(granule).cloned())
-    }
-
-    fn scan(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        reverse: bool,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<ColdRows, ColdError> {
-        let granules = self.0.lock().expect("one thread");
-        granules.scan(from, to, reverse, limit, bytes)
-    }
-}
 
 pub struct World {
     pub engine: Engine,
@@ -104,21 +79,12 @@ impl World {
     pub fn checkpoint(&mut self) {
         self.engine.durable(self.engine.seq());
         self.engine.begin_checkpoint();
-        let Changes {
-            granules, epoch, ..
-        } = self
+        let changes = self
             .engine
             .step_checkpoint(usize::MAX)
             .expect("in one step");
-        for (granule, value) in granules.iter() {
-            let granule = Granule::from_bytes(granule);
-            let mut cold = self.cold.0.lock().expect("one thread");
-            match value {
-                Some(value) => cold.insert(granule, Bytes::copy_from_slice(value)),
-                None => cold.remove(&granule),
-            };
-        }
-        self.engine.applied(epoch);
+        self.cold.apply(&changes);
+        self.engine.applied(changes.epoch);
     }
 
     pub fn reopen(&mut self) {
