@@ -108,8 +108,8 @@ impl Cursor {
 
     /// What lies ahead; if it is a record, the window holds all of it.
     pub fn ahead(&mut self) -> io::Result<Ahead> {
-        let (place, room) = (self.place(), self.bytes.saturating_sub(self.offset));
-        if room < RECORD_HEADER_BYTES as u64 {
+        let place = self.place();
+        if !self.has_header(self.offset) {
             return Ok(Ahead::End);
         }
         let bytes = self.look(RECORD_HEADER_BYTES)?;
@@ -126,7 +126,7 @@ impl Cursor {
                 found: header.first_seq,
             }));
         }
-        let bytes = header.record_bytes();
+        let (bytes, room) = (header.record_bytes(), self.bytes - self.offset);
         if bytes > room {
             return Ok(Ahead::Bad(Flaw::Length { bytes, room }));
         }
@@ -134,6 +134,11 @@ impl Cursor {
             return Ok(Ahead::Bad(Flaw::Checksum));
         }
         Ok(Ahead::Record(header))
+    }
+
+    /// Whether there is room for a header between an offset and the segment's end.
+    pub fn has_header(&self, offset: u64) -> bool {
+        self.bytes.saturating_sub(offset) >= RECORD_HEADER_BYTES as u64
     }
 
     /// The next `length` bytes, which the caller knows to be within the segment.

@@ -103,7 +103,7 @@ fn judge(cursor: &mut Cursor, evidence: Evidence) -> io::Result<Tail> {
     let Some(end) = nonzero_end(cursor.file(), cursor.offset(), cursor.end())? else {
         return Ok(Tail::Empty);
     };
-    if !has_header(cursor, cursor.offset()) {
+    if !cursor.has_header(cursor.offset()) {
         return Ok(Tail::Damaged(Flaw::Foreign));
     }
     let flaw = match cursor.ahead()? {
@@ -157,11 +157,6 @@ fn judge_record(cursor: &mut Cursor, end: u64) -> io::Result<Result<(), Flaw>> {
     })
 }
 
-/// Whether there is room for a header between an offset and the segment's end.
-fn has_header(cursor: &Cursor, offset: u64) -> bool {
-    cursor.end().saturating_sub(offset) >= RECORD_HEADER_BYTES as u64
-}
-
 fn header_at(cursor: &mut Cursor) -> io::Result<Option<RecordHeader>> {
     let place = cursor.place();
     Ok(RecordHeader::decode(
@@ -179,7 +174,7 @@ fn later_record(cursor: &mut Cursor, end: u64) -> io::Result<Option<Flaw>> {
     let known = header_at(cursor)?.map(|header| header.record_bytes());
     let mut offset = cursor.offset() + known.unwrap_or(RECORD_ALIGN);
     let mut chunk = Vec::new();
-    while offset < end && has_header(cursor, offset) {
+    while offset < end && cursor.has_header(offset) {
         let room = cursor.end() - offset;
         chunk.resize(CHUNK_BYTES.min(room as usize), 0);
         read_exact_at(cursor.file(), &mut chunk, offset)?;
