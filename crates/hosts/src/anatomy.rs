@@ -3,7 +3,7 @@
 
 use ordain_types::limits::{
     WASM_BYTES_PER_FUEL, WASM_FUEL_PER_START_BYTE, WASM_FUNCTIONS_MAX,
-    WASM_MODULES_PER_COMPONENT_MAX, WASM_RESULTS_MAX,
+    WASM_MODULES_PER_COMPONENT_MAX, WASM_RESULTS_MAX, WASM_TYPES_DEPTH_MAX,
 };
 use wasmparser::{
     BinaryReader, BinaryReaderError, CanonicalFunction, ComponentAlias, ComponentExternalKind,
@@ -142,8 +142,6 @@ impl Body {
     }
 }
 
-/// Types of components and instances that may be written within each other. Toolchains write a few.
-const TYPES_DEEP_MAX: usize = 100;
 /// How a type of a component begins, one of an instance, and a type within either.
 const COMPONENT_TYPE: u8 = 0x41;
 const INSTANCE_TYPE: u8 = 0x42;
@@ -174,9 +172,9 @@ fn check_depth(mut types: BinaryReader<'_>) -> Result<(), String> {
         }
         types.read_u8().map_err(damaged)?;
         left.push(types.read_var_u32().map_err(damaged)?);
-        if left.len() > 1 + TYPES_DEEP_MAX {
+        if left.len() > 1 + WASM_TYPES_DEPTH_MAX {
             return Err(format!(
-                "the module has types of components or instances within each other, more than {TYPES_DEEP_MAX} deep"
+                "the module has types of components or instances within each other, more than {WASM_TYPES_DEPTH_MAX} deep"
             ));
         }
     }

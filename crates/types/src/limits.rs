@@ -113,6 +113,8 @@ pub const WASM_MODULES_PER_COMPONENT_MAX: usize = 64;
 pub const WASM_RESULTS_MAX: usize = 16;
 /// Functions of all core modules of one component.
 pub const WASM_FUNCTIONS_MAX: usize = 100_000;
+/// Types of components and instances that a component writes within each other.
+pub const WASM_TYPES_DEPTH_MAX: usize = 100;
 /// Bytes of native stack of one call into a WebAssembly module.
 pub const WASM_STACK_BYTES_MAX: usize = 512 << 10;
 /// Instances of one transaction that wait for its next call.
