@@ -133,13 +133,18 @@ fn killed_backup(scene: &mut Scene, number: u32) -> anyhow::Result<bool> {
     let finished = file.exists();
     if finished {
         // It has its name, so it is whole.
-        let dir = scene.root.join(format!("killed-{number}-restored"));
-        let done = restore(scene, &file, &dir).output()?;
-        scene.check(done.status.success(), || {
-            format!("a backup has its name and is not whole: {}", said(&done))
-        });
+        check_whole(scene, &file)?;
     }
     Ok(begun && !finished)
+}
+
+/// A backup that has its name can be restored.
+pub fn check_whole(scene: &mut Scene, file: &Path) -> anyhow::Result<()> {
+    let done = restore(scene, file, &file.with_extension("restored")).output()?;
+    scene.check(done.status.success(), || {
+        format!("a backup has its name and is not whole: {}", said(&done))
+    });
+    Ok(())
 }
 
 /// A backup that nothing disturbs; gives the hash it tells.

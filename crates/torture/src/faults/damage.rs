@@ -106,7 +106,7 @@ fn run(scene: &mut Scene) -> anyhow::Result<()> {
             }
         }
     }
-    scene.check(detected > 0, || "no damage was detected".into());
+    check_some(scene, detected);
     let places = last_of_each_kind(&scene.setup, &sound)?;
     let last = places.iter().map(|place| place.seq).max();
     let checkpoint = last.unwrap_or_default() - replayed;
@@ -143,19 +143,31 @@ fn damage_records<'a>(
             let name = place.file.strip_prefix(sound)?;
             let damage = Damage::Flip { offset, bit };
             let detected = attempt(scene, sound, name, damage, hash)?;
-            let needed = place.seq > checkpoint;
-            scene.check(detected || !needed, || {
-                format!(
-                    "{damage:?} of {}: {place:?} was read all the same",
-                    name.display()
-                )
-            });
+            check_record(scene, place, checkpoint, damage, detected);
         }
         if place.seq > checkpoint {
             kinds.push(place.kind.as_str());
         }
     }
     Ok(kinds)
+}
+
+/// Of so many damages some must be detected, or nothing was damaged.
+pub fn check_some(scene: &mut Scene, detected: u64) {
+    scene.check(detected > 0, || "no damage was detected".into());
+}
+
+/// Damage of a record after `checkpoint` must be detected.
+pub fn check_record(
+    scene: &mut Scene,
+    place: &Place,
+    checkpoint: u64,
+    damage: Damage,
+    detected: bool,
+) {
+    scene.check(detected || place.seq <= checkpoint, || {
+        format!("{damage:?}: {place:?} was read all the same")
+    });
 }
 
 /// A copy of the data that is at rest: all sends have arrived, so that whenever it is opened its state

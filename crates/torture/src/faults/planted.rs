@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Fault;
-use super::backup::{backup, check_killed, copy, refused, restore, restored};
-use super::damage::{Damage, attempt, sound};
+use super::backup::{backup, check_killed, check_whole, copy, refused, restore, restored};
+use super::damage::{Damage, attempt, check_record, check_some, sound};
 use super::disk_full::{Disk, check_full};
 use super::errors::check_failed;
+use super::records::last_of_each_kind;
 use crate::control::Control;
 use crate::scene::Scene;
 
@@ -65,6 +66,10 @@ fn checks(scene: &mut Scene) -> anyhow::Result<()> {
     restored(scene, &file, OTHER)?;
     restore(scene, &file, &dir).output()?;
     check_killed(scene, &dir, OTHER)?;
+    // Half of it.
+    let half = fs::metadata(&file)?.len() / 2;
+    fs::File::options().write(true).open(&file)?.set_len(half)?;
+    check_whole(scene, &file)?;
     // Of the right format.
     refused(scene, &dir, "the directory")?;
     scene.kill()?;
@@ -72,7 +77,12 @@ fn checks(scene: &mut Scene) -> anyhow::Result<()> {
     let marker = Path::new("ordain");
     let bytes = fs::metadata(sound.join(marker))?.len();
     // As long as it was, so that nothing is damaged.
-    attempt(scene, &sound, marker, Damage::Cut { bytes }, OTHER)?;
+    let damage = Damage::Cut { bytes };
+    let detected = attempt(scene, &sound, marker, damage, OTHER)?;
+    check_some(scene, detected.into());
+    for place in last_of_each_kind(&scene.setup, &sound)? {
+        check_record(scene, &place, 0, damage, detected);
+    }
     scene.start()?;
     scene.check_restart(OTHER)?;
     scene.start()?;
