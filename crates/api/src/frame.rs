@@ -313,7 +313,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Little-endian groups of seven bits, the high bit set on all but the last (LEB128).
+    #[inline]
     fn varint(&mut self, part: &'static str) -> Result<u64, FrameError> {
+        match self.rest {
+            // Nearly every length.
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok((*byte).into())
+            }
+            _ => self.long_varint(part),
+        }
+    }
+
+    fn long_varint(&mut self, part: &'static str) -> Result<u64, FrameError> {
         let mut number = 0u64;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte(part)?;
