@@ -12,6 +12,7 @@ mod compactor;
 mod format;
 mod manifest;
 mod order;
+mod tables;
 mod tree;
 
 use std::fmt;

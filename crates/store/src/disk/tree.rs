@@ -11,12 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lsm_tree::compaction::Leveled;
 use lsm_tree::{AbstractTree, AnyIngestion, AnyTree, Cache, Config, Guard, SeqNo, Slice};
 use lsm_tree::{KvPair, SequenceNumberCounter};
 use ordain_types::{Bug, Seq, planted};
 
+use super::tables::Tables;
 use crate::{Entry, Error, KEY_BYTES_MAX, KeyRange, Most, Snapshot, is_empty_range};
 
 /// The store's own key: smaller than any other.
@@ -35,6 +37,8 @@ pub(super) struct Tree {
     /// How many snapshots are held at which number.
     pins: Mutex<BTreeMap<SeqNo, usize>>,
     strategy: Arc<Leveled>,
+    /// What is read: at least all that the last checkpoint or merge which ended put in force.
+    tables: ArcSwap<Tables>,
 }
 
 impl Tree {
@@ -57,6 +61,7 @@ impl Tree {
         visible.set(used);
         Ok(Self {
             path: path.into(),
+            tables: ArcSwap::from_pointee(Tables::of(&tree)),
             tree,
             visible,
             pins: Mutex::default(),
@@ -70,11 +75,18 @@ impl Tree {
 
     /// The seq of the contents.
     pub(super) fn seq(&self) -> Result<Seq, Error> {
-        self.seq_at(SeqNo::MAX)
+        self.seq_of(guard("read", &self.path, || {
+            self.tables.load().get(SEQ_KEY)
+        })?)
     }
 
     fn seq_at(&self, number: SeqNo) -> Result<Seq, Error> {
-        let value = guard("read", &self.path, || self.tree.get(SEQ_KEY, number))?;
+        self.seq_of(guard("read", &self.path, || {
+            self.tree.get(SEQ_KEY, number)
+        })?)
+    }
+
+    fn seq_of(&self, value: Option<Slice>) -> Result<Seq, Error> {
         match value.as_deref().map(<[u8; 8]>::try_from) {
             None => Ok(Seq::ZERO),
             Some(Ok(bytes)) => Ok(Seq(u64::from_le_bytes(bytes))),
@@ -84,7 +96,7 @@ impl Tree {
 
     /// The newest value of a key, which is not empty.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        let value = guard("read", &self.path, || self.tree.get(key, SeqNo::MAX))?;
+        let value = guard("read", &self.path, || self.tables.load().get(key))?;
         // Copied: a slice would keep its whole block in memory.
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -108,7 +120,7 @@ impl Tree {
             return Ok(Vec::new());
         }
         guard("read", &self.path, || {
-            let mut found = self.tree.range::<&[u8], _>(range, SeqNo::MAX, None);
+            let mut found = self.tables.load().range(range);
             let mut entries = Vec::new();
             while most.has_room() {
                 let next = match reverse {
@@ -116,7 +128,7 @@ impl Tree {
                     true => found.next_back(),
                 };
                 let Some(next) = next else { break };
-                let entry = entry(next.into_inner()?);
+                let entry = entry(next?);
                 most.less(&entry);
                 entries.push(entry);
             }
@@ -141,7 +153,14 @@ impl Tree {
                 write(&mut writer, key.as_ref(), value)
             })?;
         }
-        guard("sync", &self.path, || writer.finish())
+        guard("sync", &self.path, || writer.finish())?;
+        self.publish();
+        Ok(())
+    }
+
+    /// What is in force now is what is read. Of two at once, whoever comes second looks again.
+    fn publish(&self) {
+        self.tables.rcu(|_| Tables::of(&self.tree));
     }
 
     /// Does one merge if one is worth it. Tells whether it did.
@@ -151,12 +170,16 @@ impl Tree {
             let first = pins.first_key_value().map(|(&number, _)| number);
             first.unwrap_or_else(|| self.visible.get())
         };
-        guard("compact", &self.path, || {
+        let merged = guard("compact", &self.path, || {
             let before = self.tree.current_version().id();
             self.tree
                 .compact(self.strategy.clone(), oldest.saturating_sub(1))?;
             Ok(self.tree.current_version().id() != before)
-        })
+        })?;
+        if merged {
+            self.publish();
+        }
+        Ok(merged)
     }
 
     /// How many checkpoints lie beside each other, unmerged: each is one more place to look in.
@@ -360,5 +383,37 @@ fn damaged(path: &Path, what: &str) -> Error {
     Error::Damaged {
         path: path.into(),
         what: what.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whoever puts tables in force holds the tree's lock over its syncs.
+    #[test]
+    fn reads_do_not_wait_for_whoever_changes_the_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::open(&dir.path().join("tree"), 1 << 20).unwrap();
+        let changes = [(b"a", Some(b"1"))].into_iter().map(Ok);
+        tree.ingest(Seq(1), changes).unwrap();
+        let (tell, told) = channel();
+        thread::scope(|scope| {
+            let held = tree.tree.get_version_history_lock();
+            scope.spawn(|| {
+                let all = (Bound::Unbounded, Bound::Unbounded);
+                let entries = tree.scan(all, false, Most::entries(9)).unwrap();
+                let read = (tree.seq().unwrap(), tree.get(b"a").unwrap(), entries.len());
+                tell.send(read).unwrap();
+            });
+            let read = told.recv_timeout(Duration::from_secs(10));
+            drop(held);
+            let one = Bytes::from_static(b"1");
+            assert_eq!(read.expect("it waits"), (Seq(1), Some(one), 1));
+        });
     }
 }
