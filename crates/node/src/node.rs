@@ -84,13 +84,13 @@ const WAITS_FOR_EVER: &str = "who waits for a node on one of its own threads wai
 
 /// What a node's handles share.
 pub(crate) struct Running {
-    /// What can be called now; the executor puts another one here when modules change.
+    /// What can be called now; the committer puts another one here when a change of modules is durable.
     pub catalog: Arc<ArcSwap<Catalog>>,
     pub ingress: Arc<Ingress>,
     pub commit: Arc<Commit>,
     pub counters: Arc<Counters>,
     /// None when the node has stopped.
-    pub store: Mutex<Option<Arc<dyn Store>>>,
+    pub store: Arc<Mutex<Option<Arc<dyn Store>>>>,
     /// Why the executor ended, if it did not by being stopped.
     pub halted: Arc<Mutex<Option<String>>>,
     /// What the end left out of the store, and why.
@@ -106,7 +106,7 @@ pub(crate) struct Running {
 #[derive(Default)]
 pub(crate) struct Ending {
     pub threads: Vec<JoinHandle<()>>,
-    /// Released when the threads have ended.
+    /// Released when the threads have ended and the store is closed.
     pub dir: Option<DataDir>,
 }
 
@@ -413,13 +413,13 @@ impl Node {
     }
 
     /// Stops: accepts nothing more, finishes what was accepted, takes a last checkpoint, releases
-    /// the directory. [`Node::unsaved`] says whether that checkpoint could be taken.
+    /// the directory. [`Node::unsaved`] says whether that checkpoint could be taken, and holds all there is.
     pub fn stop(&self) {
         self.0.stop();
     }
 
-    /// Of a node that has stopped: why its last checkpoint could not be taken; none if the store has
-    /// everything. Nothing acknowledged is lost, but the log has commands that only the same build
+    /// Of a node that has stopped: why its last checkpoint could not be taken, or why the log may hold more than
+    /// was acknowledged; none if the store has everything. Nothing acknowledged is lost, but the log has commands that only the same build
     /// replays: start that again, where the cause is mended, and stop it.
     pub fn unsaved(&self) -> Option<String> {
         let unsaved = self.0.unsaved.lock();
@@ -432,24 +432,25 @@ impl Running {
         self.ingress.close();
         if self.own.contains(&thread::current().id()) {
             // In a reply that is being delivered: this thread is one of those to be waited for.
-            let ending = self.ending.clone();
-            thread::spawn(move || end(&ending));
+            let (ending, store) = (self.ending.clone(), self.store.clone());
+            thread::spawn(move || end(&ending, &store));
         } else {
-            end(&self.ending);
+            end(&self.ending, &self.store);
         }
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(store.take());
     }
 }
 
-/// Waits for the threads, then releases the directory. Whoever comes second waits as well.
-fn end(ending: &Mutex<Ending>) {
+/// Waits for the threads, closes the store, which may be in a merge, and releases the directory: only then may another
+/// process have it. Whoever comes second waits as well.
+fn end(ending: &Mutex<Ending>, store: &Mutex<Option<Arc<dyn Store>>>) {
     let mut ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
     for thread in ending.threads.drain(..) {
         if thread.join().is_err() {
             tracing::error!("a thread of the node panicked");
         }
     }
+    let store = store.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(store);
     ending.dir = None;
 }
 
@@ -516,5 +517,79 @@ pub(crate) fn in_force(options: &Options, build: String) -> InForce {
         build_name: options.build_name.clone(),
         executor_version: limits::EXECUTOR_VERSION,
         retention_ms: options.retention.as_millis() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use ordain_store::{Checkpoint, Entry, Error, KeyRange, Most, Snapshot, Stats};
+
+    use super::*;
+    use crate::lock::DirError;
+
+    /// A store in a directory that, when it is closed, looks whether another process could have that.
+    struct Closing {
+        dir: PathBuf,
+        in_use: Arc<AtomicBool>,
+    }
+
+    impl Drop for Closing {
+        fn drop(&mut self) {
+            let opened = DataDir::open(&self.dir);
+            let in_use = matches!(opened, Err(DirError::InUse { .. }));
+            self.in_use.store(in_use, Ordering::SeqCst);
+        }
+    }
+
+    impl Store for Closing {
+        fn seq(&self) -> Seq {
+            Seq::ZERO
+        }
+        fn get(&self, _: &[u8]) -> Result<Option<bytes::Bytes>, Error> {
+            unreachable!("it is only closed")
+        }
+        fn scan(&self, _: KeyRange<'_>, _: bool, _: Most) -> Result<Vec<Entry>, Error> {
+            unreachable!("it is only closed")
+        }
+        fn apply(&self, _: &Checkpoint) -> Result<(), Error> {
+            unreachable!("it is only closed")
+        }
+        fn restore(
+            &self,
+            _: Seq,
+            _: &mut dyn Iterator<Item = Result<Entry, Error>>,
+        ) -> Result<(), Error> {
+            unreachable!("it is only closed")
+        }
+        fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
+            unreachable!("it is only closed")
+        }
+        fn reopen(&self) -> Result<(), Error> {
+            unreachable!("it is only closed")
+        }
+        fn stats(&self) -> Stats {
+            Stats::default()
+        }
+    }
+
+    #[test]
+    fn the_directory_is_free_when_the_store_is_closed() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let dir = temp.path().to_owned();
+        let in_use = Arc::new(AtomicBool::new(false));
+        let ending = Mutex::new(Ending {
+            threads: Vec::new(),
+            dir: Some(DataDir::open(&dir).expect("it opens")),
+        });
+        let store = Closing {
+            dir: dir.clone(),
+            in_use: in_use.clone(),
+        };
+        end(&ending, &Mutex::new(Some(Arc::new(store))));
+        assert!(in_use.load(Ordering::SeqCst), "not before");
+        DataDir::open(&dir).expect("but after");
     }
 }
