@@ -57,7 +57,7 @@ exits! {
     /// Somebody else has it open.
     InUse = 9, "the data directory is in use by another process";
     /// What the log has and no checkpoint.
-    Unsaved = 10, "of serve: stopped as asked, but without a last checkpoint: only the same build can start again";
+    Unsaved = 10, "of serve: stopped as asked, but without a last checkpoint of all that the log may hold: only the same build can start again";
 }
 
 impl From<Exit> for ExitCode {

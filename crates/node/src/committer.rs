@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+use ordain_engine::Catalog;
 use ordain_log::{AppendError, Log};
 use ordain_types::{Bug, Seq, limits, planted};
 
@@ -32,12 +34,16 @@ pub(crate) struct Executed {
     pub replies: Vec<(Owed, Reply)>,
     /// Roughly what the replies keep alive.
     pub bytes: usize,
+    /// What can be called from then on, if that has changed.
+    pub catalog: Option<Arc<Catalog>>,
 }
 
 /// Between executor and committer.
 pub(crate) struct Commit {
     state: Mutex<State>,
     news: Condvar,
+    /// What the door knows: nothing that could still be taken back.
+    catalog: Arc<ArcSwap<Catalog>>,
 }
 
 #[derive(Default)]
@@ -82,7 +88,7 @@ const SPARE_MAX: usize = limits::BATCH_COMMANDS_MAX;
 const FULL_RETRY: Duration = Duration::from_millis(500);
 
 impl Commit {
-    pub fn new(durable: Seq, keep_from: Seq) -> Self {
+    pub fn new(durable: Seq, keep_from: Seq, catalog: Arc<ArcSwap<Catalog>>) -> Self {
         let state = State {
             durable,
             keep_from,
@@ -93,6 +99,7 @@ impl Commit {
         Self {
             state: Mutex::new(state),
             news: Condvar::new(),
+            catalog,
         }
     }
 
@@ -148,7 +155,10 @@ impl Commit {
     }
 
     /// Hands over the replies of an executed batch.
-    pub fn answer(&self, executed: Executed) {
+    pub fn answer(&self, mut executed: Executed) {
+        if planted(Bug::DoorAhead) {
+            self.publish(executed.catalog.take());
+        }
         let mut state = self.lock();
         state.reply_bytes += executed.bytes;
         state.executed.push_back(executed);
@@ -157,6 +167,12 @@ impl Commit {
         drop(state);
         if idle {
             self.news.notify_one();
+        }
+    }
+
+    fn publish(&self, catalog: Option<Arc<Catalog>>) {
+        if let Some(catalog) = catalog {
+            self.catalog.store(catalog);
         }
     }
 
@@ -305,6 +321,7 @@ impl Committer {
             Some(Next::Append(record)) => self.append(&record),
             Some(Next::Answer(batches)) => {
                 for mut batch in batches {
+                    self.commit.publish(batch.catalog); // whoever hears of it can call what is new
                     reply::deliver(batch.replies.drain(..));
                     self.commit.give_back(batch.replies);
                 }

@@ -11,7 +11,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use ordain_engine::{Catalog, Engine, Halt};
 use ordain_types::{
     Batch, BatchDigest, Bug, Command, InForce, LogId, Seq, Timestamp, limits, planted,
@@ -43,8 +42,8 @@ pub(crate) struct Executor {
     pub halted: Arc<Mutex<Option<String>>>,
     /// What the end left out of the store.
     pub unsaved: Arc<Mutex<Option<String>>>,
-    /// What can be called, for those who ask.
-    pub catalog: Arc<ArcSwap<Catalog>>,
+    /// What can be called, where a deployment changed it whose replies are not handed over yet.
+    pub changed: Option<Arc<Catalog>>,
     pub listener: Option<Arc<dyn Listener>>,
     /// Nothing is logged.
     pub read_only: bool,
@@ -109,9 +108,10 @@ impl Executor {
             *self.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         }
         let unsaved = self.checkpoints.unsaved(&self.engine);
+        let unsaved = unsaved.or_else(|| self.in_doubt());
         let unsaved = unsaved.map(|why| halted.clone().unwrap_or(why));
         if let Some(why) = &unsaved {
-            tracing::error!(%why, "the last checkpoint could not be taken; the log has what it lacks");
+            tracing::error!(%why, "the log may hold what the last checkpoint lacks");
         }
         *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner) = unsaved;
         self.ingress.close();
@@ -125,6 +125,17 @@ impl Executor {
         self.refuse(backlog.into_iter().chain(left), &why);
         self.checkpoints.fail_waiters(&why);
         self.commit.stop();
+    }
+
+    /// Why the log may hold more than was acknowledged: where a sync failed nobody knows what is on the disk, and a
+    /// start replays what is.
+    fn in_doubt(&self) -> Option<String> {
+        match self.commit.standing().failure {
+            Some(failure @ Unavailable::DiskFailed(_)) => Some(format!(
+                "{failure}; the log may hold commands that nobody was answered"
+            )),
+            _ => None,
+        }
     }
 
     /// One turn: runs the batch that has its place; else what the log did, a step of the checkpoint,
@@ -427,9 +438,7 @@ impl Executor {
         let lost = self.commit.take_back();
         if !planted(Bug::NotTakenBack) {
             self.engine.roll_back_to(standing.durable)?;
-            if !planted(Bug::DoorAhead) {
-                self.catalog.store(self.engine.shared_catalog());
-            }
+            self.changed = None;
         }
         self.counters.show(&self.engine);
         let failure = standing.failure.clone().expect("only after a failure");

@@ -13,13 +13,14 @@
 //! What always holds:
 //!
 //! - **A reply leaves only when its command is executed and durable**, and a query's when all it could
-//!   have seen is durable ([`committer`](self)).
+//!   have seen is durable ([`committer`](self)). The door, too, knows what can be called by what is durable.
 //! - **The executor thread takes whole batches and gives whole batches.** It never waits for a disk
 //!   but to read a cold granule, and wakes no one but the committer, once a batch.
 //! - **At most [`BATCHES_IN_FLIGHT_MAX`] batches are executed and not durable.** If the log fails they
 //!   are taken back: what is read afterwards is what is durable, and their callers hear that
 //!   their outcome is unknown.
-//! - **The store holds the state as of one seq, never later than the log is durable.**
+//! - **The store holds the state as of one seq, never later than the log is durable.** The directory is released after
+//!   it is closed.
 //! - **Whoever asked is answered**, whatever panics or fails: a reply that is given up says so.
 //! - **The threads' work can be stepped on one thread instead**, in any order: [`Steps`] is the seam
 //!   for simulations, and the same code.

@@ -456,7 +456,8 @@ impl Whole {
         if options.read_only {
             ingress.refuse(Some(Unavailable::Halted(READ_ONLY.to_owned())));
         }
-        let commit = Arc::new(Commit::new(durable, store.seq().next()));
+        let commit = Commit::new(durable, store.seq().next(), catalog.clone());
+        let commit = Arc::new(commit);
         let (halted, unsaved) = <(Arc<Mutex<_>>, Arc<Mutex<_>>)>::default();
         let preparer = Arc::new(Errand::new(commit.clone()));
         let (checkpoints, checkpointer) = checkpointer::new(
@@ -490,7 +491,7 @@ impl Whole {
             budget: Budget::new(options.memory_budget_bytes),
             halted: halted.clone(),
             unsaved: unsaved.clone(),
-            catalog: catalog.clone(),
+            changed: None,
             listener: options.listener,
             read_only: options.read_only,
             in_force,
@@ -513,7 +514,7 @@ impl Whole {
             ingress,
             commit,
             counters,
-            store: Mutex::new(Some(store)),
+            store: Arc::new(Mutex::new(Some(store))),
             halted,
             unsaved,
             own: Vec::new(),

@@ -257,6 +257,24 @@ fn a_panic_of_the_log_is_a_failed_disk() {
     });
 }
 
+/// What was written and could not be synced may be on the disk: then a start replays it, and another build refuses to.
+#[test]
+fn a_stop_after_a_sync_failed_says_that_the_log_may_hold_more() {
+    in_time(|| {
+        let (disk, store) = (Arc::new(MemoryDisk::new()), memory());
+        let node = open(disk.clone(), store.clone(), "b1").expect("it opens");
+        assert_eq!(add(&node, "a"), Ok(1));
+        let kind = ErrorKind::Other;
+        disk.inject(0, Fault::Sync { kind });
+        add(&node, "a").expect_err("it cannot be synced");
+        node.stop();
+        let why = node.unsaved().expect("not all is known to be saved");
+        assert!(why.contains("may hold"), "{why}");
+        let other = open(disk, store, "b2");
+        assert!(matches!(other, Err(OpenError::OtherBuild { .. })));
+    });
+}
+
 #[test]
 fn a_panic_of_the_store_is_a_failed_checkpoint() {
     in_time(|| {

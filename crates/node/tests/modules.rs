@@ -14,7 +14,7 @@ use common::open_stepped;
 use ordain_log::disk::MemoryDisk;
 use ordain_node::{
     Body, CallError, CallOptions, Catalog, ChangeOptions, DeployError, Deployed, Heard, Listener,
-    Module, Node, Op, Options, Refused, TestNode, VirtualClock,
+    Module, Node, Op, Options, Refused, Stepped, TestNode, VirtualClock,
 };
 use ordain_store::MemoryStore;
 use ordain_types::module::How;
@@ -281,6 +281,28 @@ fn a_deployment_whose_write_fails_is_not_in_force() {
         next == 2 || next == 11,
         "the deployment stands whole or not at all: {next}"
     );
+}
+
+/// Whoever is refused by what a deployment left out hears of it before anybody else does: so not before it is durable.
+#[test]
+fn the_door_knows_no_deployment_that_is_not_durable() {
+    let (node, mut steps) = open_stepped(&MemoryDisk::new(), catalog(), Options::default());
+    let known = || node.catalog().module(&name("m")).is_some();
+    thread::scope(|scope| {
+        let deployed = scope.spawn(|| version(&node, "m", &counter(1)));
+        // The log's id, what is in force, and the deployment, which has run and is not written.
+        while node.counters().commands.load(Ordering::Relaxed) < 3 {
+            if matches!(steps.executor(), Stepped::Idle(_)) {
+                steps.committer();
+            }
+        }
+        assert!(!known(), "it is not durable");
+        while !deployed.is_finished() {
+            steps.committer();
+            steps.executor();
+        }
+        assert!(known(), "it is answered");
+    });
 }
 
 #[test]

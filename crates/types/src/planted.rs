@@ -231,7 +231,7 @@ bugs! {
         BackupStale,
         /// A deployment is answered before it is durable.
         DeployedEarly,
-        /// What is taken back leaves its modules at the door.
+        /// The door knows modules before their deployment is durable, and still when that is taken back.
         DoorAhead,
         /// After a start the door knows no modules until the next deployment.
         DoorForgets,

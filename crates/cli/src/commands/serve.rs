@@ -323,7 +323,7 @@ fn unsaved(why: &str) -> Failure {
     Failure::new(
         Exit::Unsaved,
         format!(
-            "stopped without a last checkpoint: {why}\nAll that was acknowledged is in the log, which this build \
+            "stopped without a last checkpoint of all that the log may hold: {why}\nAll that was acknowledged is in the log, which this build \
              replays when it starts again. Another build refuses to: before an upgrade, mend the cause (free \
              space if the disk is full), start this build once more, and stop it."
         ),

@@ -94,7 +94,8 @@ impl Executor {
 
     /// Hands over replies of a batch. Where the log has failed before the batch was durable, they will
     /// be taken back: they are not kept until then.
-    fn hand_over(&self, part: Part, first_seq: Option<Seq>) {
+    fn hand_over(&mut self, part: Part, first_seq: Option<Seq>) {
+        let catalog = self.changed.take();
         let standing = self.commit.standing();
         if let (Some(failure), Some(first_seq)) = (standing.failure, first_seq)
             && standing.durable < first_seq
@@ -107,6 +108,7 @@ impl Executor {
             seen: if early { Seq::ZERO } else { self.engine.seq() },
             replies: part.replies,
             bytes: part.bytes,
+            catalog,
         });
     }
 
@@ -159,7 +161,7 @@ impl Executor {
     fn execute(&mut self, command: &Command, args: Option<Args>) -> Result<Executed, Halt> {
         let executed = self.engine.execute(command, args)?;
         if let Command::Deploy(_) | Command::Undeploy(_) = command {
-            self.catalog.store(self.engine.shared_catalog());
+            self.changed = Some(self.engine.shared_catalog());
         }
         if let Answer::Done(outcome) = &executed.answer {
             let seq = executed.seq;
