@@ -13,7 +13,6 @@
 //!   modules   bodies of the endpoints for modules
 //!   describe  entity types and methods, for people, tools and OpenAPI
 //!   openapi   the OpenAPI document of the entities present
-//!   near      names like an unknown one
 //! ```
 //!
 //! This crate knows shapes. It does not know the engine, storage, sockets or any runtime: every
@@ -26,7 +25,6 @@ pub mod error;
 pub mod frame;
 pub mod json;
 pub mod modules;
-pub mod near;
 pub mod openapi;
 pub mod path;
 pub mod replies;

@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ordain_api::near::near;
 use ordain_server::{Scope, Token, TokenError, bounded};
+use ordain_types::near::near;
 use toml::Value;
 
 use crate::settings::{CONFIG_ENV, CONFIG_FILE, ENV_PREFIX, Kind, SETTINGS, Setting, TOKEN_TABLES};

@@ -8,7 +8,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use ordain_api::near::near;
+use ordain_types::near::near;
 
 use crate::levels;
 use crate::units;

@@ -3,6 +3,7 @@
 
 use ordain_engine::{Args, ArgumentError, Catalog, Decoded, MethodDef};
 use ordain_types::id::check_caller;
+use ordain_types::near::near;
 use ordain_types::{
     Call, EntityId, IdempotencyKey, MethodKind, NameError, RequestError, RequestParts, limits,
 };
@@ -244,43 +245,10 @@ fn find<'a>(catalog: &'a Catalog, ty: &str, method: &str) -> Result<&'a MethodDe
     let def = catalog.get(index);
     def.method(method).map(|(_, method)| method).ok_or_else(|| {
         let names = def.methods.iter().map(|method| method.name.as_str());
-        let near = near(method, names);
         Refused::UnknownMethod {
             entity: ty.to_owned(),
             name: method.to_owned(),
-            near,
+            near: near(method, names),
         }
     })
-}
-
-/// The names nearest to `name`: all, if they are few.
-fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    // Beyond a name's longest it is like no name: the distance costs the product of the lengths.
-    let name = &name[..name.floor_char_boundary(limits::NAME_BYTES_MAX)];
-    let mut names: Vec<_> = names
-        .map(|other| (strsim::levenshtein(name, other), other))
-        .collect();
-    names.sort();
-    let close = names
-        .iter()
-        .filter(|(far, _)| *far <= 2 + name.len() / 4)
-        .count();
-    names.truncate(if close > 0 { close.min(5) } else { 5 });
-    names.into_iter().map(|(_, name)| name.to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_names_are_near() {
-        let names = ["deposit", "withdraw", "balance"];
-        assert_eq!(near("depsit", names.into_iter()), ["deposit"]);
-        assert_eq!(
-            near("zzz", names.into_iter()).len(),
-            3,
-            "few: all are shown"
-        );
-    }
 }

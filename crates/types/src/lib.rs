@@ -9,6 +9,7 @@
 //!   granule      the ordered keys of durable state
 //!   change_list  changes of durable state, in large pieces of memory
 //!   module       what is deployed: packages, manifests, their history
+//!   near         names like an unknown one
 //!   request      a typed call, before it is a command
 //!   script       tests of modules: the seam between their host and their world
 //!   planted      deliberate bugs, compiled in for tests alone
@@ -24,6 +25,7 @@ pub mod granule;
 pub mod id;
 pub mod limits;
 pub mod module;
+pub mod near;
 pub mod outcome;
 pub mod planted;
 pub mod request;

@@ -5,8 +5,8 @@
 
 use ordain_api::Problem;
 use ordain_api::json::check_depth_to;
-use ordain_api::near::near;
 use ordain_api::replies;
+use ordain_types::near::near;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

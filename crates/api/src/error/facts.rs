@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use ordain_types::module::Place;
+use ordain_types::near::near;
 use ordain_types::{Fault, Json, MethodKind, NameError, Rejection, Seq, SourceError};
 use serde_json::value::RawValue;
 
@@ -65,7 +66,7 @@ impl Problem {
         let (detail, near) = match fault {
             ArgumentFault::Missing => (format!("{at} needs the argument `{shown}`"), Vec::new()),
             ArgumentFault::Unknown { known } => {
-                let near = crate::near::near(name, known.iter().map(String::as_str));
+                let near = near(name, known.iter().map(String::as_str));
                 let takes = match known.is_empty() {
                     true => "none".to_owned(),
                     false => known.join(", "),
@@ -115,7 +116,7 @@ impl Problem {
 
     /// A query parameter that the endpoint does not have.
     pub fn unknown_query_parameter(name: &str, known: &[&str]) -> Self {
-        let near = crate::near::near(name, known.iter().copied());
+        let near = near(name, known.iter().copied());
         let takes = match known {
             [] => "none".to_owned(),
             known => known.join(", "),
@@ -134,7 +135,7 @@ impl Problem {
 
     /// No entity type of this name; `known` are those there are.
     pub fn unknown_entity<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
-        let near = crate::near::near(name, known);
+        let near = near(name, known);
         let detail = format!(
             "there is no entity type `{}`{}; GET /v1/entities lists all",
             shown(name),
@@ -153,7 +154,7 @@ impl Problem {
         name: &str,
         known: impl IntoIterator<Item = &'n str>,
     ) -> Self {
-        let near = crate::near::near(name, known);
+        let near = near(name, known);
         let detail = format!(
             "`{entity}` has no method `{}`{}; GET /v1/entities lists all",
             shown(name),
@@ -299,7 +300,7 @@ impl Problem {
 
     /// No module of this name; `known` are those there are.
     pub fn unknown_module<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
-        let near = crate::near::near(name, known);
+        let near = near(name, known);
         let detail = format!(
             "there never was a module named `{}`{}; GET /v1/admin/modules lists all",
             shown(name),

@@ -1,6 +1,8 @@
 //! Calls, queries and sends: every status that they can end in.
 
 use ordain_log::disk::Fault;
+use ordain_node::{CallError, CallOptions, Refused};
+use ordain_types::{EntityId, Method, MethodKind, Request};
 use serde_json::json;
 
 use crate::client::{ABSENT, Client, Reply};
@@ -260,6 +262,30 @@ async fn what_is_wrong_with_a_request_is_said() {
         json!(["deposit"])
     );
     assert_eq!(near(&mut client, "/healthz?x").await, json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_like_an_unknown_one_are_the_same_over_http_and_in_process() {
+    let world = World::start().await;
+    let mut client = world.client().await;
+    // The beginning of a longer name, from which shorter ones are fewer edits away; and a stranger.
+    for (typed, meant) in [("with", json!(["withdraw"])), ("zzz", json!(null))] {
+        let path = format!("/v1/call/account/al/{typed}");
+        assert_eq!(near(&mut client, &path).await, meant, "{typed}");
+        let entity = EntityId::new("account", "al").unwrap();
+        let method = Method::new(typed).unwrap();
+        let request = Request::<()>::new(entity, method, MethodKind::Update, "{}".into());
+        let refused = world
+            .node()
+            .call_async(request, CallOptions::default())
+            .await
+            .unwrap_err();
+        let CallError::Refused(Refused::UnknownMethod { near, .. }) = refused else {
+            panic!("{typed}: {refused}");
+        };
+        let near = (!near.is_empty()).then_some(near);
+        assert_eq!(json!(near), meant, "{typed}");
+    }
 }
 
 async fn near(client: &mut Client, path: &str) -> serde_json::Value {

@@ -1,4 +1,4 @@
-//! Names like an unknown one: what the answer to a typing mistake lists.
+//! Names like an unknown one: what the answer to a typing mistake lists, whoever answers.
 
 /// How many names an answer lists at most.
 const LISTED_MAX: usize = 3;
