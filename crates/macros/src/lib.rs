@@ -1,6 +1,6 @@
 //! The `#[entity]` attribute: reads an `impl` block of methods and writes the glue between them and
-//! `ordain-hosts`' native entities. It knows syntax alone: what a type is, it cannot see, and whatever
-//! needs that is left to traits.
+//! the crate `ordain`, in programs and in modules. It knows syntax alone: what a type is, it cannot
+//! see, and whatever needs that is left to traits.
 //!
 //! ```text
 //!   block     the impl block, checked: an entity type and its methods

@@ -10,7 +10,8 @@
 //!   ├ inspect, admin ── outlet           states, sends; checkpoints, hashes, backups
 //!   └ modules                            deployments
 //!   shared       the node once there is one, limits, metrics
-//!   bounded      files and pipes, read no further than they may be long
+//!   bounded      files and pipes, read no further than they may be long; the command line reads with it,
+//!                too: no crate below both reads files that are not its own
 //! ```
 //!
 //! What always holds:

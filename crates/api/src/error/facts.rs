@@ -88,14 +88,6 @@ impl Problem {
         .into()
     }
 
-    /// The arguments as a whole are not one JSON object.
-    pub fn arguments_not_object(at: &str) -> Self {
-        Self::new(
-            Code::BadArgument,
-            format!("the arguments of {at} must be one JSON object, parameter name to value"),
-        )
-    }
-
     /// A header, query parameter, member or frame part is not what it should be.
     pub fn bad_request(field: &str, detail: impl AsRef<str>) -> Self {
         Document {
