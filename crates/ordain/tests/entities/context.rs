@@ -114,6 +114,17 @@ impl Ledger {
         Ok(Json::from(value.to_string()))
     }
 
+    fn send_by_names(
+        cx: &mut Context,
+        ty: String,
+        key: String,
+        method: String,
+        delay_ms: u64,
+    ) -> Result<SendId> {
+        let delay = Duration::from_millis(delay_ms);
+        Ok(cx.send_json(&ty, key, &method, json!({ "word": "sent" }), delay))
+    }
+
     fn by_request(cx: &mut Context, to: Key) -> Result<usize> {
         cx.call(Ledger::at(to).hear("asked".into()))
     }
@@ -323,6 +334,24 @@ fn a_delayed_send_waits_whole_milliseconds_rounded_up() {
     assert!(world.deliver().is_empty());
     world.now = world.now.plus_ms(1);
     assert_eq!(world.deliver().len(), 1);
+}
+
+#[test]
+fn sends_by_names_are_checked_and_wait() {
+    let mut world = world();
+    let named = |ty: &str, key: &str, method: &str, delay_ms| {
+        Ledger::at("a").send_by_names(ty.into(), key.into(), method.into(), delay_ms)
+    };
+    world.value(named("ledger", "b", "hear", 0));
+    world.value(named("ledger", "c", "hear", 2));
+    assert_eq!(world.deliver().len(), 1);
+    assert_eq!(world.state("ledger/b"), r#"{"heard":["sent"]}"#);
+    world.now = world.now.plus_ms(2);
+    assert_eq!(world.deliver().len(), 1);
+    assert_eq!(world.state("ledger/c"), r#"{"heard":["sent"]}"#);
+    let bad_type = named("Ledger!", "b", "hear", 0);
+    world.fault(bad_type, FaultKind::UnknownEntity, "Ledger!");
+    world.fault(named("ledger", "", "hear", 0), FaultKind::BadKey, "empty");
 }
 
 #[test]
