@@ -3,6 +3,7 @@
 
 use std::ops::{Bound, RangeBounds};
 
+use ordain_types::granule::text_prefix_end;
 use ordain_types::{FaultKind, FieldKey, Json, limits};
 use ordain_values::{from_json, to_json};
 use serde::Serialize;
@@ -114,7 +115,7 @@ impl<'a> Fields<'a> {
     /// Only those whose keys begin with `prefix`.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.raise(Bound::Included(prefix));
-        if let Some(end) = prefix_end(prefix) {
+        if let Some(end) = text_prefix_end(prefix) {
             self.lower(Bound::Excluded(&end));
         }
         self
@@ -241,22 +242,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The least text greater than all that begin with `prefix`; none if there is no such.
-fn prefix_end(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        let next = match last {
-            '\u{D7FF}' => Some('\u{E000}'),
-            last => char::from_u32(last as u32 + 1),
-        };
-        if let Some(next) = next {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
-}
-
 fn decoded<T: DeserializeOwned>(tx: &mut Tx, key: &FieldKey, json: &[u8]) -> T {
     match from_json(json) {
         Ok(value) => value,
@@ -265,19 +250,5 @@ fn decoded<T: DeserializeOwned>(tx: &mut Tx, key: &FieldKey, json: &[u8]) -> T {
             let message = format!("the field `{key}` does not decode as `{rust}`: {error}");
             tx.fault(FaultKind::StoredValue, message)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::prefix_end;
-
-    #[test]
-    fn the_end_of_a_prefix() {
-        assert_eq!(prefix_end("line/").as_deref(), Some("line0"));
-        assert_eq!(prefix_end("a\u{10FFFF}").as_deref(), Some("b"));
-        assert_eq!(prefix_end("a\u{D7FF}").as_deref(), Some("a\u{E000}"));
-        assert_eq!(prefix_end("\u{10FFFF}"), None);
-        assert_eq!(prefix_end(""), None);
     }
 }

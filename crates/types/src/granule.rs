@@ -264,6 +264,22 @@ pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(end)
 }
 
+/// The same of texts: the smallest greater than all that begin with `prefix`.
+pub fn text_prefix_end(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        let next = match last {
+            '\u{D7FF}' => Some('\u{E000}'),
+            last => char::from_u32(last as u32 + 1),
+        };
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
 fn split_zero(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let zero = bytes.iter().position(|&byte| byte == 0)?;
     Some((
@@ -419,5 +435,14 @@ mod tests {
         assert!(Granule::root(&entity("a!")).as_bytes() >= &end[..]);
         assert_eq!(prefix_end(&[1, 255]), Some(vec![2]));
         assert_eq!(prefix_end(&[255]), None);
+    }
+
+    #[test]
+    fn the_end_of_a_text_s_prefix() {
+        assert_eq!(text_prefix_end("line/").as_deref(), Some("line0"));
+        assert_eq!(text_prefix_end("a\u{10FFFF}").as_deref(), Some("b"));
+        assert_eq!(text_prefix_end("a\u{D7FF}").as_deref(), Some("a\u{E000}"));
+        assert_eq!(text_prefix_end("\u{10FFFF}"), None);
+        assert_eq!(text_prefix_end(""), None);
     }
 }

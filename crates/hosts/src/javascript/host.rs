@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use ordain_engine::Tx;
+use ordain_types::granule::text_prefix_end;
 use ordain_types::id::uuid_text;
 use ordain_types::{
     EntityId, EntityType, FaultKind, FieldKey, Json, Key, Method, Rejection, limits,
@@ -484,7 +485,7 @@ fn rows(
     limit: Option<usize>,
 ) -> Vec<(FieldKey, Json)> {
     let prefix = prefix.unwrap_or_default();
-    let end = after_prefix(&prefix);
+    let end = text_prefix_end(&prefix);
     let first = from.unwrap_or_default().max(prefix);
     let last = [to, end].into_iter().flatten().min();
     let to = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -512,22 +513,6 @@ fn rows(
         rows.truncate(limits::SCAN_ROWS_MAX);
     }
     rows
-}
-
-/// The first text after all that begin with `prefix`; none: there is none.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        let next = match last {
-            '\u{d7ff}' => Some('\u{e000}'),
-            last => char::from_u32(last as u32 + 1),
-        };
-        if let Some(next) = next {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
 }
 
 fn key(ctx: Ctx<'_>) -> Result<String> {
