@@ -11,6 +11,7 @@
 //!   versioned   root values as they are stored, with the version of their shape
 //!   params      arguments of modules' methods, checked
 //!   shape       what a value must be, as a JSON schema says it
+//!   depth       how deep JSON nests
 //!   halves      halves of surrogate pairs in JSON
 //!   scanner     JSON that is plain, read in little time
 //!   lent        the running transaction, lent to functions that foreign code calls
@@ -18,6 +19,8 @@
 
 #[cfg(feature = "anatomy")]
 pub mod anatomy;
+#[cfg(any(feature = "javascript", feature = "wasm"))]
+mod depth;
 #[cfg(any(feature = "javascript", feature = "wasm"))]
 mod halves;
 #[cfg(feature = "javascript")]

@@ -12,6 +12,7 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::depth::nests_deeper;
 use crate::halves;
 use crate::scanner::Scanner;
 use crate::shape::Shape;
@@ -141,8 +142,9 @@ fn spell(params: Option<&[Parameter]>, pairs: Vec<Pair<'_>>) -> Result<Json, Arg
         if repeated == Some(at) {
             return Err(at_field(name, format!("duplicate field `{name}`")));
         }
-        if nests_too_deep(value.get()) {
-            let limit = limits::JSON_DEPTH_MAX;
+        let limit = limits::JSON_DEPTH_MAX;
+        // One level is the object that it is in.
+        if nests_deeper(value.get().as_bytes(), limit - 1) {
             return Err(at_field(
                 name,
                 format!("`{name}` nests deeper than {limit} levels"),
@@ -239,28 +241,6 @@ fn compact(out: &mut Vec<u8>, json: &str) {
             _ => {}
         }
     }
-}
-
-/// Whether a value within an object nests deeper than JSON may.
-fn nests_too_deep(json: &str) -> bool {
-    if json.len() < 2 * limits::JSON_DEPTH_MAX - 2 {
-        return false;
-    }
-    let (mut depth, mut in_text, mut escaped) = (1, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => depth += 1,
-            b'}' | b']' if !in_text => depth -= 1,
-            _ => {}
-        }
-        if depth > limits::JSON_DEPTH_MAX {
-            return true;
-        }
-    }
-    false
 }
 
 fn whole(message: impl Into<String>) -> ArgumentError {

@@ -18,6 +18,7 @@ use super::instance::{Instance, Library};
 use super::raw::Written;
 use super::run::{frame, keep_unwinding};
 use super::{cache, fault, numbers, raw, state};
+use crate::depth::nests_deeper;
 use crate::halves;
 use crate::lent::lent;
 
@@ -245,11 +246,9 @@ pub fn checked<'js>(
             return Ok(Err(format!("what {what} gives as its JSON {HALVED}")));
         }
     }
-    Ok(match nests_too_deep(&json) {
-        true => Err(format!(
-            "{what} nests deeper than {} levels",
-            limits::JSON_DEPTH_MAX
-        )),
+    let limit = limits::JSON_DEPTH_MAX;
+    Ok(match nests_deeper(&json, limit) {
+        true => Err(format!("{what} nests deeper than {limit} levels")),
         false => Ok(json),
     })
 }
@@ -266,27 +265,6 @@ pub fn or_fault(ctx: &Ctx<'_>, json: std::result::Result<Json, String>) -> Resul
         Ok(json) => Ok(json),
         Err(message) => with(ctx, |tx| tx.fault(FaultKind::Encoding, message)),
     }
-}
-
-fn nests_too_deep(json: &[u8]) -> bool {
-    if json.len() < 2 * limits::JSON_DEPTH_MAX {
-        return false;
-    }
-    let (mut depth, mut in_text, mut escaped) = (0, false, false);
-    for byte in json {
-        match (in_text, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_text = !in_text,
-            (false, b'{' | b'[') => depth += 1,
-            (false, b'}' | b']') => depth -= 1,
-            _ => {}
-        }
-        if depth > limits::JSON_DEPTH_MAX {
-            return true;
-        }
-    }
-    false
 }
 
 fn get_state(ctx: Ctx<'_>) -> Result<Value<'_>> {
