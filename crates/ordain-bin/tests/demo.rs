@@ -1,14 +1,14 @@
 //! The demo, as a user runs it: a real server that is killed, and nothing left behind.
 
-use std::process::Command;
+mod common;
 
 use serde_json::{Value, json};
 
 #[test]
 fn the_demo_keeps_its_promises_and_tidies_up() {
     let temp = tempfile::tempdir().expect("a directory");
-    let demo = Command::new(env!("CARGO_BIN_EXE_ordain"))
-        .args(["demo", "--short", "--json", "--seed", "1"])
+    let words = ["demo", "--short", "--json", "--seed", "1"];
+    let demo = common::ordain(temp.path(), &words)
         .env("TMPDIR", temp.path())
         .output()
         .expect("it runs");

@@ -1,15 +1,17 @@
 //! The guard sees the defect it is for: a path that takes more instructions than it did. And the figures are
 //! the same every time, or it would see defects that are none.
 
+mod common;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// A path that needs little: the test is of the guard.
 const PATH: &str = "command-encode";
 
 fn guard(figures: &Path, words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ordain"))
-        .args(["bench", "guard", "--only", PATH, "--figures"])
+    let dir = figures.parent().expect("the directory of the figures");
+    common::ordain(dir, &["bench", "guard", "--only", PATH, "--figures"])
         .arg(figures)
         .args(words)
         .output()
