@@ -55,7 +55,7 @@ impl WasmHost {
         runtime.as_ref().map_err(Clone::clone)
     }
 
-    /// New instances that were made ahead and wait.
+    /// New instances that were made ahead and wait, once all that calls need have been made.
     pub fn ready(&self) -> usize {
         match self.runtime.get() {
             Some(Ok(runtime)) => runtime.stock.ready(),

@@ -48,6 +48,8 @@ struct Shelves {
     goods: Mutex<Goods>,
     /// There is work, and the keeper sleeps.
     work: Condvar,
+    /// The keeper has done all there was, and goes to sleep.
+    rests: Condvar,
 }
 
 #[derive(Default)]
@@ -124,9 +126,16 @@ impl Stock {
         drop(gone);
     }
 
-    /// New instances that wait.
+    /// New instances that wait, once all that were ordered are made.
     pub fn ready(&self) -> usize {
-        self.shelves.lock().ready.len()
+        let goods = self.shelves.lock();
+        if self.keeper.is_none() {
+            return goods.ready.len();
+        }
+        // It sleeps while there is nothing to do, and only then: who brings work wakes it under the same lock.
+        let at_work = |goods: &mut Goods| !goods.asleep;
+        let goods = self.shelves.rests.wait_while(goods, at_work);
+        goods.unwrap_or_else(PoisonError::into_inner).ready.len()
     }
 
     /// Lets go of those of a module that is gone.
@@ -190,6 +199,7 @@ impl Shelves {
             let order = goods.orders.pop_front();
             if used.is_empty() && order.is_none() {
                 goods.asleep = true;
+                self.rests.notify_all();
                 goods = self
                     .work
                     .wait(goods)
