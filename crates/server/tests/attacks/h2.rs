@@ -344,21 +344,26 @@ async fn whoever_only_pings_is_idle() {
     let ping = frame(PING, 0, 0, b"whothere");
     let ask = head("GET", "/docs/errors.md");
     let ask = frame(HEADERS, END_HEADERS | END_STREAM, 1, &ask);
-    let no_window = [0, 4, 0, 0, 0, 0];
-    for (settings, pings) in [(&[][..], 1), (&[], 3), (&no_window, 1)] {
+    const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
+    let mut all = tokio::task::JoinSet::new();
+    for (settings, pings) in [(&[][..], 1), (&[], 3), (&NO_WINDOW, 1)] {
         for (of, time, lasts) in [(&lifted, LASTING, true), (&victim, PATIENCE, false)] {
             let mut attacker = H2::open(of, settings).await;
-            assert!(attacker.0.send(&ask).await);
-            assert_eq!(attacker.reset(1).await, None, "it is answered");
-            let over = tokio::time::Instant::now() + time;
-            let mut there = true;
-            while there && tokio::time::Instant::now() < over {
-                there = attacker.0.send(ping.repeat(pings)).await
-                    && attacker.0.stays_for(Duration::from_millis(50)).await;
-            }
-            assert_eq!(there, lasts, "{pings} pings at once, {settings:?}");
+            let (ask, pinging) = (ask.clone(), ping.repeat(pings));
+            all.spawn(async move {
+                assert!(attacker.0.send(&ask).await);
+                assert_eq!(attacker.reset(1).await, None, "it is answered");
+                let over = tokio::time::Instant::now() + time;
+                let mut there = true;
+                while there && tokio::time::Instant::now() < over {
+                    there = attacker.0.send(&pinging).await
+                        && attacker.0.stays_for(Duration::from_millis(50)).await;
+                }
+                assert_eq!(there, lasts, "{pings} pings at once, {settings:?}");
+            });
         }
     }
+    all.join_all().await;
     canary.lives().await;
 }
 

@@ -2,6 +2,7 @@
 //! reads, connections that say nothing, and too many of them. What lasts as long as it likes against a
 //! server without timeouts is given up by one that has them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::canary::Canary;
@@ -100,15 +101,18 @@ async fn replies_that_nobody_reads_are_given_up() {
     )
     .repeat(100);
     let pages = get("/docs/errors.md").repeat(2_000);
-    let mut open = Vec::new();
-    for attack in [&batch, &call, &pages] {
+    let mut all = tokio::task::JoinSet::new();
+    for attack in [batch, call, pages].map(Arc::<str>::from) {
         for of in [&victim, &victim, &victim, &victim, &lifted] {
-            let mut raw = of.raw().await;
-            // The server may stop reading, and may hang up.
-            raw.send_within(attack, Duration::from_secs(1)).await;
-            open.push(raw);
+            let (mut raw, attack) = (of.raw().await, attack.clone());
+            all.spawn(async move {
+                // The server may stop reading, and may hang up.
+                raw.send_within(&*attack, Duration::from_secs(1)).await;
+                raw
+            });
         }
     }
+    let open = all.join_all().await;
     let over = tokio::time::Instant::now() + PATIENCE;
     while victim.tasks() > tasks + 2 {
         assert!(
