@@ -230,12 +230,7 @@ impl Node {
     /// Why it was refused; then nothing runs and `reply` is dropped.
     pub fn submit(&self, op: Op, reply: ReplyTo) -> Result<(), Refused> {
         let (work, reply) = (work(op)?, Owed::new(reply));
-        let mut items = VecDeque::from([Item { work, reply }]);
-        let result = self.push(&mut items);
-        items
-            .into_iter()
-            .for_each(|item| drop(item.reply.settled()));
-        result
+        self.push_one(Item { work, reply })
     }
 
     /// Queues one request and gives its reply to come.
@@ -297,6 +292,16 @@ impl Node {
             refused.push((item.reply.settled(), why));
         }
         refused
+    }
+
+    /// Pushes one; what is refused is owed no reply.
+    fn push_one(&self, item: Item) -> Result<(), Refused> {
+        let mut items = VecDeque::from([item]);
+        let result = self.push(&mut items);
+        items
+            .into_iter()
+            .for_each(|item| drop(item.reply.settled()));
+        result
     }
 
     pub(crate) fn push(&self, items: &mut VecDeque<Item>) -> Result<(), Refused> {
@@ -381,15 +386,11 @@ impl Node {
     /// # Errors
     /// Why none can be taken; `reply` is dropped then.
     pub fn begin_checkpoint(&self, reply: ReplyTo) -> Result<(), Unavailable> {
-        let mut items = VecDeque::from([Item {
+        let pushed = self.push_one(Item {
             work: Work::Checkpoint,
             reply: Owed::new(reply),
-        }]);
-        let result = self.push(&mut items);
-        items
-            .into_iter()
-            .for_each(|item| drop(item.reply.settled()));
-        result.map_err(|refused| match refused {
+        });
+        pushed.map_err(|refused| match refused {
             Refused::Unavailable(why) => why,
             refused => Unavailable::Halted(refused.to_string()),
         })
