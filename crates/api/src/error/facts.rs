@@ -51,6 +51,16 @@ fn listed(near: &[String]) -> String {
     }
 }
 
+/// A name that is none, with those like it, and what lists all.
+fn unlike(code: Code, what: &str, near: Vec<String>, lists: &str) -> Problem {
+    let detail = format!("{what}{}; GET {lists} lists all", listed(&near));
+    Document {
+        near,
+        ..Document::new(code, detail)
+    }
+    .into()
+}
+
 /// What is wrong with the request itself.
 impl Problem {
     /// A body or line is not JSON.
@@ -127,17 +137,13 @@ impl Problem {
 
     /// No entity type of this name; `known` are those there are.
     pub fn unknown_entity<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
-        let near = near(name, known);
-        let detail = format!(
-            "there is no entity type `{}`{}; GET /v1/entities lists all",
-            shown(name),
-            listed(&near)
-        );
-        Document {
-            near,
-            ..Document::new(Code::UnknownEntity, detail)
-        }
-        .into()
+        let what = format!("there is no entity type `{}`", shown(name));
+        unlike(
+            Code::UnknownEntity,
+            &what,
+            near(name, known),
+            "/v1/entities",
+        )
     }
 
     /// No method of this name; `known` are those the entity type has.
@@ -146,17 +152,13 @@ impl Problem {
         name: &str,
         known: impl IntoIterator<Item = &'n str>,
     ) -> Self {
-        let near = near(name, known);
-        let detail = format!(
-            "`{entity}` has no method `{}`{}; GET /v1/entities lists all",
-            shown(name),
-            listed(&near)
-        );
-        Document {
-            near,
-            ..Document::new(Code::UnknownMethod, detail)
-        }
-        .into()
+        let what = format!("`{entity}` has no method `{}`", shown(name));
+        unlike(
+            Code::UnknownMethod,
+            &what,
+            near(name, known),
+            "/v1/entities",
+        )
     }
 
     /// The method cannot be asked for in this way.
@@ -292,17 +294,13 @@ impl Problem {
 
     /// No module of this name; `known` are those there are.
     pub fn unknown_module<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
-        let near = near(name, known);
-        let detail = format!(
-            "there never was a module named `{}`{}; GET /v1/admin/modules lists all",
-            shown(name),
-            listed(&near)
-        );
-        Document {
-            near,
-            ..Document::new(Code::UnknownModule, detail)
-        }
-        .into()
+        let what = format!("there never was a module named `{}`", shown(name));
+        unlike(
+            Code::UnknownModule,
+            &what,
+            near(name, known),
+            "/v1/admin/modules",
+        )
     }
 
     /// A package that this program cannot run.
