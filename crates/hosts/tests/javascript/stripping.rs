@@ -112,6 +112,17 @@ fn statements_end_where_their_types_did() {
         "5",
     );
     gives("const f = (x => x as number, 7)\nreturn f;", "7");
+    let counts = "let n = 0; const f = (x: any) => { n++ };";
+    gives(
+        &format!("{counts}\nif (1) for (const a of [1]) f(() => a) as any\nelse f(2)\nreturn n;"),
+        "1",
+    );
+    gives(
+        &format!(
+            "{counts}\ndo for (const a of [1, 2]) f(() => a) as any\nwhile (n < 3)\nreturn n;"
+        ),
+        "4",
+    );
     gives("const f = [1].map(x => x as number)\nreturn f;", "[1]");
     gives(
         "const a = (n: number) => ({ n, f: () => n }) as any\n(5)\nreturn a(3).n;",

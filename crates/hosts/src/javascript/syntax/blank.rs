@@ -31,11 +31,16 @@ impl Blanks {
         self.ends.contains(&at)
     }
 
-    /// Puts an ASCII character at the end of a span whose end is blanked, behind what is inserted there.
+    /// Puts an ASCII character at the end of a span whose end is blanked, behind what is inserted there, but for braces:
+    /// they end blocks that the span is in.
     pub fn end(&mut self, text: &str, span: Span, c: char) {
         match self.inserts.get_mut(&span.end) {
-            Some(insert) if insert.ends_with(c) => {}
-            Some(insert) => insert.push(c),
+            Some(insert) => {
+                let within = insert.trim_end_matches('}').len();
+                if !insert[..within].ends_with(c) {
+                    insert.insert(within, c);
+                }
+            }
             None => self.put_last(text, span, c),
         }
     }

@@ -371,6 +371,14 @@ mod tests {
             "if (1) for (const a of []) {started||holds(0,()=>a);f(() => a);} else f()",
         );
         check(
+            "if (1) for (const a of []) f(() => a) as any\nelse f()",
+            "if (1) for (const a of []) {started||holds(0,()=>a);f(() => a)       ;}\nelse f()",
+        );
+        check(
+            "do for (const a of []) for (const b of []) f(() => a + b) as any\nwhile (0)",
+            "do for (const a of []) {started||holds(0,()=>a);for (const b of []) {started||holds(1,()=>b);f(() => a + b)       ;}}\nwhile (0)",
+        );
+        check(
             "for (let i = 0; i < 9; i++) { const a = i; f(() => a, () => i) }",
             "for (let i = 0; i < 9; i++) {started||holds(0,()=>i);{started||holds(1,()=>a); const a = i; f(() => a, () => i) }}",
         );
