@@ -163,7 +163,7 @@ export const a = entity({}, {
 #[test]
 fn what_is_known_of_parameters_is_known_of_every_function() {
     const NEEDS: &str = "{ q }: { q: number }";
-    const SHAPES: [&str; 44] = [
+    const SHAPES: [&str; 55] = [
         "run(cx, NEEDS) { return q }",
         "run (cx, NEEDS) { return q }",
         "'run'(cx, NEEDS) { return q }",
@@ -196,6 +196,17 @@ fn what_is_known_of_parameters_is_known_of_every_function() {
         "run: query((cx: any, NEEDS) => { const f = () => q; return f(); })",
         "run: guard('a text',(cx: any, NEEDS) => q)",
         "run: query(guard('', (cx: any, NEEDS) => q))",
+        "run: <\n  T,\n>(cx: any, NEEDS): any => q",
+        "run: query(<\n  T extends string,\n>(cx: any, NEEDS) => q)",
+        "run: query(<T,>\n(cx: any, NEEDS) => q)",
+        "run: query( <\n  T,\n>(cx: any, NEEDS) => q)",
+        "run:guard('it\\'s',(cx: any, NEEDS) => q)",
+        "run:guard(\"a \\\" b\",(cx: any, NEEDS) => q)",
+        "run:guard(/\"/,(cx: any, NEEDS) => q)",
+        "run:guard(/a b*/,(cx: any, NEEDS) => q)",
+        "run:guard(`it's ${1} b`,(cx: any, NEEDS) => q)",
+        "run:guard(`a\n b ${`x y`} c`,(cx: any, NEEDS) => q)",
+        "run: new (class { #m(f: any) { return f } f() { return this.#m((cx: any, NEEDS) => q) } })().f()",
         "zero() { return String.raw`x` }, run: query((cx: any, NEEDS) => q)",
         "zero: ((z: any) => () => z)(1), run(cx, NEEDS) { return q }",
         "run: C.fixed",

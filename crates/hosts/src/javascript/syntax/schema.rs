@@ -13,6 +13,7 @@ use oxc_syntax::operator::UnaryOperator;
 use serde_json::{Map, Value, json};
 
 use super::begins::Texts;
+use super::strip::arrow_begins;
 use super::types::{self, Declared, Named};
 use super::{Position, Problem, Script};
 
@@ -65,7 +66,7 @@ pub fn signatures(
         at,
         left: &left,
     };
-    let texts = Texts::new(&script.lines, &script.javascript);
+    let texts = Texts::new(program.source_text, semantic, script);
     let mut found = BTreeMap::new();
     for node in semantic.nodes().iter() {
         let parent = semantic.nodes().parent_kind(node.id());
@@ -79,7 +80,8 @@ pub fn signatures(
             }
             (AstKind::Function(it), _) => (&it.params, &it.return_type, it.span.start),
             (AstKind::ArrowFunctionExpression(it), _) => {
-                (&it.params, &it.return_type, it.params.span.start)
+                let start = arrow_begins(program.source_text, it);
+                (&it.params, &it.return_type, start)
             }
             _ => continue,
         };

@@ -132,17 +132,12 @@ impl Strip<'_> {
         }
     }
 
-    fn has_line_break(&self, from: u32, to: u32) -> bool {
-        self.text[from as usize..to as usize].contains(['\n', '\r', '\u{2028}', '\u{2029}'])
-    }
-
-    /// Type parameters that go over several lines would leave what they are of, which may be what `return` gives, on a line
-    /// of its own: the opening parenthesis moves to their beginning.
-    fn arrow_type_parameters(&mut self, params: Span, types: Option<&TSTypeParameterDeclaration>) {
-        let Some(types) = types else { return };
-        if self.has_line_break(types.span.start, params.start) {
-            self.blanks.blank(params.start..params.start + 1);
-            self.blanks.put(types.span.start, '(');
+    /// Moves the opening parenthesis to where the arrow function begins.
+    fn arrow_type_parameters(&mut self, it: &ArrowFunctionExpression) {
+        let (begins, params) = (arrow_begins(self.text, it), it.params.span.start);
+        if begins != params {
+            self.blanks.blank(params..params + 1);
+            self.blanks.put(begins, '(');
         }
     }
 
@@ -150,7 +145,7 @@ impl Strip<'_> {
     /// which JavaScript refuses: the closing parenthesis moves to the type's end.
     fn return_type(&mut self, params: Span, annotation: Option<&TSTypeAnnotation>) {
         let Some(annotation) = annotation else { return };
-        if self.has_line_break(params.end, annotation.span.end) {
+        if has_line_break(self.text, params.end, annotation.span.end) {
             self.blanks.blank(params.end - 1..params.end);
             self.blanks.put_last(self.text, annotation.span, ')');
         }
@@ -189,6 +184,21 @@ impl Strip<'_> {
             behind = Some(span.end);
         }
     }
+}
+
+fn has_line_break(text: &str, from: u32, to: u32) -> bool {
+    text[from as usize..to as usize].contains(['\n', '\r', '\u{2028}', '\u{2029}'])
+}
+
+/// Where an arrow function begins in the text without types: with its parameters. Type parameters that go over several lines
+/// would leave what they are of, which may be what `return` gives, on a line of its own: there the opening parenthesis
+/// stands at their beginning.
+pub fn arrow_begins(text: &str, it: &ArrowFunctionExpression) -> u32 {
+    let params = it.params.span.start;
+    let types = it.type_parameters.as_ref().map(|it| it.span.start);
+    types
+        .filter(|types| has_line_break(text, *types, params))
+        .unwrap_or(params)
 }
 
 /// Whether what is exported under a name of the file is there at run time.
@@ -382,7 +392,7 @@ impl<'a> Visit<'a> for Strip<'_> {
 
     fn visit_arrow_function_expression(&mut self, it: &ArrowFunctionExpression<'a>) {
         walk::walk_arrow_function_expression(self, it);
-        self.arrow_type_parameters(it.params.span, it.type_parameters.as_deref());
+        self.arrow_type_parameters(it);
         self.return_type(it.params.span, it.return_type.as_deref());
     }
 
