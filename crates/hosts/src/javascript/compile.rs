@@ -426,7 +426,7 @@ pub fn source_error(thrown: &Thrown) -> SourceError {
 pub fn package(source: &Source) -> Result<Made, SourceError> {
     source.check()?;
     let compiled = Compiled::new(source)?;
-    // What it says would not be held to. What was deployed before runs on.
+    // What it says would not be held to, or not be where it is said to be. What was deployed before runs on.
     if let Some(error) = &compiled.0.untold {
         return Err(error.clone());
     }

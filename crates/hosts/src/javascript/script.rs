@@ -85,7 +85,10 @@ struct Stage {
 
 impl Script {
     fn new(source: &Source) -> Result<Self, SourceError> {
-        let sources = sources::on_own_stack(|| Ok(sources::read(source, Purpose::Test)?))?;
+        let mut sources = sources::on_own_stack(|| Ok(sources::read(source, Purpose::Test)?))?;
+        if let Some(error) = sources.untold.take() {
+            return Err(error);
+        }
         let mut texts = Texts {
             texts: Vec::new(),
             resolved: sources.resolved.clone(),

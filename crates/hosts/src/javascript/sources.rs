@@ -21,7 +21,8 @@ pub struct Sources {
     pub files: Vec<(String, Script)>,
     /// What each import of each file stands for.
     pub resolved: Resolved,
-    /// What is wrong with a file of which only types are used: it keeps nothing from running.
+    /// What is wrong and keeps nothing from running, but types from being known, and places: in a file of which only types
+    /// are used, or with the line ends of one.
     pub untold: Option<SourceError>,
 }
 
@@ -112,6 +113,9 @@ pub fn read(source: &Source, purpose: Purpose) -> Result<Sources, SourceError> {
         let allocator = free.next().expect("no file is read twice");
         let file = syntax::parse(&path, text, allocator).map_err(wrong)?;
         let script = file.check(purpose).map_err(wrong)?;
+        if let Some(found) = file.misleading_break() {
+            sources.untold.get_or_insert_with(|| wrong(found));
+        }
         let brought = |name: &str| name == SDK || name == SDK_TEST && purpose == Purpose::Test;
         for import in script
             .imports

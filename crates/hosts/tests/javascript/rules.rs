@@ -1,6 +1,10 @@
 //! What a module may not say, each with its file, line and column and what to write instead.
 
-use crate::world::{compile, refused};
+use ordain_engine::{Catalog, Modules, Options};
+use ordain_hosts::javascript::JavaScript;
+use ordain_types::module::hash;
+
+use crate::world::{World, compile, refused, source};
 
 /// A module that is fine but for a line before its entity type.
 fn with(line: &str) -> String {
@@ -387,6 +391,50 @@ fn what_is_taken_from_elsewhere_must_be_there() {
     let circle = "export * from \"./lib\"; import { entity, u } from \"./lib\";\nexport const t = entity({}, { run(cx) { return u; } });";
     let back = "export * from \"./a\"; export * from \"ordain\"; export const u = 1;";
     compile(&[("a.ts", circle), ("lib.ts", back)]).unwrap();
+}
+
+/// The interpreter would say other lines than the file has, and take one function for another.
+#[test]
+fn line_ends_that_the_interpreter_alone_counts_are_refused() {
+    let alone = "a.ts:2:13: the line ends in a carriage return alone: save the file with the line ends LF or CRLF";
+    line("const q = 1;\rconst p = 2;", alone);
+    line("const q = 1;\r\r", alone);
+    line("const q = `1\r`;", alone);
+    line(
+        "const q = 1;\u{2028}const p = 1;",
+        "a.ts:2:13: the character U+2028 ends a line here",
+    );
+    line(
+        "const q = 1;\u{2029}",
+        "a.ts:2:13: the character U+2029 ends a line here",
+    );
+    line(
+        "const q = \"\u{2028}\";\u{2029}",
+        "a.ts:2:15: the character U+2029",
+    );
+    line(
+        "// it ends a comment, too\u{2028}",
+        "a.ts:2:26: the character U+2028",
+    );
+    let within =
+        "const q = \"\u{2028}\", p = `\u{2029}${1}\u{2028}`; /* \u{2028} */ type T = \"\u{2029}\";";
+    compile(&[("a.ts", &with(within))]).expect("there they are characters like others");
+    compile(&[("a.ts", &with("").replace('\n', "\r\n"))]).expect("so do all lines of a file");
+}
+
+/// What the line ends of a file are is of no account to what was deployed before anyone asked.
+#[test]
+fn a_module_with_such_line_ends_that_was_deployed_runs_on() {
+    let host = JavaScript::new();
+    let text = with("const q = 1;\n");
+    let mut package = host.compile(&source(&[("a.ts", &text)])).unwrap();
+    package.source = source(&[("a.ts", &text.replace(";\n\n", ";\r"))]);
+    let mut catalog = Catalog::default();
+    for def in host.load(hash(&package.encode()), &package).unwrap() {
+        catalog.add(def).unwrap();
+    }
+    let mut world = World::of(catalog, Options::default());
+    assert_eq!(world.value("a/x.get", ""), "0");
 }
 
 #[test]

@@ -329,6 +329,10 @@ fn a_script_that_holds_no_tests_to_run_says_why() {
         assert!(error.contains(says), "{error}\n-- not:\n{says}");
     };
     refused("const a = 1;\nconst b = ;", "a.test.ts:2:11: ");
+    refused(
+        "const a = 1;\rconst b = 2;",
+        "a.test.ts:1:13: the line ends in a carriage return alone",
+    );
     refused("// to be written", "a.test.ts: no test is here: import");
     refused(
         "\n  nothing();",

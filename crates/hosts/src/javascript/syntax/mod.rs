@@ -14,12 +14,14 @@
 //!   links       what files take from each other by name
 //!   types       which types files declare, and take from each other
 //!   begins      where the interpreter says that a function begins
+//!   breaks      line ends that it counts and the file's lines do not
 //!   schema      parameters and types as JSON schemas
 //! ```
 
 mod around;
 mod begins;
 mod blank;
+mod breaks;
 mod closures;
 mod depth;
 mod lines;
@@ -155,6 +157,12 @@ impl<'a> Parsed<'a> {
     pub fn check(&self, purpose: Purpose) -> Result<Script, (Position, String)> {
         let text = self.program.source_text;
         placed(text, examine(self.program, &self.semantic, purpose))
+    }
+
+    /// A line end in it that would have the interpreter say other places than the file's.
+    pub fn misleading_break(&self) -> Option<(Position, String)> {
+        let found = breaks::find(self.program, &self.semantic);
+        placed(self.program.source_text, found.map_or(Ok(()), Err)).err()
     }
 
     /// The files that it names, be it only for types.
