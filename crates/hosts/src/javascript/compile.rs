@@ -361,10 +361,12 @@ impl Compiler {
         made.map_err(|thrown| source_error(&thrown))
     }
 
-    /// The same error at its place, if it has none: that of the regular expression that does not compile.
+    /// The same error at the place that people count. If it has none: at that of the regular expression that does not
+    /// compile.
     fn placed(&self, error: SourceError, sources: &Sources) -> SourceError {
-        if error.line.is_some() {
-            return error;
+        if let (Some(file), Some(line), Some(column)) = (&error.file, error.line, error.column) {
+            let at = sources.place(file, Position { line, column });
+            return sources::error(file, at, &error.message);
         }
         for (path, script) in &sources.files {
             for (position, pattern) in &script.patterns {

@@ -26,7 +26,7 @@ use super::instance::NO_MEMORY;
 use super::meter::{Broken, Limits, Meter};
 use super::raw::{self, Entry, Inside};
 use super::sources::{self, SDK, SDK_TEST, Sources};
-use super::syntax::{Position, Purpose};
+use super::syntax::Purpose;
 use super::{JavaScript, cache, host, numbers};
 
 /// What both of a script's imports stand for.
@@ -225,16 +225,11 @@ impl Script {
     }
 
     fn failure(&self, thrown: Thrown) -> Failure {
-        let thrown = thrown.placed(|file, at| self.place(file, at));
+        let thrown = thrown.placed(|file, at| self.sources.place(file, at));
         Failure {
             trace: thrown.trace(),
             ..compile::source_error(&thrown).into()
         }
-    }
-
-    fn place(&self, file: &str, at: Position) -> Position {
-        let found = self.sources.files.iter().find(|(path, _)| path == file);
-        found.map_or(at, |(_, script)| script.lines.in_characters(at))
     }
 
     /// What is said of a script that passed a limit, at the place where it ended if that is known.

@@ -26,6 +26,14 @@ pub struct Sources {
     pub untold: Option<SourceError>,
 }
 
+impl Sources {
+    /// The place that the interpreter, which counts bytes of its own text, calls so.
+    pub fn place(&self, path: &str, at: Position) -> Position {
+        let found = self.files.iter().find(|(it, _)| it == path);
+        found.map_or(at, |(_, script)| script.lines.in_characters(at))
+    }
+}
+
 /// The file that an import of another stands for, by the file and the import.
 pub type Resolved = BTreeMap<(String, String), String>;
 

@@ -393,6 +393,25 @@ fn what_is_taken_from_elsewhere_must_be_there() {
     compile(&[("a.ts", circle), ("lib.ts", back)]).unwrap();
 }
 
+#[test]
+fn what_the_interpreter_alone_refuses_has_the_users_own_place() {
+    let twice = "export default 1; export default 2;";
+    for before in ["const f = (x: any) => () => x;", "/* é😀é😀é😀 */", "\n\n "] {
+        let text = format!("{before} {twice}");
+        let (lines, column) = (
+            text.lines().count(),
+            text.lines().last().unwrap().chars().count(),
+        );
+        line(&text, &format!("a.ts:{}:{column}: SyntaxError", lines + 1));
+        let main = with("import \"./lib\";");
+        two(
+            &main,
+            &text,
+            &format!("lib.ts:{lines}:{column}: SyntaxError"),
+        );
+    }
+}
+
 /// The interpreter would say other lines than the file has, and take one function for another.
 #[test]
 fn line_ends_that_the_interpreter_alone_counts_are_refused() {
