@@ -255,6 +255,11 @@ impl Compiled {
         Some(place((path, at)))
     }
 
+    /// Whether a path is that of one of its files.
+    pub fn has(&self, path: &str) -> bool {
+        self.0.files.iter().any(|file| file.path == path)
+    }
+
     /// The place that the interpreter, which counts bytes, calls so.
     pub fn place(&self, path: &str, position: Position) -> Position {
         let file = self.0.files.iter().find(|file| file.path == path);
@@ -317,6 +322,8 @@ pub fn prelude() -> &'static Bytecode {
 
 /// An interpreter that compiles and runs nothing.
 struct Compiler {
+    /// The files that it knows.
+    paths: Vec<String>,
     context: Context,
     floor: usize,
     _runtime: Runtime,
@@ -338,6 +345,7 @@ impl Compiler {
     fn with(texts: Texts) -> rquickjs::Result<Self> {
         let (entry, floor) = Entry::apart(Limits::careful().stack_bytes);
         let runtime = Runtime::new()?;
+        let paths = texts.texts.iter().map(|(path, _)| path.clone()).collect();
         runtime.set_loader(texts.clone(), texts);
         let context = Context::custom::<(
             intrinsic::Eval,
@@ -345,6 +353,7 @@ impl Compiler {
             intrinsic::Promise,
         )>(&runtime)?;
         Ok(Self {
+            paths,
             context,
             floor,
             _runtime: runtime,
@@ -356,7 +365,8 @@ impl Compiler {
         let made = self.context.inside(self.floor, |ctx| {
             let module = Module::declare(ctx.clone(), name, text);
             let bytecode = module.and_then(|module| Bytecode::of(&module));
-            bytecode.map_err(|error| fault::thrown(&ctx, error))
+            let is_file = |path: &str| self.paths.iter().any(|it| it == path);
+            bytecode.map_err(|error| fault::thrown(&ctx, error, &is_file))
         });
         made.map_err(|thrown| source_error(&thrown))
     }

@@ -5,9 +5,8 @@ use ordain_types::{FaultKind, Rejection};
 use rquickjs::{Ctx, Error, Function, Object, Value};
 
 use super::compile::Compiled;
-use super::instance::{Library, NO_MEMORY};
+use super::instance::{Instance, NO_MEMORY};
 use super::meter::Broken;
-use super::sources::SDK;
 use super::syntax::Position;
 use super::{cache, host, raw};
 
@@ -152,19 +151,24 @@ pub fn internal(error: Error) -> Thrown {
     Thrown::plain(format!("the interpreter failed: {error}"))
 }
 
+/// Says whether a path is that of one of the user's files.
+pub type IsFile<'a> = &'a dyn Fn(&str) -> bool;
+
 /// What is pending after `error`.
-pub fn thrown(ctx: &Ctx<'_>, error: Error) -> Thrown {
+pub fn thrown(ctx: &Ctx<'_>, error: Error, is_file: IsFile) -> Thrown {
     match error {
-        Error::Exception => describe(&ctx.catch()),
+        Error::Exception => describe(&ctx.catch(), is_file),
         error => internal(error),
     }
 }
 
 /// How a method ended that gave `error`; with `places`, where it said no as well.
-pub fn ending(ctx: &Ctx<'_>, library: &Library, error: Error, places: bool) -> Ending {
+pub fn ending(ctx: &Ctx<'_>, instance: &Instance, error: Error, places: bool) -> Ending {
     if !error.is_exception() {
         return Ending::Thrown(internal(error));
     }
+    let library = &instance.library;
+    let describe = |value: &Value| describe(value, &|path| instance.compiled.has(path));
     let value = ctx.catch();
     let instance_of = |class: &rquickjs::Persistent<Object<'static>>| {
         let class = class.clone().restore(ctx).ok();
@@ -173,7 +177,7 @@ pub fn ending(ctx: &Ctx<'_>, library: &Library, error: Error, places: bool) -> E
     };
     if instance_of(&library.rejection) {
         let thrown = value.as_object().expect("an instance is an object");
-        return match rejection(ctx, library, thrown) {
+        return match rejection(ctx, instance, thrown) {
             // After it was read: what this does is done in development alone, and must change nothing.
             Ok(rejection) => {
                 Ending::Rejected(rejection, places.then(|| Box::new(describe(&value))))
@@ -227,7 +231,7 @@ fn is_write_refused(message: &str) -> bool {
 
 fn rejection<'js>(
     ctx: &Ctx<'js>,
-    library: &Library,
+    instance: &Instance,
     thrown: &Object<'js>,
 ) -> Result<Rejection, Thrown> {
     let text = |name: &'static str| {
@@ -239,7 +243,7 @@ fn rejection<'js>(
         let details: Value = thrown.get("details")?;
         let details = match details.is_undefined() {
             true => None,
-            false => Some(host::json(ctx, library, &details, DETAILS)?),
+            false => Some(host::json(ctx, &instance.library, &details, DETAILS)?),
         };
         Ok((details, Rejection::new(text("code")?, text("message")?)))
     };
@@ -253,14 +257,16 @@ fn rejection<'js>(
             kind: FaultKind::Encoding,
             ..Thrown::plain(message)
         }),
-        Err(error) => Err(self::thrown(ctx, error)),
+        Err(error) => Err(self::thrown(ctx, error, &|path| {
+            instance.compiled.has(path)
+        })),
     }
 }
 
 const DETAILS: &str = "the details of the rejection";
 
 /// A thrown value in words.
-pub fn describe(value: &Value<'_>) -> Thrown {
+pub fn describe(value: &Value<'_>, is_file: IsFile) -> Thrown {
     let Some(error) = value.as_object().filter(|_| value.is_error()) else {
         let text = raw::stringify(value.ctx(), value, str::to_owned)
             .ok()
@@ -286,7 +292,8 @@ pub fn describe(value: &Value<'_>) -> Thrown {
     if is_overflow(first) {
         cache::with_meter(|meter| meter.overflowed());
     }
-    thrown.frames = stack.lines().filter_map(frame).collect();
+    let frames = stack.lines().filter_map(|line| frame(line, is_file));
+    thrown.frames = frames.collect();
     thrown.place = origin(error, &thrown.frames).map(|it| (it.file.clone(), it.at));
     thrown
 }
@@ -322,19 +329,21 @@ fn member<'js>(object: &Object<'js>, name: &str) -> Option<Value<'js>> {
     value.inspect_err(|_| drop(object.ctx().catch())).ok()
 }
 
-/// A line of a stack, if it is of the user's files.
-fn frame(line: &str) -> Option<StackFrame> {
+/// A line of a stack, if it is of the user's files: `at name (path:line:column)`, or without a name and brackets. Names and
+/// paths may hold anything, ` (` as well: what goes to the end and is the path of a file is taken for it.
+fn frame(line: &str, is_file: IsFile) -> Option<StackFrame> {
     let line = line.trim().strip_prefix("at ")?;
-    let (function, place) = match line.strip_suffix(')').and_then(|it| it.rsplit_once(" (")) {
-        Some((function, place)) => (function, place),
-        None => ("", line),
-    };
-    let mut parts = place.rsplitn(3, ':');
+    let mut parts = line.strip_suffix(')').unwrap_or(line).rsplitn(3, ':');
     let (column, line) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     if line == 0 {
         return None; // what the interpreter makes for a class that has fields
     }
-    let file = parts.next().filter(|file| !is_ours(file))?;
+    let before = parts.next()?;
+    let named = before
+        .match_indices(" (")
+        .map(|(at, sign)| (&before[..at], &before[at + sign.len()..]));
+    let mut found = std::iter::once(("", before)).chain(named);
+    let (function, file) = found.find(|(_, file)| is_file(file))?;
     let function = if function == "<anonymous>" {
         ""
     } else {
@@ -345,9 +354,4 @@ fn frame(line: &str) -> Option<StackFrame> {
         file: file.to_owned(),
         at: Position { line, column },
     })
-}
-
-/// Whether a file of a stack is of the host's own, or the interpreter's name for a text that it reads.
-fn is_ours(file: &str) -> bool {
-    file.split(':').next() == Some(SDK) || ["json", "<input>"].contains(&file)
 }

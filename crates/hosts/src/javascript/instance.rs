@@ -162,7 +162,10 @@ impl From<rquickjs::Error> for NotMade {
 impl NotMade {
     fn into_thrown(self, ctx: &Ctx<'_>, compiled: &Compiled) -> Thrown {
         match self {
-            Self::Js(error) => compiled.of_links(fault::thrown(ctx, error).of(compiled)),
+            Self::Js(error) => {
+                let thrown = fault::thrown(ctx, error, &|path| compiled.has(path));
+                compiled.of_links(thrown.of(compiled))
+            }
             Self::Rule(thrown) => thrown,
         }
     }

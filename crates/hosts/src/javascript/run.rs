@@ -181,7 +181,7 @@ fn method(
     let ended: Result<Result<Json, Thrown>, rquickjs::Error> = call();
     match ended {
         Ok(value) => value.map_err(Ending::Thrown),
-        Err(error) => Err(fault::ending(ctx, library, error, places)),
+        Err(error) => Err(fault::ending(ctx, instance, error, places)),
     }
 }
 

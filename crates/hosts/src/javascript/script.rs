@@ -198,7 +198,8 @@ impl Script {
             let object = value.as_object().filter(|_| value.is_error())?;
             object.get::<_, Option<String>>(name).ok().flatten()
         };
-        let mut failure = self.failure(fault::describe(&value));
+        let thrown = fault::describe(&value, &|path| self.sources.has(path));
+        let mut failure = self.failure(thrown);
         let message = text("message").unwrap_or_default();
         match text("name").as_deref() {
             Some("AssertionError") => {

@@ -32,6 +32,11 @@ impl Sources {
         let found = self.files.iter().find(|(it, _)| it == path);
         found.map_or(at, |(_, script)| script.lines.in_characters(at))
     }
+
+    /// Whether a path is that of one of the files.
+    pub fn has(&self, path: &str) -> bool {
+        self.files.iter().any(|(it, _)| it == path)
+    }
 }
 
 /// The file that an import of another stands for, by the file and the import.

@@ -1,8 +1,11 @@
 //! What people who develop a module are told of where it says no.
 
 use ordain_engine::Options;
+use ordain_hosts::javascript::JavaScript;
+use ordain_types::FaultKind;
+use ordain_types::script::{Ran, Runs, Scripts, World as Reached};
 
-use crate::world::World;
+use crate::world::{World, compile, source};
 
 const TEXT: &str = r#"import { entity, query, reject, Rejection } from "ordain";
 export const account = entity({ balance: 0 }, {
@@ -58,6 +61,61 @@ fn a_rejection_is_where_it_was_said() {
         );
     }
     assert_eq!(told(&mut world, "caught"), None);
+}
+
+/// Names of files and of functions may look like what a stack has around them.
+#[test]
+fn files_are_known_by_their_names_whatever_is_in_them() {
+    let text = r#"import { entity } from "ordain";
+const odd = { "a (b.ts:1:1)"(it: any) { return it.x; } };
+export const a = entity({}, {
+  run(cx) { return odd["a (b.ts:1:1)"](null); },
+});"#;
+    for path in [
+        "bank (1).ts",
+        "a (b/c) d.ts",
+        "(x",
+        "at (1).ts:2:3.ts",
+        "bank.ts",
+    ] {
+        let files: [(&str, &str); 1] = [(path, text)];
+        let mut world = World::with(&[&files], Options::default());
+        let fault = world.fault("a/x.run", "", FaultKind::Exception, &format!(" ({path}:2:"));
+        let first = format!("at a (b.ts:1:1) ({path}:2:");
+        assert!(fault.trace.contains(&first), "{}", fault.trace);
+        let called = format!("at run ({path}:4:");
+        assert!(fault.trace.contains(&called), "{}", fault.trace);
+        let error = compile(&[(path, "export default 1; export default 2;")]).unwrap_err();
+        let says = format!("{path}:1:35: SyntaxError");
+        assert!(error.to_string().starts_with(&says), "{error}");
+    }
+}
+
+/// The tests of a file, each in no world at all.
+#[derive(Default)]
+struct Worldless(Vec<Ran>);
+
+impl Runs for Worldless {
+    fn wants(&self, _: &str) -> bool {
+        true
+    }
+
+    fn world(&mut self) -> Result<Box<dyn Reached>, String> {
+        Err("there is none".to_owned())
+    }
+
+    fn ran(&mut self, ran: Ran) {
+        self.0.push(ran);
+    }
+}
+
+#[test]
+fn so_are_files_of_tests() {
+    let text = "import { test } from 'ordain/test';\n  nothing();";
+    let script = source(&[("bank (1).test.ts", text)]);
+    let error = JavaScript::new().run(&script, &mut Worldless::default());
+    let says = "bank (1).test.ts:2:3: ReferenceError: nothing is not defined";
+    assert_eq!(error.unwrap_err().to_string(), says);
 }
 
 #[test]
