@@ -1,6 +1,8 @@
 //! From sources to bytecode, and to the manifest that starting the module shows. The bytecode is of this
 //! process: what is kept and deployed are the sources.
 
+mod exports;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -16,7 +18,7 @@ use super::instance::{Instance, NotStarted};
 use super::meter::{Limits, Meter};
 use super::raw::{Bytecode, Entry, Inside};
 use super::sources::{self, NotCompiled, Resolved, SDK, Sources};
-use super::syntax::{HOLDS, Lines, NOT_THEIRS, Position, Purpose, STARTED, Signature, Taken};
+use super::syntax::{HOLDS, Lines, Links, NOT_THEIRS, Position, Purpose, STARTED, Signature};
 
 /// The function of the host that a file tells at its end how to come by what it binds at its top level: the host must
 /// reach it to freeze it.
@@ -55,8 +57,8 @@ struct File {
     default: Option<Position>,
     /// What its closures hold.
     held: Vec<Variable>,
-    /// What it takes from other files by name.
-    takes: Vec<Taken>,
+    /// What it takes from other files by name, and gives them.
+    links: Links,
     signatures: BTreeMap<Position, Signature>,
     lines: Lines,
 }
@@ -120,7 +122,7 @@ impl Compiled {
                 held: held
                     .map(|it| variable(&it.name, it.at, it.assigned))
                     .collect(),
-                takes: script.links.takes.clone(),
+                links: script.links.clone(),
                 signatures: script.signatures.clone(),
                 lines: script.lines.clone(),
             });
@@ -157,14 +159,6 @@ impl Compiled {
             SDK => Some(prelude()),
             name => Some(&self.0.files.iter().find(|file| file.path == name)?.bytecode),
         }
-    }
-
-    /// Something wrong with what the entry file binds under a name.
-    pub fn at_binding(&self, name: &str, message: String) -> Thrown {
-        let main = &self.0.files[0];
-        let binding = main.bindings.iter().find(|it| it.name == name);
-        let position = binding.map_or(Position { line: 1, column: 1 }, |it| it.position);
-        main.at(position, message)
     }
 
     /// Something wrong with what a file keeps at its top level.
@@ -225,7 +219,7 @@ impl Compiled {
             return thrown;
         };
         let taken = self.0.files.iter().find_map(|file| {
-            let mut takes = file.takes.iter();
+            let mut takes = file.links.takes.iter();
             let taken =
                 takes.find(|it| it.name == name && self.resolve(&file.path, &it.from) == path);
             taken.map(|it| (file, it))
@@ -475,7 +469,7 @@ fn manifests(
 ) -> Result<Vec<EntityManifest>, SourceError> {
     let mut found: Vec<EntityManifest> = Vec::new();
     for entity in &instance.entities {
-        let at = |message: String| compiled.at_binding(&entity.export, message);
+        let at = |message: String| compiled.at_export(&entity.export, message);
         if found.iter().any(|other| other.name == entity.name) {
             let message = format!(
                 "two entity types are named `{}`; export each once",

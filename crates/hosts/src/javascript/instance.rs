@@ -191,7 +191,7 @@ fn start(
         if let Some((_, before)) = exported.iter().find(|(it, _)| *it == value) {
             let at = if name == "default" { before } else { &name };
             let message = format!("`{before}` and `{name}` are one entity type; export each once");
-            return Err(NotMade::Rule(compiled.at_binding(at, message)));
+            return Err(NotMade::Rule(compiled.at_export(at, message)));
         }
         if let Some(entity) = entity(&prelude, compiled, &name, value.clone(), &mut methods)? {
             entities.push(entity);
@@ -247,7 +247,7 @@ fn entity<'js>(
     if !def.is_instance_of(prelude.get::<_, Value>("Entity")?) {
         return Ok(None);
     }
-    let refuse = |message: String| NotMade::Rule(compiled.at_binding(export, message));
+    let refuse = |message: String| NotMade::Rule(compiled.at_export(export, message));
     let options: Object = def.get("options")?;
     let given: Option<Value> = options.get("name")?;
     let given = match given.filter(|it| !it.is_undefined()) {

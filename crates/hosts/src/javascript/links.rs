@@ -77,7 +77,7 @@ fn names(sources: &Sources, importer: &str, import: &str) -> BTreeSet<String> {
             gives, passes_on, ..
         } = &script.links;
         // A default is not passed on.
-        let given = gives.iter().filter(|name| itself || *name != "default");
+        let given = gives.keys().filter(|name| itself || *name != "default");
         names.extend(given.cloned());
         waiting.extend(
             passes_on

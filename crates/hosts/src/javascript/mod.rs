@@ -4,7 +4,7 @@
 //!   sources     a module's files, from the entry file on
 //!   syntax      what is known of a file before it runs: types out, rules, parameters
 //!   links       whether what files take from each other is there
-//!   compile     bytecode and manifest
+//!   compile     bytecode and manifest (exports: where what files export is bound)
 //!   instance    one context of a module: started, named, frozen (freeze)
 //!   cache       the contexts that a thread keeps
 //!   run         a method: state in and out (state), what it reaches (host), how it ends (fault)

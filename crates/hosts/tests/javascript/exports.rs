@@ -1,10 +1,12 @@
 //! What files export and pass on is frozen, and looks to others as the language says.
 
-use ordain_engine::Options;
-use ordain_types::FaultKind;
+use ordain_engine::{Modules, Options};
+use ordain_hosts::javascript::JavaScript;
+use ordain_types::module::hash;
+use ordain_types::{EntityType, FaultKind};
 
 use crate::module_state::module;
-use crate::world::{World, compile};
+use crate::world::{World, compile, source};
 
 #[test]
 fn exports_without_names_are_frozen() {
@@ -118,4 +120,76 @@ fn a_name_that_several_pass_on_is_named_with_its_place() {
         ("more.ts", "export { rate } from \"./lib\";"),
     ];
     compile(&same).expect("it is one");
+}
+
+/// Of two entity types, the second in a file of its own, which has something else as well.
+const SECOND: &str = "import { entity } from \"ordain\";
+export const b = entity({}, { hi(cx) { return 1; } });
+export const rate = 2;
+export default entity({}, { hi(cx) { return 3; } }, { name: \"c\" });";
+
+#[test]
+fn what_is_wrong_with_an_entity_type_is_said_where_it_is_bound() {
+    let check = |main: &str, lib: &str, says: &str| {
+        let (main, lib) = (
+            format!("import {{ entity }} from \"ordain\";\n{main}"),
+            format!("import {{ entity }} from \"ordain\";\n\n{lib}"),
+        );
+        let files = [
+            ("a.ts", &*main),
+            ("b.ts", &*lib),
+            ("c.ts", "export * from \"./b\";"),
+        ];
+        let error = compile(&files).unwrap_err().to_string();
+        assert!(error.starts_with(says), "{error}\n-- not: {says}");
+    };
+    let none = "export const b = entity({}, {});";
+    for main in [
+        "export { b } from \"./b\";",
+        "export * from \"./b\";",
+        "export * from \"./c\";",
+        "import { b } from \"./c\"; export { b };",
+    ] {
+        check(main, none, "b.ts:3:14: the entity type `b` has no methods");
+    }
+    let no_function = "const q: any = entity({}, { x: 5 } as any); export { q as b };";
+    check(
+        "export { b as it } from \"./c\";",
+        no_function,
+        "b.ts:3:7: `it.x` is not a function",
+    );
+    let no_json = "export default entity({ n: NaN }, { f(cx) {} });";
+    check(
+        "import it from \"./b\"; export { it };",
+        no_json,
+        "b.ts:3:1: the default state.n is NaN",
+    );
+    let named = "export const b = entity({}, { f(cx) {} }, { name: \"a\" });";
+    let main = "export const a = entity({}, { f(cx) {} }); export { b } from \"./b\";";
+    check(main, named, "b.ts:3:14: two entity types are named `a`");
+    let own = "const q = entity({}, METHODS); export { q as a };";
+    check(
+        &own.replace("METHODS", "{}"),
+        "",
+        "a.ts:2:7: the entity type `a` has no methods",
+    );
+    let twice = own.replace("METHODS", "{ f(cx) {} }") + "export { q as b };";
+    check(&twice, "", "a.ts:2:7: `a` and `b` are one entity type");
+}
+
+#[test]
+fn the_place_of_an_entity_type_is_where_it_is_bound() {
+    let main = "export { b } from \"./b\"; export { default as c } from \"./b\";";
+    let host = JavaScript::new();
+    let package = host
+        .compile(&source(&[("a.ts", main), ("b.ts", SECOND)]))
+        .unwrap();
+    for (name, place) in [("b", "b.ts:2:14"), ("c", "b.ts:4:1")] {
+        let found = host.place(
+            hash(&package.encode()),
+            &EntityType::new(name).unwrap(),
+            None,
+        );
+        assert_eq!(found.map(|it| it.to_string()).as_deref(), Some(place));
+    }
 }

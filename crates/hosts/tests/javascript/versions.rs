@@ -74,7 +74,7 @@ fn types_and_methods_are_where_they_are_written() {
     assert_eq!(place("one", None).as_deref(), Some("a.ts:4:14"));
     assert_eq!(place("one", Some("own")).as_deref(), Some("a.ts:6:3"));
     assert_eq!(place("one", Some("add")).as_deref(), Some("b.ts:2:8"));
-    assert_eq!(place("other", None).as_deref(), Some("a.ts:1:1"));
+    assert_eq!(place("other", None).as_deref(), Some("a.ts:8:1"));
     assert_eq!(place("none", None), None);
     assert_eq!(place("one", Some("none")), None);
 }

@@ -44,7 +44,7 @@ use oxc_span::SourceType;
 use closures::Closures;
 pub use closures::{HOLDS, Held, STARTED};
 pub use lines::{Lines, Position};
-pub use links::{Links, Taken};
+pub use links::{Given, Links};
 pub use rules::NOT_THEIRS;
 pub use schema::Signature;
 use types::Declared;

@@ -210,11 +210,16 @@ pub fn is_value_export(name: &ModuleExportName, scoping: &Scoping) -> bool {
 }
 
 /// What a name of the file stands for that is exported.
-fn exported(name: &ModuleExportName, scoping: &Scoping) -> Option<SymbolId> {
+pub fn exported(name: &ModuleExportName, scoping: &Scoping) -> Option<SymbolId> {
     let ModuleExportName::IdentifierReference(reference) = name else {
         return None;
     };
-    let id = reference.reference_id.get()?;
+    symbol(reference, scoping)
+}
+
+/// What a name stands for where it is used.
+pub fn symbol(name: &IdentifierReference, scoping: &Scoping) -> Option<SymbolId> {
+    let id = name.reference_id.get()?;
     scoping.get_reference(id).symbol_id()
 }
 
