@@ -441,6 +441,9 @@ pub fn package(source: &Source) -> Result<Made, SourceError> {
         NotStarted::Thrown(thrown) => source_error(&thrown),
         NotStarted::Machine(why) => SourceError::new(why),
     })?;
+    if let Some(thrown) = compiled.without_type(&instance) {
+        return Err(source_error(&thrown));
+    }
     if instance.entities.is_empty() {
         return Err(sources::error(
             &source.main,

@@ -22,6 +22,8 @@ type Kept<T> = Persistent<T>;
 pub struct Instance {
     pub entities: Vec<Entity>,
     pub library: Library,
+    /// What the module that imports all files exports: what each of them does.
+    pub started: Kept<Object<'static>>,
     /// Bytes it held when it was new.
     pub bytes: usize,
     /// How many calls on the stack run in it.
@@ -60,6 +62,8 @@ pub struct Library {
     pub plain: raw::Plain,
     /// The prototype of contexts.
     pub context: Kept<Object<'static>>,
+    /// What entities of `entity(…)` are.
+    pub entity: Kept<Value<'static>>,
     pub rejection: Kept<Object<'static>>,
     pub module_state: Kept<Object<'static>>,
     pub refresh: Kept<Function<'static>>,
@@ -111,7 +115,7 @@ impl Instance {
         let files = Files(compiled.clone());
         runtime.set_loader(files.clone(), files);
         let context = Context::custom::<Intrinsics>(&runtime).map_err(fault::internal)?;
-        let (entities, library) = context.inside(floor, |ctx| {
+        let (entities, library, started) = context.inside(floor, |ctx| {
             raw::add_big_int(&ctx);
             let made = start(&ctx, compiled, &brake);
             made.map_err(|error| error.into_thrown(&ctx, compiled))
@@ -119,6 +123,7 @@ impl Instance {
         Ok(Self {
             entities,
             library,
+            started,
             bytes: 0,
             running: Cell::new(0),
             compiled: compiled.clone(),
@@ -175,7 +180,7 @@ fn start(
     ctx: &Ctx<'_>,
     compiled: &Compiled,
     brake: &Brake,
-) -> Result<(Vec<Entity>, Library), NotMade> {
+) -> Result<(Vec<Entity>, Library, Kept<Object<'static>>), NotMade> {
     raw::keep_stack(ctx)?;
     let functions = host::install(ctx)?;
     evaluate(ctx, raw::load(ctx, super::compile::prelude())?)?;
@@ -199,7 +204,8 @@ fn start(
         }
     }
     freeze::all(ctx, &prelude, &started, compiled, functions, methods)?;
-    Ok((entities, library(ctx, &prelude)?))
+    let library = library(ctx, &prelude)?;
+    Ok((entities, library, Persistent::save(ctx, started)))
 }
 
 /// Runs a module to its end and gives what it exports.
@@ -224,6 +230,7 @@ fn library<'js>(ctx: &Ctx<'js>, prelude: &Object<'js>) -> rquickjs::Result<Libra
     Ok(Library {
         plain: raw::Plain::new(ctx)?,
         context: object("context")?,
+        entity: Persistent::save(ctx, prelude.get::<_, Value>("Entity")?),
         rejection: object("Rejection")?,
         module_state: object("ModuleState")?,
         refresh: function("refresh")?,

@@ -120,6 +120,9 @@ function anyMethod(type, make) {
 function find(to, what) {
   if (to instanceof Entity && to.type !== undefined) return to;
   if (typeof to === "string") return named[to] ?? new Unknown(to);
+  if (to instanceof Entity) {
+    throw new TypeError(`${what} was given an entity that is no entity type of the module: export it from the file that is deployed, as in \`export { account } from "./account.ts"\``);
+  }
   throw new TypeError(`${what} takes an entity of entity(…) or the name of an entity type`);
 }
 

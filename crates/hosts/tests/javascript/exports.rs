@@ -129,6 +129,93 @@ export const rate = 2;
 export default entity({}, { hi(cx) { return 3; } }, { name: \"c\" });";
 
 #[test]
+fn an_entity_that_the_deployed_file_does_not_export_is_refused() {
+    for (before, between, name) in [
+        ("import { b } from \"./b\"; const kept = b;", "", "b"),
+        (
+            "import { it } from \"./c\"; const kept = it;",
+            "export { b as it } from \"./b\";",
+            "it",
+        ),
+        ("import it from \"./b\"; const kept = it;", "", "default"),
+        // Of a name that several give, none is passed on.
+        (
+            "export * from \"./b\"; export * from \"./c\";",
+            "export const b = 1;",
+            "b",
+        ),
+    ] {
+        let main = module(before, "");
+        let files = [("a.ts", &*main), ("b.ts", SECOND), ("c.ts", between)];
+        let error = compile(&files).unwrap_err().to_string();
+        let (at, written) = match name {
+            "default" => ("4:1", "default as account"),
+            name => ("2:14", name),
+        };
+        let says = format!(
+            "b.ts:{at}: `{name}` is no entity type: `a.ts`, the file that is deployed, does not export it, and so nothing can be \
+             called by it; write `export {{ {written} }} from \"…\"` there"
+        );
+        assert_eq!(error, says, "{before}");
+    }
+}
+
+#[test]
+fn what_else_a_file_with_an_entity_has_can_be_used() {
+    for (before, between, does) in [
+        ("import { rate } from \"./b\";", "", "return rate;"),
+        (
+            "import { rate } from \"./c\";",
+            "export { b, rate } from \"./b\";",
+            "return rate;",
+        ),
+        (
+            "import { rate } from \"./c\";",
+            "export * from \"./b\";",
+            "return rate;",
+        ),
+        (
+            "import { b } from \"./b\"; export { b };",
+            "",
+            "return cx.call(b, \"x\").hi() + 1;",
+        ),
+        (
+            "import it, { b } from \"./b\"; export * from \"./b\"; export { default as it } from \"./b\";",
+            "",
+            "return cx.call(it, \"x\").hi() - cx.call(b, \"x\").hi();",
+        ),
+        (
+            "export * from \"./b\"; export * from \"./c\"; export { b } from \"./b\";",
+            "export const b = 1;",
+            "return cx.call(\"b\", \"x\").hi() + 1;",
+        ),
+    ] {
+        let main = module(before, does);
+        let files = [("a.ts", &*main), ("b.ts", SECOND), ("c.ts", between)];
+        let mut world = World::with(&[&files], Options::default());
+        assert_eq!(world.value("a/x.run", ""), "2", "{before}");
+    }
+}
+
+#[test]
+fn who_calls_an_entity_that_is_no_entity_type_is_told_to_export_it() {
+    for before in [
+        "import * as all from \"./b\"; const { b } = all;",
+        "const b = entity({}, { hi(cx) {} });",
+    ] {
+        for how in ["call", "send"] {
+            let main = module(before, &format!("return cx.{how}(b, \"x\").hi();"));
+            let files: [(&str, &str); 2] = [("a.ts", &main), ("b.ts", SECOND)];
+            let mut world = World::with(&[&files], Options::default());
+            let says = format!(
+                "TypeError: cx.{how} was given an entity that is no entity type of the module: export it from the file that is deployed"
+            );
+            world.fault("a/x.run", "", FaultKind::Exception, &says);
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_with_an_entity_type_is_said_where_it_is_bound() {
     let check = |main: &str, lib: &str, says: &str| {
         let (main, lib) = (

@@ -1,9 +1,13 @@
-//! What the files of a module export, and where it is bound.
+//! What the files of a module export: where it is bound, and which of it looks like an entity type and is none.
 
 use std::collections::BTreeSet;
 
+use rquickjs::{Object, Value};
+
 use super::{Compiled, File};
 use crate::javascript::fault::Thrown;
+use crate::javascript::instance::Instance;
+use crate::javascript::meter::Meter;
 use crate::javascript::syntax::{Given, Links, Position};
 
 const DEFAULT: &str = "default";
@@ -59,5 +63,59 @@ impl Compiled {
     fn named(&self, file: &File, from: &str) -> Option<usize> {
         let path = self.resolve(&file.path, from);
         self.0.files.iter().position(|file| file.path == path)
+    }
+
+    /// What a module that has started makes of entities that are no entity types, because its entry file does not export
+    /// them: nothing could be called by them.
+    pub fn without_type(&self, instance: &Instance) -> Option<Thrown> {
+        let (file, name) = instance.inside(Meter::UNBOUND, |ctx| {
+            let started: Object = instance.started.clone().restore(&ctx).ok()?;
+            let class: Value = instance.library.entity.clone().restore(&ctx).ok()?;
+            let is_without_type = |file, name: &str| -> rquickjs::Result<bool> {
+                let namespace: Object = started.get(self.namespace(file))?;
+                let value: Value = namespace.get(name)?;
+                let Some(entity) = value.as_object().filter(|it| it.is_instance_of(&class)) else {
+                    return Ok(false);
+                };
+                Ok(entity.get::<_, Value>("type")?.is_undefined())
+            };
+            let mut used = self.used().into_iter();
+            used.find(|(file, name)| is_without_type(*file, name).unwrap_or(false))
+        })?;
+        let main = &self.0.files[0].path;
+        let written = match name {
+            DEFAULT => "default as account",
+            name => name,
+        };
+        let message = format!(
+            "`{name}` is no entity type: `{main}`, the file that is deployed, does not export it, and so nothing can be called \
+             by it; write `export {{ {written} }} from \"…\"` there"
+        );
+        Some(self.at_given(file, name, message))
+    }
+
+    /// What the files of a module take from each other to use it, and what the entry file passes on with all names of
+    /// another: the file that gives it, and its name there.
+    fn used(&self) -> Vec<(usize, &str)> {
+        let mut found = Vec::new();
+        for file in &self.0.files {
+            let takes = file.links.takes.iter().filter(|it| !it.passed_on);
+            let takes = takes.filter_map(|it| Some((self.named(file, &it.from)?, &*it.name)));
+            found.extend(takes);
+        }
+        let (mut seen, mut waiting) = (BTreeSet::from([0]), vec![0]);
+        while let Some(at) = waiting.pop() {
+            let file = &self.0.files[at];
+            let passes_on = file.links.passes_on.iter();
+            for from in passes_on.filter_map(|from| self.named(file, from)) {
+                if seen.insert(from) {
+                    waiting.push(from);
+                    let names = self.0.files[from].links.gives.keys();
+                    let names = names.filter(|name| *name != DEFAULT);
+                    found.extend(names.map(|name| (from, name.as_str())));
+                }
+            }
+        }
+        found
     }
 }

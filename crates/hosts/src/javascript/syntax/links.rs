@@ -26,6 +26,8 @@ pub struct Taken {
     /// The module, as the file names it.
     pub from: String,
     pub at: Position,
+    /// Whether it is passed on, and not used.
+    pub passed_on: bool,
 }
 
 /// What is given under a name.
@@ -41,10 +43,11 @@ pub struct Given {
 pub fn find(program: &Program, scoping: &Scoping, lines: &Lines) -> Links {
     let mut links = Links::default();
     let position = |at: u32| lines.position(program.source_text, at);
-    let taken = |name: String, from: &StringLiteral, at: u32| Taken {
+    let taken = |name: String, from: &StringLiteral, at: u32, passed_on| Taken {
         name,
         from: from.value.to_string(),
         at: position(at),
+        passed_on,
     };
     let imported = imported(program);
     let given = |symbol: Option<SymbolId>, at: u32| {
@@ -60,7 +63,7 @@ pub fn find(program: &Program, scoping: &Scoping, lines: &Lines) -> Links {
                 for specifier in values.filter(|it| is_value_import(it, scoping)) {
                     if let Some(name) = name_there(specifier) {
                         let at = specifier.span().start;
-                        links.takes.push(taken(name, &it.source, at));
+                        links.takes.push(taken(name, &it.source, at, false));
                     }
                 }
             }
@@ -73,7 +76,7 @@ pub fn find(program: &Program, scoping: &Scoping, lines: &Lines) -> Links {
                         at: position(at),
                     };
                     links.gives.insert(one.exported.name().to_string(), given);
-                    links.takes.push(taken(name, &it.source, at));
+                    links.takes.push(taken(name, &it.source, at, true));
                 }
             }
             Statement::ExportAllDeclaration(it) if !it.export_kind.is_type() => {
