@@ -67,6 +67,7 @@ function allowOwn(prototype, names) {
     const found = getOwnPropertyDescriptor(prototype, name);
     if (found === undefined || !("value" in found)) continue;
     const { value } = found;
+    push(replaced, value); // the accessor holds it unseen
     defineProperty(prototype, name, {
       get: () => value,
       set(own) {

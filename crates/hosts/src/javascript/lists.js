@@ -241,7 +241,7 @@ function listed(items) {
   return items;
 }
 
-/// The constructors that were replaced, for those who freeze.
+/// What was replaced and only the replacement holds, for those who freeze.
 const replaced = [];
 
 function countTyped(name, Native) {

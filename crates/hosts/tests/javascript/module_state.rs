@@ -354,6 +354,8 @@ fn the_library_is_frozen() {
     );
     fault("", "(Math.max as any).n = 1;");
     fault("", "([].push as any).n = 1;");
+    fault("", "({} as any).hasOwnProperty.n = 1;");
+    fault("", "(new TypeError().toString as any).n = 1;");
     fault("", "(Object.getPrototypeOf([].values()) as any).n = 1;");
     fault("", "(Object.getPrototypeOf(function* () {}) as any).n = 1;");
     fault("", "(Object.getPrototypeOf(Int8Array) as any).n = 1;");
