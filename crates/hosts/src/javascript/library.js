@@ -61,8 +61,9 @@ function isOrdinary(value) {
 }
 
 /// A frozen prototype would keep objects from having their own property of the same name, which
-/// assigning makes: where programs do that, the prototype gets accessors that still allow it.
-function allowOwn(prototype, names) {
+/// assigning makes: where programs do that, the prototype gets accessors that still allow it. What is `replaceable` a module
+/// may assign to the prototype itself, until that is frozen.
+function allowOwn(prototype, names, replaceable = false) {
   for (const name of names) {
     const found = getOwnPropertyDescriptor(prototype, name);
     if (found === undefined || !("value" in found)) continue;
@@ -71,11 +72,15 @@ function allowOwn(prototype, names) {
     defineProperty(prototype, name, {
       get: () => value,
       set(own) {
-        if (this === prototype) throw new ModuleState(`'${name}' is read-only`);
-        defineProperty(this, name, { value: own, writable: true, enumerable: true, configurable: true });
+        if (this === prototype) {
+          if (!replaceable || __ordain_started) throw new ModuleState(`'${name}' is read-only`);
+          define(prototype, name, own);
+        } else {
+          defineProperty(this, name, { value: own, writable: true, enumerable: true, configurable: true });
+        }
       },
       enumerable: false,
-      configurable: false,
+      configurable: replaceable,
     });
   }
 }
@@ -109,7 +114,8 @@ function setLibrary() {
   // It changes what is frozen.
   delete RegExp.prototype.compile;
   allowOwn(Object.prototype, getOwnPropertyNames(Object.prototype));
-  for (const error of [Error, TypeError, RangeError, SyntaxError, ReferenceError, URIError, EvalError, AggregateError, Rejection]) {
+  allowOwn(Date.prototype, ["toJSON", "toISOString", "toString", "constructor"], true);
+  for (const error of [Error, TypeError, RangeError, SyntaxError, ReferenceError, URIError, EvalError, AggregateError, SuppressedError, InternalError, Rejection]) {
     allowOwn(error.prototype, ["name", "message", "toString", "constructor"]);
   }
 }

@@ -327,6 +327,33 @@ fn what_a_call_makes_can_change() {
     );
 }
 
+/// A name that a frozen prototype has could not be assigned, which makes an object its own: of these programs do so.
+#[test]
+fn what_a_call_makes_may_have_names_of_the_library_of_its_own() {
+    for name in ["toJSON", "toISOString"] {
+        let does = format!("const d: any = new Date(0); d.{name} = () => \"x\"; return d;");
+        value("", &does, "\"x\"");
+    }
+    value(
+        "",
+        "const d: any = new Date(0); d.toString = () => \"x\"; return [`${d}`, Object.keys(d)];",
+        r#"["x",["toString"]]"#,
+    );
+    for error in ["SuppressedError", "InternalError"] {
+        let class = format!(
+            "class X extends ({error} as any) {{ constructor() {{ super(); this.name = \"X\"; }} }}"
+        );
+        value(&class, "return (new X() as any).name;", "\"X\"");
+    }
+    let mine = "(Date.prototype as any).toJSON = function () { return \"mine\"; };";
+    value(mine, "return new Date(0);", "\"mine\"");
+    for kept in ["", mine] {
+        fault(kept, "(Date.prototype as any).toJSON = null;");
+        fault(kept, "(Date.prototype as any).toJSON.n = 1;");
+    }
+    fault("const d: any = new Date(0);", "d.toJSON = null;");
+}
+
 #[test]
 fn the_library_is_frozen() {
     fault("", "(globalThis as any).n = 1;");
