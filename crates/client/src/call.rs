@@ -11,7 +11,7 @@ use ordain_types::{
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::error::Error;
+use crate::error::{Effect, Error};
 
 /// A value, and where in the order it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +119,14 @@ impl Call {
     /// Whether asking twice runs it at most once.
     pub(crate) fn may_repeat(&self) -> bool {
         self.op == Op::Query || self.idempotency_key.is_some()
+    }
+
+    /// What it does to a server.
+    pub(crate) fn effect(&self) -> Effect {
+        match self.op {
+            Op::Query => Effect::Safe,
+            Op::Call | Op::Send => Effect::Keyed,
+        }
     }
 
     /// The call as it is written in lines and frames.

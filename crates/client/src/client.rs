@@ -16,14 +16,14 @@ use hyper_util::client::legacy::Client as Http;
 use hyper_util::rt::TokioExecutor;
 use ordain_api::call::check_idempotency_key;
 use ordain_api::replies::{Entities, EntityState, Invocation, Ready, Sent, StateHash};
-use ordain_api::{Op, Problem, path, routes};
+use ordain_api::{Problem, path, routes};
 use ordain_types::{EntityId, FieldKey, IdempotencyKey, Json, Request, SendId, Seq};
 use serde::de::DeserializeOwned;
 
 use crate::base::Base;
 use crate::call::{Call, Reply};
 use crate::connect::{Connector, is_certificate};
-use crate::error::Error;
+use crate::error::{Effect, Error};
 use crate::retry::{Retries, did_nothing};
 use crate::stream::{Stream, StreamOptions};
 
@@ -66,19 +66,6 @@ pub(crate) struct Outline {
     pub(crate) body: Json,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) effect: Effect,
-}
-
-/// What a request does to a server, in the words of RFC 9110, section 9.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// It reads.
-    Safe,
-    /// Doing it twice is the same as doing it once.
-    Idempotent,
-    /// The same by its idempotency key: if it was lost on the way, it can be asked about.
-    Keyed,
-    /// Doing it twice is another thing: it is tried again only where nothing was done.
-    Once,
 }
 
 /// What came back, whole.
@@ -285,11 +272,12 @@ impl Client {
     /// Why there was no answer.
     pub async fn ready(&self) -> Result<Ready, Error> {
         let outline = Outline::get(routes::READY.to_owned());
-        let answered = self.shared.attempt(&outline).await?;
+        let attempt = self.shared.attempt(&outline).await;
+        let answered = attempt.map_err(|error| error.of(outline.effect))?;
         let decoded = serde_json::from_slice(&answered.body);
         match (answered.status, decoded) {
             (StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE, Ok(ready)) => Ok(ready),
-            _ => Err(self.shared.problem(&answered)),
+            _ => Err(self.shared.problem(&answered).of(outline.effect)),
         }
     }
 
@@ -320,10 +308,7 @@ impl Client {
             media: routes::MEDIA_JSON,
             body: call.parts.args.clone(),
             key: call.idempotency_key.clone(),
-            effect: match call.op {
-                Op::Query => Effect::Safe,
-                Op::Call | Op::Send => Effect::Keyed,
-            },
+            effect: call.effect(),
         };
         let (seq, value) = self.shared.ask(&outline).await?;
         // Whatever ran has a place in the order. Something else on the way may answer anything with 200.
@@ -402,7 +387,7 @@ impl Shared {
                     }
                     tokio::time::sleep(wait).await;
                 }
-                None => return Err(error.after(lost.as_ref())),
+                None => return Err(error.of(effect).after(lost.as_ref())),
             }
         }
     }
@@ -447,7 +432,7 @@ impl Shared {
             match error.is_connect() {
                 true if is_certificate(&error) => Error::Certificate { url, reason },
                 true => Error::Connect { url, reason },
-                false => Error::Lost { url, reason },
+                false => self.lost(reason),
             }
         })
     }
@@ -505,14 +490,18 @@ impl Shared {
     }
 
     pub(crate) fn lost(&self, reason: String) -> Error {
-        let url = self.base.text.clone();
-        Error::Lost { url, reason }
+        Error::Lost {
+            url: self.base.text.clone(),
+            reason,
+            effect: Effect::Keyed,
+        }
     }
 
     pub(crate) fn timed_out(&self) -> Error {
         Error::Timeout {
             url: self.base.text.clone(),
             after: self.timeout,
+            effect: Effect::Keyed,
         }
     }
 }

@@ -30,6 +30,46 @@ impl fmt::Display for Answer {
     }
 }
 
+/// What a request does to a server, in the words of RFC 9110, section 9.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It reads.
+    Safe,
+    /// Doing it twice is the same as doing it once.
+    Idempotent,
+    /// The same by its idempotency key: if it was lost on the way, it can be asked about.
+    Keyed,
+    /// Doing it twice is another thing: it is tried again only where nothing was done.
+    Once,
+}
+
+impl Effect {
+    /// What is known where no answer came, and what to do.
+    fn advice(self) -> &'static str {
+        match self {
+            Effect::Safe => "ask again",
+            Effect::Idempotent => {
+                "whether it was done is not known: ask again, since doing it twice is the same"
+            }
+            Effect::Keyed => {
+                "whether the call ran is not known: ask again with the same idempotency key"
+            }
+            Effect::Once => {
+                "whether it was done is not known: look at the module's history (`ordain modules NAME`) \
+                 before asking again"
+            }
+        }
+    }
+
+    /// What else may be done about silence, where asking again is right.
+    fn or_wait(self) -> &'static str {
+        match self {
+            Effect::Safe | Effect::Idempotent | Effect::Keyed => ", or allow more time",
+            Effect::Once => "",
+        }
+    }
+}
+
 /// Why there is no value.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -89,26 +129,24 @@ pub enum Error {
     /// The connection broke before the answer came, in the last attempt or in an earlier one that later
     /// ones did not make up for. Whether the call ran is not known; with the same idempotency key it can
     /// be asked again safely.
-    #[error(
-        "the connection to {url} broke before the answer came ({reason}); whether the call ran is \
-         not known: ask again with the same idempotency key"
-    )]
+    #[error("the connection to {url} broke before the answer came ({reason}); {}", .effect.advice())]
     Lost {
         /// Where to.
         url: String,
         /// How it broke.
         reason: String,
+        /// What was asked for: it decides whether to ask again.
+        effect: Effect,
     },
     /// No answer in time. Whether the call ran is not known.
-    #[error(
-        "no answer from {url} within {after:?}; whether the call ran is not known: ask again with \
-         the same idempotency key, or allow more time"
-    )]
+    #[error("no answer from {url} within {after:?}; {}{}", .effect.advice(), .effect.or_wait())]
     Timeout {
         /// Where to.
         url: String,
         /// The time that was allowed.
         after: Duration,
+        /// What was asked for: it decides whether to ask again.
+        effect: Effect,
     },
     /// A backup that did not come to its end. What came of it is of no use.
     #[error(
@@ -164,6 +202,14 @@ impl Error {
         matches!(self, Error::Lost { .. } | Error::Timeout { .. })
     }
 
+    /// The same of what was asked for: a loss is told as of a call, unless it is known to be of something else.
+    pub(crate) fn of(mut self, asked: Effect) -> Error {
+        if let Error::Lost { effect, .. } | Error::Timeout { effect, .. } = &mut self {
+            *effect = asked;
+        }
+        self
+    }
+
     /// What the last attempt is told as whose earlier one ended in `lost`. That it came to nothing says
     /// nothing of the earlier one: the call may have run all the same.
     pub(crate) fn after(self, lost: Option<&Error>) -> Error {
@@ -174,16 +220,21 @@ impl Error {
                 | Error::Refused(_)
                 | Error::Unavailable(_)
         );
-        let (url, reason) = match lost {
-            Some(Error::Lost { url, reason }) if came_to_nothing => (url, reason.clone()),
-            Some(Error::Timeout { url, after }) if came_to_nothing => {
-                (url, format!("there was none within {after:?}"))
+        let (url, reason, effect) = match lost {
+            Some(Error::Lost {
+                url,
+                reason,
+                effect,
+            }) if came_to_nothing => (url, reason.clone(), *effect),
+            Some(Error::Timeout { url, after, effect }) if came_to_nothing => {
+                (url, format!("there was none within {after:?}"), *effect)
             }
             _ => return self,
         };
         Error::Lost {
             url: url.clone(),
             reason: format!("{reason}; then, asked again: {self}"),
+            effect,
         }
     }
 

@@ -45,7 +45,7 @@ mod stream;
 pub use batch::Batch;
 pub use call::{Call, Reply, json_request, random_key};
 pub use client::{Builder, Client};
-pub use error::{Answer, Error};
+pub use error::{Answer, Effect, Error};
 pub use modules::ModuleSource;
 pub use ordain_api::modules::ModuleFiles;
 pub use stream::{Completion, InFlight, Sink, Stream, StreamOptions};

@@ -7,8 +7,8 @@ use ordain_api::{path, routes};
 use ordain_types::{Json, ModuleName};
 use serde::de::DeserializeOwned;
 
-use crate::client::{Client, Effect, Outline, with_pairs};
-use crate::error::Error;
+use crate::client::{Client, Outline, with_pairs};
+use crate::error::{Effect, Error};
 
 /// What is deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{reply, serve};
 use futures_util::FutureExt;
 use ordain_api::{Code, Problem};
-use ordain_client::{Call, Client, Error, json_request};
+use ordain_client::{Call, Client, Error, ModuleSource, json_request};
 use ordain_types::{IdempotencyKey, Rejection, Request, Seq};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -168,6 +168,28 @@ async fn retries_end_and_the_error_says_what_to_do() {
     );
     assert_eq!(log.lock().unwrap().len(), 3);
 
+    // Nothing else has an idempotency key to ask again with.
+    let bank = ordain_types::ModuleName::new("bank").unwrap();
+    let entity = "account/a".parse().unwrap();
+    let source = ModuleSource::Component(bytes::Bytes::new());
+    for (lost, advice) in [
+        (client.rollback(&bank, None, false).await.err(), "history"),
+        (client.undeploy(&bank, false).await.err(), "history"),
+        (
+            client.deploy(&bank, &source, false).await.err(),
+            "not known: ask again",
+        ),
+        (client.query(deposit()).await.err(), "; ask again"),
+        (client.state(&entity, None, None).await.err(), "; ask again"),
+        (client.ready().await.err(), "; ask again"),
+    ] {
+        let error = lost.unwrap();
+        assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+        let said = error.to_string();
+        assert!(!said.contains("idempotency key"), "{said}");
+        assert!(said.contains(advice), "{said} lacks {advice}");
+    }
+
     // Nobody listens on port 1.
     let gone = "http://127.0.0.1:1".to_owned();
     let client = Client::builder(&gone).retries(0).build().unwrap();
@@ -238,6 +260,16 @@ async fn silence_is_a_timeout_and_strangers_are_told_apart() {
     let client = builder.retries(1).build().unwrap();
     let error = client.call(deposit()).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    assert!(
+        error.to_string().ends_with("key, or allow more time"),
+        "{error}"
+    );
+    let bank = ordain_types::ModuleName::new("bank").unwrap();
+    let error = client.rollback(&bank, None, false).await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("before asking again"),
+        "{error}"
+    );
 
     // A page to sign in at, say: it does not mean that the call ran.
     for status in [200, 404] {

@@ -124,6 +124,22 @@ async fn what_was_unanswered_is_asked_again_under_the_same_keys() {
 }
 
 #[tokio::test]
+async fn a_query_that_is_lost_is_told_of_no_idempotency_key() {
+    let (url, streams) = Streams::listen().await;
+    let client = Client::builder(&url).retries(0).build().unwrap();
+    let opened = client.stream(StreamOptions::default());
+    let (stream, mut peer) = tokio::join!(opened, streams.accept());
+    let stream = stream.unwrap();
+    let query = Call::query(json_request("account/2", "balance", "{}")).unwrap();
+    let query = stream.start::<String>(query).await.unwrap();
+    peer.read(1).await;
+    drop(peer);
+    let error = query.await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("; ask again"), "{error}");
+}
+
+#[tokio::test]
 async fn without_keys_an_update_is_lost_and_a_query_is_asked_again() {
     let options = StreamOptions {
         idempotency_keys: false,

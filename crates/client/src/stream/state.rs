@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::{Completion, Sink, StreamOptions};
 use crate::call::{Call, Reply};
-use crate::error::Error;
+use crate::error::{Effect, Error};
 use crate::retry::Retries;
 
 /// Frames are put together up to about this size: one message, one write.
@@ -49,6 +49,7 @@ struct State {
 struct Entry {
     waiter: Waiter,
     order: u64,
+    effect: Effect,
     /// What it takes to ask again; only of calls that may be.
     again: Option<Again>,
 }
@@ -63,6 +64,11 @@ struct Again {
 impl Entry {
     fn lost(&self) -> Option<&Error> {
         self.again.as_ref()?.lost.as_deref()
+    }
+
+    /// Why there is no reply, in the terms of what was asked for.
+    fn told(&self, error: Error) -> Error {
+        error.of(self.effect).after(self.lost())
     }
 }
 
@@ -146,6 +152,7 @@ impl Shared {
         let mut state = self.state();
         let id = state.free.pop().unwrap_or(state.entries.len() as u32);
         state.write(id, &call);
+        let effect = call.effect();
         let again = (call.may_repeat() && self.retries > 0).then(|| Again {
             call,
             retries: Retries::new(self.retries),
@@ -157,6 +164,7 @@ impl Shared {
         let entry = Some(Entry {
             waiter,
             order,
+            effect,
             again,
         });
         match state.entries.get_mut(id as usize) {
@@ -222,11 +230,10 @@ impl Shared {
                     }
                     again.push((entry.order, id));
                 }
-                None => done.extend(
-                    state
-                        .remove(id)
-                        .map(|entry| (entry.waiter, Err(error.clone()))),
-                ),
+                None => done.extend(state.remove(id).map(|entry| {
+                    let error = error.clone().of(entry.effect);
+                    (entry.waiter, Err(error))
+                })),
             }
         }
         again.sort_unstable();
@@ -246,7 +253,7 @@ impl Shared {
         let entries: Vec<_> = ids.filter_map(|id| state.remove(id)).collect();
         drop(state);
         let done = entries.into_iter().map(|entry| {
-            let error = error.clone().after(entry.lost());
+            let error = entry.told(error.clone());
             (entry.waiter, Err(error))
         });
         self.deliver(done.collect());
@@ -340,7 +347,7 @@ impl State {
             return Ok(None);
         }
         Ok(self.remove(at).map(|entry| {
-            let told = completion.map_err(|error| error.after(entry.lost()));
+            let told = completion.map_err(|error| entry.told(error));
             (entry.waiter, told)
         }))
     }
