@@ -87,6 +87,40 @@ fn a_start_with_entities_that_clash_says_how_it_was_served() {
 }
 
 #[test]
+fn an_unfinished_write_and_a_log_without_records_are_told() {
+    let server = Server::start_in(tempfile::tempdir().unwrap(), &["--segment-size", "64KiB"]);
+    server.get(&["call", "account/a", "deposit", r#"{"amount":5}"#]);
+    server.get(&["backup", "all"]);
+    server.get(&["restore", "all", "--dir", "restored"]);
+    let home = server.kill();
+    let empty = json(&home, &["log", "verify", "--dir", "restored"]);
+    let (next, last) = (&empty["first_seq"], &empty["last_seq"]);
+    assert_eq!(next.as_u64().unwrap(), last.as_u64().unwrap() + 1);
+    assert_eq!(empty["unfinished"], Value::Null);
+    let verify = |words: &[&str]| {
+        let mut command = ordain(home.path(), &[&["log", "verify"], words].concat());
+        text(&command.output().unwrap().stdout)
+    };
+    let said = verify(&["--dir", "restored"]);
+    assert_eq!(said, format!("in order: empty, the next seq is {next}"));
+
+    // The beginning of a write, where the next record would be.
+    let segment = home.path().join(".ordain/log/0000000001.segment");
+    let mut bytes = fs::read(&segment).unwrap();
+    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    let offset = end.next_multiple_of(32);
+    bytes[offset] = 1;
+    fs::write(&segment, bytes).unwrap();
+    let report = json(&home, &["log", "verify"]);
+    let expected =
+        serde_json::json!({ "file": "0000000001.segment", "offset": offset, "bytes": 1 });
+    assert_eq!(report["unfinished"], expected);
+    let said = verify(&[]);
+    let told = format!("an unfinished write at 0000000001.segment, offset {offset}, never");
+    assert!(said.contains(&told), "{said}");
+}
+
+#[test]
 fn why_a_start_failed_is_json_where_that_was_asked_for() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("file"), "").unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ordain_log::disk::{Dir, Disk};
-use ordain_log::{Progress, ReadError, Record};
+use ordain_log::{Cut, Progress, ReadError, Record, Report};
 use ordain_types::module::How;
 use ordain_types::{Batch, Call, Command as Entry, Seq, Timestamp};
 use serde::Serialize;
@@ -58,7 +58,14 @@ fn verify(context: &Context) -> Result<(), Failure> {
     let report = ordain_log::verify(disk(context)?, &mut told)?;
     drop(bar);
     if context.output.json {
-        let unfinished = report.unfinished.as_ref().map(|cut| format!("{cut:?}"));
+        let unfinished = report.unfinished.as_ref().map(|cut| {
+            let Cut {
+                file,
+                offset,
+                bytes,
+            } = cut;
+            json!({ "file": file, "offset": offset, "bytes": bytes })
+        });
         return Ok(context.output.json(&json!({
             "segments": report.segments,
             "records": report.records,
@@ -68,20 +75,32 @@ fn verify(context: &Context) -> Result<(), Failure> {
             "unfinished": unfinished,
         }))?);
     }
-    context.output.line(format!(
-        "in order: seq {} to {}, {} records of {} in {} segments",
-        report.first_seq,
-        report.last_seq,
-        report.records,
-        show_size(report.bytes),
-        report.segments
-    ))?;
-    if report.unfinished.is_some() {
-        context
-            .output
-            .line("an unfinished write at the end, never acknowledged; the next start cuts it")?;
+    Ok(context.output.line(in_order(&report))?)
+}
+
+/// What a log in order holds, for people.
+fn in_order(report: &Report) -> String {
+    let count = |count: u64, thing: &str| match count {
+        1 => format!("1 {thing}"),
+        _ => format!("{count} {thing}s"),
+    };
+    let mut said = match report.records {
+        0 => format!("in order: empty, the next seq is {}", report.first_seq),
+        records => format!(
+            "in order: seq {} to {}, {} of {} in {}",
+            report.first_seq,
+            report.last_seq,
+            count(records, "record"),
+            show_size(report.bytes),
+            count(report.segments, "segment")
+        ),
+    };
+    if let Some(Cut { file, offset, .. }) = &report.unfinished {
+        said.push_str(&format!(
+            "\nan unfinished write at {file}, offset {offset}, never acknowledged; the next start cuts it"
+        ));
     }
-    Ok(())
+    said
 }
 
 /// One command as a line.
@@ -224,4 +243,43 @@ fn what(call: &Call, delay_ms: Option<u64>) -> Result<What<'_>, serde_json::Erro
         idempotency_key: call.idempotency_key.as_ref().map(|key| key.as_str()),
         delay_ms,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_told_as_it_is() {
+        let empty = Report {
+            segments: 1,
+            records: 0,
+            first_seq: Seq(18),
+            last_seq: Seq(17),
+            bytes: 0,
+            unfinished: None,
+        };
+        assert_eq!(in_order(&empty), "in order: empty, the next seq is 18");
+        let one = Report {
+            records: 1,
+            last_seq: Seq(20),
+            bytes: 12,
+            ..empty
+        };
+        let said = "in order: seq 18 to 20, 1 record of 12 B in 1 segment";
+        assert_eq!(in_order(&one), said);
+        let torn = Report {
+            segments: 2,
+            records: 2,
+            unfinished: Some(Cut {
+                file: "0000000001.segment".to_owned(),
+                offset: 4096,
+                bytes: 7,
+            }),
+            ..one
+        };
+        let said = "in order: seq 18 to 20, 2 records of 12 B in 2 segments\n\
+            an unfinished write at 0000000001.segment, offset 4096, never acknowledged; the next start cuts it";
+        assert_eq!(in_order(&torn), said);
+    }
 }
