@@ -50,6 +50,8 @@ fn what_is_no_file_is_never_replaced() {
         // Where the bytes would be until they are whole.
         ("free", "free.unfinished is a pipe"),
         ("led", "led.unfinished is a symbolic link"),
+        // Standard output, elsewhere.
+        ("-", "goes to a file"),
     ] {
         let before = fs::symlink_metadata(home.join(path)).ok();
         for words in [&["backup", path][..], &["backup", path, "--force"]] {
@@ -68,6 +70,9 @@ fn what_is_no_file_is_never_replaced() {
     assert!(said.contains("--force"), "{said}");
     let (code, said) = server.fails(&["backup", "new/"]);
     assert_eq!(code, 2, "{said}");
+    let (code, said) = server.fails(&["restore", "-", "--dir", "new"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("/dev/stdin"), "{said}");
     server.get(&["backup", "file", "--force"]);
     assert_eq!(&fs::read(home.join("file")).unwrap()[..8], b"ORDSNAPS");
 }

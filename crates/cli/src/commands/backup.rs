@@ -42,6 +42,12 @@ pub fn restore() -> ExtraCommand {
         .arg(file());
     ExtraCommand::new(command, &[Group::Data], |context, given| {
         let path = path(given);
+        if is_dash(path) {
+            return Err(Failure::usage(
+                "a backup is restored from a file: name one (/dev/stdin for what a pipe brings, ./- for one of that \
+                 name)",
+            ));
+        }
         let (dir, input) = (context.config.dir(), open(path)?);
         let options = node::options(&context.config, &context.program)?;
         let total = fs::metadata(path).ok().map(|file| file.len());
@@ -71,12 +77,22 @@ fn path(given: &ArgMatches) -> &Path {
     given.get_one::<PathBuf>("file").expect("it is required")
 }
 
+/// Whether standard output or input is meant, as elsewhere by this name.
+fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 fn open(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| Failure::file("read", path, &error))
 }
 
 fn write(context: Context, given: &ArgMatches) -> Result<(), Failure> {
     let path = path(given);
+    if is_dash(path) {
+        return Err(Failure::usage(
+            "a backup is read back, and so goes to a file: name one (./- for one of that name)",
+        ));
+    }
     let unfinished = Unfinished::begin(path, given.get_flag("force"))?;
     let summary = fill(&context, given, &unfinished)?;
     unfinished.finish()?;
