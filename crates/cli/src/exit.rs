@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use ordain_api::Code;
+use ordain_api::{Code, Problem};
 use ordain_client::Error as ClientError;
 use ordain_node::{BackupError, DirError, Halt, OpenError, StoreTrouble, Unavailable};
 
@@ -162,13 +162,22 @@ impl From<ClientError> for Failure {
             .as_ref()
             .map_or(String::new(), |at| format!(" in {at}"));
         let mut message = format!("{kind}: {}{place}: {}", problem.code, problem.detail);
-        if problem.table_code() == Some(Code::Unauthenticated) {
-            message.push_str("; give it to this command as ORDAIN_BEARER_TOKEN");
-        }
+        message.push_str(way_out(problem));
         if let Some(details) = &problem.details {
             message.push_str(&format!("\ndetails: {details}"));
         }
         Self::new(exit, message)
+    }
+}
+
+/// What the command line has for who is refused so: the server, which others ask as well, does not name it.
+pub fn way_out(problem: &Problem) -> &'static str {
+    match problem.table_code() {
+        Some(Code::Unauthenticated) => "; give it to this command as ORDAIN_BEARER_TOKEN",
+        Some(Code::ModuleClash) if problem.detail.contains("the server's own program") => {
+            "; or serve without the program's own entities (--modules-only)"
+        }
+        _ => "",
     }
 }
 

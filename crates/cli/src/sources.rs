@@ -13,7 +13,7 @@ use ordain_client::ModuleSource;
 use ordain_server::bounded;
 use ordain_types::{ModuleName, limits};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, way_out};
 
 /// What a path holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -356,7 +356,7 @@ impl Gathered {
         let place = error.problem().and_then(|problem| {
             let file = problem.file.as_ref()?;
             let place = self.place(file, problem.line, problem.column);
-            Some(format!("{place}: {}", problem.detail))
+            Some(format!("{place}: {}{}", problem.detail, way_out(problem)))
         });
         match place {
             Some(message) => Failure::new(Exit::Refused, message),

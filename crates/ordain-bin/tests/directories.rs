@@ -84,6 +84,25 @@ fn a_start_with_entities_that_clash_says_how_it_was_served() {
     }
     let server = Server::start_in(home, &["--modules-only"]);
     assert_eq!(server.get(&["call", "account/a", "add"]), "1");
+    // And so does a deployment to a server that has them, whose author is told of another name as well.
+    let whole = Server::start();
+    let bank = server.home.path().join("bank.ts");
+    let (code, said) = whole.fails(&["deploy", bank.to_str().unwrap()]);
+    assert_eq!(code, 4, "{said}");
+    assert!(
+        said.contains(
+            "bank.ts:2:14: the entity type `account` belongs to the server's own program"
+        ),
+        "{said}"
+    );
+    assert!(said.ends_with("(--modules-only)"), "{said}");
+    let other = "import { entity } from \"ordain\";\n\
+        export const account = entity({ n: 1 }, { get(cx) { return cx.state.n; } });\n";
+    fs::write(server.home.path().join("other.ts"), other).unwrap();
+    let (code, said) = server.fails(&["deploy", "other.ts"]);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("belongs to the module `bank`"), "{said}");
+    assert!(!said.contains("--modules-only"), "{said}");
 }
 
 #[test]
