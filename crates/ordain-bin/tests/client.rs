@@ -7,8 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::Server;
-use ordain::client::{Call, Client, Completion, Error, Sink, StreamOptions, json_request};
+use ordain::client::{
+    Call, Client, Completion, Error, ModuleFiles, ModuleSource, Sink, StreamOptions, json_request,
+};
 use ordain_example_transfer::Account;
+use ordain_types::ModuleName;
+use ordain_types::limits::METHODS_MAX;
 use tokio::sync::Notify;
 
 #[tokio::test]
@@ -46,6 +50,50 @@ async fn a_batch_runs_each_line_and_answers_in_order() {
     let last = batch.next().await.unwrap().unwrap();
     assert!(matches!(last, Err(Error::Rejected(_))));
     assert!(batch.next().await.unwrap().is_none());
+}
+
+/// As the page of errors has it: no module at all is one matter, more than is allowed another.
+#[tokio::test]
+async fn what_makes_no_module_is_told_with_its_place() {
+    let server = Server::start();
+    let client = Client::new(&server.url).unwrap();
+    let files = |text: String| {
+        ModuleSource::Files(ModuleFiles {
+            main: "bank.ts".to_owned(),
+            files: [("bank.ts".to_owned(), text)].into(),
+        })
+    };
+    let import = "import { entity } from \"ordain\";\n";
+    let one = "export const a = entity({}, { m() {} });\n";
+    let other = "export const b = entity({}, { m() {} }, { name: \"a\" });\n";
+    let twice = format!("{import}{one}{other}");
+    let methods: String = (0..=METHODS_MAX)
+        .map(|at| format!("m{at}() {{}}, "))
+        .collect();
+    let many = format!("{import}export const a = entity({{}}, {{ {methods} }});\n");
+    for (source, code, file, line) in [
+        (
+            files("export {};\n".to_owned()),
+            "module_source",
+            Some("bank.ts"),
+            Some(1),
+        ),
+        (files(twice), "module_source", Some("bank.ts"), Some(3)),
+        (
+            ModuleSource::Component("none".into()),
+            "module_source",
+            Some("module.wasm"),
+            None,
+        ),
+        (files(many), "module_invalid", None, None),
+    ] {
+        let name = ModuleName::new("bank").unwrap();
+        let refused = client.deploy(&name, &source, false).await.unwrap_err();
+        let problem = refused.problem().unwrap();
+        assert_eq!(problem.code, code, "{refused}");
+        let place = (problem.file.as_deref(), problem.line);
+        assert_eq!(place, (file, line), "{refused}");
+    }
 }
 
 #[derive(Default)]
