@@ -5,11 +5,12 @@ mod common;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use common::{Server, ordain, text};
+use common::{Server, ordain, signal, text};
 
 fn fails(dir: &Path, words: &[&str]) -> (i32, String) {
     let output = ordain(dir, words).output().unwrap();
@@ -184,6 +185,29 @@ fn a_server_has_no_json() {
     for (word, listed) in [("serve", false), ("dev", false), ("config", true)] {
         let help = ordain(home.path(), &[word, "--help"]).output().unwrap();
         assert_eq!(text(&help.stdout).contains("  --json"), listed, "{word}");
+    }
+}
+
+#[test]
+fn a_line_to_paste_shows_the_token_where_one_is_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let printed = ordain(home.path(), &["token", "new", "shop", "--scope", "call"]).output();
+    let printed = text(&printed.unwrap().stdout);
+    let lines = &printed[printed.find("[[token]]").unwrap()..];
+    fs::write(home.path().join("ordain.toml"), lines).unwrap();
+    let module = "import { entity } from \"ordain\";\nexport const one = entity({}, { m() {} });\n";
+    fs::write(home.path().join("one.ts"), module).unwrap();
+    for words in [&["dev"][..], &["dev", "one.ts"]] {
+        let mut command = ordain(home.path(), &[words, &["--temp", "--port", "0"]].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.find_map(|line| line.ok().filter(|line| line.starts_with("curl ")));
+        signal(&child, "-INT");
+        child.wait().unwrap();
+        let line = line.unwrap();
+        let token = " -H \"Authorization: Bearer $ORDAIN_BEARER_TOKEN\"";
+        assert!(line.ends_with(token), "{line}");
     }
 }
 

@@ -303,7 +303,8 @@ impl Start {
         self.say(format!("ready    seq {seq}, {replayed} replayed"));
         if let Purpose::Trying = self.purpose {
             self.say("");
-            for line in telling::curl_lines(&node.catalog(), url) {
+            let token = !self.context.config.tokens.is_empty();
+            for line in telling::curl_lines(&node.catalog(), url, token) {
                 self.say(line);
             }
         }

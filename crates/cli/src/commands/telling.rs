@@ -82,8 +82,12 @@ pub fn last_word(failure: Failure) -> Failure {
     }
 }
 
-/// A line to paste for each method.
-pub fn curl_lines(catalog: &Catalog, url: &str) -> Vec<String> {
+/// A line to paste for each method; with `token`, one that shows the token of whoever pastes it.
+pub fn curl_lines(catalog: &Catalog, url: &str, token: bool) -> Vec<String> {
+    let token = match token {
+        true => " -H \"Authorization: Bearer $ORDAIN_BEARER_TOKEN\"",
+        false => "",
+    };
     let mut lines = Vec::new();
     for entity in catalog.types() {
         for method in &entity.methods {
@@ -94,7 +98,7 @@ pub fn curl_lines(catalog: &Catalog, url: &str) -> Vec<String> {
             let (name, args) = (&entity.name, arguments(&method.params));
             let method = &method.name;
             lines.push(format!(
-                "curl {url}/v1/{op}/{name}/a/{method} --json '{args}'"
+                "curl {url}/v1/{op}/{name}/a/{method} --json '{args}'{token}"
             ));
         }
     }
@@ -110,6 +114,9 @@ fn arguments(params: &[Param]) -> String {
     let args = args.collect::<Vec<_>>().join(",");
     format!("{{{args}}}").replace('\'', "\\u0027")
 }
+
+/// What is to be filled in: nothing is known of a value whose type is the program's own.
+const UNKNOWN: &str = "…";
 
 /// A value that fits a schema of those that methods have, if it is neither deep nor long.
 fn sample(name: &str, schema: &Value, depth: u32) -> Value {
@@ -136,7 +143,8 @@ fn sample(name: &str, schema: &Value, depth: u32) -> Value {
         }
         Some("array") => items(name, schema, depth),
         Some("object") => members(schema, depth),
-        _ => Value::Null,
+        Some(_) => Value::Null,
+        None => json!(UNKNOWN),
     }
 }
 
@@ -188,7 +196,8 @@ mod tests {
     #[test]
     fn a_sample_fits_its_schema() {
         for (schema, expected) in [
-            (json!({}), json!(null)),
+            (json!({}), json!("…")),
+            (json!({ "type": "null" }), json!(null)),
             (json!({ "type": "integer" }), json!(1)),
             (json!({ "type": ["string", "null"] }), json!("size")),
             (json!({ "type": "string", "maxLength": 1 }), json!("s")),

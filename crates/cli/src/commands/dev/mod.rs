@@ -36,6 +36,8 @@ pub struct Developed {
     fresh: bool,
     /// Whether the directory is one that nothing else is kept in.
     alone: bool,
+    /// Whether whoever calls it is asked for a token.
+    token: bool,
     teller: Teller,
 }
 
@@ -110,6 +112,7 @@ fn develop(context: &Context, given: &ArgMatches, path: &Path) -> Result<Develop
         name,
         fresh: given.get_flag("fresh"),
         alone: !context.config.is_flag("dir"),
+        token: !context.config.tokens.is_empty(),
         teller: Teller::start(context.output)?,
     })
 }

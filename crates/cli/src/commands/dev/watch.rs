@@ -34,6 +34,7 @@ pub struct Watch {
     name: ModuleName,
     url: String,
     alone: bool,
+    token: bool,
     teller: Teller,
     /// The lines to paste that were printed last.
     pasted: BTreeSet<String>,
@@ -51,6 +52,7 @@ impl Watch {
             name: module.name.clone(),
             url: url.to_owned(),
             alone: module.alone,
+            token: module.token,
             teller: module.teller.clone(),
             pasted: BTreeSet::new(),
         }
@@ -149,7 +151,7 @@ impl Watch {
             changes(plan).for_each(|line| self.teller.say(line));
         }
         let catalog = self.node.catalog();
-        let lines: BTreeSet<String> = telling::curl_lines(&catalog, &self.url)
+        let lines: BTreeSet<String> = telling::curl_lines(&catalog, &self.url, self.token)
             .into_iter()
             .collect();
         for line in lines.difference(&self.pasted) {
