@@ -212,6 +212,38 @@ fn a_line_to_paste_shows_the_token_where_one_is_asked_for() {
 }
 
 #[test]
+fn a_project_in_rust_says_how_it_becomes_a_component() {
+    let home = tempfile::tempdir().unwrap();
+    let clone = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let clone = fs::canonicalize(clone).unwrap();
+    let clone = clone.to_str().unwrap();
+    let new = |name: &str, more: &[&str]| {
+        let words = [&["new", name, "--lang", "rust"], more].concat();
+        let output = ordain(home.path(), &words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        let readme = fs::read_to_string(home.path().join(name).join("README.md"));
+        (text(&output.stderr), readme.unwrap())
+    };
+    let unpublished = "is not in the registry yet";
+    let (said, readme) = new("shop", &["--sdk", clone]);
+    assert_eq!(said, "");
+    let build = format!("{clone}/sdk/rust/build.sh shop shop.wasm");
+    assert!(
+        readme.contains(&build) && !readme.contains(unpublished),
+        "{readme}"
+    );
+    let (said, readme) = new("bank", &[]);
+    assert!(
+        said.contains(unpublished) && said.contains("--sdk"),
+        "{said}"
+    );
+    assert!(readme.contains(unpublished), "{readme}");
+    let core = "target/wasm32-unknown-unknown/release/bank.wasm";
+    let component = format!("wasm-tools component new {core} --output bank.wasm");
+    assert!(readme.contains(&component), "{readme}");
+}
+
+#[test]
 fn an_id_that_is_none_is_told_what_one_is() {
     let home = tempfile::tempdir().unwrap();
     for id in ["", "7", "1.2.3"] {

@@ -9,11 +9,22 @@ use ordain_types::ModuleName;
 use super::types;
 use crate::command::{Context, ExtraCommand};
 use crate::exit::Failure;
+use crate::output::tell;
 use crate::sources::with_name;
 
-/// A file of a project: its path, and its text with `{{name}}` for the project's name and `{{sdk}}` for where the crate
-/// `ordain` is taken from.
+/// A file of a project: its path, and its text with `{{name}}` for the project's name, and with the names of [`Sdk`]'s
+/// parts for those.
 type Template = (&'static str, &'static str);
+
+/// Where a project in Rust takes the crate `ordain` from, and what follows from that.
+struct Sdk {
+    /// As a dependency is written.
+    sdk: String,
+    /// What its readers have to know first.
+    note: &'static str,
+    /// The commands that make a component of it.
+    build: String,
+}
 
 const TYPESCRIPT: [Template; 5] = [
     ("{{name}}.ts", include_str!("../templates/ts/module.ts")),
@@ -69,6 +80,7 @@ fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     if sdk.is_some() && !rust {
         return Err(Failure::usage("--sdk is for --lang rust"));
     }
+    let unpublished = rust && sdk.is_none();
     let sdk = sdk.map_or_else(|| Ok(published()), |dir| sdk_in(dir))?;
     let templates = if rust { &RUST[..] } else { &TYPESCRIPT };
     let mut files = fill(templates, &name, &sdk);
@@ -79,6 +91,12 @@ fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     check_empty(path)?;
     for (file, text) in &files {
         write(&path.join(file), text)?;
+    }
+    if unpublished {
+        tell(
+            "the crate `ordain` is not in the registry yet, so this builds with a clone of Ordain alone: name one with \
+             --sdk",
+        );
     }
     if context.output.json {
         let files: Vec<_> = files.iter().map(|(file, _)| file).collect();
@@ -131,13 +149,23 @@ fn check_crate(name: &ModuleName) -> Result<(), Failure> {
     }
 }
 
-/// The crate `ordain` of the registry, as a dependency is written.
-fn published() -> String {
-    format!("version = \"{}\"", env!("CARGO_PKG_VERSION"))
+/// The crate of the registry.
+fn published() -> Sdk {
+    let core = "target/wasm32-unknown-unknown/release/{{name}}.wasm";
+    Sdk {
+        sdk: format!("version = \"{}\"", env!("CARGO_PKG_VERSION")),
+        note: "\nThe crate `ordain` is not in the registry yet, so this builds with a clone of Ordain alone: `ordain new \
+            {{name}} --lang rust --sdk CLONE` takes it from there.\n",
+        build: format!(
+            "cargo install wasm-tools                   # once\n\
+             cargo build --release --target wasm32-unknown-unknown\n\
+             wasm-tools component new {core} --output {{{{name}}}}.wasm"
+        ),
+    }
 }
 
-/// The same, of a clone.
-fn sdk_in(dir: &Path) -> Result<String, Failure> {
+/// That of a clone.
+fn sdk_in(dir: &Path) -> Result<Sdk, Failure> {
     let found = fs::canonicalize(dir.join("crates/ordain/Cargo.toml"));
     let found = found.map_err(|_| {
         let dir = dir.display();
@@ -145,14 +173,24 @@ fn sdk_in(dir: &Path) -> Result<String, Failure> {
             "{dir} is no clone of Ordain: it has no crates/ordain"
         ))
     })?;
-    let path = found.parent().unwrap_or(dir).display().to_string();
-    Ok(format!("path = {}", toml::Value::String(path)))
+    let path = found.parent().unwrap_or(dir);
+    let script = path.join("../../sdk/rust/build.sh");
+    let script =
+        fs::canonicalize(&script).map_err(|error| Failure::file("find", &script, &error))?;
+    let path = toml::Value::String(path.display().to_string());
+    Ok(Sdk {
+        sdk: format!("path = {path}"),
+        note: "",
+        build: format!("{} {{{{name}}}} {{{{name}}}}.wasm", word(&script)),
+    })
 }
 
-fn fill(templates: &[Template], name: &ModuleName, sdk: &str) -> Vec<(String, String)> {
+fn fill(templates: &[Template], name: &ModuleName, from: &Sdk) -> Vec<(String, String)> {
+    let Sdk { sdk, note, build } = from;
     let fill = |text: &str| {
-        let text = text.replace("{{name}}", name.as_str());
-        text.replace("{{sdk}}", sdk)
+        let text = text.replace("{{sdk}}", sdk).replace("{{note}}", note);
+        text.replace("{{build}}", build)
+            .replace("{{name}}", name.as_str())
     };
     let files = templates.iter();
     files.map(|(file, text)| (fill(file), fill(text))).collect()
@@ -189,7 +227,7 @@ mod tests {
                 assert!(!file.contains("{{") && !text.contains("{{"), "{file}");
             }
         }
-        assert_eq!(fill(&TYPESCRIPT, &name, "")[0].0, "shop.ts");
+        assert_eq!(fill(&TYPESCRIPT, &name, &published())[0].0, "shop.ts");
     }
 
     #[test]
