@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use ordain_server::{ADMIN_REQUESTS_MAX, BODY_BYTES_PER_SEC_MIN};
+use ordain_server::{
+    ADMIN_REQUESTS_MAX, ANSWER_BYTES_MAX, BODY_BYTES_PER_SEC_MIN, HEAD_BYTES_MAX, LINE_BYTES_MAX,
+    Limits,
+};
+use ordain_types::limits::JSON_DEPTH_MAX;
 
 use crate::client::Client;
 use crate::entities::open_gate;
@@ -214,6 +218,58 @@ async fn operators_requests_are_bounded_by_themselves() {
         assert_eq!(operator.reply().await.status, 200);
     }
     assert_eq!(other.get("/v1/admin/modules").await.status, 200);
+}
+
+#[test]
+fn the_table_of_limits_is_the_code_s() {
+    let page = include_str!("../../../../docs/http-api.md");
+    let (_, section) = page
+        .split_once("\n## Limits\n")
+        .expect("a section of limits");
+    let section = section.split("\n## ").next().expect("its beginning");
+    let told = section.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let (what, how_much) = (cells.next()?, cells.next()?);
+        Some((
+            what.split([',', ';', '(']).next()?.trim(),
+            how_much.parse().ok()?,
+        ))
+    });
+    let limits = Limits::default();
+    let secs = |time: Duration| time.as_secs() as usize;
+    assert_eq!(limits.stream_calls_max, limits.batch_calls_max);
+    let is = [
+        ("bytes of a body", limits.body_bytes_max),
+        ("bytes of a line of a batch", LINE_BYTES_MAX),
+        ("levels of JSON", JSON_DEPTH_MAX),
+        ("bytes of a head", HEAD_BYTES_MAX),
+        ("seconds for a head", secs(limits.head_timeout)),
+        (
+            "seconds in which nothing is asked or answered on a connection",
+            secs(limits.idle_timeout),
+        ),
+        ("seconds for a body", secs(limits.body_timeout)),
+        (
+            "seconds in which no piece of a reply of a batch",
+            secs(limits.write_timeout),
+        ),
+        ("requests at once", limits.requests_max),
+        ("of those that need the scope `admin`", ADMIN_REQUESTS_MAX),
+        (
+            "seconds that a deployment waits for others",
+            secs(limits.deploy_wait),
+        ),
+        (
+            "requests at once of one connection of HTTP/2",
+            limits.h2_streams_max as usize,
+        ),
+        ("calls at once of one batch", limits.batch_calls_max),
+        (
+            "bytes of answers to them that nobody took yet",
+            ANSWER_BYTES_MAX,
+        ),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), is, "docs/http-api.md, Limits");
 }
 
 /// Opens a gate in the end, also that of a test that fails: its node would wait for it.
