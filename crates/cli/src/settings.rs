@@ -142,7 +142,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { secret: true, ..setting("bearer_token", Group::Client, Kind::Text, "",
         "The bearer token to show to the server. Better a variable than a flag: others see flags.") },
     setting("root_cert", Group::Client, Kind::Path, "",
-        "For https: the certificate authority that the server's certificate is from, PEM."),
+        "For https: the certificate authority that the server's certificate is from, PEM. Without it no server is trusted."),
     setting("timeout", Group::Client, Kind::Duration, "30s",
         "How long one attempt to get an answer may take."),
     setting("retries", Group::Client, Kind::Count, "5",

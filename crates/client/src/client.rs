@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::Base;
 use crate::call::{Call, Reply};
-use crate::connect::{Connector, is_certificate};
+use crate::connect::{Connector, distrust};
 use crate::error::{Effect, Error};
 use crate::retry::{Retries, did_nothing};
 use crate::stream::{Stream, StreamOptions};
@@ -429,10 +429,10 @@ impl Shared {
             .map_err(|error| self.protocol(error.to_string()))?;
         self.http.request(request).await.map_err(|error| {
             let (url, reason) = (self.base.text.clone(), innermost(&error));
-            match error.is_connect() {
-                true if is_certificate(&error) => Error::Certificate { url, reason },
-                true => Error::Connect { url, reason },
-                false => self.lost(reason),
+            match (error.is_connect(), distrust(&error)) {
+                (true, Some(reason)) => Error::Certificate { url, reason },
+                (true, None) => Error::Connect { url, reason },
+                (false, _) => self.lost(reason),
             }
         })
     }

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -92,17 +92,28 @@ fn told(error: io::Error) -> io::Error {
     }
 }
 
-/// Whether what came of [`Connector::connect`], or of layers above it, is that the certificate is not trusted.
-pub(crate) fn is_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Why a certificate is not trusted, if that is what came of [`Connector::connect`], or of layers above it.
+pub(crate) fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
-    chain.any(|error| {
-        let within = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        let tls = within.and_then(|within| within.downcast_ref::<rustls::Error>());
-        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    chain.find_map(|error| {
+        let within = error.downcast_ref::<io::Error>()?.get_ref()?;
+        let tls = within.downcast_ref::<rustls::Error>()?;
+        match tls {
+            rustls::Error::InvalidCertificate(CertificateError::Other(why))
+                if why.to_string() == CA_AS_SERVER =>
+            {
+                let words = "the certificate is a certificate authority's, and no server's: make one with \
+                             basicConstraints CA:FALSE";
+                Some(words.to_owned())
+            }
+            rustls::Error::InvalidCertificate(_) => Some(tls.to_string()),
+            _ => None,
+        }
     })
 }
+
+/// The check's own word for what `openssl req -x509` makes unless it is told otherwise.
+const CA_AS_SERVER: &str = "CaUsedAsEndEntity";
 
 impl tower::Service<Uri> for Connector {
     type Response = TokioIo<Wire>;

@@ -36,6 +36,13 @@ fn a_certificate_that_is_not_trusted_is_no_server_that_is_away() {
         "{said}"
     );
     assert!(!said.contains("running"), "{said}");
+    // What `openssl req -x509` makes unless it is told otherwise.
+    let (ca, home) = (files.join("ca.pem"), tempfile::tempdir().unwrap());
+    let ca = ca.to_str().unwrap();
+    let signs = Server::start_in(home, &["--tls-cert", ca, "--tls-key", key]);
+    let (code, said) = signs.fails(&["call", "account/a", "balance", "--root-cert", ca]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("CA:FALSE"), "{said}");
     let plain = server.url.replace("https", "http");
     let (code, said) = server.fails(&["call", "account/a", "balance", "--url", &plain]);
     assert_eq!(code, 4, "{said}");

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::state::{Shared, Work};
 use crate::client::Shared as Server;
-use crate::connect::{Wire, is_certificate};
+use crate::connect::{Wire, distrust};
 use crate::error::Error;
 use crate::retry;
 
@@ -86,12 +86,12 @@ async fn upgrade(server: &Server) -> Result<Socket, Error> {
         reason,
     };
     let wire = server.connector.connect(&server.base.as_uri()?).await;
-    let wire = wire.map_err(|error| match is_certificate(&error) {
-        true => Error::Certificate {
+    let wire = wire.map_err(|error| match distrust(&error) {
+        Some(reason) => Error::Certificate {
             url: url.clone(),
-            reason: error.to_string(),
+            reason,
         },
-        false => refused(error.to_string()),
+        None => refused(error.to_string()),
     })?;
     // http becomes ws, https wss.
     let address = format!("ws{}{}", &url["http".len()..], routes::STREAM);
