@@ -123,7 +123,14 @@ pub fn open_existing(context: &Context, given: &ArgMatches) -> Result<Node, Fail
         ..options
     };
     let opened = open(&dir, catalog, options, &mut |_| {});
-    opened.map(|(node, _)| node)
+    let (node, _) = opened.map_err(|failure| {
+        // What a start would be told to take, these commands have not.
+        let with_serve =
+            |said: String| said.replace("--replay-other-build", "serve --replay-other-build");
+        let message = failure.message.map(with_serve);
+        Failure { message, ..failure }
+    })?;
+    Ok(node)
 }
 
 /// The data directory, which must be one: looking into it makes none.

@@ -106,6 +106,22 @@ fn a_start_with_entities_that_clash_says_how_it_was_served() {
 }
 
 #[test]
+fn what_looks_into_another_builds_log_names_the_command_that_replays_it() {
+    let server = Server::start_in(tempfile::tempdir().unwrap(), &["--build", "one"]);
+    server.get(&["call", "account/a", "deposit", r#"{"amount":5}"#]);
+    let home = server.kill();
+    let others = ["--dir", ".ordain", "--build", "two"];
+    for words in [&["state-hash"][..], &["backup", "all"]] {
+        let output = ordain(home.path(), &[words, &others].concat())
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(8), "{words:?}: {said}");
+        assert!(said.contains("(serve --replay-other-build)"), "{said}");
+    }
+}
+
+#[test]
 fn an_unfinished_write_and_a_log_without_records_are_told() {
     let server = Server::start_in(tempfile::tempdir().unwrap(), &["--segment-size", "64KiB"]);
     server.get(&["call", "account/a", "deposit", r#"{"amount":5}"#]);
