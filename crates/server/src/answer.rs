@@ -9,7 +9,9 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use ordain_api::error::PROBLEM_JSON;
 use ordain_api::{Op, Problem, Request, routes};
 use ordain_node::{Body, Node, Past, Refused, Reply, StoreTrouble, Unavailable};
-use ordain_types::{Call, Fault, IdempotencyKey, Json, MethodKind, Outcome, Seq};
+use ordain_types::{
+    Call, EntityType, Fault, IdempotencyKey, Json, Method, MethodKind, Outcome, Seq,
+};
 
 use crate::auth::Caller;
 use crate::body::{HttpReply, whole};
@@ -56,6 +58,7 @@ pub(crate) fn admit(
         args => args,
     };
     let again = again(&request, &caller.name, args);
+    let of_one_kind = (op != Op::Call).then(|| request.entity.ty.clone());
     let accepted = match node.accept(
         request.entity,
         request.method.as_str(),
@@ -71,7 +74,10 @@ pub(crate) fn admit(
                 Some(call) => Past::of(call, delay_ms, refused),
                 None => Err(refused),
             };
-            let past = past.map_err(|refused| refusal(refused, op))?;
+            let past = past.map_err(|refused| {
+                let other = of_one_kind.and_then(|ty| other_kind(node, &ty, &request.method, op));
+                other.unwrap_or_else(|| refusal(refused, op))
+            })?;
             return Ok((ordain_node::Op::Answered(past), asked));
         }
     };
@@ -95,6 +101,19 @@ pub(crate) fn admit(
             let delay_ms = request.delay_ms;
             Ok((ordain_node::Op::Send { accepted, delay_ms }, asked))
         }
+    }
+}
+
+/// That a method is not of the kind asked for comes before what its arguments lack: none would do.
+fn other_kind(node: &Node, ty: &EntityType, method: &Method, op: Op) -> Option<Problem> {
+    let (ty, method) = (ty.as_str(), method.as_str());
+    let catalog = node.catalog();
+    let (_, def) = catalog.get(catalog.index(ty)?).method(method)?;
+    match (op, def.kind) {
+        (Op::Query, MethodKind::Update) | (Op::Send, MethodKind::Query) => {
+            Some(Problem::wrong_method_kind(ty, method, def.kind, op))
+        }
+        _ => None,
     }
 }
 

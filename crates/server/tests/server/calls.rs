@@ -179,6 +179,23 @@ async fn what_is_wrong_with_a_request_is_said() {
             "wrong_method_kind",
             "",
         ),
+        // Whatever its arguments are.
+        (
+            "GET",
+            "/v1/query/account/al/deposit",
+            "",
+            400,
+            "wrong_method_kind",
+            "",
+        ),
+        (
+            post,
+            "/v1/send/account/al/balance",
+            "{\"x\":1}",
+            400,
+            "wrong_method_kind",
+            "",
+        ),
         (
             post,
             "/v1/call/acount/al/deposit",
