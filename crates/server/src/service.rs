@@ -290,7 +290,13 @@ fn idempotency_key(headers: &http::HeaderMap, op: Op) -> Result<Option<Idempoten
             let detail = "a query writes nothing and takes no idempotency key";
             Err(Problem::bad_request(IDEMPOTENCY_KEY.as_str(), detail))
         }
-        Some(key) => call::check_idempotency_key(key).map(Some),
+        Some(key) => {
+            let checked = call::check_idempotency_key(key);
+            checked.map(Some).map_err(|mut problem| {
+                problem.field = Some(IDEMPOTENCY_KEY.as_str().to_owned());
+                problem
+            })
+        }
     }
 }
 

@@ -391,12 +391,14 @@ async fn a_retry_gets_the_first_answer_byte_for_byte() {
             .request("POST", DEPOSIT, &headers, "{\"amount\":6}")
             .await;
         assert_eq!(refused.problem(), (400, "bad_request".into()), "{bad:?}");
+        assert_eq!(refused.json()["field"], "idempotency-key");
     }
     let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
     let refused = client
         .request("POST", DEPOSIT, &twice, "{\"amount\":6}")
         .await;
     assert_eq!(refused.problem().0, 400);
+    assert_eq!(refused.json()["field"], "idempotency-key");
     let mut client = world.client().await;
     let refused = client
         .request("GET", "/v1/query/account/al/balance", &headers, "")
