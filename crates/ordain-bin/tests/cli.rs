@@ -498,8 +498,9 @@ fn settings_that_cannot_be_used_are_told_with_their_place() {
 fn a_made_token_opens_the_server_it_is_configured_for() {
     let home = tempfile::tempdir().unwrap();
     let words = ["token", "new", "shop", "--scope", "call,read"];
-    let (code, printed, _) = run_in(home.path(), &words);
+    let (code, printed, said) = run_in(home.path(), &words);
     assert_eq!(code, 0);
+    assert!(said.contains("shown only now") && !printed.contains("shown"));
     let token = printed.lines().next().unwrap().to_owned();
     let toml = &printed[printed.find("[[token]]").unwrap()..];
     assert!(!toml.contains(&token));

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::command::{Context, ExtraCommand};
 use crate::exit::{Exit, Failure};
+use crate::output::tell;
 
 /// The command.
 pub fn token() -> ExtraCommand {
@@ -52,9 +53,10 @@ fn make(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     }
     // JSON's strings and arrays of them are TOML's.
     let (name, scopes) = (json!(name), json!(scopes));
+    context.output.line(token)?;
+    tell("\nThe token is shown only now. For ordain.toml of the server:\n");
     context.output.line(format!(
-        "{token}\n\nThe token is shown only now. For ordain.toml of the server:\n\n\
-         [[token]]\nname = {name}\nscopes = {scopes}\nsha256 = \"{sha256}\""
+        "[[token]]\nname = {name}\nscopes = {scopes}\nsha256 = \"{sha256}\""
     ))?;
     Ok(())
 }
