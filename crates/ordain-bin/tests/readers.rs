@@ -45,6 +45,26 @@ fn a_backup_whose_terminal_is_gone_ends() {
 }
 
 #[test]
+fn tests_that_nobody_reads_of_end_as_they_came_out() {
+    let home = tempfile::tempdir().unwrap();
+    let module = "import { entity } from \"ordain\";\nexport const one = entity({}, { m() {} });\n";
+    std::fs::write(home.path().join("one.ts"), module).unwrap();
+    let tests = "import { test } from \"ordain/test\";\n";
+    for (body, expected) in [("", 0), ("throw new Error();", 1)] {
+        let tests = format!("{tests}test(\"it\", () => {{ {body} }});\n");
+        std::fs::write(home.path().join("one.test.ts"), tests).unwrap();
+        for more in [&[][..], &["--json"]] {
+            let mut command = ordain(home.path(), &[&["test"], more].concat());
+            // Nobody reads from the beginning on.
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let status = command.stdout(writer).stderr(Stdio::null()).status();
+            assert_eq!(status.unwrap().code(), Some(expected), "{body} {more:?}");
+        }
+    }
+}
+
+#[test]
 fn a_server_whose_messages_nobody_reads_does_not_wait() {
     let home = tempfile::tempdir().unwrap();
     let module = "import { entity } from \"ordain\";\n\

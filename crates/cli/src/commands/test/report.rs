@@ -1,6 +1,7 @@
 //! What people and programs are told of tests: a line a test as it ends, failures in full at the end, and
 //! a summary.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,7 @@ impl Report {
     fn line(&self, text: &str) -> Result<(), Failure> {
         match self.output.json {
             true => Ok(()),
-            false => Ok(self.output.line(text)?),
+            false => printed(self.output.line(text)),
         }
     }
 
@@ -90,7 +91,7 @@ impl Report {
                 "column": why.error.column, "expected": why.expected, "actual": why.actual, "trace": why.trace,
             });
         }
-        Ok(self.output.json(&line)?)
+        printed(self.output.json(&line))
     }
 
     /// No test of the file could run, for what is not to be read. Those of other files may.
@@ -114,7 +115,7 @@ impl Report {
             let (message, file) = (&error.message, &error.file);
             let failure = json!({ "message": message, "file": file, "line": error.line, "column": error.column });
             let line = json!({ "file": self.file, "passed": false, "failure": failure });
-            self.output.json(&line)?;
+            printed(self.output.json(&line))?;
         }
         self.line(&format!("  ✗ {what}"))?;
         let words = self.words(&error.into(), at);
@@ -148,8 +149,8 @@ impl Report {
     pub fn end(self) -> Result<(), Failure> {
         let (passed, failed) = (self.passed, self.failures.len());
         if self.output.json {
-            self.output
-                .json(&json!({ "passed": passed, "failed": failed }))?;
+            let counts = json!({ "passed": passed, "failed": failed });
+            printed(self.output.json(&counts))?;
         }
         if failed > 0 {
             self.line("\nfailures:")?;
@@ -170,5 +171,13 @@ impl Report {
                 message: None,
             }),
         }
+    }
+}
+
+/// That nobody reads any more changes nothing of what the tests come to, which the exit code says.
+fn printed(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
     }
 }
