@@ -320,7 +320,7 @@ A setting has one key and four places to be said in. The first of these that say
 `ordain config` shows every setting, its value and where that was said. Keys and variables that are none are errors, so that a
 typing mistake does not go unnoticed, and so is a file of more than 1 MiB.
 
-A **size** is a number with B, KiB, MiB, GiB, TiB or kB, MB, GB, TB; a **time** a number, with a point or without, with ms, s, min (or m), h or d: `1.5h`. A relative
+A **size** is a number with B, KiB, MiB, GiB, TiB or kB, MB, GB, TB, without one of them in bytes; a **time** a number, with a point or without, with ms, s, min (or m), h or d: `1.5h`. A relative
 **path** in `ordain.toml` begins at the directory of that file. **Names** have commas between; in `ordain.toml` they may also be an array.
 
 ";
