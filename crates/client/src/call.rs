@@ -123,9 +123,10 @@ impl Call {
 
     /// What it does to a server.
     pub(crate) fn effect(&self) -> Effect {
-        match self.op {
-            Op::Query => Effect::Safe,
-            Op::Call | Op::Send => Effect::Keyed,
+        match (self.op, &self.idempotency_key) {
+            (Op::Query, _) => Effect::Safe,
+            (Op::Call | Op::Send, Some(_)) => Effect::Keyed,
+            (Op::Call | Op::Send, None) => Effect::Once,
         }
     }
 

@@ -55,8 +55,8 @@ impl Effect {
                 "whether the call ran is not known: ask again with the same idempotency key"
             }
             Effect::Once => {
-                "whether it was done is not known: look at the module's history (`ordain modules NAME`) \
-                 before asking again"
+                "whether it was done is not known: look at the entity, or at the module's history (`ordain modules \
+                 NAME`), before asking again"
             }
         }
     }

@@ -158,6 +158,7 @@ async fn without_keys_an_update_is_lost_and_a_query_is_asked_again() {
     assert_eq!(query.await.unwrap().value, "2");
     let error = update.await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    assert!(!error.to_string().contains("idempotency key"), "{error}");
 }
 
 #[tokio::test]

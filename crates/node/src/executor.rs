@@ -438,7 +438,6 @@ impl Executor {
         let lost = self.commit.take_back();
         if !planted(Bug::NotTakenBack) {
             self.engine.roll_back_to(standing.durable)?;
-            self.changed = None;
         }
         self.counters.show(&self.engine);
         let failure = standing.failure.clone().expect("only after a failure");

@@ -20,7 +20,7 @@
 //!   are taken back: what is read afterwards is what is durable, and their callers hear that
 //!   their outcome is unknown.
 //! - **The store holds the state as of one seq, never later than the log is durable.** The directory is released after
-//!   it is closed.
+//!   it is closed, unless somebody makes a backup or a hash of it just then.
 //! - **Whoever asked is answered**, whatever panics or fails: a reply that is given up says so.
 //! - **The threads' work can be stepped on one thread instead**, in any order: [`Steps`] is the seam
 //!   for simulations, and the same code.

@@ -292,6 +292,7 @@ fn the_door_knows_no_deployment_that_is_not_durable() {
         let deployed = scope.spawn(|| version(&node, "m", &counter(1)));
         // The log's id, what is in force, and the deployment, which has run and is not written.
         while node.counters().commands.load(Ordering::Relaxed) < 3 {
+            assert!(!deployed.is_finished(), "it does not come to the log");
             if matches!(steps.executor(), Stepped::Idle(_)) {
                 steps.committer();
             }

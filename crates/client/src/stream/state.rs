@@ -231,8 +231,8 @@ impl Shared {
                     again.push((entry.order, id));
                 }
                 None => done.extend(state.remove(id).map(|entry| {
-                    let error = error.clone().of(entry.effect);
-                    (entry.waiter, Err(error))
+                    let told = entry.told(error.clone());
+                    (entry.waiter, Err(told))
                 })),
             }
         }

@@ -14,7 +14,7 @@ use super::compile::Compiled;
 use super::fault::{self, Thrown};
 use super::meter::{Broken, Limits, Meter};
 use super::raw::{self, Brake, Entry, Inside};
-use super::{freeze, host};
+use super::{cache, freeze, host};
 
 type Kept<T> = Persistent<T>;
 
@@ -129,6 +129,22 @@ impl Instance {
             compiled: compiled.clone(),
             context,
             _runtime: runtime,
+        })
+    }
+
+    /// Runs in the context what reads what the module made, and so may run code of its own; counted apart, as a start is.
+    ///
+    /// # Errors
+    /// The limit that was passed.
+    pub fn apart<R>(&self, run: impl for<'js> FnOnce(Ctx<'js>) -> R) -> Result<R, Broken> {
+        let limits = Limits::careful();
+        let (_entry, floor) = Entry::apart(limits.stack_bytes);
+        cache::with_meter(|meter| {
+            let before = meter.begin(limits, floor);
+            let done = self.inside(floor, run);
+            let broken = meter.broken();
+            meter.resume(before);
+            broken.map_or(Ok(done), Err)
         })
     }
 

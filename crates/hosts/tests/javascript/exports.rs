@@ -160,6 +160,22 @@ fn an_entity_that_the_deployed_file_does_not_export_is_refused() {
     }
 }
 
+/// Looking for them may run the module's own code, within the limits of a start.
+#[test]
+fn what_is_asked_of_an_entity_without_a_type_ends() {
+    for (does, says) in [
+        ("return (this as any).type;", "used more than"),
+        ("for (;;);", "ran for more than"),
+    ] {
+        let second =
+            format!("{SECOND}\nObject.defineProperty(b, \"type\", {{ get() {{ {does} }} }});");
+        let main = module("import { b } from \"./b\"; const kept = b;", "");
+        let files = [("a.ts", &*main), ("b.ts", &*second)];
+        let error = compile(&files).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
 #[test]
 fn what_else_a_file_with_an_entity_has_can_be_used() {
     for (before, between, does) in [
@@ -188,6 +204,12 @@ fn what_else_a_file_with_an_entity_has_can_be_used() {
             "export * from \"./b\"; export * from \"./c\"; export { b } from \"./b\";",
             "export const b = 1;",
             "return cx.call(\"b\", \"x\").hi() + 1;",
+        ),
+        // Its own hides what it passes on.
+        (
+            "export * from \"./b\"; export const b = entity({}, { hi(cx) { return 2; } });",
+            "",
+            "return cx.call(b, \"x\").hi();",
         ),
     ] {
         let main = module(before, does);

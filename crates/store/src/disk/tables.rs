@@ -2,8 +2,9 @@
 //!
 //! The tree's own reads take its lock, which it holds over half a dozen syncs while it puts other tables in
 //! force: on a slow disk a second, in which whoever executes would stand still. Tables do not change, and
-//! their files stay for as long as they are held here, so a read needs no lock at all. Nothing is ever in
-//! the tree's tables in memory: checkpoints are ingested.
+//! their files stay for as long as they are held here, so a read needs no lock at all; but it must hold
+//! them: no iterator over a table does. Nothing is ever in the tree's tables in memory: checkpoints are
+//! ingested.
 
 use std::ops::Bound;
 
@@ -44,7 +45,7 @@ impl Tables {
     pub(super) fn range(
         &self,
         (start, end): KeyRange<'_>,
-    ) -> impl DoubleEndedIterator<Item = Result<KvPair, lsm_tree::Error>> + use<> {
+    ) -> impl DoubleEndedIterator<Item = Result<KvPair, lsm_tree::Error>> {
         let bounds = (start.map(Slice::from), end.map(Slice::from));
         let of_run = |run: &Vec<Table>| {
             let from = run.partition_point(|table| is_below(table, start));

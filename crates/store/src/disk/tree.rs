@@ -120,7 +120,8 @@ impl Tree {
             return Ok(Vec::new());
         }
         guard("read", &self.path, || {
-            let mut found = self.tables.load().range(range);
+            let tables = self.tables.load();
+            let mut found = tables.range(range);
             let mut entries = Vec::new();
             while most.has_room() {
                 let next = match reverse {
@@ -153,9 +154,11 @@ impl Tree {
                 write(&mut writer, key.as_ref(), value)
             })?;
         }
-        guard("sync", &self.path, || writer.finish())?;
-        self.publish();
-        Ok(())
+        guard("sync", &self.path, || {
+            writer.finish()?;
+            self.publish();
+            Ok(())
+        })
     }
 
     /// What is in force now is what is read. Of two at once, whoever comes second looks again.
@@ -170,16 +173,16 @@ impl Tree {
             let first = pins.first_key_value().map(|(&number, _)| number);
             first.unwrap_or_else(|| self.visible.get())
         };
-        let merged = guard("compact", &self.path, || {
+        guard("compact", &self.path, || {
             let before = self.tree.current_version().id();
             self.tree
                 .compact(self.strategy.clone(), oldest.saturating_sub(1))?;
-            Ok(self.tree.current_version().id() != before)
-        })?;
-        if merged {
-            self.publish();
-        }
-        Ok(merged)
+            let merged = self.tree.current_version().id() != before;
+            if merged {
+                self.publish();
+            }
+            Ok(merged)
+        })
     }
 
     /// How many checkpoints lie beside each other, unmerged: each is one more place to look in.
@@ -415,5 +418,29 @@ mod tests {
             let one = Bytes::from_static(b"1");
             assert_eq!(read.expect("it waits"), (Seq(1), Some(one), 1));
         });
+    }
+
+    /// What a merge replaces goes when nobody holds it any more, and not while it is read.
+    #[test]
+    fn what_is_read_stays_while_it_is_merged() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::open(&dir.path().join("tree"), 0).unwrap();
+        let value = [b'v'; 100];
+        let ingest = |seq| {
+            let keys = (0..5_000).map(|number| format!("{number:08}"));
+            let changes = keys.map(|key| Ok((key, Some(value))));
+            tree.ingest(Seq(seq), changes).unwrap();
+        };
+        ingest(1);
+        let tables = tree.tables.load();
+        let all = of_keys((Bound::Unbounded, Bound::Unbounded));
+        let mut found = tables.range(all);
+        found.next().expect("the first").unwrap();
+        for seq in 2..30 {
+            ingest(seq);
+            while tree.compact().unwrap() {}
+        }
+        let others: Result<Vec<_>, _> = found.collect();
+        assert_eq!(others.expect("they are there").len(), 4_999);
     }
 }

@@ -7,7 +7,6 @@ use rquickjs::{Object, Value};
 use super::{Compiled, File};
 use crate::javascript::fault::Thrown;
 use crate::javascript::instance::Instance;
-use crate::javascript::meter::Meter;
 use crate::javascript::syntax::{Given, Links, Position};
 
 const DEFAULT: &str = "default";
@@ -68,7 +67,7 @@ impl Compiled {
     /// What a module that has started makes of entities that are no entity types, because its entry file does not export
     /// them: nothing could be called by them.
     pub fn without_type(&self, instance: &Instance) -> Option<Thrown> {
-        let (file, name) = instance.inside(Meter::UNBOUND, |ctx| {
+        let found = instance.apart(|ctx| {
             let started: Object = instance.started.clone().restore(&ctx).ok()?;
             let class: Value = instance.library.entity.clone().restore(&ctx).ok()?;
             let is_without_type = |file, name: &str| -> rquickjs::Result<bool> {
@@ -81,7 +80,11 @@ impl Compiled {
             };
             let mut used = self.used().into_iter();
             used.find(|(file, name)| is_without_type(*file, name).unwrap_or(false))
-        })?;
+        });
+        let (file, name) = match found {
+            Ok(found) => found?,
+            Err(broken) => return Some(Thrown::broken(broken, "when its exports were read")),
+        };
         let main = &self.0.files[0].path;
         let written = match name {
             DEFAULT => "default as account",
@@ -95,7 +98,7 @@ impl Compiled {
     }
 
     /// What the files of a module take from each other to use it, and what the entry file passes on with all names of
-    /// another: the file that gives it, and its name there.
+    /// another, as far as nothing of its own hides that: the file that gives it, and its name there.
     fn used(&self) -> Vec<(usize, &str)> {
         let mut found = Vec::new();
         for file in &self.0.files {
@@ -111,7 +114,9 @@ impl Compiled {
                 if seen.insert(from) {
                     waiting.push(from);
                     let names = self.0.files[from].links.gives.keys();
-                    let names = names.filter(|name| *name != DEFAULT);
+                    let own = |file: usize, name| self.0.files[file].links.gives.contains_key(name);
+                    let is_hidden = |name| name == DEFAULT || own(0, name) || own(at, name);
+                    let names = names.filter(|name| !is_hidden(name.as_str()));
                     found.extend(names.map(|name| (from, name.as_str())));
                 }
             }
