@@ -39,6 +39,7 @@ mod cold;
 mod committer;
 mod deploy;
 mod door;
+mod ending;
 mod executor;
 mod identity;
 mod ingress;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::thread::{self, ThreadId};
 
 use arc_swap::ArcSwap;
 use ordain_engine::{Args, Catalog, CatalogError};
@@ -19,8 +19,8 @@ use ordain_types::{
 use crate::committer::Commit;
 use crate::deploy::Change;
 use crate::door::{self, Accepted, Past, Refused};
+use crate::ending::{self, Ending};
 use crate::ingress::{Ingress, Item, Work};
-use crate::lock::DataDir;
 use crate::options::Options;
 use crate::recovery::{self, OpenError, Progress, Recovered};
 use crate::reply::{self, Body, Owed, Pending, Reply, ReplyTo, Unavailable};
@@ -100,14 +100,6 @@ pub(crate) struct Running {
     /// The one of them that runs methods.
     pub executes: Option<ThreadId>,
     pub ending: Arc<Mutex<Ending>>,
-}
-
-/// What the end of a node waits for and what it gives up then.
-#[derive(Default)]
-pub(crate) struct Ending {
-    pub threads: Vec<JoinHandle<()>>,
-    /// Released when the threads have ended and the store is closed.
-    pub dir: Option<DataDir>,
 }
 
 impl Node {
@@ -420,8 +412,8 @@ impl Node {
     }
 
     /// Of a node that has stopped: why its last checkpoint could not be taken, or why the log may hold more than
-    /// was acknowledged; none if the store has everything. Nothing acknowledged is lost, but the log has commands that only the same build
-    /// replays: start that again, where the cause is mended, and stop it.
+    /// was acknowledged; none if the store has everything. Nothing acknowledged is lost, but the log has
+    /// commands that only the same build replays: start that again, where the cause is mended, and stop it.
     pub fn unsaved(&self) -> Option<String> {
         let unsaved = self.0.unsaved.lock();
         unsaved.unwrap_or_else(PoisonError::into_inner).clone()
@@ -434,25 +426,11 @@ impl Running {
         if self.own.contains(&thread::current().id()) {
             // In a reply that is being delivered: this thread is one of those to be waited for.
             let (ending, store) = (self.ending.clone(), self.store.clone());
-            thread::spawn(move || end(&ending, &store));
+            thread::spawn(move || ending::end(&ending, &store));
         } else {
-            end(&self.ending, &self.store);
+            ending::end(&self.ending, &self.store);
         }
     }
-}
-
-/// Waits for the threads, closes the store, which may be in a merge, and releases the directory: only then may another
-/// process have it. Whoever comes second waits as well.
-fn end(ending: &Mutex<Ending>, store: &Mutex<Option<Arc<dyn Store>>>) {
-    let mut ending = ending.lock().unwrap_or_else(PoisonError::into_inner);
-    for thread in ending.threads.drain(..) {
-        if thread.join().is_err() {
-            tracing::error!("a thread of the node panicked");
-        }
-    }
-    let store = store.lock().unwrap_or_else(PoisonError::into_inner).take();
-    drop(store);
-    ending.dir = None;
 }
 
 impl fmt::Debug for Node {
@@ -518,79 +496,5 @@ pub(crate) fn in_force(options: &Options, build: String) -> InForce {
         build_name: options.build_name.clone(),
         executor_version: limits::EXECUTOR_VERSION,
         retention_ms: options.retention.as_millis() as u64,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use ordain_store::{Checkpoint, Entry, Error, KeyRange, Most, Snapshot, Stats};
-
-    use super::*;
-    use crate::lock::DirError;
-
-    /// A store in a directory that, when it is closed, looks whether another process could have that.
-    struct Closing {
-        dir: PathBuf,
-        in_use: Arc<AtomicBool>,
-    }
-
-    impl Drop for Closing {
-        fn drop(&mut self) {
-            let opened = DataDir::open(&self.dir);
-            let in_use = matches!(opened, Err(DirError::InUse { .. }));
-            self.in_use.store(in_use, Ordering::SeqCst);
-        }
-    }
-
-    impl Store for Closing {
-        fn seq(&self) -> Seq {
-            Seq::ZERO
-        }
-        fn get(&self, _: &[u8]) -> Result<Option<bytes::Bytes>, Error> {
-            unreachable!("it is only closed")
-        }
-        fn scan(&self, _: KeyRange<'_>, _: bool, _: Most) -> Result<Vec<Entry>, Error> {
-            unreachable!("it is only closed")
-        }
-        fn apply(&self, _: &Checkpoint) -> Result<(), Error> {
-            unreachable!("it is only closed")
-        }
-        fn restore(
-            &self,
-            _: Seq,
-            _: &mut dyn Iterator<Item = Result<Entry, Error>>,
-        ) -> Result<(), Error> {
-            unreachable!("it is only closed")
-        }
-        fn snapshot(&self) -> Result<Box<dyn Snapshot>, Error> {
-            unreachable!("it is only closed")
-        }
-        fn reopen(&self) -> Result<(), Error> {
-            unreachable!("it is only closed")
-        }
-        fn stats(&self) -> Stats {
-            Stats::default()
-        }
-    }
-
-    #[test]
-    fn the_directory_is_free_when_the_store_is_closed() {
-        let temp = tempfile::tempdir().expect("a directory");
-        let dir = temp.path().to_owned();
-        let in_use = Arc::new(AtomicBool::new(false));
-        let ending = Mutex::new(Ending {
-            threads: Vec::new(),
-            dir: Some(DataDir::open(&dir).expect("it opens")),
-        });
-        let store = Closing {
-            dir: dir.clone(),
-            in_use: in_use.clone(),
-        };
-        end(&ending, &Mutex::new(Some(Arc::new(store))));
-        assert!(in_use.load(Ordering::SeqCst), "not before");
-        DataDir::open(&dir).expect("but after");
     }
 }
