@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ordain_types::granule::Part;
 use ordain_types::{Bug, Granule, planted};
 
+use crate::checkpoint::Changes;
 use crate::slots::Slot;
 use crate::{Engine, Tx};
 
@@ -122,13 +123,24 @@ impl Cold for BTreeMap<Granule, Bytes> {
     }
 }
 
+impl Changes {
+    /// Takes them into rows held in memory.
+    pub fn apply_to(&self, rows: &mut BTreeMap<Granule, Bytes>) {
+        for (granule, value) in self.granules.iter() {
+            let granule = Granule::from_bytes(granule);
+            match value {
+                Some(value) => rows.insert(granule, Bytes::copy_from_slice(value)),
+                None => rows.remove(&granule),
+            };
+        }
+    }
+}
+
 /// All that an engine has which took no checkpoint yet, as its first one writes it.
 pub fn first_checkpoint(engine: &mut Engine) -> BTreeMap<Granule, Bytes> {
     engine.begin_checkpoint();
     let changes = engine.step_checkpoint(usize::MAX);
-    let changes = changes.expect("all of it, in one step").granules;
-    let row = |(granule, value): (&[u8], Option<&[u8]>)| {
-        Some((Granule::from_bytes(granule), Bytes::copy_from_slice(value?)))
-    };
-    changes.iter().filter_map(row).collect()
+    let mut rows = BTreeMap::new();
+    changes.expect("all of it, in one step").apply_to(&mut rows);
+    rows
 }

@@ -28,14 +28,7 @@ impl Durable {
 
     /// Takes in a checkpoint.
     pub fn apply(&self, changes: &Changes) {
-        let granules = &mut self.contents().granules;
-        for (granule, value) in changes.granules.iter() {
-            let granule = Granule::from_bytes(granule);
-            match value {
-                Some(value) => granules.insert(granule, Bytes::copy_from_slice(value)),
-                None => granules.remove(&granule),
-            };
-        }
+        changes.apply_to(&mut self.contents().granules);
     }
 
     /// All granules in order.

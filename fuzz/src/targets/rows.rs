@@ -5,25 +5,28 @@
 //! Input: entries, put over those of a real state; one with an empty value is taken away.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use bytes::Bytes;
-use ordain_engine::{Cold, ColdError, ColdRows, Engine, Halt, Options};
+use ordain_engine::{Engine, Halt, Options};
 use ordain_types::{Call, Command, EntityId, Granule, IdempotencyKey, Method, SendId, Seq};
 
 use crate::input::Input;
 use crate::{entities, refused, seeds};
 
+type Rows = BTreeMap<Granule, Bytes>;
+
 /// The target.
 pub fn check(data: &[u8]) {
-    let mut rows = seeds::state().clone();
+    let row =
+        |(key, value): (&[u8], &[u8])| (Granule::from_bytes(key), Bytes::copy_from_slice(value));
+    let real = seeds::state().iter();
+    let mut rows: Rows = real.map(|(key, value)| row((key, value))).collect();
     for (key, value) in Input(data).entries() {
         match value {
             [] => drop(rows.remove(key)),
-            value => drop(rows.insert(key.to_vec(), value.to_vec())),
+            value => rows.extend([row((key, value))]),
         }
     }
-    let rows = Rows(rows);
     let first = live(rows.clone());
     assert_eq!(first, live(rows), "the same rows, another life");
 }
@@ -107,33 +110,4 @@ fn calls(key: &str) -> [Command; 3] {
             delay_ms: 5,
         },
     ]
-}
-
-/// Rows in order.
-#[derive(Clone)]
-struct Rows(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Cold for Rows {
-    fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
-        let value = self.0.get(granule.as_bytes());
-        Ok(value.map(|value| Bytes::copy_from_slice(value)))
-    }
-
-    fn scan(
-        &self,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-        reverse: bool,
-        limit: usize,
-        _bytes: usize, // what is fuzzed is smaller
-    ) -> Result<ColdRows, ColdError> {
-        let found = self.0.range::<[u8], _>((from, to));
-        let row = |(key, value): (&Vec<u8>, &Vec<u8>)| {
-            (Granule::from_bytes(key), Bytes::copy_from_slice(value))
-        };
-        Ok(match reverse {
-            false => found.map(row).take(limit).collect(),
-            true => found.rev().map(row).take(limit).collect(),
-        })
-    }
 }

@@ -31,21 +31,14 @@ impl Durable {
 
     /// Takes in what a checkpoint changed.
     pub fn apply(&self, changes: &Changes) {
-        let mut granules = self.granules.lock().expect("one thread");
-        for (granule, value) in changes.granules.iter() {
-            let granule = Granule::from_bytes(granule);
-            match value {
-                Some(value) => granules.insert(granule, Bytes::copy_from_slice(value)),
-                None => granules.remove(&granule),
-            };
-        }
+        changes.apply_to(&mut self.granules.lock().expect("one thread"));
     }
 }
 
 impl Cold for Durable {
     fn get(&self, granule: &Granule) -> Result<Option<Bytes>, ColdError> {
         self.check()?;
-        Ok(self.dump().get(granule).cloned())
+        Cold::get(&*self.granules.lock().expect("one thread"), granule)
     }
 
     fn scan(
