@@ -13,7 +13,7 @@ use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::{Context, Ctx, Function, Module, Runtime};
 
 use super::cache;
-use super::fault::{self, Thrown};
+use super::fault::{self, IsFile, Thrown};
 use super::instance::{Instance, NotStarted};
 use super::meter::{Limits, Meter};
 use super::raw::{Bytecode, Entry, Inside};
@@ -99,6 +99,7 @@ impl Compiled {
     fn new_here(source: &Source) -> Result<Self, SourceError> {
         let sources = sources::read(source, Purpose::Module)?;
         let compiler = Compiler::new(&sources)?;
+        let is_file: IsFile = &|path| sources.has(path);
         let mut files = Vec::new();
         for (at, (path, script)) in sources.files.iter().enumerate() {
             let text = source.files.iter().find(|file| file.path == *path);
@@ -115,7 +116,7 @@ impl Compiled {
             files.push(File {
                 path: path.clone(),
                 bytecode: compiler
-                    .compile(path, &whole(at, script))
+                    .compile(path, &whole(at, script), is_file)
                     .map_err(|error| compiler.placed(error, &sources))?,
                 bindings: bindings.map(|it| variable(&it.name, it.at, None)).collect(),
                 default: script.default.map(|at| script.lines.position(text, at)),
@@ -127,7 +128,7 @@ impl Compiled {
                 lines: script.lines.clone(),
             });
         }
-        let start = compiler.compile(START, &start(&sources))?;
+        let start = compiler.compile(START, &start(&sources), is_file)?;
         let (resolved, untold) = (sources.resolved, sources.untold);
         Ok(Self(Arc::new(Inner {
             files,
@@ -309,15 +310,13 @@ pub fn prelude() -> &'static Bytecode {
     static PRELUDE_CODE: OnceLock<Bytecode> = OnceLock::new();
     PRELUDE_CODE.get_or_init(|| {
         let compiler = Compiler::with(Texts::default()).expect("an interpreter can be made");
-        let compiled = compiler.compile(SDK, PRELUDE);
+        let compiled = compiler.compile(SDK, PRELUDE, &|path| path == SDK);
         compiled.unwrap_or_else(|error| panic!("the prelude does not compile: {error}"))
     })
 }
 
 /// An interpreter that compiles and runs nothing.
 struct Compiler {
-    /// The files that it knows.
-    paths: Vec<String>,
     context: Context,
     floor: usize,
     _runtime: Runtime,
@@ -339,7 +338,6 @@ impl Compiler {
     fn with(texts: Texts) -> rquickjs::Result<Self> {
         let (entry, floor) = Entry::apart(Limits::careful().stack_bytes);
         let runtime = Runtime::new()?;
-        let paths = texts.texts.iter().map(|(path, _)| path.clone()).collect();
         runtime.set_loader(texts.clone(), texts);
         let context = Context::custom::<(
             intrinsic::Eval,
@@ -347,7 +345,6 @@ impl Compiler {
             intrinsic::Promise,
         )>(&runtime)?;
         Ok(Self {
-            paths,
             context,
             floor,
             _runtime: runtime,
@@ -355,12 +352,11 @@ impl Compiler {
         })
     }
 
-    fn compile(&self, name: &str, text: &str) -> Result<Bytecode, SourceError> {
+    fn compile(&self, name: &str, text: &str, is_file: IsFile) -> Result<Bytecode, SourceError> {
         let made = self.context.inside(self.floor, |ctx| {
             let module = Module::declare(ctx.clone(), name, text);
             let bytecode = module.and_then(|module| Bytecode::of(&module));
-            let is_file = |path: &str| self.paths.iter().any(|it| it == path);
-            bytecode.map_err(|error| fault::thrown(&ctx, error, &is_file))
+            bytecode.map_err(|error| fault::thrown(&ctx, error, is_file))
         });
         made.map_err(|thrown| source_error(&thrown))
     }
@@ -372,9 +368,10 @@ impl Compiler {
             let at = sources.place(file, Position { line, column });
             return sources::error(file, at, &error.message);
         }
+        let is_file: IsFile = &|path| sources.has(path);
         for (path, script) in &sources.files {
             for (position, pattern) in &script.patterns {
-                if let Err(bad) = self.compile("pattern", &format!("{pattern};")) {
+                if let Err(bad) = self.compile("pattern", &format!("{pattern};"), is_file) {
                     return sources::error(path, *position, bad.message);
                 }
             }

@@ -41,14 +41,58 @@ pub struct Given {
 
 /// Looks at what a file imports and exports.
 pub fn find(program: &Program, scoping: &Scoping, lines: &Lines) -> Links {
-    let mut links = Links::default();
     let position = |at: u32| lines.position(program.source_text, at);
+    let passed_on = program.body.iter().filter_map(|statement| match statement {
+        Statement::ExportAllDeclaration(it) if !it.export_kind.is_type() => {
+            let unnamed = it.exported.is_none();
+            unnamed.then(|| it.source.value.to_string())
+        }
+        _ => None,
+    });
+    Links {
+        takes: takes(program, scoping, &position),
+        gives: gives(program, scoping, &position),
+        passes_on: passed_on.collect(),
+    }
+}
+
+fn takes(program: &Program, scoping: &Scoping, position: &dyn Fn(u32) -> Position) -> Vec<Taken> {
+    let mut takes = Vec::new();
     let taken = |name: String, from: &StringLiteral, at: u32, passed_on| Taken {
         name,
         from: from.value.to_string(),
         at: position(at),
         passed_on,
     };
+    for statement in &program.body {
+        match statement {
+            Statement::ImportDeclaration(it) if !it.import_kind.is_type() => {
+                let values = it.specifiers.iter().flatten();
+                for specifier in values.filter(|it| is_value_import(it, scoping)) {
+                    if let Some(name) = name_there(specifier) {
+                        let at = specifier.span().start;
+                        takes.push(taken(name, &it.source, at, false));
+                    }
+                }
+            }
+            Statement::ExportFromDeclaration(it) if !it.export_kind.is_type() => {
+                for one in values_of(&it.specifiers) {
+                    let name = one.local.name().to_string();
+                    takes.push(taken(name, &it.source, one.span.start, true));
+                }
+            }
+            _ => {}
+        }
+    }
+    takes
+}
+
+fn gives(
+    program: &Program,
+    scoping: &Scoping,
+    position: &dyn Fn(u32) -> Position,
+) -> BTreeMap<String, Given> {
+    let mut gives = BTreeMap::new();
     let imported = imported(program);
     let given = |symbol: Option<SymbolId>, at: u32| {
         let from = symbol.and_then(|it| imported.get(&it)).cloned();
@@ -58,62 +102,51 @@ pub fn find(program: &Program, scoping: &Scoping, lines: &Lines) -> Links {
     };
     for statement in &program.body {
         match statement {
-            Statement::ImportDeclaration(it) if !it.import_kind.is_type() => {
-                let values = it.specifiers.iter().flatten();
-                for specifier in values.filter(|it| is_value_import(it, scoping)) {
-                    if let Some(name) = name_there(specifier) {
-                        let at = specifier.span().start;
-                        links.takes.push(taken(name, &it.source, at, false));
-                    }
-                }
-            }
             Statement::ExportFromDeclaration(it) if !it.export_kind.is_type() => {
-                for one in it.specifiers.iter().filter(|it| !it.export_kind.is_type()) {
-                    let (name, at) = (one.local.name().to_string(), one.span.start);
-                    let from = Some((it.source.value.to_string(), name.clone()));
+                gives.extend(values_of(&it.specifiers).map(|one| {
                     let given = Given {
-                        from,
-                        at: position(at),
+                        at: position(one.span.start),
+                        from: Some((it.source.value.to_string(), one.local.name().to_string())),
                     };
-                    links.gives.insert(one.exported.name().to_string(), given);
-                    links.takes.push(taken(name, &it.source, at, true));
-                }
+                    (one.exported.name().to_string(), given)
+                }));
             }
             Statement::ExportAllDeclaration(it) if !it.export_kind.is_type() => {
-                match &it.exported {
-                    Some(name) => {
-                        let given = given(None, name.span().start);
-                        links.gives.insert(name.name().to_string(), given);
-                    }
-                    None => links.passes_on.push(it.source.value.to_string()),
-                }
+                let name = it.exported.iter();
+                gives.extend(
+                    name.map(|name| (name.name().to_string(), given(None, name.span().start))),
+                );
             }
             Statement::ExportNamedDeclaration(it) if !it.export_kind.is_type() => {
-                let values = it.specifiers.iter();
-                let values = values
-                    .filter(|it| !it.export_kind.is_type() && is_value_export(&it.local, scoping));
-                for one in values {
+                let values =
+                    values_of(&it.specifiers).filter(|it| is_value_export(&it.local, scoping));
+                gives.extend(values.map(|one| {
                     let given = given(exported(&one.local, scoping), one.span.start);
-                    links.gives.insert(one.exported.name().to_string(), given);
-                }
+                    (one.exported.name().to_string(), given)
+                }));
             }
             Statement::ExportDeclaration(it) => {
                 let names = declared(&it.declaration).into_iter();
-                let names = names.map(|(name, at)| (name, given(None, at)));
-                links.gives.extend(names);
+                gives.extend(names.map(|(name, at)| (name, given(None, at))));
             }
             Statement::ExportDefaultDeclaration(it) => {
                 let symbol = match &it.declaration {
                     ExportDefaultDeclarationKind::Identifier(it) => symbol(it, scoping),
                     _ => None,
                 };
-                let given = given(symbol, it.span.start);
-                links.gives.insert("default".to_owned(), given);
+                gives.insert("default".to_owned(), given(symbol, it.span.start));
             }
             _ => {}
         }
     }
-    links
+    gives
+}
+
+/// What is exported there of what there is at run time, by all that the file says itself.
+fn values_of<'a, 'b>(
+    specifiers: &'b [ExportSpecifier<'a>],
+) -> impl Iterator<Item = &'b ExportSpecifier<'a>> {
+    specifiers.iter().filter(|it| !it.export_kind.is_type())
 }
 
 /// The name that an import takes has where it is from; none: it takes all of them.
