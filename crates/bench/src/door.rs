@@ -3,7 +3,7 @@
 
 use futures_util::{StreamExt, stream};
 use ordain::{Node, Pipeline, Request};
-use ordain_client::{Call, Client, Stream};
+use ordain_client::{Call, Client, Stream, StreamOptions};
 use ordain_types::MethodKind;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
@@ -81,7 +81,12 @@ impl Remote {
     /// # Errors
     /// If there is no connection.
     pub fn open(handle: &Handle, client: &Client) -> anyhow::Result<Self> {
-        let stream = handle.block_on(client.stream(Default::default()))?;
+        // What is loaded leaves no answers to keys behind, which would be measured with it.
+        let options = StreamOptions {
+            idempotency_keys: false,
+            ..Default::default()
+        };
+        let stream = handle.block_on(client.stream(options))?;
         Ok(Self {
             handle: handle.clone(),
             stream,

@@ -6,7 +6,7 @@ mod upgrades;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain::{EntityId, Node, Options, Request};
@@ -39,6 +39,21 @@ export const plain = entity({}, {
     return bytes;
   },
 });
+"#;
+/// The same in the interpreter as it is, without a host around it: no module, no limits, nothing of its library replaced.
+const BARE: &str = r#"
+(times) => {
+  let bytes = 0;
+  for (let at = 0; at < times; at++) {
+    const { amount } = JSON.parse('{"to":"1234","amount":50}');
+    const from = JSON.parse('{"balance":1000000}');
+    const to = JSON.parse('{"balance":1000000}');
+    from.balance -= amount;
+    to.balance += amount;
+    bytes += JSON.stringify(from).length + JSON.stringify(to).length;
+  }
+  return bytes;
+}
 "#;
 /// So many at once take far less than a call may.
 const PLAIN_TRANSFERS: u32 = 50_000;
@@ -84,6 +99,7 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
                 figures.extend(deployments(&place(language.name()), language, &words)?);
             }
             figures.extend(plain(&place("plain"), &words)?);
+            figures.extend(bare(&words)?);
             figures.extend(upgrades::run(
                 &place("upgrades"),
                 words.duration,
@@ -254,6 +270,30 @@ fn many(place: &Place, words: &Words) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// What a transfer in TypeScript is held against.
+fn bare(words: &Words) -> anyhow::Result<Option<Figure>> {
+    let runtime = rquickjs::Runtime::new()?;
+    let context = rquickjs::Context::full(&runtime)?;
+    let per_second = context.with(|ctx| {
+        let transfers: rquickjs::Function = ctx.eval(BARE)?;
+        let each = |_| {
+            let began = Instant::now();
+            let bytes: f64 = transfers.call((PLAIN_TRANSFERS,))?;
+            let took = began.elapsed().as_secs_f64();
+            ensure!(bytes > 0.0, "the loop wrote no JSON");
+            Ok(f64::from(PLAIN_TRANSFERS) / took)
+        };
+        (0..words.runs)
+            .map(each)
+            .collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    let name = named(
+        "bare_per_second",
+        "ts: the same in the interpreter without a host, /s",
+    );
+    Ok(Figure::over(name, per_second))
+}
+
+/// The same loop in a module: what the host's own JSON, limits and counting cost a module that has much of it.
 fn plain(place: &Place, words: &Words) -> anyhow::Result<Option<Figure>> {
     let node = place.open()?;
     deploy(&node, "plain", "plain.ts", PLAIN.into())?;

@@ -1,30 +1,38 @@
 //! A server that is killed at full load: how soon it is ready again, and, where no checkpoint was taken, how many
-//! commands a second it replays.
+//! commands a second it replays. What was acknowledged must be there: a log that had lost its end would be
+//! replayed sooner.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain_cli::{Context, Failure, parse_duration};
 use ordain_client::Client;
+use rand::RngExt;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
+use crate::answer::Answer;
 use crate::bench::load;
-use crate::choose::Spread;
-use crate::door::Remote;
+use crate::choose::{Spread, chance};
+use crate::door::{Door, Remote};
 use crate::drive::closed;
 use crate::drive::lane::Lane;
 use crate::measure::Plan;
 use crate::report::{Figure, Findings, Name};
 use crate::run::{blocking, new_dir, new_seed, until_interrupted};
 use crate::server::Server;
-use crate::workload::Workload;
 use crate::workload::transfer::Transfer;
+use crate::workload::{Loading, Source, Task, Workload};
 
 /// Streams that ask, and calls that each has in flight.
 const CLIENTS: usize = 64;
 const IN_FLIGHT: usize = 40;
+/// How much longer than it was asked for the load goes on at most, by the seed: what is replayed depends on how
+/// long ago the last checkpoint was, and these are as long as the time between two.
+const LONGER_MAX: Duration = Duration::from_secs(5);
 /// Settings with which no checkpoint is ever taken: all is replayed.
 const NO_CHECKPOINTS: [&str; 4] = ["--checkpoint-interval", "7d", "--checkpoint-log", "64TiB"];
 
@@ -46,7 +54,7 @@ struct Words {
     /// Accounts
     #[arg(long, default_value_t = 1_000_000)]
     accounts: usize,
-    /// How long it is loaded before it is killed
+    /// How long it is loaded at least before it is killed, and up to five seconds more by the seed
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     duration: Duration,
     /// How often it is killed
@@ -88,8 +96,13 @@ async fn measure(what: &'static str, words: Words, settings: &[&str]) -> anyhow:
     for run in 0..words.runs {
         let (root, _removed_at_the_end) = new_dir(None, "ordain-recovery-")?;
         let mut server = Server::start(&root, settings).await?;
-        let workload = Transfer::keynote(words.accounts, Spread::Uniform);
-        kills.push(kill(&mut server, &workload, &words, seed + run as u64).await?);
+        let workload = Counted {
+            transfers: Transfer::keynote(words.accounts, Spread::Uniform),
+            acknowledged: Arc::default(),
+        };
+        let kill = kill(&mut server, &workload, &words, seed + run as u64).await?;
+        violations.extend(lost(&kill, workload.acknowledged.load(Ordering::Relaxed)));
+        kills.push(kill);
         let client = server.client().clone();
         violations.extend(with_door(&client, move |door| workload.check(door)).await?);
     }
@@ -126,13 +139,74 @@ fn figures(what: &str, kills: &[Kill]) -> Vec<Figure> {
 struct Kill {
     /// From the start of the process until it was ready.
     ready: Duration,
+    /// The last seq before the load.
+    loaded: u64,
     /// The last seq of the log.
     commands: u64,
 }
 
+/// Says so if the log has fewer commands of the load than were acknowledged.
+fn lost(kill: &Kill, acknowledged: u64) -> Option<String> {
+    let there = kill.commands.saturating_sub(kill.loaded);
+    (there < acknowledged).then(|| {
+        format!("{acknowledged} transfers were acknowledged, and after the kill {there} are there")
+    })
+}
+
+/// Transfers, with the number of those that were acknowledged.
+#[derive(Clone)]
+struct Counted {
+    transfers: Transfer,
+    acknowledged: Arc<AtomicU64>,
+}
+
+impl Workload for Counted {
+    fn name(&self) -> &'static str {
+        self.transfers.name()
+    }
+
+    fn about(&self) -> String {
+        self.transfers.about()
+    }
+
+    fn load(&self) -> Loading<'_> {
+        self.transfers.load()
+    }
+
+    fn source(&self, slot: usize, of: usize, seed: u64) -> Box<dyn Source> {
+        Box::new(Counting {
+            source: self.transfers.source(slot, of, seed),
+            acknowledged: self.acknowledged.clone(),
+        })
+    }
+
+    fn check(&self, door: &mut dyn Door) -> anyhow::Result<Vec<String>> {
+        self.transfers.check(door)
+    }
+}
+
+/// What one slot asks, counted when it is acknowledged.
+struct Counting {
+    source: Box<dyn Source>,
+    acknowledged: Arc<AtomicU64>,
+}
+
+impl Source for Counting {
+    fn next(&mut self) -> Task {
+        self.source.next()
+    }
+
+    fn ended(&mut self, answer: &Answer) {
+        if matches!(answer, Answer::Value(_) | Answer::Rejected(_)) {
+            self.acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
+        self.source.ended(answer);
+    }
+}
+
 async fn kill(
     server: &mut Server,
-    workload: &Transfer,
+    workload: &Counted,
     words: &Words,
     seed: u64,
 ) -> anyhow::Result<Kill> {
@@ -145,7 +219,7 @@ async fn kill(
     let plan = Plan {
         begin: Instant::now(),
         warm_up: Duration::ZERO,
-        window: words.duration * 10,
+        window: (words.duration + LONGER_MAX) * 10,
         windows: 1,
     };
     let lane = |at| {
@@ -161,13 +235,18 @@ async fn kill(
     let lanes: Vec<_> = (0..CLIENTS).map(lane).collect();
     let asking =
         clients.spawn(async move { closed::streams(&client, lanes, false).await.map(drop) });
-    under_load(asking, words.duration).await?;
+    let longer = LONGER_MAX.mul_f64(chance(seed, usize::MAX).random_range(0.0..1.0));
+    under_load(asking, words.duration + longer).await?;
     server.kill()?;
     clients.shutdown_background();
     let ready = server.start_again().await?;
     let commands = server.client().ready().await?.seq.0;
     check_load(loaded, commands)?;
-    Ok(Kill { ready, commands })
+    Ok(Kill {
+        ready,
+        loaded,
+        commands,
+    })
 }
 
 /// Waits so long while the clients ask.
@@ -216,6 +295,7 @@ mod tests {
     fn only_what_is_all_replayed_has_a_rate_of_it() {
         let kills = [Kill {
             ready: Duration::from_millis(500),
+            loaded: 0,
             commands: 1_000,
         }];
         let keys = |what| -> Vec<_> {
@@ -226,6 +306,31 @@ mod tests {
         let [ready, commands] = [("ready_ms", 500.0), ("commands", 1_000.0)];
         assert_eq!(keys("replay"), [ready, ("per_second", 2_000.0), commands]);
         assert_eq!(keys("recovery"), [ready, commands]);
+    }
+
+    #[test]
+    fn a_log_that_lost_its_end_is_seen() {
+        let kill = Kill {
+            ready: Duration::ZERO,
+            loaded: 100,
+            commands: 150,
+        };
+        // Those that were in flight may be there too.
+        assert_eq!(lost(&kill, 40), None);
+        assert_eq!(lost(&kill, 50), None);
+        assert!(lost(&kill, 51).is_some());
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_counted() {
+        let workload = Counted {
+            transfers: Transfer::keynote(10, Spread::Uniform),
+            acknowledged: Arc::default(),
+        };
+        let mut source = workload.source(0, 1, 7);
+        source.ended(&Answer::Value("1".into()));
+        source.ended(&Answer::None("lost".into()));
+        assert_eq!(workload.acknowledged.load(Ordering::Relaxed), 1);
     }
 
     #[test]

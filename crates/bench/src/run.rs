@@ -43,6 +43,7 @@ pub fn new_dir(dir: Option<&Path>, prefix: &str) -> anyhow::Result<(PathBuf, Opt
     let Some(dir) = dir else {
         let temp = tempfile::Builder::new().prefix(prefix).tempdir();
         let temp = temp.context("cannot make a temporary directory")?;
+        warn_of_memory(temp.path());
         return Ok((temp.path().to_owned(), Some(temp)));
     };
     let empty = std::fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
@@ -51,7 +52,27 @@ pub fn new_dir(dir: Option<&Path>, prefix: &str) -> anyhow::Result<(PathBuf, Opt
         "{} is not empty: give a new directory",
         dir.display()
     );
+    warn_of_memory(dir);
     Ok((dir.to_owned(), None))
+}
+
+/// What the system calls a file system that is nowhere but in memory.
+const TMPFS: i64 = 0x0102_1994;
+
+/// Says so where a directory, or the one that it will be made in, has no disk: figures of what is durable mean
+/// nothing there.
+pub fn warn_of_memory(dir: &Path) {
+    let there = dir.ancestors().find(|dir| dir.exists());
+    if there.is_some_and(is_memory) {
+        eprintln!(
+            "warning: {} is in memory (tmpfs), where a sync costs nothing: set TMPDIR, or give --dir on a disk",
+            dir.display()
+        );
+    }
+}
+
+fn is_memory(dir: &Path) -> bool {
+    rustix::fs::statfs(dir).is_ok_and(|about| i64::from(about.f_type) == TMPFS)
 }
 
 /// Returns when somebody wants this process to end.
@@ -73,4 +94,19 @@ pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_in_memory_is_known() {
+        // Where Linux has one for everybody; elsewhere there is nothing to be seen.
+        let shared = Path::new("/dev/shm");
+        if shared.exists() {
+            assert!(is_memory(shared));
+        }
+        assert!(!is_memory(Path::new("/proc")) && !is_memory(Path::new("/no/such")));
+    }
 }

@@ -101,7 +101,8 @@ impl Subject {
         Ok(subject)
     }
 
-    /// The same with its node opened again, with memory for the so manieth part of what it has in memory.
+    /// The same with its node opened again, with memory for the so manieth part of what it has in memory: three
+    /// quarters of that for entities, the rest for blocks of the store.
     ///
     /// # Errors
     /// If it does not open.
@@ -110,8 +111,10 @@ impl Subject {
             return Ok(self);
         };
         let bytes = node.counters().memory_bytes.load(Ordering::Relaxed) as usize;
+        let part = bytes / times as usize;
         let options = Options {
-            memory_budget_bytes: bytes / times as usize,
+            memory_budget_bytes: part / 4 * 3,
+            store_cache_bytes: part as u64 / 4,
             ..Options::default()
         };
         node.stop();

@@ -25,6 +25,7 @@ pub const MEASURES: &[Measure] = &[
     measure("postgres", "limits --only postgres"),
     measure("transfer-1m", "transfer --accounts 1000000"),
     measure("transfer-1m-paced", "transfer --accounts 1000000 --rate 560000"),
+    measure("transfer-1m-paced-no-checkpoints", "transfer --accounts 1000000 --rate 560000 --no-checkpoints"),
     measure("transfer-1m-no-checkpoints", "transfer --accounts 1000000 --no-checkpoints"),
     measure("transfer-10k", "transfer --accounts 10000"),
     measure("transfer-zipf", "transfer --accounts 10000 --spread zipf:1.2"),
@@ -34,8 +35,16 @@ pub const MEASURES: &[Measure] = &[
     measure("smallbank-zipf-1.25", "smallbank --size 4 --spread zipf:1.25"),
     measure("smallbank-zipf-1.5", "smallbank --size 4 --spread zipf:1.5"),
     measure("smallbank-hotspot", "smallbank --size 4 --spread hotspot"),
+    measure("smallbank-64-uniform", "smallbank --size 4 --in-flight 64"),
+    measure("smallbank-64-zipf-1.5", "smallbank --size 4 --in-flight 64 --spread zipf:1.5"),
+    measure("smallbank-64-hotspot", "smallbank --size 4 --in-flight 64 --spread hotspot"),
+    measure("smallbank-classic", "smallbank --classic"),
     measure("marketplace", "marketplace"),
     measure("marketplace-http", "marketplace --server --clients 64"),
+    measure("travel", "travel"),
+    measure("travel-reserve", "travel --reserve"),
+    measure("movie", "movie"),
+    measure("retwis", "retwis"),
     measure("http-echo", "limits --only http-echo"),
     measure("http", "transfer --server --clients 64"),
     measure("query-echo", "limits --only query-echo"),
@@ -44,9 +53,11 @@ pub const MEASURES: &[Measure] = &[
     measure("stream-echo-64x40", "limits --only stream-echo-64x40"),
     measure("stream-64x40", "transfer --keynote --server --stream --clients 64 --in-flight 40"),
     measure("stream-64x40-zipf", "transfer --keynote --spread zipf:1.5 --server --stream --clients 64 --in-flight 40"),
+    measure("stream-64x40-keys", "transfer --keynote --keys --server --stream --clients 64 --in-flight 40"),
     measure("stream-echo-64x1", "limits --only stream-echo-64x1"),
     measure("stream-64x1", "transfer --keynote --server --stream --clients 64 --in-flight 1"),
     measure("sync-4k", "limits --only sync-4k"),
+    measure("sync-64k", "limits --only sync-64k"),
     measure("stream-echo-1x1", "limits --only stream-echo-1x1"),
     measure("stream-1x1", "transfer --keynote --server --stream --clients 1 --in-flight 1"),
     measure("http-echo-1", "limits --only http-echo-1"),
@@ -67,6 +78,16 @@ pub const MEASURES: &[Measure] = &[
     measure("wasm-http", "transfer --server --clients 64 --lang wasm"),
     measure("wasm-reuse-http", "transfer --server --clients 64 --lang wasm-reuse"),
     measure("modules", "modules"),
+];
+
+/// What is measured beside what rows need: no figure of it is to be reached.
+pub const BESIDE: &[&str] = &[
+    "smallbank-classic",
+    "travel",
+    "travel-reserve",
+    "movie",
+    "retwis",
+    "sync-64k",
 ];
 
 /// Which of the commands of `bench` it is, by the words that it takes.

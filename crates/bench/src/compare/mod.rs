@@ -35,7 +35,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use ordain_cli::{Context, Exit, Failure, Output, parse_duration};
 
 use self::child::Child;
-use self::measures::{MEASURES, Measure};
+use self::measures::{BESIDE, MEASURES, Measure};
 use self::rows::{ROWS, Row};
 use self::session::{Round, Session};
 use self::sweeps::{Point, SWEEPS, Sweep};
@@ -112,12 +112,13 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
     }
     let how = words.how().map_err(Failure::usage)?;
     let sweeps = words.sweeps();
+    let measures = words.measures(&rows);
     let (session, points) = until_interrupted(async |_| {
-        let session = measure(&rows, &how).await?;
+        let session = measure(&measures, &how).await?;
         let points = sweep(&sweeps, &session, &how).await?;
         Ok((session, points))
     })?;
-    let table = Table::new(&rows, &session, &how, this_command());
+    let table = Table::new(&rows, &measures, &session, &how, this_command());
     table.print(context.output)?;
     if let Some(path) = &words.markdown {
         let page = std::fs::read_to_string(path).unwrap_or_default();
@@ -160,6 +161,17 @@ impl Words {
             "there is no such row; --list has their names"
         );
         Ok(rows)
+    }
+
+    /// What these rows need; and if all rows were meant, what is measured beside them.
+    fn measures(&self, rows: &[&Row]) -> Vec<&'static Measure> {
+        let all = self.only.is_empty();
+        let needed = needed(rows);
+        let wanted = |measure: &&Measure| {
+            let beside = all && BESIDE.contains(&measure.name);
+            beside || needed.iter().any(|needed| needed.name == measure.name)
+        };
+        MEASURES.iter().filter(wanted).collect()
     }
 
     fn how(&self) -> anyhow::Result<How> {
@@ -208,8 +220,7 @@ fn needed(rows: &[&Row]) -> Vec<&'static Measure> {
         .collect()
 }
 
-async fn measure(rows: &[&Row], how: &How) -> anyhow::Result<Session> {
-    let measures = needed(rows);
+async fn measure(measures: &[&Measure], how: &How) -> anyhow::Result<Session> {
     let mut session = Session::default();
     for round in 1..=how.rounds {
         let mut said = Round::default();

@@ -44,6 +44,8 @@ pub struct Table {
     machine: String,
     rounds: usize,
     seconds: f64,
+    /// Before each, uncounted.
+    warm_up: f64,
     seed: u64,
     rows: Vec<Line>,
     /// Every measurement with all its figures.
@@ -213,14 +215,21 @@ impl Unit {
 
 impl Table {
     /// Of these rows.
-    pub fn new(rows: &[&Row], session: &Session, how: &How, command: String) -> Self {
-        let measures = super::needed(rows).into_iter();
+    pub fn new(
+        rows: &[&Row],
+        measures: &[&Measure],
+        session: &Session,
+        how: &How,
+        command: String,
+    ) -> Self {
+        let measures = measures.iter();
         let measured = measures.map(|measure| Measured::new(measure, session));
         Self {
             command,
             machine: machine(),
             rounds: how.rounds,
             seconds: how.seconds,
+            warm_up: how.warm_up.as_secs_f64(),
             seed: how.seed,
             rows: rows.iter().map(|row| Line::new(row, session)).collect(),
             measured: measured.collect(),
@@ -256,10 +265,13 @@ impl Table {
             machine,
             rounds,
             seconds,
+            warm_up,
             seed,
             ..
         } = self;
-        format!("{machine}; {rounds} rounds of {seconds} s each, interleaved; seed {seed}")
+        format!(
+            "{machine}; {rounds} rounds of {seconds} s each after {warm_up} s to warm up, interleaved; seed {seed}"
+        )
     }
 
     /// The cells of what was measured.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::measures::MEASURES;
+use super::measures::{BESIDE, MEASURES};
 use super::rows::{Bound, ROWS, Row, Unit};
 use super::session::{Round, Sample, Session};
 use super::sweeps::Point;
@@ -22,7 +22,10 @@ fn said() -> Sample {
         "bytes",
         "cpu_percent",
         "resident_mib",
-        "plain_per_second",
+        "bare_per_second",
+        "many_kib",
+        "hostile_ts_mib",
+        "hostile_wasm_mib",
         "ts_cold_ms",
         "wasm_cold_ms",
         "ts_deployed_ms",
@@ -78,7 +81,7 @@ fn a_row_needs_what_it_follows_from() {
 }
 
 #[test]
-fn names_are_unique_and_every_measurement_is_needed() {
+fn names_are_unique_and_every_measurement_is_for_something() {
     for (at, row) in ROWS.iter().enumerate() {
         assert!(
             ROWS[..at].iter().all(|other| other.name != row.name),
@@ -102,7 +105,16 @@ fn names_are_unique_and_every_measurement_is_needed() {
         );
     }
     let rows: Vec<_> = ROWS.iter().collect();
-    assert_eq!(needed(&rows).len(), MEASURES.len());
+    let needed: Vec<_> = needed(&rows).iter().map(|measure| measure.name).collect();
+    for measure in MEASURES {
+        let (needed, beside) = (
+            needed.contains(&measure.name),
+            BESIDE.contains(&measure.name),
+        );
+        assert!(needed != beside, "{} is one of the two", measure.name);
+    }
+    let measured = |name: &&str| MEASURES.iter().any(|measure| measure.name == *name);
+    assert!(BESIDE.iter().all(measured));
 }
 
 const ROW: Row = Row {
@@ -127,7 +139,14 @@ fn shown(rates: &[f64]) -> String {
             .iter()
             .map(|rate| vec![("transfer-10k", per_second(*rate))]),
     );
-    let table = Table::new(&[&ROW], &session, &how(), "ordain".to_owned()).markdown();
+    let table = Table::new(
+        &[&ROW],
+        &needed(&[&ROW]),
+        &session,
+        &how(),
+        "ordain".to_owned(),
+    )
+    .markdown();
     let row = table.lines().find(|line| line.starts_with("| transfers"));
     row.expect("a row").to_owned()
 }
@@ -148,7 +167,14 @@ fn what_fails_or_is_skipped_is_said_and_is_no_figure() {
         json!({ "figures": [{ "key": "per_second", "median": 1e9 }], "violations": ["money"] });
     let session = session([vec![("transfer-10k", Sample::of(&violated))]]);
     assert_eq!(session.failures(), 1);
-    let table = Table::new(&[&ROW], &session, &how(), "ordain".to_owned()).markdown();
+    let table = Table::new(
+        &[&ROW],
+        &needed(&[&ROW]),
+        &session,
+        &how(),
+        "ordain".to_owned(),
+    )
+    .markdown();
     assert!(
         table.contains("VIOLATED") && !table.contains("| yes"),
         "{table}"
@@ -192,6 +218,7 @@ fn a_bound_has_a_side() {
 fn a_page_keeps_what_is_around_its_figures() {
     let table = Table::new(
         &[&ROW],
+        &needed(&[&ROW]),
         &session([]),
         &how(),
         "ordain bench compare".to_owned(),
@@ -223,7 +250,13 @@ fn a_report_needs_nothing_from_elsewhere() {
             sample: Sample::of(&sample),
         })
         .into();
-    let table = Table::new(&[&ROW], &session, &how(), "ordain <b>".to_owned());
+    let table = Table::new(
+        &[&ROW],
+        &needed(&[&ROW]),
+        &session,
+        &how(),
+        "ordain <b>".to_owned(),
+    );
     let page = html::page(&table, &session, &points);
     assert_eq!(
         page.matches("<svg").count(),

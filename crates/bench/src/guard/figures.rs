@@ -126,6 +126,13 @@ impl Figures {
             })
     }
 
+    /// The first path with a figure that is not among those that are counted.
+    pub fn without<'a>(&self, counted: impl Iterator<Item = &'a str>) -> Option<&str> {
+        let counted: Vec<_> = counted.collect();
+        let mut paths = self.instructions.keys().map(String::as_str);
+        paths.find(|path| !counted.contains(path))
+    }
+
     /// Each count against its figure.
     pub fn against(&self, counted: &BTreeMap<String, f64>, tolerance: f64) -> Vec<Difference> {
         let difference = |(path, &counted): (&String, &f64)| {
@@ -181,6 +188,13 @@ mod tests {
             .collect();
         assert_eq!(too_much, [false, true, false, false]);
         assert_eq!(differences[3].percent, None, "it is new");
+    }
+
+    #[test]
+    fn a_path_that_is_counted_no_more_is_seen() {
+        let committed = figures(&[("a", 1.0), ("b", 1.0)]);
+        assert_eq!(committed.without(["b", "a", "c"].into_iter()), None);
+        assert_eq!(committed.without(["a"].into_iter()), Some("b"));
     }
 
     #[test]

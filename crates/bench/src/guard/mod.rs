@@ -95,6 +95,13 @@ pub fn run(context: &Context, given: &ArgMatches) -> Result<(), Failure> {
         return Ok(here.write(&words.figures)?);
     }
     let committed = committed.unwrap_or_default();
+    if let Some(gone) = committed.without(paths::names()) {
+        let said = format!(
+            "{} has figures of {gone}, which is counted no more; renew them with --write",
+            words.figures.display()
+        );
+        return Err(Failure::new(Exit::Failed, said));
+    }
     let differences = committed.against(&here.instructions, words.tolerance);
     print(&differences, context.output)?;
     match differences

@@ -23,7 +23,7 @@ use self::postgres::Peer;
 use crate::bench::Bench;
 use crate::pick::picked;
 use crate::report::{thousands, time};
-use crate::run::{blocking, new_seed, until_interrupted};
+use crate::run::{blocking, new_seed, until_interrupted, warn_of_memory};
 use crate::words::Words as Asked;
 
 /// How long what is asked over a network warms up at most.
@@ -157,6 +157,9 @@ async fn measure(words: Words, handle: Handle) -> anyhow::Result<Vec<Line>> {
 async fn one(kind: Kind, words: &Words, handle: &Handle) -> anyhow::Result<Peer> {
     let (dir, duration) = (words.dir.clone(), words.duration);
     let dir = dir.unwrap_or_else(std::env::temp_dir);
+    if let Kind::Sync(_) | Kind::Postgres(_) = kind {
+        warn_of_memory(&dir);
+    }
     let seed = words.seed.unwrap_or_else(new_seed);
     let measured = match kind {
         Kind::Sync(bytes) => blocking(move || Ok(disk::sync(&dir, bytes, duration)?)).await,
