@@ -22,6 +22,22 @@ impl Medium for Directory {
     }
 }
 
+/// The same with modules: packages, versions of states and histories are rows of that store.
+#[test]
+fn the_node_keeps_modules_in_a_store_in_files() {
+    let all = all_come_through(4, 2_000_200..2_000_260, |seed| {
+        let mut directory = Directory(tempfile::tempdir().expect("a directory"));
+        let (chance, scope) = (Chance::new(seed), Scope::default());
+        node::run(chance, seed, scope, Cast::mixed, &mut directory)
+    });
+    println!("{all}");
+    for what in ["checkpoints", "deployments replayed"] {
+        assert!(all.times(what) >= 20, "{what}: {all}");
+    }
+    let what = "failed checkpoints with all in";
+    assert!(all.times(what) >= 5, "{what}: {all}");
+}
+
 #[test]
 fn the_node_keeps_its_guarantees_over_a_store_in_files() {
     // Syncs take most of the time: more threads than cores.
