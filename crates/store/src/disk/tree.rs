@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use lsm_tree::compaction::Leveled;
+use lsm_tree::config::PartitioningPolicy;
 use lsm_tree::{AbstractTree, AnyIngestion, AnyTree, Cache, Config, Guard, SeqNo, Slice};
 use lsm_tree::{KvPair, SequenceNumberCounter};
 use ordain_types::{Bug, Seq, planted};
@@ -52,7 +53,11 @@ impl Tree {
             source,
         })?;
         let tree = guard("open", path, || {
+            // In pieces: of a table of a million keys, one filter is more than a small cache has room for, and each
+            // read would take it from the disk anew.
             Config::new(path, next.clone(), visible.clone())
+                .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+                .index_block_partitioning_policy(PartitioningPolicy::all(true))
                 .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
                 .open()
         })?;
