@@ -66,6 +66,8 @@ pub(crate) struct Outline {
     pub(crate) body: Json,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) effect: Effect,
+    /// Whether what answers it has a place in the order, as whatever ran has.
+    pub(crate) ordered: bool,
 }
 
 /// What came back, whole.
@@ -309,13 +311,9 @@ impl Client {
             body: call.parts.args.clone(),
             key: call.idempotency_key.clone(),
             effect: call.effect(),
+            ordered: true,
         };
         let (seq, value) = self.shared.ask(&outline).await?;
-        // Whatever ran has a place in the order. Something else on the way may answer anything with 200.
-        if seq.is_none() {
-            let reason = format!("its answer has no {}", routes::HEADER_SEQ);
-            return Err(self.shared.protocol(reason));
-        }
         Ok(Reply { seq, value })
     }
 
@@ -338,6 +336,7 @@ impl Outline {
             body: Json::new(),
             key: None,
             effect: Effect::Safe,
+            ordered: false,
         }
     }
 }
@@ -347,10 +346,15 @@ impl Shared {
     async fn ask(&self, outline: &Outline) -> Result<(Option<Seq>, Bytes), Error> {
         self.retrying_as(outline.effect, || async {
             let answered = self.attempt(outline).await?;
-            match answered.status.is_success() {
-                true => Ok((answered.seq, answered.body)),
-                false => Err(self.problem(&answered)),
+            if !answered.status.is_success() {
+                return Err(self.problem(&answered));
             }
+            // Something else on the way may answer anything with 200.
+            if outline.ordered && answered.seq.is_none() {
+                let reason = format!("its answer has no {}", routes::HEADER_SEQ);
+                return Err(self.protocol(reason));
+            }
+            Ok((answered.seq, answered.body))
         })
         .await
     }
@@ -372,7 +376,7 @@ impl Shared {
         F: Future<Output = Result<T, Error>>,
     {
         let mut retries = Retries::new(self.retries);
-        // Of an attempt that may have done what was asked.
+        // How the first answer was lost of an attempt that may have done what was asked.
         let mut lost = None;
         loop {
             let error = match attempt().await {
@@ -382,12 +386,12 @@ impl Shared {
             let may = effect != Effect::Once || did_nothing(&error);
             match retries.next(&error).filter(|_| may) {
                 Some(wait) => {
-                    if effect == Effect::Keyed && error.is_loss() {
-                        lost.get_or_insert(error);
+                    if effect == Effect::Keyed {
+                        lost = lost.or_else(|| error.loss());
                     }
                     tokio::time::sleep(wait).await;
                 }
-                None => return Err(error.of(effect).after(lost.as_ref())),
+                None => return Err(error.of(effect).after(lost.as_deref(), &self.base.text)),
             }
         }
     }

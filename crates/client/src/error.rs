@@ -8,6 +8,8 @@ use std::time::Duration;
 use ordain_api::{Kind, Problem};
 use ordain_types::{RequestError, Seq};
 
+use crate::retry::did_nothing;
+
 /// An answer that is not a value.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -126,14 +128,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The connection broke before the answer came, in the last attempt or in an earlier one that later
-    /// ones did not make up for. Whether the call ran is not known; with the same idempotency key it can
-    /// be asked again safely.
-    #[error("the connection to {url} broke before the answer came ({reason}); {}", .effect.advice())]
+    /// No answer came that says what became of the call, in the last attempt or in an earlier one that later
+    /// ones did not make up for: the connection broke, say. Whether the call ran is not known; with the same
+    /// idempotency key it can be asked again safely.
+    #[error("the answer from {url} was lost ({reason}); {}", .effect.advice())]
     Lost {
         /// Where to.
         url: String,
-        /// How it broke.
+        /// How it was lost.
         reason: String,
         /// What was asked for: it decides whether to ask again.
         effect: Effect,
@@ -197,9 +199,15 @@ impl Error {
         }
     }
 
-    /// Whether the answer was lost: what was asked may have been done.
-    pub(crate) fn is_loss(&self) -> bool {
-        matches!(self, Error::Lost { .. } | Error::Timeout { .. })
+    /// How the answer was lost, where what was asked may have been done: none where it is known what became of it.
+    pub(crate) fn loss(&self) -> Option<String> {
+        match self {
+            Error::Lost { reason, .. } => Some(reason.clone()),
+            Error::Timeout { after, .. } => Some(format!("there was none within {after:?}")),
+            // Of a disk that is full or has failed, say: the command may be in the log all the same.
+            Error::Unavailable(_) if !did_nothing(self) => Some(self.to_string()),
+            _ => None,
+        }
     }
 
     /// The same of what was asked for: a loss is told as of a call, unless it is known to be of something else.
@@ -210,31 +218,25 @@ impl Error {
         self
     }
 
-    /// What the last attempt is told as whose earlier one ended in `lost`. That it came to nothing says
-    /// nothing of the earlier one: the call may have run all the same.
-    pub(crate) fn after(self, lost: Option<&Error>) -> Error {
-        let came_to_nothing = matches!(
-            self,
+    /// What the last attempt is told as, where an earlier one of a call with an idempotency key was `lost`. That
+    /// it came to nothing says nothing of the earlier one: the call may have run all the same.
+    pub(crate) fn after(self, lost: Option<&str>, url: &str) -> Error {
+        let came_to_nothing = match self {
             Error::Connect { .. }
-                | Error::Certificate { .. }
-                | Error::Refused(_)
-                | Error::Unavailable(_)
-        );
-        let (url, reason, effect) = match lost {
-            Some(Error::Lost {
-                url,
-                reason,
-                effect,
-            }) if came_to_nothing => (url, reason.clone(), *effect),
-            Some(Error::Timeout { url, after, effect }) if came_to_nothing => {
-                (url, format!("there was none within {after:?}"), *effect)
-            }
-            _ => return self,
+            | Error::Certificate { .. }
+            | Error::Refused(_)
+            | Error::Protocol { .. } => true,
+            // Others say by themselves that the call may have run.
+            Error::Unavailable(_) => did_nothing(&self),
+            _ => false,
         };
-        Error::Lost {
-            url: url.clone(),
-            reason: format!("{reason}; then, asked again: {self}"),
-            effect,
+        match lost {
+            Some(lost) if came_to_nothing => Error::Lost {
+                url: url.to_owned(),
+                reason: format!("{lost}; then, asked again: {self}"),
+                effect: Effect::Keyed,
+            },
+            _ => self,
         }
     }
 

@@ -123,6 +123,7 @@ impl Client {
             body,
             key: None,
             effect,
+            ordered: false,
         };
         self.decoded(&outline).await
     }

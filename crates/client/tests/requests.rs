@@ -230,6 +230,62 @@ async fn a_call_that_may_have_run_is_lost_whatever_comes_after() {
     }
 }
 
+/// Of a disk that is full or has failed nobody knows whether the command is in the log.
+#[tokio::test]
+async fn an_answer_that_leaves_open_whether_the_call_ran_is_a_loss() {
+    let soon = |mut problem: Problem| {
+        problem.retry_after_ms = Some(1);
+        problem
+    };
+    let refused = Problem::new(Code::Unauthenticated, "no token");
+    for open in [Code::DiskFull, Code::DiskFailed, Code::Halted] {
+        for later in [soon(Problem::starting(None)), refused.clone()] {
+            let open = soon(Problem::new(open, "who knows"));
+            let answer = later.clone();
+            let (url, _) = serve(move |number, _| match number {
+                0 => problem(&open),
+                _ => problem(&answer),
+            })
+            .await;
+            let client = Client::builder(&url).retries(2).build().unwrap();
+            let error = client.call(deposit()).await.unwrap_err();
+            assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+            let said = error.to_string();
+            assert!(said.contains("same idempotency key"), "{said}");
+            assert!(said.contains("who knows"), "{said}");
+            assert!(said.contains(&later.detail), "{said} lacks {later}");
+        }
+    }
+    // The last answer that leaves it open says so itself.
+    let full = soon(Problem::new(Code::DiskFull, "no space"));
+    let (url, _) = serve(move |_, _| problem(&full)).await;
+    let client = Client::builder(&url).retries(1).build().unwrap();
+    let error = client.call(deposit()).await.unwrap_err();
+    assert_eq!(error.problem().map(|said| &*said.code), Some("disk_full"));
+}
+
+/// A proxy's own page says nothing of what the server did before.
+#[tokio::test]
+async fn a_call_that_may_have_run_is_lost_though_a_stranger_answers_later() {
+    for status in [200, 404, 500] {
+        let (url, log) = serve(move |number, _| match number {
+            0 => None,
+            _ => Some(reply(status, None, "<html>")),
+        })
+        .await;
+        let client = Client::builder(&url).retries(2).build().unwrap();
+        let error = client.call(deposit()).await.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{status}: {error:?}");
+        let said = error.to_string();
+        assert!(said.contains("not answer like an Ordain server"), "{said}");
+        assert_eq!(
+            log.lock().unwrap().len(),
+            2,
+            "a stranger is not asked again"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_may_have_run_is_lost_though_nobody_listens_any_more() {
     for silent in [false, true] {

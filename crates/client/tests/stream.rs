@@ -264,6 +264,40 @@ async fn a_call_that_may_have_run_is_lost_though_it_is_refused_later() {
     assert!(error.to_string().contains("not any more"), "{error}");
 }
 
+/// The answer to the first asking leaves open whether the call ran; that to the second is of the second.
+#[tokio::test]
+async fn an_answer_that_leaves_open_whether_the_call_ran_is_a_loss() {
+    let (_streams, stream, mut peer) = open(StreamOptions::default()).await;
+    let value = stream.start::<String>(call(1)).await.unwrap();
+    let mut full = Problem::new(Code::DiskFull, "no space");
+    full.retry_after_ms = Some(1);
+    for problem in [full, Problem::new(Code::Forbidden, "not any more")] {
+        let asked = peer.read(1).await;
+        let mut message = Vec::new();
+        frame::write_problem(&mut message, asked[0].id, None, &problem);
+        peer.write(message).await;
+    }
+    let error = value.await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    assert!(error.to_string().contains("no space"), "{error}");
+    assert!(error.to_string().contains("not any more"), "{error}");
+}
+
+/// A proxy whose server is gone, say.
+#[tokio::test]
+async fn a_call_that_may_have_run_is_lost_though_a_stranger_answers_the_next_connection() {
+    let (streams, stream, mut peer) = open(StreamOptions::default()).await;
+    let value = stream.start::<String>(call(1)).await.unwrap();
+    peer.read(1).await;
+    drop(peer);
+    streams
+        .turn_away("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+        .await;
+    let error = value.await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    assert!(error.to_string().contains("404"), "{error}");
+}
+
 /// Panics at the first delivery, with its lock held: the others panic at the lock.
 #[derive(Default)]
 struct Fragile(Mutex<u64>);

@@ -108,8 +108,11 @@ fn chosen_key(given: &ArgMatches) -> IdempotencyKey {
 
 /// Why there is no value; with the key, where the call may have run: asked again under it, it runs once.
 fn unanswered(error: Error, key: &IdempotencyKey) -> Failure {
-    use Error::{Lost, Timeout, Unavailable};
-    let may_have_run = matches!(error, Lost { .. } | Timeout { .. } | Unavailable(_));
+    use Error::{Lost, Protocol, Timeout, Unavailable};
+    let may_have_run = matches!(
+        error,
+        Lost { .. } | Timeout { .. } | Unavailable(_) | Protocol { .. }
+    );
     let mut failure = Failure::from(error);
     if let Some(message) = failure.message.as_mut().filter(|_| may_have_run) {
         message.push_str(&format!("\nits idempotency key: {key}"));
@@ -161,6 +164,18 @@ struct Answered<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What answers may be a proxy that passed the call on and has a page of its own for what came back.
+    #[test]
+    fn whoever_does_not_answer_like_a_server_may_have_passed_the_call_on() {
+        let strange = Error::Protocol {
+            url: "http://a".to_owned(),
+            reason: "it answers 500 without a problem document".to_owned(),
+        };
+        let key = IdempotencyKey::new("mine").unwrap();
+        let said = unanswered(strange, &key).message.unwrap();
+        assert!(said.ends_with("its idempotency key: mine"), "{said}");
+    }
 
     #[test]
     fn arguments_may_begin_with_a_byte_order_mark() {

@@ -82,7 +82,7 @@ pub struct InFlight<R> {
 impl Stream {
     pub(crate) async fn open(server: Arc<Server>, options: StreamOptions) -> Result<Self, Error> {
         let first = server.retrying(|| driver::connect(&server)).await?;
-        let shared = Arc::new(Shared::new(options, server.retries));
+        let shared = Arc::new(Shared::new(options, server.retries, &server.base.text));
         tokio::spawn(driver::run(server, shared.clone(), first));
         let handle = Arc::new(Handle { shared });
         Ok(Self { handle })

@@ -22,6 +22,8 @@ const MESSAGE_BYTES: usize = 64 << 10;
 pub(super) struct Shared {
     options: StreamOptions,
     retries: u32,
+    /// The server's address, for what errors say.
+    url: String,
     state: Mutex<State>,
     /// Rung when there is something to write, or the stream is closed.
     pub(super) bell: Notify,
@@ -57,26 +59,26 @@ struct Entry {
 struct Again {
     call: Call,
     retries: Retries,
-    /// How the first connection broke that it was written on: what it was to do may be done.
-    lost: Option<Box<Error>>,
+    /// How the first answer was lost of what may have done it: with a connection that it was written on, say.
+    lost: Option<Box<str>>,
 }
 
 impl Entry {
-    fn lost(&self) -> Option<&Error> {
+    fn lost(&self) -> Option<&str> {
         self.again.as_ref()?.lost.as_deref()
     }
 
-    /// Why there is no reply, in the terms of what was asked for.
-    fn told(&self, error: Error) -> Error {
-        error.of(self.effect).after(self.lost())
+    /// Why there is no reply of the server at `url`, in the terms of what was asked for.
+    fn told(&self, error: Error, url: &str) -> Error {
+        error.of(self.effect).after(self.lost(), url)
     }
 }
 
 impl Again {
-    /// The connection broke that it was written on. A query did nothing, wherever it was.
-    fn broke(&mut self, error: &Error) {
+    /// What it was written for came to this. A query did nothing, whatever that is.
+    fn came_to(&mut self, error: &Error) {
         if self.lost.is_none() && self.call.op != Op::Query {
-            self.lost = Some(Box::new(error.clone()));
+            self.lost = error.loss().map(String::into_boxed_str);
         }
     }
 }
@@ -109,10 +111,11 @@ pub(super) enum Strange {
 }
 
 impl Shared {
-    pub(super) fn new(options: StreamOptions, retries: u32) -> Self {
+    pub(super) fn new(options: StreamOptions, retries: u32, url: &str) -> Self {
         Self {
             options,
             retries,
+            url: url.to_owned(),
             state: Mutex::default(),
             bell: Notify::new(),
             room: Semaphore::new(options.in_flight_max.clamp(1, Semaphore::MAX_PERMITS)),
@@ -196,7 +199,7 @@ impl Shared {
         let taken = Frames::new(message).try_for_each(|body| {
             let reply = ReplyFrame::decode(body?)?;
             let completion = completion(message, &reply)?;
-            done.extend(state.finish(reply.id, completion, now)?);
+            done.extend(state.finish(reply.id, completion, now, &self.url)?);
             Ok(())
         });
         let closing = state.is_over();
@@ -226,12 +229,12 @@ impl Shared {
             match entry.again.as_mut().take_if(may) {
                 Some(asked) => {
                     if entry.order < taken {
-                        asked.broke(error);
+                        asked.came_to(error);
                     }
                     again.push((entry.order, id));
                 }
                 None => done.extend(state.remove(id).map(|entry| {
-                    let told = entry.told(error.clone());
+                    let told = entry.told(error.clone(), &self.url);
                     (entry.waiter, Err(told))
                 })),
             }
@@ -253,7 +256,7 @@ impl Shared {
         let entries: Vec<_> = ids.filter_map(|id| state.remove(id)).collect();
         drop(state);
         let done = entries.into_iter().map(|entry| {
-            let error = entry.told(error.clone());
+            let error = entry.told(error.clone(), &self.url);
             (entry.waiter, Err(error))
         });
         self.deliver(done.collect());
@@ -336,6 +339,7 @@ impl State {
         id: u64,
         completion: Completion,
         now: Instant,
+        url: &str,
     ) -> Result<Option<(Waiter, Completion)>, Strange> {
         let at = u32::try_from(id).map_err(|_| Strange::Id(id))?;
         let entry = self.entries.get_mut(at as usize).and_then(Option::as_mut);
@@ -343,11 +347,12 @@ impl State {
         if let (Err(error), Some(again)) = (&completion, &mut entry.again)
             && let Some(wait) = again.retries.next(error)
         {
+            again.came_to(error);
             self.delayed.push((now + wait, at));
             return Ok(None);
         }
         Ok(self.remove(at).map(|entry| {
-            let told = completion.map_err(|error| entry.told(error));
+            let told = completion.map_err(|error| entry.told(error, url));
             (entry.waiter, told)
         }))
     }
@@ -386,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_over_once_it_is_closed_and_nothing_is_in_flight() {
-        let shared = Shared::new(StreamOptions::default(), 1);
+        let shared = Shared::new(StreamOptions::default(), 1, "http://a");
         assert!(!shared.is_over(), "there may come something");
         let (waiter, _completion) = oneshot::channel();
         let call = Call::new(json_request("account/a", "deposit", "{}")).expect("a call");

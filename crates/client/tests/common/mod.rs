@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ordain_api::frame::{self, CallFrame, Frames};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -116,6 +117,17 @@ impl Streams {
             socket,
             waiting: Vec::new(),
         }
+    }
+
+    /// Answers the next connection's request with this instead of an upgrade.
+    pub async fn turn_away(&self, answer: &str) {
+        let (mut tcp, _) = self.listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let read = tcp.read_buf(&mut head).await.unwrap();
+            assert!(read > 0, "the request came");
+        }
+        tcp.write_all(answer.as_bytes()).await.unwrap();
     }
 }
 
