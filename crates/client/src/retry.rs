@@ -1,5 +1,6 @@
 //! When to try again, and how long to wait before. Waits double, and each is drawn at random from
-//! its upper half, so that clients that failed together do not come back together.
+//! its upper half, so that clients that failed together do not come back together. So that those do not either that
+//! a server told together when to come back, each adds a random part of that time.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::error::Error;
 const FIRST: Duration = Duration::from_millis(50);
 /// The longest wait that the client chooses itself.
 const LONGEST: Duration = Duration::from_secs(5);
-/// The longest wait it takes from a server.
+/// The longest wait it takes from a server, before it is jittered.
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// The retries of one logical call.
@@ -38,7 +39,8 @@ impl Retries {
         self.done += 1;
         let asked = error.problem().and_then(|problem| problem.retry_after_ms);
         let asked = asked.map_or(Duration::ZERO, Duration::from_millis);
-        Some(backoff(self.done - 1).max(asked.min(LONGEST_ASKED)))
+        let asked = asked.min(LONGEST_ASKED);
+        Some(backoff(self.done - 1).max(asked + asked.mul_f64(random_part() / 2.0)))
     }
 }
 
@@ -73,11 +75,15 @@ pub(crate) fn did_nothing(error: &Error) -> bool {
 /// The wait after `failures` earlier ones.
 pub(crate) fn backoff(failures: u32) -> Duration {
     let whole = FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST);
+    whole.mul_f64(0.5 + random_part() / 2.0)
+}
+
+/// From 0 to 1.
+fn random_part() -> f64 {
     let mut random = [0; 2];
-    // Without randomness the wait is only less spread.
+    // Without randomness waits are only less spread.
     let _ = getrandom::fill(&mut random);
-    let part = f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX);
-    whole.mul_f64(0.5 + part / 2.0)
+    f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX)
 }
 
 #[cfg(test)]
@@ -113,10 +119,21 @@ mod tests {
             assert_eq!(retries.next(&error), None, "{code:?}");
         }
         let long = unavailable(u64::MAX);
-        assert_eq!(
-            retries.next(&long),
-            Some(LONGEST_ASKED),
-            "no server stops us for ever"
-        );
+        let wait = retries.next(&long).expect("it may pass");
+        let longest = LONGEST_ASKED + LONGEST_ASKED / 2;
+        assert!(wait >= LONGEST_ASKED, "{wait:?}");
+        assert!(wait <= longest, "no server stops us for ever: {wait:?}");
+    }
+
+    /// A queue that was full for all is not full of all of them again.
+    #[test]
+    fn those_told_together_when_to_come_back_do_not_come_back_together() {
+        let asked = Duration::from_secs(7);
+        let wait = |_| Retries::new(1).next(&unavailable(7_000)).expect("a wait");
+        let waits: Vec<Duration> = (0..64).map(wait).collect();
+        assert!(waits.iter().all(|wait| *wait >= asked), "not before");
+        let (first, last) = (waits.iter().min(), waits.iter().max());
+        let spread = *last.expect("64") - *first.expect("64");
+        assert!(spread >= asked / 8, "{waits:?}");
     }
 }
