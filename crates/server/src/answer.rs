@@ -28,6 +28,19 @@ pub(crate) struct Asked {
     traces: bool,
 }
 
+#[cfg(test)]
+impl Asked {
+    /// A query that asks for nothing special.
+    pub fn query() -> Self {
+        Self {
+            op: Op::Query,
+            min_seq: Seq::ZERO,
+            idempotency_key: None,
+            traces: false,
+        }
+    }
+}
+
 /// The answer to one call.
 #[derive(Debug)]
 pub(crate) struct Answer {

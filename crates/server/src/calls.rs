@@ -32,6 +32,7 @@ pub(crate) struct Calls<W> {
     ops: Vec<(Op, ReplyTo)>,
     /// By token, from `first` on.
     slots: VecDeque<Slot<W>>,
+    slots_max: usize,
     first: u64,
     /// Tokens with an answer, as they came; kept only for [`Order::AsAnswered`].
     answered: VecDeque<u64>,
@@ -43,6 +44,10 @@ pub(crate) struct Calls<W> {
 /// Calls and messages after which a batch or a stream lets others have their turn. One that always finds
 /// more to read would keep its thread for as long as its sockets' buffers last, and others waiting.
 const TURN_MAX: usize = 1_024;
+
+/// Slots for each call that may be on its way. With [`Order::AsAnswered`] one that is answered late keeps the slots
+/// of all behind it, whose answers were taken: no more of those are read than this.
+const SLOTS_PER_CALL: usize = 4;
 
 enum Slot<W> {
     Waiting(W, Asked),
@@ -78,6 +83,7 @@ impl<W> Calls<W> {
             inbox: Arc::default(),
             ops: Vec::new(),
             slots: VecDeque::new(),
+            slots_max: most.saturating_mul(SLOTS_PER_CALL),
             first: 0,
             answered: VecDeque::new(),
             spare: Vec::new(),
@@ -105,7 +111,7 @@ impl<W> Calls<W> {
 
     /// Whether another call may come in.
     pub fn has_room(&self) -> bool {
-        self.room.is_there()
+        self.room.is_there() && self.slots.len() < self.slots_max
     }
 
     /// Whether every answer was given.
@@ -242,29 +248,53 @@ mod tests {
     use super::*;
     use crate::auth::Doorman;
 
-    #[test]
-    fn a_reply_that_comes_after_it_was_given_up_on_is_passed_over() {
+    fn calls(order: Order, most: usize) -> Calls<u64> {
         let node = TestNode::new(Catalog::default()).node().clone();
         let anyone = Doorman::new(Vec::new(), false).admit(&HeaderMap::new(), &[]);
-        let mut calls = Calls::new(node, anyone.expect("anyone may"), Order::AsAsked, 8);
+        Calls::new(node, anyone.expect("anyone may"), order, most)
+    }
+
+    fn reply(calls: &mut Calls<u64>, token: u64) {
+        let body = Body::Unavailable(Unavailable::Stopping);
+        let reply = Reply {
+            seq: Seq::ZERO,
+            body,
+        };
+        calls.inbox.deliver(&mut [(token, reply)].into_iter());
+        calls.collect();
+    }
+
+    #[test]
+    fn a_reply_that_comes_after_it_was_given_up_on_is_passed_over() {
+        let mut calls = calls(Order::AsAsked, 8);
         for who in 0..2 {
             calls.take(who, Err(Problem::internal("it was given up on")));
         }
-        let late = |calls: &mut Calls<u64>, token| {
-            let body = Body::Unavailable(Unavailable::Stopping);
-            let reply = Reply {
-                seq: Seq::ZERO,
-                body,
-            };
-            calls.inbox.deliver(&mut [(token, reply)].into_iter());
-            calls.collect();
-        };
         assert_eq!(calls.answer().map(|(who, _)| who), Some(0));
-        late(&mut calls, 0);
-        late(&mut calls, 1);
+        reply(&mut calls, 0);
+        reply(&mut calls, 1);
         assert_eq!(calls.answer().map(|(who, _)| who), Some(1));
-        late(&mut calls, 0);
-        late(&mut calls, 1);
+        reply(&mut calls, 0);
+        reply(&mut calls, 1);
         assert!(calls.is_empty() && calls.answer().is_none());
+    }
+
+    #[test]
+    fn one_call_without_an_answer_holds_up_so_many_others_and_then_is_waited_for() {
+        let most = 8;
+        let mut calls = calls(Order::AsAnswered, most);
+        calls.room.asked();
+        calls.slots.push_back(Slot::Waiting(0, Asked::query()));
+        let mut who = 0;
+        while calls.has_room() {
+            who += 1;
+            calls.take(who, Err(Problem::internal("refused at once")));
+            assert_eq!(calls.answer().map(|(who, _)| who), Some(who));
+            assert!(calls.slots.len() <= SLOTS_PER_CALL * most, "they pile up");
+        }
+        assert!(who as usize >= most, "a few are no trouble");
+        reply(&mut calls, 0);
+        assert_eq!(calls.answer().map(|(who, _)| who), Some(0));
+        assert!(calls.is_empty() && calls.has_room());
     }
 }

@@ -178,6 +178,25 @@ async fn more_calls_than_may_be_in_flight_wait_their_turn() {
     }
 }
 
+/// What is refused is answered at once, though a call before it is not: so many of those, and then that is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_so_many_calls_overtake_one_that_is_not_answered() {
+    let world = World::limited(|limits| limits.stream_calls_max = 8).await;
+    let mut stream = Stream::open(&world).await;
+    let count = 1_000;
+    let mut text =
+        "{\"id\":0,\"entity\":\"gate\",\"key\":\"overtaken\",\"method\":\"pass\"}\n".to_owned();
+    text.extend((1..=count).map(|id| format!("{{\"id\":{id},\"nonsense\":1}}\n")));
+    stream.send(text).await;
+    let before = stream.lines(4 * 8 - 1).await;
+    open_gate("overtaken");
+    assert_eq!(before.len(), 4 * 8 - 1);
+    assert!(!before.contains_key("0"), "its gate was shut");
+    let after = stream.lines(count + 1 - before.len()).await;
+    assert_eq!(after["0"]["value"], Value::Null);
+    assert_eq!(after[&count.to_string()]["error"]["code"], "bad_request");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_closes_the_stream() {
     let world = World::start().await;
