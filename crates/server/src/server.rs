@@ -95,6 +95,7 @@ impl Server {
         let accepting = Accepting {
             builder: Arc::new(connection::builder(&shared.config.limits)),
             turned_away: Arc::default(),
+            tls_turning_away: tls.as_ref().map(tls::without_alpn),
             tls,
             shared: shared.clone(),
         };
@@ -153,6 +154,8 @@ struct Accepting {
     shared: Arc<Shared>,
     builder: Arc<auto::Builder<TokioExecutor>>,
     tls: Option<TlsAcceptor>,
+    /// For those that are turned away, in HTTP/1.1.
+    tls_turning_away: Option<TlsAcceptor>,
     turned_away: Arc<AtomicUsize>,
 }
 
@@ -202,7 +205,8 @@ impl Accepting {
             waiting.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let (tls, max) = (self.tls.clone(), self.shared.config.limits.connections_max);
+        let tls = self.tls_turning_away.clone();
+        let max = self.shared.config.limits.connections_max;
         self.shared.tasks.spawn(async move {
             let told = async {
                 let transport = handshake(stream, tls, TURN_AWAY_TIMEOUT).await?;

@@ -62,6 +62,14 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, BindError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+/// The same for connections that are answered with text of HTTP/1.1, whatever their clients offer: no protocol is agreed on,
+/// and that is HTTP/1.1.
+pub(crate) fn without_alpn(tls: &TlsAcceptor) -> TlsAcceptor {
+    let mut config = ServerConfig::clone(tls.config());
+    config.alpn_protocols = Vec::new();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// Whether a certificate is not valid yet or not any more. Its own time is looked at first; that nobody is trusted to
 /// have issued it comes after that.
 fn out_of_time(cert: &CertificateDer<'_>, now: UnixTime) -> Option<CertificateError> {

@@ -186,6 +186,26 @@ async fn tls_carries_both_protocols() {
     world.stop().await;
 }
 
+/// The only answer there is to it is text of HTTP/1.1, so nothing else may be agreed on.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_offers_http2_beyond_the_limit_is_turned_away_in_words_it_reads() {
+    let mut config = Config {
+        tls: Some(files()),
+        ..Config::default()
+    };
+    config.limits.connections_max = 1;
+    let world = World::start_with(config).await;
+    let mut one = Client::over(connect(&world, "http/1.1").await);
+    assert_eq!(one.get("/healthz").await.status, 200);
+    for protocol in ["h2", "http/1.1"] {
+        let stream = connect(&world, protocol).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), None, "{protocol}");
+        let mut client = Client::over(stream);
+        let reply = client.get("/healthz").await;
+        assert_eq!(reply.problem(), (503, "too_many_connections".into()));
+    }
+}
+
 #[tokio::test]
 async fn certificates_that_are_none_stop_the_start() {
     let bind = |cert, key| {
