@@ -92,6 +92,27 @@ pub(crate) fn check_media(headers: &HeaderMap, wanted: &'static str) -> Result<b
     }
 }
 
+/// Refuses a body that holds anything: it would be passed over, while whoever sent it relies on it. `instead` is where to
+/// say what it may say.
+pub(crate) async fn none(
+    body: &mut Incoming,
+    timeout: Duration,
+    instead: &str,
+) -> Result<(), Problem> {
+    if body.is_end_stream() {
+        return Ok(());
+    }
+    let empty = body.size_hint().lower() == 0
+        && next_in_time(body, Instant::now(), timeout).await?.is_none();
+    match empty {
+        true => Ok(()),
+        false => {
+            let detail = format!("no body is taken here: {instead}");
+            Err(Problem::bad_request("body", detail))
+        }
+    }
+}
+
 /// Reads a body whole.
 pub(crate) async fn read(
     body: Incoming,
@@ -130,7 +151,8 @@ async fn collect(
     Err(too_large(bytes_max))
 }
 
-async fn next_in_time(
+/// The next bytes of a body, by so long after its reading began; none at its end.
+pub(crate) async fn next_in_time(
     body: &mut Incoming,
     began: Instant,
     time: Duration,

@@ -151,6 +151,25 @@ impl Route {
         }
     }
 
+    /// Where to say, asked by this HTTP method, what no body may; none where a body is taken. Nor do those wait for one
+    /// that are answered at once, and have nothing that could be asked for otherwise.
+    pub fn instead_of_body(self, method: &Method) -> Option<&'static str> {
+        Some(match (self, method) {
+            (Route::Method(Op::Query), &Method::GET) => {
+                "give the arguments as query parameters, or ask with POST"
+            }
+            (Route::Method(_) | Route::Batch, _) | (Route::Module, &Method::POST) => return None,
+            _ if self.lane() == Lane::Probe => return None,
+            (Route::Rollback, _) => {
+                "the version to go back to, and whether state is kept, are query parameters, as in `?to=1&keep_state=true`"
+            }
+            (Route::Module, &Method::DELETE) => {
+                "whether state is kept is a query parameter, as in `?keep_state=true`"
+            }
+            _ => "all that can be asked for here is in the path and in query parameters",
+        })
+    }
+
     /// The scopes of which one is needed; none for what anyone may see. Batches and streams ask
     /// again for each call.
     pub fn scopes(self) -> &'static [Scope] {

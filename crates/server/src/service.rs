@@ -67,7 +67,7 @@ async fn respond(
     shared: &Arc<Shared>,
     busy: Busy,
     route: Option<Route>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<HttpReply, Problem> {
     if shared.doorman.is_open() {
         let names = &shared.config.names;
@@ -82,6 +82,10 @@ async fn respond(
     }
     let caller = shared.doorman.admit(request.headers(), route.scopes())?;
     let held = (busy, shared.begin(route.lane())?);
+    if let Some(instead) = route.instead_of_body(request.method()) {
+        let timeout = shared.config.limits.body_timeout;
+        body::none(request.body_mut(), timeout, instead).await?;
+    }
     let asking = Asking {
         shared: shared.clone(),
         caller,

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod batch;
+mod bodies;
 mod calls;
 mod client;
 mod entities;
