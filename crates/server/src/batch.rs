@@ -4,6 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use compact_str::CompactString;
+use http::header::EXPECT;
 use hyper::body::Incoming;
 use ordain_api::batch::{CallLine, write_problem, write_value};
 use ordain_api::{Problem, routes};
@@ -16,6 +17,7 @@ use crate::config::LINE_BYTES_MAX;
 use crate::outlet::{Gone, Outlet, outlet};
 use crate::params::Params;
 use crate::service::{Asking, no_header_of_one_call};
+use crate::shared::Shared;
 
 /// Bytes of answers that are sent on together.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -24,36 +26,57 @@ const CHUNK_BYTES: usize = 64 << 10;
 type LineId = Option<CompactString>;
 
 /// Answers a batch, from its first line on.
-pub(crate) fn answer(asking: Asking) -> Result<HttpReply, Problem> {
+pub(crate) async fn answer(asking: Asking) -> Result<HttpReply, Problem> {
     let Asking {
         shared,
         caller,
         request,
         held,
     } = asking;
-    Params::of(request.uri().query(), &[])?;
-    no_header_of_one_call(request.headers())?;
-    if !body::check_media(request.headers(), routes::MEDIA_NDJSON)? {
+    let (head, mut from) = request.into_parts();
+    Params::of(head.uri.query(), &[])?;
+    no_header_of_one_call(&head.headers)?;
+    if !body::check_media(&head.headers, routes::MEDIA_NDJSON)? {
         return Err(Problem::unsupported_media_type(None, routes::MEDIA_NDJSON));
     }
     let node = shared.answering()?.node.clone();
     let limits = &shared.config.limits;
     let calls = Calls::new(node, caller, Order::AsAsked, limits.batch_calls_max);
     let (outlet, reply) = outlet(limits.write_timeout);
-    let batch = Batch {
+    let mut batch = Batch {
         calls,
         lines: Lines::default(),
         ended: false,
     };
+    if waits_to_be_asked(&head) {
+        batch.read(Ok(beginning(&shared, &mut from).await?));
+    }
     let tasks = shared.tasks.clone();
     tasks.spawn(async move {
         let (busy, _in_flight) = held;
-        if let Err(error) = batch.run(&shared, request.into_body(), outlet).await {
+        if let Err(error) = batch.run(&shared, from, outlet).await {
             tracing::debug!(%error, "a batch broke off");
             busy.hang_up();
         }
     });
     Ok(streamed(routes::MEDIA_NDJSON, reply))
+}
+
+/// Whether the client sends no body before it is told to go on with `100 Continue` (RFC 9110, section 10.1.1).
+fn waits_to_be_asked(head: &http::request::Parts) -> bool {
+    let expects = head.headers.get(EXPECT);
+    head.version == http::Version::HTTP_11
+        && expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// The first bytes of the body of such a client. Reading them is what tells it to go on, which is no longer done once
+/// an answer has begun.
+async fn beginning(shared: &Shared, from: &mut Incoming) -> Result<Option<Bytes>, Problem> {
+    let patience = shared.config.limits.body_timeout;
+    tokio::select! {
+        read = body::next_in_time(from, Instant::now(), patience) => read,
+        () = shared.stopping.cancelled() => Err(Problem::stopping()),
+    }
 }
 
 struct Batch {
@@ -64,12 +87,7 @@ struct Batch {
 }
 
 impl Batch {
-    async fn run(
-        mut self,
-        shared: &crate::shared::Shared,
-        mut from: Incoming,
-        to: Outlet,
-    ) -> Result<(), Gone> {
+    async fn run(mut self, shared: &Shared, mut from: Incoming, to: Outlet) -> Result<(), Gone> {
         let patience = shared.config.limits.body_timeout;
         let mut out = Vec::new();
         // Since when there is nothing to do but wait for a whole line, however its bytes trickle in.

@@ -94,7 +94,7 @@ async fn respond(
     };
     match route {
         Route::Method(op) => method(asking, op).await,
-        Route::Batch => batch::answer(asking),
+        Route::Batch => batch::answer(asking).await,
         Route::Stream => stream::answer(asking).await,
         Route::Modules | Route::Module | Route::Rollback => modules::answer(asking, route).await,
         _ => asking.plain(route).await,

@@ -130,6 +130,46 @@ async fn answers_come_before_the_batch_has_ended() {
     );
 }
 
+/// RFC 9110, section 10.1.1: such a client sends nothing before that, and does not take an answer for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_to_be_asked_for_its_lines_is_asked() {
+    let world = World::start().await;
+    let mut client = world.client().await;
+    let head = HEAD.replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    client.send(&head).await;
+    assert_eq!(client.head().await.status, 100);
+    for round in 1..=2 {
+        let line = deposit(round, "al");
+        client.send(format!("{:x}\r\n{line}\r\n", line.len())).await;
+        if round == 1 {
+            assert_eq!(client.head().await.status, 200);
+        }
+        let chunk = client.chunk().await.expect("an answer");
+        let answer = &lines(std::str::from_utf8(&chunk).expect("text"))[0];
+        assert_eq!(answer["value"], round);
+    }
+    client.send("0\r\n\r\n").await;
+    assert_eq!(client.chunk().await, None);
+
+    // One without a line gets an answer without one.
+    client.send(&head).await;
+    assert_eq!(client.head().await.status, 100);
+    client.send("0\r\n\r\n").await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.text()), (200, ""));
+
+    // One that will not be read is not asked for its lines, and one that does not send them is not waited for.
+    let refused = head.replace("x-ndjson", "json");
+    client.send(refused).await;
+    assert_eq!(client.head().await.status, 415);
+    let mut client = world.client().await;
+    client.send(&head).await;
+    assert_eq!(client.head().await.status, 100);
+    let stopping = world.begin_stop();
+    assert_eq!(client.reply().await.problem(), (503, "stopping".into()));
+    assert!(stopping.await.expect("it stops").drained);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_falls_silent_ends_with_a_line_that_says_so() {
     let world = World::limited(|limits| {
