@@ -2,6 +2,8 @@
 //! the same order, each call its own transaction. A batch is not tried again by itself: part of it
 //! may have run. Calls with idempotency keys can be asked again.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use http::Request as HttpRequest;
@@ -14,7 +16,7 @@ use ordain_types::Json;
 
 use crate::call::{Call, Reply};
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Effect, Error};
 
 /// Lines are put together up to about this size before they are sent.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -26,6 +28,23 @@ pub struct Batch {
     /// What came and was not given yet: whole lines and the beginning of one.
     rest: BytesMut,
     ended: bool,
+    sent: Sent,
+}
+
+/// What the calls sent so far do to a server, together: it decides whether to ask again where answers are lost.
+#[derive(Clone)]
+struct Sent(Arc<Mutex<Effect>>);
+
+impl Sent {
+    fn add(&self, effect: Effect) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = effect.max(*all);
+    }
+
+    /// The error in the terms of what was sent.
+    fn told(&self, error: Error) -> Error {
+        error.of(*self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Client {
@@ -39,23 +58,25 @@ impl Client {
         I: IntoIterator<Item = Call>,
         I::IntoIter: Send + 'static,
     {
-        let chunks = Chunks(calls.into_iter());
+        let sent = Sent(Arc::new(Mutex::new(Effect::Safe)));
+        let chunks = Chunks(calls.into_iter(), sent.clone());
         let body = StreamBody::new(stream::iter(chunks)).boxed_unsync();
         let builder = HttpRequest::builder()
             .method(http::Method::POST)
             .header(CONTENT_TYPE, routes::MEDIA_NDJSON);
         let send = self.shared.send(builder, routes::BATCH, body);
-        let response = tokio::time::timeout(self.shared.timeout, send)
-            .await
-            .map_err(|_| self.shared.timed_out())??;
+        let response = tokio::time::timeout(self.shared.timeout, send).await;
+        let response = response.unwrap_or_else(|_| Err(self.shared.timed_out()));
+        let response = response.map_err(|error| sent.told(error))?;
         if !response.status().is_success() {
-            return Err(self.shared.refusal(response).await);
+            return Err(sent.told(self.shared.refusal(response).await));
         }
         Ok(Batch {
             client: self.clone(),
             body: response.into_body(),
             rest: BytesMut::new(),
             ended: false,
+            sent,
         })
     }
 }
@@ -66,6 +87,11 @@ impl Batch {
     /// # Errors
     /// The outer one: why no more replies come. The inner one: why this call has no value.
     pub async fn next(&mut self) -> Result<Option<Result<Reply<Json>, Error>>, Error> {
+        let next = self.next_line().await;
+        next.map_err(|error| self.sent.told(error))
+    }
+
+    async fn next_line(&mut self) -> Result<Option<Result<Reply<Json>, Error>>, Error> {
         loop {
             match self.rest.iter().position(|&byte| byte == b'\n') {
                 Some(end) => {
@@ -121,7 +147,7 @@ impl Batch {
 }
 
 /// Calls as chunks of lines.
-struct Chunks<I>(I);
+struct Chunks<I>(I, Sent);
 
 impl<I: Iterator<Item = Call>> Iterator for Chunks<I> {
     type Item = Result<Frame<Bytes>, std::io::Error>;
@@ -130,6 +156,7 @@ impl<I: Iterator<Item = Call>> Iterator for Chunks<I> {
         let mut lines = Vec::new();
         while lines.len() < CHUNK_BYTES {
             let Some(call) = self.0.next() else { break };
+            self.1.add(call.effect());
             let (id, call) = (None, call.wire());
             CallLine { id, call }.write(&mut lines);
         }

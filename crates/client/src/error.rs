@@ -32,8 +32,8 @@ impl fmt::Display for Answer {
     }
 }
 
-/// What a request does to a server, in the words of RFC 9110, section 9.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a request does to a server, in the words of RFC 9110, section 9.2. Of several together it is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
     /// It reads.
     Safe,

@@ -435,6 +435,26 @@ async fn a_batch_that_is_cut_off_says_so() {
     let error = batch.next().await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error:?}");
 
+    // What to do goes by the calls: one without an idempotency key could run twice, whatever the others have.
+    let (keyless, query) = (Call::new(deposit()), Call::query(deposit()));
+    let (keyless, query) = (keyless.unwrap(), query.unwrap());
+    let key = IdempotencyKey::new("mine").unwrap();
+    let keyed = keyless.clone().idempotency_key(key);
+    for (calls, advice) in [
+        (vec![keyless, query.clone()], "before asking again"),
+        (vec![query.clone(), keyed], "with the same idempotency key"),
+        (vec![query], "; ask again"),
+    ] {
+        let mut batch = client.batch(calls.clone()).await.unwrap();
+        batch.next().await.unwrap().unwrap().unwrap();
+        let said = batch.next().await.unwrap_err().to_string();
+        assert!(said.ends_with(advice), "{said} lacks {advice}");
+        let (silent, _) = serve(|_, _| None).await;
+        let lost = Client::new(&silent).unwrap().batch(calls).await;
+        let said = lost.err().expect("no answer").to_string();
+        assert!(said.ends_with(advice), "{said} lacks {advice}");
+    }
+
     let (url, _) = serve(|_, _| problem(&Problem::stopping())).await;
     let refused = Client::new(&url).unwrap().batch([]).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))));
