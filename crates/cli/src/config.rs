@@ -139,6 +139,8 @@ impl Config {
             tokens: Vec::new(),
         };
         let in_env = sources.env.iter().find(|(name, _)| name == CONFIG_ENV);
+        // An empty one names none, as an empty variable of a setting without default says nothing.
+        let in_env = in_env.filter(|(_, path)| !path.is_empty());
         let in_env = in_env.map(|(_, path)| PathBuf::from(path));
         config.read_file(sources.file.clone().or(in_env).as_deref())?;
         config.read_env(&sources.env)?;

@@ -31,3 +31,17 @@ fn a_secret_of_the_wrong_type_is_not_shown() {
         "what is not secret helps: {refused}"
     );
 }
+
+#[test]
+fn a_variable_that_names_no_file_is_none() {
+    let named = |path: &str| {
+        Config::load(&Sources {
+            flags: BTreeMap::new(),
+            file: None,
+            env: vec![("ORDAIN_CONFIG".into(), path.into())],
+        })
+    };
+    named("").expect("there is no file in this directory, nor need there be");
+    let missing = named("nowhere.toml").unwrap_err().to_string();
+    assert!(missing.contains("nowhere.toml"), "{missing}");
+}
