@@ -125,7 +125,10 @@ impl Batch {
     fn last(&self) -> Result<Option<Result<Reply<Json>, Error>>, Error> {
         match self.rest.is_empty() {
             true => Ok(None),
-            false => Err(self.client.shared.lost("within a line".to_owned())),
+            false => Err(self
+                .client
+                .shared
+                .lost("the connection broke within a line".to_owned())),
         }
     }
 

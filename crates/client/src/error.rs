@@ -225,6 +225,7 @@ impl Error {
             Error::Connect { .. }
             | Error::Certificate { .. }
             | Error::Refused(_)
+            | Error::Closed
             | Error::Protocol { .. } => true,
             // Others say by themselves that the call may have run.
             Error::Unavailable(_) => did_nothing(&self),

@@ -2,13 +2,11 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Server, ordain, text};
+use common::{Dev, Server, ordain, text};
 use ordain::client::{Call, Client};
 use ordain_example_transfer::Account;
 
@@ -72,6 +70,15 @@ fn methods_in_three_languages_are_one_transaction() {
     assert_eq!(ask(&server), all.into());
 }
 
+/// Tells those who go on until then, also where a deployment fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Each call is asked once: what a deployment dropped would be seen.
 #[test]
 fn deployments_drop_no_call_and_let_none_try_again() {
@@ -106,7 +113,7 @@ fn deployments_drop_no_call_and_let_none_try_again() {
                 })
             })
             .collect();
-        // A batch that is open over all of them.
+        // Batches of many calls, one after the other.
         let (client, done_too, handle) = (client.clone(), &done, runtime.handle());
         let batch = scope.spawn(move || {
             let mut count = 0;
@@ -123,8 +130,9 @@ fn deployments_drop_no_call_and_let_none_try_again() {
             }
             count
         });
+        let ends = Ends(&done);
         (2..=20).for_each(deploy);
-        done.store(true, Ordering::Relaxed);
+        drop(ends);
         let counts = callers.into_iter().map(|caller| caller.join().unwrap());
         (counts.min().unwrap(), batch.join().unwrap())
     });
@@ -195,27 +203,12 @@ fn dev_deploys_what_is_saved_and_tells_where_it_fails() {
     let home = tempfile::tempdir().unwrap();
     write(home.path(), "limits.ts", LIMITS);
     write(home.path(), "shop.ts", SHOP);
-    let mut command = ordain(home.path(), &["dev", "shop.ts", "--temp", "--port", "0"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut until = |begins: &str| -> Vec<String> {
-        let mut said = Vec::new();
-        loop {
-            said.push(lines.next().expect("it goes on").unwrap());
-            if said.last().unwrap().starts_with(begins) {
-                return said;
-            }
-        }
-    };
-    let started = until("curl ");
-    let address = started
-        .iter()
-        .find_map(|line| line.strip_prefix("address  "));
+    let mut dev = Dev::start(home.path(), &["shop.ts"]);
+    let url = dev.url.clone();
     let call = |count: &str| {
         let args = format!(r#"{{"count":{count}}}"#);
         let mut call = ordain(home.path(), &["call", "shop/a", "sell", &args]);
-        call.env("ORDAIN_URL", address.unwrap()).output().unwrap()
+        call.env("ORDAIN_URL", &url).output().unwrap()
     };
     assert_eq!(text(&call("50").stdout), "50");
     // Written beside it and moved to its place, as editors do: half a file is never there.
@@ -226,19 +219,17 @@ fn dev_deploys_what_is_saved_and_tells_where_it_fails() {
         home.path().join("limits.ts"),
     )
     .unwrap();
-    until("deployed shop version 2 in ");
+    dev.until("deployed shop version 2 in ");
     let took = began.elapsed();
     assert!(
         took < Duration::from_secs(10),
         "{took:?} after it was saved"
     );
     assert_eq!(call("50").status.code(), Some(5));
-    let said = until("rejected ");
+    let said = dev.until("rejected ");
     assert!(said.last().unwrap().contains("too_many"), "{said:?}");
     assert_eq!(call("-1").status.code(), Some(6));
-    let said = until("fault    ").join("\n");
+    let said = dev.until("fault    ").join("\n");
     assert!(said.contains("(shop.ts:6:"), "{said}");
     assert_eq!(text(&call("1").stdout), "51", "the state stays");
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

@@ -2,10 +2,9 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::io::{BufReader, Read};
 
-use common::{Server, ordain, text};
+use common::{Dev, Server, ordain, text};
 use serde_json::{Value, json};
 
 /// Says what it is told in every way there is.
@@ -76,24 +75,7 @@ fn what_others_say_is_no_order_to_a_terminal() {
 fn what_dev_tells_is_no_order_to_a_terminal() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("echo.ts"), ECHO).unwrap();
-    let mut command = ordain(home.path(), &["dev", "echo.ts", "--temp", "--port", "0"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut until = |begins: &str| {
-        let mut said = Vec::new();
-        while !said
-            .last()
-            .is_some_and(|line: &String| line.starts_with(begins))
-        {
-            said.push(lines.next().expect("it goes on").unwrap());
-        }
-        said
-    };
-    let started = until("curl ");
-    let address = started
-        .iter()
-        .find_map(|line| line.strip_prefix("address  "));
+    let mut dev = Dev::start(home.path(), &["echo.ts"]);
     let args = json!({ "s": ORDERS }).to_string();
     for (method, begins) in [
         ("says", "log      "),
@@ -101,12 +83,10 @@ fn what_dev_tells_is_no_order_to_a_terminal() {
         ("throws", "fault    "),
     ] {
         let mut call = ordain(home.path(), &["call", "echo/a", method, &args]);
-        let call = call.env("ORDAIN_URL", address.unwrap());
+        let call = call.env("ORDAIN_URL", &dev.url);
         no_orders(method, &text(&call.output().unwrap().stderr));
-        let said = until(begins).join("\n");
+        let said = dev.until(begins).join("\n");
         assert!(said.contains("pwn\\u0007"), "{said}");
         no_orders(method, &said);
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

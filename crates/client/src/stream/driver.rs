@@ -148,7 +148,7 @@ async fn talk(server: &Server, shared: &Shared, socket: Socket) -> Result<(), Er
             let message = match tokio::time::timeout(server.timeout, input.next()).await {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => return server.lost(error.to_string()),
-                Ok(None) => return server.lost("the server closed it".to_owned()),
+                Ok(None) => return server.lost("the server closed the connection".to_owned()),
                 // What was submitted just before has its own time still.
                 Err(_) if waited && shared.in_flight() > 0 => return server.timed_out(),
                 Err(_) => {
@@ -175,8 +175,10 @@ fn took(server: &Server, shared: &Shared, message: Message) -> Option<Error> {
             let taken = shared.answer(&bytes, Instant::now());
             taken.err().map(|strange| server.lost(strange.to_string()))
         }
-        Message::Close(Some(frame)) => Some(server.lost(format!("the server closed it: {frame}"))),
-        Message::Close(None) => Some(server.lost("the server closed it".to_owned())),
+        Message::Close(Some(frame)) => {
+            Some(server.lost(format!("the server closed the connection: {frame}")))
+        }
+        Message::Close(None) => Some(server.lost("the server closed the connection".to_owned())),
         // Pings are answered below us.
         _ => None,
     }

@@ -252,11 +252,21 @@ impl Shared {
         let mut state = self.state();
         state.ready.clear();
         state.delayed.clear();
+        let taken = state.taken;
         let ids = 0..state.entries.len() as u32;
         let entries: Vec<_> = ids.filter_map(|id| state.remove(id)).collect();
         drop(state);
         let done = entries.into_iter().map(|entry| {
-            let error = entry.told(error.clone(), &self.url);
+            // The stream has ended: what was written may be done all the same.
+            let error = match matches!(error, Error::Closed) && entry.order < taken {
+                true => Error::Lost {
+                    url: self.url.clone(),
+                    reason: "the stream ended before it came".to_owned(),
+                    effect: entry.effect,
+                },
+                false => error.clone(),
+            };
+            let error = entry.told(error, &self.url);
             (entry.waiter, Err(error))
         });
         self.deliver(done.collect());
@@ -393,14 +403,22 @@ mod tests {
     fn a_stream_is_over_once_it_is_closed_and_nothing_is_in_flight() {
         let shared = Shared::new(StreamOptions::default(), 1, "http://a");
         assert!(!shared.is_over(), "there may come something");
-        let (waiter, _completion) = oneshot::channel();
-        let call = Call::new(json_request("account/a", "deposit", "{}")).expect("a call");
-        shared.put(call, Waiter::One(waiter));
+        let put = || {
+            let (waiter, completion) = oneshot::channel();
+            let call = Call::new(json_request("account/a", "deposit", "{}")).expect("a call");
+            shared.put(call, Waiter::One(waiter));
+            completion
+        };
+        let mut written = put();
         shared.close();
         assert!(!shared.is_over());
         // Whoever asks takes nothing: what waits is written by the next connection.
         assert!(matches!(shared.take(Instant::now()), Work::Write(_)));
+        let mut unwritten = put();
         shared.fail_all(&Error::Closed);
         assert!(shared.is_over());
+        let told = |completion: &mut oneshot::Receiver<Completion>| completion.try_recv();
+        assert!(matches!(told(&mut written), Ok(Err(Error::Lost { .. }))));
+        assert!(matches!(told(&mut unwritten), Ok(Err(Error::Closed))));
     }
 }

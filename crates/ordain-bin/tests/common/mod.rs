@@ -146,3 +146,51 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// An `ordain dev`, killed at the end.
+pub struct Dev {
+    pub child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    /// What it printed until the first line to paste.
+    pub started: Vec<String>,
+    pub url: String,
+}
+
+impl Dev {
+    pub fn start(home: &Path, words: &[&str]) -> Self {
+        let words = [&["dev"], words, &["--temp", "--port", "0"]].concat();
+        let mut command = ordain(home, &words);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut dev = Self {
+            child,
+            lines,
+            started: Vec::new(),
+            url: String::new(),
+        };
+        dev.started = dev.until("curl ");
+        let mut started = dev.started.iter();
+        let address = started.find_map(|line| line.strip_prefix("address  "));
+        dev.url = address.expect("an address").to_owned();
+        dev
+    }
+
+    /// What it prints, up to a line that begins so.
+    pub fn until(&mut self, begins: &str) -> Vec<String> {
+        let mut said = Vec::new();
+        loop {
+            said.push(self.lines.next().expect("it goes on").unwrap());
+            if said.last().unwrap().starts_with(begins) {
+                return said;
+            }
+        }
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended already
+        let _ = self.child.wait();
+    }
+}
