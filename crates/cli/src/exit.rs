@@ -166,6 +166,9 @@ impl From<ClientError> for Failure {
         if let Some(details) = &problem.details {
             message.push_str(&format!("\ndetails: {details}"));
         }
+        if let Some(trace) = &problem.trace {
+            message.push_str(&format!("\n{trace}"));
+        }
         Self::new(exit, message)
     }
 }

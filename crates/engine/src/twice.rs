@@ -143,7 +143,7 @@ impl Event {
                 let details = no.details.as_deref().unwrap_or_default();
                 format!("the rejection {no} {}", shown(details))
             }
-            What::Ends(Outcome::Fault(fault)) => format!("the fault {fault}"),
+            What::Ends(Outcome::Fault(fault)) => format!("the fault {}", fault.with_place()),
         }
     }
 }

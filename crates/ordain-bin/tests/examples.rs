@@ -65,7 +65,7 @@ fn tests_that_cannot_be_read_keep_no_others_from_running() {
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
     for says in [
-        "Error: exception in e/a.bad: TypeError",
+        "Error: exception in e/a.bad: TypeError: cannot read property 'x' of null, at bad (a.ts:3:13)",
         "b.test.ts > the tests cannot be read\n  b.test.ts: byte 0 is not UTF-8",
         "none.test.ts > the module cannot be read\n  . has no index.ts",
         "pipe.test.ts > the tests cannot be read\n  pipe.test.ts is no file",

@@ -229,7 +229,8 @@ fn dev_deploys_what_is_saved_and_tells_where_it_fails() {
     let said = dev.until("rejected ");
     assert!(said.last().unwrap().contains("too_many"), "{said:?}");
     assert_eq!(call("-1").status.code(), Some(6));
-    let said = dev.until("fault    ").join("\n");
+    dev.until("fault    ");
+    let said = dev.until("         at ").join("\n");
     assert!(said.contains("(shop.ts:6:"), "{said}");
     assert_eq!(text(&call("1").stdout), "51", "the state stays");
 }

@@ -37,6 +37,7 @@ fn what_others_say_is_no_order_to_a_terminal() {
     let args = json!({ "s": ORDERS }).to_string();
     let (code, fault) = server.fails(&["call", "echo/a", "throws", &args]);
     assert!(code == 6 && fault.contains("pwn\\u0007"), "{fault:?}");
+    assert!(fault.contains("\n    at throws (echo.ts:5:"), "{fault}");
     let (code, rejected) = server.fails(&["call", "echo/a", "rejects", &args]);
     assert!(code == 5 && rejected.contains("details: "), "{rejected:?}");
     no_orders("fault", &fault);
@@ -64,6 +65,7 @@ fn what_others_say_is_no_order_to_a_terminal() {
         log.contains("a method failed fault=") && log.contains("pwn\\u0007"),
         "{log}"
     );
+    assert!(log.contains("at throws (echo.ts:5:"), "{log}");
     no_orders("the server's log", &log);
     let output = ordain(home.path(), &["log", "dump"]).output().unwrap();
     let dump = text(&output.stdout);
@@ -89,4 +91,7 @@ fn what_dev_tells_is_no_order_to_a_terminal() {
         assert!(said.contains("pwn\\u0007"), "{said}");
         no_orders(method, &said);
     }
+    let place = dev.until("         at ");
+    assert_eq!(place.len(), 1, "{place:?}");
+    assert!(place[0].contains("throws (echo.ts:5:"), "{place:?}");
 }

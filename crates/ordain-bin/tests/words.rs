@@ -392,3 +392,32 @@ fn files_and_input_that_are_too_large_are_refused_by_name() {
     ];
     refused(&call, 1, "large.pem: it has more than 16777216 bytes");
 }
+
+/// Files, lines and columns of a module are for whoever operates or develops it: callers are told what was thrown.
+#[test]
+fn where_a_method_failed_is_said_to_who_has_the_admin_scope_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let module =
+        "import { entity } from 'ordain';\nexport const e = entity({}, { bad(cx) { null.x; } });";
+    fs::write(home.path().join("shop.ts"), module).unwrap();
+    let mut settings = String::new();
+    let tokens = [("user", "call"), ("ops", "call,admin")].map(|(name, scopes)| {
+        let mut new = ordain(home.path(), &["token", "new", name, "--scope", scopes]);
+        let made = text(&new.output().unwrap().stdout);
+        let (token, table) = made.split_once("[[token]]").unwrap();
+        settings.push_str(&format!("[[token]]{table}\n"));
+        token.trim().to_owned()
+    });
+    fs::write(home.path().join("ordain.toml"), settings).unwrap();
+    let server = Server::start_in(home, &[]);
+    let [user, ops] = tokens.each_ref();
+    server.get(&["deploy", "shop.ts", "--bearer-token", ops]);
+    let said = |token| {
+        let (code, said) = server.fails(&["call", "e/a", "bad", "--bearer-token", token]);
+        assert_eq!(code, 6, "{said}");
+        said
+    };
+    let what = "fault: exception in e/a.bad: TypeError: cannot read property 'x' of null";
+    assert_eq!(said(user), what);
+    assert_eq!(said(ops), format!("{what}\n    at bad (shop.ts:2:41)"));
+}

@@ -82,11 +82,12 @@ impl std::error::Error for Rejection {}
 pub struct Fault {
     /// What broke.
     pub kind: FaultKind,
-    /// What was attempted and what to do, for people.
+    /// What was attempted and what to do, for people: whoever called sees it.
     pub message: String,
     /// Where: `account/alice.withdraw`, empty if no method ran.
     pub at: String,
-    /// The module's own stack where it has one, for those who operate or develop it; else empty.
+    /// The module's own stack where it has one, from the place where it failed on, for those who operate or develop it; else
+    /// empty.
     pub trace: String,
 }
 
@@ -100,6 +101,17 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+impl Fault {
+    /// The fault in one line with the innermost line of its trace, where that is a place: for whoever may see traces.
+    pub fn with_place(&self) -> String {
+        let first = self.trace.lines().next().map(str::trim);
+        match first.filter(|line| line.starts_with("at ")) {
+            Some(place) => format!("{self}, {place}"),
+            None => self.to_string(),
+        }
+    }
+}
 
 /// What broke. New kinds are added at the end: the position is persisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -116,21 +116,16 @@ impl Thrown {
         self
     }
 
-    /// The stack in words, a line a call.
+    /// The stack in words, a line a call. The first line has the place.
     pub fn trace(&self) -> String {
+        if let (true, Some((file, at))) = (self.frames.is_empty(), &self.place) {
+            return format!("    at {file}:{}:{}", at.line, at.column);
+        }
         let line = |StackFrame { function, file, at }: &StackFrame| match &**function {
             "" => format!("    at {file}:{}:{}", at.line, at.column),
             function => format!("    at {function} ({file}:{}:{})", at.line, at.column),
         };
         self.frames.iter().map(line).collect::<Vec<_>>().join("\n")
-    }
-
-    /// The message with its place.
-    pub fn full(&self) -> String {
-        match &self.place {
-            Some((file, at)) => format!("{} ({file}:{}:{})", self.message, at.line, at.column),
-            None => self.message.clone(),
-        }
     }
 }
 
@@ -294,7 +289,9 @@ pub fn describe(value: &Value<'_>, is_file: IsFile) -> Thrown {
     }
     let frames = stack.lines().filter_map(|line| frame(line, is_file));
     thrown.frames = frames.collect();
-    thrown.place = origin(error, &thrown.frames).map(|it| (it.file.clone(), it.at));
+    thrown.frames.drain(..made_in(error, &thrown.frames));
+    let first = thrown.frames.first();
+    thrown.place = first.map(|it| (it.file.clone(), it.at));
     thrown
 }
 
@@ -303,17 +300,16 @@ pub fn describe(value: &Value<'_>, is_file: IsFile) -> Thrown {
 const LEVELS_MAX: usize = 10;
 const NAME_BYTES_MAX: usize = 256;
 
-/// The call that made an error: its constructors, which are on the stack above, say nothing of where that was.
-fn origin<'f>(error: &Object<'_>, frames: &'f [StackFrame]) -> Option<&'f StackFrame> {
-    let first = frames.first()?;
-    if first.function.is_empty() {
-        return Some(first);
+/// How many of the innermost calls are constructors of the error, which say nothing of where it was made.
+fn made_in(error: &Object<'_>, frames: &[StackFrame]) -> usize {
+    if frames.first().is_none_or(|it| it.function.is_empty()) {
+        return 0;
     }
     let above = std::iter::successors(raw::prototype(error), raw::prototype).take(LEVELS_MAX);
     let constructors: Vec<_> = above.filter_map(|it| constructor(&it)).collect();
     let mut frames = frames.iter();
-    let outside = frames.find(|it| !constructors.contains(&it.function));
-    outside.or(Some(first))
+    let outside = frames.position(|it| !constructors.contains(&it.function));
+    outside.unwrap_or(0)
 }
 
 /// The name of the constructor of a prototype.

@@ -148,7 +148,8 @@ fn throw(tx: &mut Tx, thrown: Thrown) -> ! {
     if !tx.careful() {
         tx.run_carefully();
     }
-    tx.fault_traced(thrown.kind, thrown.full(), thrown.trace())
+    let trace = thrown.trace();
+    tx.fault_traced(thrown.kind, thrown.message, trace)
 }
 
 /// What arrives where no arguments are given.

@@ -307,6 +307,6 @@ fn fault(mut store: Store<'_>, kind: Raised, message: &WasmStr) -> wasmtime::Res
     let trace = trap::short(&WasmBacktrace::force_capture(&store));
     within(&mut store, |tx, _| {
         trap::exactly(tx);
-        tx.fault_traced(kind.into(), message, trace)
+        trap::raise(tx, kind.into(), &message, &trace)
     })
 }

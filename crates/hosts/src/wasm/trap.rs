@@ -29,7 +29,22 @@ pub(super) fn end(tx: &mut Tx, error: &wasmtime::Error, refused: bool) -> ! {
     }
     exactly(tx);
     let (kind, message) = told(error, refused);
-    tx.fault_traced(kind, message, trace(error))
+    raise(tx, kind, &message, &trace(error))
+}
+
+/// Ends the transaction. The message is for every caller, and the place in it for those who see traces alone.
+pub(super) fn raise(tx: &mut Tx, kind: FaultKind, message: &str, trace: &str) -> ! {
+    match place_apart(message).filter(|_| kind == FaultKind::Panic) {
+        Some((place, message)) => tx.fault_traced(kind, message, format!("{place}\n{trace}")),
+        None => tx.fault_traced(kind, message, trace),
+    }
+}
+
+/// The line that Rust begins the message of a panic with, `panicked at src/lib.rs:3:5:`, and what the panic says.
+fn place_apart(message: &str) -> Option<(&str, &str)> {
+    let (first, said) = message.split_once('\n')?;
+    let is_place = first.starts_with("panicked at ") && first.ends_with(':');
+    is_place.then_some((first, said))
 }
 
 /// Whether it is the machine that refused, or what this process has in common for all: another time it may not.

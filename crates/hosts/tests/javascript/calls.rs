@@ -187,6 +187,10 @@ fn what_is_thrown_is_a_fault_with_the_users_own_place() {
         "TypeError: the account is on fire (a.ts:27:",
     );
     assert_eq!(fault.at, "account/al.fail");
+    assert_eq!(
+        fault.message, "TypeError: the account is on fire",
+        "every caller sees it: it has no place"
+    );
     assert!(fault.trace.contains("at fail (a.ts:27:"), "{}", fault.trace);
     assert_eq!(world.value("account/al.balance", ""), "100");
 }

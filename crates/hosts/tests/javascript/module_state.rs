@@ -3,7 +3,7 @@
 
 use ordain_types::FaultKind;
 
-use crate::world::{World, anew, compile, refused};
+use crate::world::{World, anew, compile, refused, shown};
 
 /// A module whose one method does something to what the module keeps.
 pub fn module(kept: &str, does: &str) -> String {
@@ -21,7 +21,8 @@ pub fn fault(kept: &str, does: &str) {
         FaultKind::ModuleState,
         "entity state lives in `cx.state`",
     );
-    assert!(fault.message.contains("(a.ts:5:"), "{fault}");
+    let shown = shown(&fault);
+    assert!(shown.contains("(a.ts:5:"), "{shown}");
 }
 
 #[track_caller]

@@ -80,9 +80,9 @@ export const a = entity({}, {
     ] {
         let files: [(&str, &str); 1] = [(path, text)];
         let mut world = World::with(&[&files], Options::default());
-        let fault = world.fault("a/x.run", "", FaultKind::Exception, &format!(" ({path}:2:"));
-        let first = format!("at a (b.ts:1:1) ({path}:2:");
-        assert!(fault.trace.contains(&first), "{}", fault.trace);
+        let fault = world.fault("a/x.run", "", FaultKind::Exception, "TypeError: ");
+        let first = format!("    at a (b.ts:1:1) ({path}:2:");
+        assert!(fault.trace.starts_with(&first), "{}", fault.trace);
         let called = format!("at run ({path}:4:");
         assert!(fault.trace.contains(&called), "{}", fault.trace);
         let error = compile(&[(path, "export default 1; export default 2;")]).unwrap_err();

@@ -19,6 +19,20 @@ pub struct World {
     pub now: Timestamp,
 }
 
+/// What a fault says, with the place that its trace begins with, `TypeError: no (a.ts:3:5)`: the message has none, which
+/// others see as well.
+pub fn shown(fault: &Fault) -> String {
+    let first = fault.trace.lines().next().unwrap_or_default();
+    let place = match first.rsplit_once(" (") {
+        Some((_, place)) => place.trim_end_matches(')'),
+        None => first.trim_start().trim_start_matches("at "),
+    };
+    match place {
+        "" => fault.message.clone(),
+        place => format!("{} ({place})", fault.message),
+    }
+}
+
 /// A module of several files, the first of which is its entry.
 pub fn source(files: &[(&str, &str)]) -> Source {
     let mut source = Source {
@@ -142,13 +156,14 @@ impl World {
         }
     }
 
-    /// The fault that the call must end in; its message must hold `says`.
+    /// The fault that the call must end in; [`shown`], it must hold `says`.
     #[track_caller]
     pub fn fault(&mut self, what: &str, args: &str, kind: FaultKind, says: &str) -> Fault {
         match self.outcome(what, args) {
             Outcome::Fault(fault) => {
                 assert_eq!(fault.kind, kind, "{fault}\n{}", fault.trace);
-                assert!(fault.message.contains(says), "{fault}\n-- not: {says}");
+                let shown = shown(&fault);
+                assert!(shown.contains(says), "{shown}\n-- not: {says}");
                 *fault
             }
             other => panic!("no fault of {what}: {other:?}"),

@@ -96,6 +96,34 @@ fn traps_are_told_by_name() {
     check("(i32.load (i32.const -4))", "out of bounds memory access");
 }
 
+/// What Rust says of a panic begins with its place, which callers are not told.
+#[test]
+fn a_panic_has_its_place_in_the_trace() {
+    let raise = r#"(import "ordain:runtime/log@0.1.0" "fault" (func $fault (param i32 i32 i32)))"#;
+    let check = |kind: u8, fault: FaultKind, says: &str, message: &str| {
+        let len = says.len();
+        let items = format!("(data (i32.const 200) \"{}\")", says.replace('\n', "\\n"));
+        let invoke = format!(
+            "(call $fault (i32.const {kind}) (i32.const 200) (i32.const {len})) unreachable"
+        );
+        let mut world = invoking(&[raise], &items, &invoke);
+        let fault = world.fault("thing/x", "run", "{}", fault);
+        assert_eq!(fault.message, message);
+        fault.trace
+    };
+    let says = "panicked at src/lib.rs:3:5:\nit is\non fire";
+    let trace = check(0, FaultKind::Panic, says, "it is\non fire");
+    assert!(
+        trace.starts_with("panicked at src/lib.rs:3:5:\n"),
+        "{trace}"
+    );
+    assert!(trace.contains("invoke"), "{trace}");
+    for says in ["panicked at all", "panicked at all\ntimes", "no\nplace:"] {
+        let trace = check(0, FaultKind::Panic, says, says);
+        assert!(!trace.contains("panicked"), "{trace}");
+    }
+}
+
 #[test]
 fn results_that_break_the_rules() {
     let check = |invoke: &str, kind: FaultKind, message: &str| {

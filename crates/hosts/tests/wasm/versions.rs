@@ -39,11 +39,19 @@ fn what_cannot_be_migrated_says_why() {
     let fault = |left, kind, says: &str| {
         let fault = world(left).fault("person/ada", "names", "{}", kind);
         assert!(fault.message.contains(says), "{fault}");
+        fault
     };
-    fault(
+    let panicked = fault(
         r#"{"name":""}"#,
         FaultKind::Panic,
         "nobody has no name, in version 1",
+    );
+    // Its place is for those who see traces.
+    assert!(!panicked.message.contains(".rs:"), "{panicked}");
+    assert!(
+        panicked.trace.starts_with("panicked at ") && panicked.trace.contains(".rs:"),
+        "{}",
+        panicked.trace
     );
     fault(
         r#"{"title":"Dr"}"#,

@@ -44,13 +44,13 @@ impl Happened {
             return;
         };
         self.lines()
-            .push(format!("fault in what was sent: {fault}"));
+            .push(format!("fault in what was sent: {}", fault.with_place()));
         if fault.kind == FaultKind::Differs {
             let mut first = self
                 .not_deterministic
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert_with(|| fault.to_string());
+            first.get_or_insert_with(|| fault.with_place());
         }
     }
 }
@@ -93,6 +93,7 @@ impl InMemory {
         self.happened(self.node.settle_while(|| self.goes_on()))?;
         answered.map_err(|error| match error {
             CallError::Rejected(rejection) => Failed::Rejected(rejection),
+            CallError::Fault(fault) => Failed::Broken(fault.with_place()),
             error => Failed::Broken(error.to_string()),
         })
     }
