@@ -33,7 +33,6 @@ pub(crate) fn lend<R>(tx: &mut Tx, run: impl FnOnce() -> R) -> R {
 }
 
 /// Lends nothing while `run` runs.
-#[cfg(feature = "wasm")]
 pub(crate) fn lend_nothing<R>(run: impl FnOnce() -> R) -> R {
     let _restore = Restore(TX.take());
     run()

@@ -57,13 +57,23 @@ pub fn with<'js, R>(
     match catch_unwind(AssertUnwindSafe(|| lent(run))) {
         Ok(Some(Ok(value))) => Ok(value),
         Ok(Some(Err(rejection))) => Err(throw_rejection(ctx, rejection)),
-        Ok(None) => Err(Exception::throw_type(
-            ctx,
-            "a module starts without a transaction: time, chance and entities are there in methods, by their `cx`",
-        )),
+        Ok(None) => Err(Exception::throw_type(ctx, nothing_is_lent())),
         Err(caught) => {
             keep_unwinding(caught);
             Err(raw::uncatchable(ctx))
+        }
+    }
+}
+
+/// What is said where there is no transaction.
+fn nothing_is_lent() -> &'static str {
+    match frame(|frame| frame.migrates) {
+        Some(true) => {
+            "`migrate` has neither time nor chance, for it makes the same of a state whoever touches it first: take \
+             them in the method that changes the state, by its `cx`"
+        }
+        _ => {
+            "a module starts without a transaction: time, chance and entities are there in methods, by their `cx`"
         }
     }
 }

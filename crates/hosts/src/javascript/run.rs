@@ -32,6 +32,8 @@ pub struct Frame {
     pub kind: MethodKind,
     /// Its state, once it was read or set.
     pub held: Option<state::Held>,
+    /// Its state is being migrated.
+    pub migrates: bool,
 }
 
 thread_local! {
@@ -62,6 +64,7 @@ impl Running {
             entity,
             kind,
             held: None,
+            migrates: false,
         };
         FRAMES.with_borrow_mut(|frames| frames.push(frame));
         Self(instance.clone())

@@ -8,6 +8,7 @@ use rquickjs::{Ctx, Function, Persistent, Result, Value};
 use super::run::{Kept, frame};
 use super::{host, raw};
 use crate::json_state;
+use crate::lent::lend_nothing;
 
 /// A state that a call has read or set.
 pub struct Held {
@@ -77,7 +78,8 @@ fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(V
     let mut as_stored = true;
     if version != entity.version {
         if let Some(migrate) = &entity.migrate {
-            value = migrate.clone().restore(ctx)?.call((value, version))?;
+            let migrate = migrate.clone().restore(ctx)?;
+            value = migrating(|| migrate.call((value, version)))?;
             as_stored = false;
         } else if version > entity.version {
             let message = format!(
@@ -92,14 +94,26 @@ fn shaped<'js>(ctx: &Ctx<'js>, stored: Option<&Json>, version: u32) -> Result<(V
     if entity.names.as_ref().is_some_and(lacks) {
         let defaults = raw::parse(ctx, &entity.initial)?;
         let fill = library.fill.clone().restore(ctx)?;
-        value = fill.call((value, defaults))?;
+        value = migrating(|| fill.call((value, defaults)))?;
         as_stored = false;
     }
     let base = match as_stored {
         true => base,
-        false => host::json_or_fault(ctx, &value, "the migrated state")?,
+        false => {
+            let json = migrating(|| host::json(ctx, library, &value, "the migrated state"));
+            host::or_fault(ctx, json?)?
+        }
     };
     Ok((value, base))
+}
+
+/// Runs what a migration is made of, without the transaction: what comes of a state must not follow from who touches it
+/// first.
+fn migrating<R>(run: impl FnOnce() -> R) -> R {
+    frame(|frame| frame.migrates = true);
+    let made = lend_nothing(run);
+    frame(|frame| frame.migrates = false);
+    made
 }
 
 /// Writes the state if its JSON changed.

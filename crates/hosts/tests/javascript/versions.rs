@@ -171,6 +171,36 @@ fn what_a_migration_leaves_out_takes_its_default_at_once() {
     );
 }
 
+/// Else two queries of an entity that nobody wrote since would differ, for each has its own time and chance.
+#[test]
+fn a_migration_has_neither_time_nor_chance() {
+    let with = |what: &str| SECOND.replace("visits: from", what);
+    let fails = |what: &str, place: &str| {
+        let mut world = upgraded(&with(what));
+        let says = "`migrate` has neither time nor chance, for it makes the same of a state whoever touches it first: \
+                    take them in the method that changes the state, by its `cx`";
+        let says = format!("{says} (a.ts:11:{place}");
+        for method in ["shown", "visit"] {
+            let what = format!("person/a.{method}");
+            world.fault(&what, "", FaultKind::Exception, &says);
+        }
+        assert_eq!(world.state("person/a"), r#"{"name":"Ada Lovelace"}"#);
+    };
+    fails("visits: Math.random()", "40)");
+    fails("visits: Date.now()", "40)");
+    fails("visits: +new Date()", "");
+    fails("visits: from, toJSON() { return Math.random(); }", "");
+    fails("get visits() { return Date.now(); }", "");
+    // A date of its own it may make, and the method that it was for has both.
+    let text = with("visits: new Date(5).getTime()");
+    let looks = "const { visits } = cx.state; return [visits, Math.random() < 1, Date.now() > 0];";
+    let text = text.replace(
+        "look(cx) { return cx.state; }",
+        &format!("look(cx) {{ {looks} }}"),
+    );
+    assert_eq!(upgraded(&text).value("person/a.look", ""), "[5,true,true]");
+}
+
 #[test]
 fn a_state_of_a_later_version_is_refused_without_a_migration() {
     let mut world = World::new(GROWN);
