@@ -110,8 +110,20 @@ impl Tx {
         method: MethodIndex,
         run: impl FnOnce(&mut Tx) -> Result<R, Rejection>,
     ) -> Result<R, Rejection> {
+        self.call_spelled(ty, key, method, None, run)
+    }
+
+    /// The same, with the arguments in JSON where there is any, for whoever compares two runs.
+    fn call_spelled<R>(
+        &mut self,
+        ty: TypeIndex,
+        key: &Key,
+        method: MethodIndex,
+        args: Option<&[u8]>,
+        run: impl FnOnce(&mut Tx) -> Result<R, Rejection>,
+    ) -> Result<R, Rejection> {
+        self.trace_call(ty, key, method, args);
         self.enter(ty, key, method);
-        self.trace_call();
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let result = run(self);
             self.go_on(); // unless a method caught the unwinding of a fault
@@ -192,8 +204,8 @@ impl Tx {
         method: &Method,
         args: &[u8],
     ) -> Result<Json, Rejection> {
-        let ready = self.decode(entity, method, args).args;
-        self.call_decoded(entity, method, ready, args)
+        let Decoded { args, canonical } = self.decode(entity, method, args);
+        self.call_decoded(entity, method, args, &canonical)
     }
 
     /// The same with arguments that [`crate::Run::decode`] of that method gave, perhaps in another
@@ -211,7 +223,7 @@ impl Tx {
             true => ready,
             false => self.decode(entity, method, json).args,
         };
-        self.call(ty, &entity.key, at, |tx| {
+        self.call_spelled(ty, &entity.key, at, Some(json), |tx| {
             let value = run.run(tx, args)?;
             tx.check_value(value.len(), "the value of a method");
             Ok(value)

@@ -3,10 +3,10 @@
 //! a run, and nothing else may depend on it.
 
 use bytes::Bytes;
-use ordain_types::{Call, Fault, FaultKind, Granule, Outcome, limits};
+use ordain_types::{Call, Fault, FaultKind, Granule, Key, Outcome, limits};
 
 use crate::Tx;
-use crate::catalog::Args;
+use crate::catalog::{Args, MethodIndex, TypeIndex};
 use crate::commands::cut;
 
 /// What a run does, in order, for comparison.
@@ -15,14 +15,15 @@ pub(crate) struct Trace(Vec<Event>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Event {
-    /// The method that does it: `account/alice.withdraw`.
+    /// The method that does it: `account/alice.withdraw`; empty: none does, as it is asked for from outside.
     at: String,
     what: What,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum What {
-    Calls,
+    /// Which method, and with what; none: the arguments are Rust values, which have no spelling.
+    Calls(String, Option<Bytes>),
     Writes(Granule, Option<Bytes>),
     Sends(String),
     Ends(Outcome),
@@ -81,9 +82,20 @@ impl Tx {
         }
     }
 
-    /// A call begins.
-    pub(crate) fn trace_call(&mut self) {
-        self.trace(|_| What::Calls);
+    /// A call is about to begin.
+    pub(crate) fn trace_call(
+        &mut self,
+        ty: TypeIndex,
+        key: &Key,
+        method: MethodIndex,
+        args: Option<&[u8]>,
+    ) {
+        self.trace(|tx| {
+            let def = tx.catalog().get(ty);
+            let method = &def.methods[method.0 as usize].name;
+            let callee = format!("{}/{key}.{method}", def.name);
+            What::Calls(callee, args.map(Bytes::copy_from_slice))
+        });
     }
 
     /// A row is written.
@@ -134,7 +146,8 @@ impl Event {
             cut(&text, limits::MESSAGE_BYTES_MAX / 4).to_owned()
         };
         match &self.what {
-            What::Calls => format!("a call of {}", self.at),
+            What::Calls(callee, None) => format!("a call of {callee}"),
+            What::Calls(callee, Some(args)) => format!("a call of {callee} with {}", shown(args)),
             What::Writes(granule, Some(value)) => format!("{granule:?} = {}", shown(value)),
             What::Writes(granule, None) => format!("{granule:?} deleted"),
             What::Sends(send) => format!("a send of {}", shown(send.as_bytes())),

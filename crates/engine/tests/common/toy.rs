@@ -220,6 +220,15 @@ impl Run for Does {
                 }
                 tx.log("the second run");
             }
+            "calls" => {
+                let with = format!(r#"{{"careful":{}}}"#, tx.careful());
+                let look = Method::new("look").expect("a name");
+                tx.call_dynamic(
+                    &"counter/b".parse().expect("an entity"),
+                    &look,
+                    with.as_bytes(),
+                )?;
+            }
             "differs" => *number(tx) += self.by + i64::from(tx.careful()),
             _ => {}
         }

@@ -366,6 +366,19 @@ fn two_runs_are_compared() {
         outcome => panic!("{outcome:?}"),
     }
     assert_eq!(world.number("counter/a", "fine"), 1, "nothing of it stayed");
+    // The callee does not look at its arguments: nothing else differs.
+    let mut calls = careful("calls");
+    calls["counter"]["methods"]["look"] = json!({"kind": "query"});
+    world.deployed("m", &calls);
+    match world.call("counter/a", "add") {
+        Outcome::Fault(fault) => {
+            let says = "in counter/a.add, the first of two runs came to: a call of counter/b.look with {\"careful\":false}; \
+                        the second to: a call of counter/b.look with {\"careful\":true}.";
+            assert_eq!(fault.kind, FaultKind::Differs);
+            assert!(fault.message.starts_with(says), "{fault}");
+        }
+        outcome => panic!("{outcome:?}"),
+    }
     let mut calm = World::with(options);
     calm.deployed("m", &careful("careful"));
     assert_eq!(calm.number("counter/a", "add"), 1);
