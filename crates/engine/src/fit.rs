@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use ordain_types::module::{EntityManifest, Manifest, ModuleHash};
+use ordain_types::module::{EntityManifest, How, Manifest, ModuleHash};
 use ordain_types::{EntityType, Method, MethodKind, ModuleName, Rejection, limits};
 
 use crate::catalog::Catalog;
@@ -39,6 +39,9 @@ impl Catalog {
     /// Holds a deployment against what is in force. Says whether it changes anything: the same package
     /// may be in force already. What entities hold is another matter: see [`Catalog::leaving`] and [`crate::Engine::stored`].
     ///
+    /// A method may not turn from an update into a query, unless by a rollback: the name was a query's in the version that
+    /// comes back, which nobody can write anew.
+    ///
     /// # Errors
     /// Why it is refused.
     pub fn check_deploy(
@@ -46,6 +49,7 @@ impl Catalog {
         name: &ModuleName,
         hash: ModuleHash,
         manifest: &Manifest,
+        how: How,
     ) -> Result<bool, Misfit> {
         let before = self.module(name);
         if before.is_some_and(|before| before.hash == hash) {
@@ -69,7 +73,7 @@ impl Catalog {
             self.check_owner(name, &entity.name)?;
             let before = before.and_then(|module| entity_of(&module.manifest, &entity.name));
             if let Some(before) = before {
-                check_change(before, entity)?;
+                check_change(before, entity, how)?;
             }
         }
         Ok(true)
@@ -136,13 +140,14 @@ fn check_manifest(manifest: &Manifest) -> Result<(), Rejection> {
 }
 
 /// What may not become of an entity type from one version to the next.
-fn check_change(before: &EntityManifest, after: &EntityManifest) -> Result<(), Misfit> {
+fn check_change(before: &EntityManifest, after: &EntityManifest, how: How) -> Result<(), Misfit> {
     let ty = &after.name;
     for method in &after.methods {
         let name = &method.name;
         let was = before.methods.iter().find(|before| before.name == *name);
         let was = was.map(|before| before.kind);
-        if was == Some(MethodKind::Update) && method.kind == MethodKind::Query {
+        let becomes_query = was == Some(MethodKind::Update) && method.kind == MethodKind::Query;
+        if becomes_query && how != How::Rollback {
             let message = format!(
                 "`{ty}.{name}` is an update in the version in force and a query in this one, while \
                  callers may rely on what it writes; give the query another name"

@@ -158,7 +158,8 @@ impl Tx {
             if let Some(whose) = types.find_map(|ty| self.catalog.other_owner(&name, ty)) {
                 return Err(Halt::Clash(name, whose));
             }
-            if let Err(misfit) = self.catalog.check_deploy(&name, hash, &loaded.manifest) {
+            let checked = (self.catalog).check_deploy(&name, hash, &loaded.manifest, How::Deploy);
+            if let Err(misfit) = checked {
                 return Err(Halt::Module(name, misfit.rejection.message));
             }
             let catalog = self.catalog.with_module(name, version, loaded);
@@ -228,7 +229,7 @@ impl Tx {
 
     fn put_in_force(&mut self, deploy: &Deploy, loaded: Loaded) -> Result<Deployed, Rejection> {
         let Deploy { name, hash, .. } = deploy;
-        let checked = (self.catalog).check_deploy(name, *hash, &loaded.manifest);
+        let checked = (self.catalog).check_deploy(name, *hash, &loaded.manifest, deploy.how);
         if !checked.map_err(|misfit| *misfit.rejection)? {
             let version = self.catalog.module(name).map_or(0, |module| module.version);
             return Ok(Deployed {

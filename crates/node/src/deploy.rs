@@ -125,7 +125,7 @@ impl Node {
         options: &ChangeOptions,
     ) -> Result<ModuleHash, DeployError> {
         let ready = self.ready(package.encode())?;
-        self.check_ready(name, &ready.loaded, options)?;
+        self.check_ready(name, &ready.loaded, How::Deploy, options)?;
         Ok(ready.loaded.hash)
     }
 
@@ -227,10 +227,11 @@ impl Node {
         &self,
         name: &ModuleName,
         loaded: &Loaded,
+        how: How,
         options: &ChangeOptions,
     ) -> Result<(), DeployError> {
         let catalog = self.catalog();
-        let checked = catalog.check_deploy(name, loaded.hash, &loaded.manifest);
+        let checked = catalog.check_deploy(name, loaded.hash, &loaded.manifest, how);
         match checked.map_err(|misfit| self.misfit(loaded.hash, misfit))? {
             false => Ok(()),
             true => {
@@ -260,7 +261,7 @@ impl Node {
         how: How,
         options: &ChangeOptions,
     ) -> Result<Deployed, DeployError> {
-        self.check_ready(name, &loaded, options)?;
+        self.check_ready(name, &loaded, how, options)?;
         let deploy = Deploy {
             name: name.clone(),
             hash: loaded.hash,

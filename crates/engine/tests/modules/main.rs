@@ -69,6 +69,37 @@ fn what_does_not_go_together_is_refused() {
     assert_eq!(world.number("counter/a", "add"), 1, "it goes on as it was");
 }
 
+/// Nobody can give a method of an old version another name: a mistake in an upgrade would stay for good. Whatever waits
+/// for the method runs as the query that it is again.
+#[test]
+fn a_rollback_makes_a_query_of_an_update() {
+    let with = |again: Value| {
+        let mut text = counter(1);
+        text["counter"]["methods"]["again"] = again;
+        text
+    };
+    let first = with(json!({"kind": "query", "does": "get"}));
+    let mut world = World::new();
+    world.deployed("m", &first);
+    world.deployed(
+        "m",
+        &with(json!({"kind": "update", "does": "again", "by": 1})),
+    );
+    assert_eq!(world.number("counter/a", "again"), 1);
+    world.refused(deployment("m", &first), "method_kind");
+    let hash = module::hash(&package(&first));
+    assert_eq!(value(world.run(rollback("m", hash)))["version"], json!(3));
+    let sent = world.engine.due(Timestamp(u64::MAX), 2);
+    let [send] = sent[..] else { panic!("{sent:?}") };
+    let delivered = world.run(Command::Deliver { send });
+    assert_eq!(delivered, Outcome::Value("1".to_owned().into()), "it reads");
+    assert_eq!(world.engine.sends_pending(), 0, "and sends nothing more");
+    world.checkpoint();
+    world.reopen();
+    assert_eq!(world.number("counter/a", "again"), 1);
+    assert_eq!(world.number("counter/a", "add"), 2);
+}
+
 /// How many entity types there may be follows from those in force, and not from all that this process saw.
 #[test]
 fn types_that_are_out_of_force_do_not_count() {

@@ -142,9 +142,9 @@ impl World<'_> {
 fn passes_the_door(node: &ordain_node::Node, deploy: &Deploy) -> bool {
     let release = modules::find(&deploy.hash);
     let package = Package::decode(&release.package).expect("compiled here");
-    let checked = node
-        .catalog()
-        .check_deploy(&deploy.name, deploy.hash, &package.manifest);
+    let checked =
+        node.catalog()
+            .check_deploy(&deploy.name, deploy.hash, &package.manifest, deploy.how);
     checked.is_ok()
 }
 
