@@ -17,7 +17,7 @@ mod stream;
 
 use method::{Running, Stop};
 use modules::Host;
-pub(crate) use modules::Modules;
+pub(crate) use modules::{Met, Modules};
 
 /// A deliberate mistake of the oracle, by which the comparison is shown to notice mistakes at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,8 +167,7 @@ pub struct Oracle {
     pub(crate) modules: Modules,
     /// The entity types that the program brings itself.
     native: &'static [&'static str],
-    /// How often a method took so much that its transaction had to run carefully.
-    pub(crate) taken: u64,
+    pub(crate) met: Met,
     defect: Option<Defect>,
     /// Native methods' values have something more in them.
     changed: bool,
@@ -205,7 +204,7 @@ impl Oracle {
             seq: Seq::ZERO,
             modules: Modules::default(),
             native,
-            taken: 0,
+            met: Met::default(),
             defect,
             changed: false,
         }

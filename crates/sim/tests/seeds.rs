@@ -122,7 +122,7 @@ fn the_node_keeps_its_guarantees() {
 }
 
 /// At least so often in the seeds of worlds with modules below, all taken together.
-const MODULES_EXERCISE: [(&str, u64); 24] = [
+const MODULES_EXERCISE: [(&str, u64); 26] = [
     ("commands", 5_000),
     ("queries", 800),
     ("checkpoints", 150),
@@ -147,6 +147,8 @@ const MODULES_EXERCISE: [(&str, u64); 24] = [
     ("faults: write in query", 50),
     ("faults: memory", 2),
     ("faults: stack", 2),
+    ("states migrated", 80),
+    ("calls between hosts", 300),
 ];
 
 #[test]
@@ -164,7 +166,7 @@ fn modules_agree_with_the_oracle() {
 }
 
 /// At least so often in the seeds below of nodes with modules.
-const NODE_MIXED_EXERCISES: [(&str, u64); 10] = [
+const NODE_MIXED_EXERCISES: [(&str, u64); 12] = [
     ("deployments", 100),
     ("deployments replayed", 50),
     ("deployments refused at the door", 10),
@@ -175,6 +177,8 @@ const NODE_MIXED_EXERCISES: [(&str, u64); 10] = [
     ("checkpoints", 200),
     ("backups restored", 10),
     ("replays compared", 50),
+    ("states migrated", 15),
+    ("calls between hosts", 200),
 ];
 
 #[test]

@@ -12,6 +12,7 @@ use crate::compare::{Difference, Same, same};
 use crate::deployments::{self, Deployments};
 use crate::host::TYPES;
 use crate::modules;
+use crate::oracle::Met;
 
 impl World<'_> {
     fn deployments(&mut self) -> Deployments<'_> {
@@ -132,8 +133,9 @@ impl World<'_> {
                 self.exercised.add(what, 1);
             }
         }
-        self.exercised
-            .add("careful runs", self.history.oracle().taken);
+        for (what, times) in self.history.oracle().met.since(Met::default()) {
+            self.exercised.add(what, times);
+        }
     }
 }
 

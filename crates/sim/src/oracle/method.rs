@@ -129,6 +129,9 @@ impl<'a> Running<'a> {
         }
         let called = self.world.entities.get(entity);
         self.count_read(called.map_or(0, |called| called.root_len))?;
+        let caller = self.levels.last().map(|level| level.host);
+        let between = caller.is_some_and(|caller| caller.is_apart_from(host));
+        self.world.met.between_hosts += u64::from(between);
         let (before, sends) = (self.world.entities.clone(), self.sends.len());
         self.levels.push(Level {
             entity: entity.clone(),
@@ -293,6 +296,7 @@ impl<'a> Running<'a> {
             });
             let (own, Version(other)) = (release.shape.version, value.version);
             if own != other && release.shape.migrates {
+                self.world.met.migrated += 1;
                 value.number = value.number.wrapping_add(other as i32);
             } else if own < other {
                 return self.fault(FaultKind::StoredValue);

@@ -27,6 +27,42 @@ pub(crate) enum Host {
     Module(&'static Release),
 }
 
+impl Host {
+    /// Whether the other's methods run in another way: a call between them goes from one host to another.
+    pub fn is_apart_from(self, other: Self) -> bool {
+        let language = |host| match host {
+            Host::Native => None,
+            Host::Module(release) => Some(release.language),
+        };
+        language(self) != language(other)
+    }
+}
+
+/// How often commands met what worlds with modules are for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Met {
+    /// A method took so much that its transaction had to run carefully.
+    pub careful_runs: u64,
+    /// A method's module migrated the state that it met.
+    pub migrated: u64,
+    /// A method called one that another host runs.
+    pub between_hosts: u64,
+}
+
+impl Met {
+    /// What was met since then, by its name among what is exercised.
+    pub fn since(self, before: Self) -> [(&'static str, u64); 3] {
+        [
+            ("careful runs", self.careful_runs - before.careful_runs),
+            ("states migrated", self.migrated - before.migrated),
+            (
+                "calls between hosts",
+                self.between_hosts - before.between_hosts,
+            ),
+        ]
+    }
+}
+
 impl Oracle {
     /// Who runs the methods of an entity type; none: nobody.
     pub(crate) fn host(&self, ty: &str) -> Option<Host> {

@@ -48,13 +48,14 @@ impl World {
 
     /// Runs a command on the oracle, and counts what came of it.
     pub(super) fn expect(&mut self, command: &Command, now: Timestamp) -> Expected {
-        let taken = self.oracle.taken;
+        let before = self.oracle.met;
         let expected = self.oracle.execute(command, now);
         if !self.hosting.cast.has_modules() {
             return expected;
         }
-        self.exercised
-            .add("careful runs", self.oracle.taken - taken);
+        for (what, times) in self.oracle.met.since(before) {
+            self.exercised.add(what, times);
+        }
         if let Some(what) = deployments::came_of(command, &expected) {
             self.exercised.add(what, 1);
         }

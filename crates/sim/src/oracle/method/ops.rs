@@ -133,7 +133,7 @@ impl Running<'_> {
             return self.fault(FaultKind::Memory);
         }
         let carefully = self.language() == Some(Language::JavaScript) && bytes > most / 2;
-        self.world.taken += u64::from(carefully);
+        self.world.met.careful_runs += u64::from(carefully);
         Ok(())
     }
 
