@@ -5,6 +5,7 @@ use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::hash;
 
 use super::component::{Kind, Wat, component_of};
+use super::stock::{chain, with_instances};
 use super::world::{World, compile, fixture};
 
 #[track_caller]
@@ -116,6 +117,41 @@ fn components_that_are_made_without_end() {
     refused(
         text(&format!("(component (component $c0) {wide})")),
         "makes 65 instances of components within it, more than the limit of 64",
+    );
+}
+
+#[test]
+fn instances_of_code_without_end() {
+    let with = |more| with_instances(chain("", ""), b"\0asm\x01\0\0\0", more);
+    // With the module itself and the two that `wit-component` adds.
+    compile(&WasmHost::new(None), with(61)).expect("as many as may be");
+    let says = "contains 65 core module instances, which exceeds the configured maximum of 64";
+    refused(with(62), says);
+}
+
+#[test]
+fn tables_without_end() {
+    let table = |elements: usize| Wat {
+        items: format!("(table {elements} funcref)"),
+        ..Wat::default()
+    };
+    compile(&WasmHost::new(None), table(65_536).build()).expect("as many as may be");
+    refused(
+        table(65_537).build(),
+        "a minimum element size of 65537 which exceeds the limit of 65536",
+    );
+    // Nor do they grow beyond it.
+    let grows = Wat {
+        items: "(table $t 65_000 funcref)".to_owned(),
+        invoke: "(if (i32.ne (table.grow $t (ref.null func) (i32.const 536)) (i32.const 65000)) (then unreachable))
+            (if (i32.ne (table.grow $t (ref.null func) (i32.const 1)) (i32.const -1)) (then unreachable))
+            (call $ok (i32.const 16) (i32.const 4))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    assert_eq!(
+        World::of(grows.build()).value("thing/x", "run", "{}"),
+        "null"
     );
 }
 

@@ -14,7 +14,7 @@ const METHODS: [&str; 26] = [
 ];
 
 /// A module whose instances begin with `start`; each method does `before` and calls the next.
-fn chain(start: &str, before: &str) -> Vec<u8> {
+pub fn chain(start: &str, before: &str) -> Vec<u8> {
     links(start, before).build()
 }
 
@@ -158,7 +158,7 @@ fn none_is_made_of_what_starts_slowly() {
 }
 
 /// The same with so many instances more of a core module: sections of a component may follow at its end.
-fn with_instances(mut component: Vec<u8>, module: &[u8], more: u8) -> Vec<u8> {
+pub fn with_instances(mut component: Vec<u8>, module: &[u8], more: u8) -> Vec<u8> {
     const MODULE: u8 = 3; // after the module itself and the two that `wit-component` adds
     let len = module.len();
     let len = [len as u8 | 0x80, (len >> 7) as u8 | 0x80, (len >> 14) as u8];
