@@ -8,6 +8,7 @@ mod calls;
 mod client;
 mod entities;
 mod halves;
+mod host;
 mod lifecycle;
 mod limits;
 mod modules;

@@ -1,68 +1,19 @@
 //! Modules over HTTP, in the toy language of the engine's tests: deployed, planned, gone back to, taken
 //! out of force, listed; what is no module; two at once.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 
-use ordain_engine::{Modules, TypeDef};
 use ordain_node::Options;
 use ordain_server::{Config, Limits, Scope};
-use ordain_types::module::{ModuleHash, Package, Place, Source, SourceError};
-use ordain_types::{EntityType, Method};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply};
 use crate::entities;
-use crate::toy::{Toy, counter};
+use crate::host::Host;
+use crate::toy::counter;
 use crate::world::{World, token};
 
 const BANK: &str = "/v1/admin/modules/bank";
-
-/// Toys, but that one which is `"wrong"` has a place, and that one may stand still until it is let go.
-#[derive(Default)]
-struct Host {
-    stands: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Host {
-    fn stand(&self, stands: bool) {
-        *self.stands.lock().expect("no one panics in here") = stands;
-        self.changed.notify_all();
-    }
-}
-
-impl Modules for Host {
-    fn compile(&self, source: &Source) -> Result<Package, SourceError> {
-        let stands = self.stands.lock().expect("no one panics in here");
-        drop(self.changed.wait_while(stands, |stands| *stands));
-        if source.files[0]
-            .bytes
-            .windows(5)
-            .any(|five| five == b"wrong")
-        {
-            return Err(SourceError {
-                file: Some(source.main.clone()),
-                line: Some(3),
-                column: Some(7),
-                message: "expected something right".to_owned(),
-            });
-        }
-        Toy.compile(source)
-    }
-
-    fn place(&self, _: ModuleHash, ty: &EntityType, method: Option<&Method>) -> Option<Place> {
-        let column = ty.as_str().len() + method.map_or(0, |method| method.as_str().len());
-        Some(Place {
-            file: "toy.json".to_owned(),
-            line: 5,
-            column: column as u32,
-        })
-    }
-
-    fn load(&self, hash: ModuleHash, package: &Package) -> Result<Vec<TypeDef>, String> {
-        Toy.load(hash, package)
-    }
-}
 
 async fn start_on(config: Config, host: Arc<Host>) -> World {
     let mut world = World::starting(config).await;
@@ -518,6 +469,10 @@ async fn deployments_take_turns_while_calls_go_on() {
             client.post(&path, &body(&toy)).await.status
         })
     });
+    let one = host.clone();
+    tokio::task::spawn_blocking(move || one.wait_for_one())
+        .await
+        .expect("one comes");
     let call = client
         .post("/v1/call/account/al/deposit", "{\"amount\":5}")
         .await;
@@ -527,6 +482,7 @@ async fn deployments_take_turns_while_calls_go_on() {
     for asked in asked {
         assert_eq!(asked.await.expect("it does not panic"), 200);
     }
+    assert_eq!(host.most(), 1, "one after the other");
 }
 
 /// What brings no module waits for no body.
