@@ -557,15 +557,18 @@ fn dev_prints_a_line_to_paste_for_each_method() {
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines
-        .map(Result::unwrap)
-        .find(|line| line.starts_with("curl "));
-    let line = line.unwrap();
-    assert!(
-        line.contains("/v1/call/account/a/deposit --json '{\"amount\":1}'"),
-        "{line}"
-    );
+    let is_curl = |line: &String| line.starts_with("curl ");
+    let mut lines = lines.map(Result::unwrap).filter(is_curl);
+    let line = lines.next().unwrap();
+    let (url, rest) = line["curl ".len()..].split_once("/v1/").unwrap();
+    assert_eq!(rest, "call/account/a/deposit --json '{\"amount\":1}'");
+    let (_, listed, _) = run_in(home.path(), &["entities", "--json", "--url", url]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let all = listed["entities"].as_array().unwrap().iter();
+    let methods = all.map(|it| it["methods"].as_array().unwrap().len());
     signal(&child, "-INT");
+    let more: Vec<_> = lines.collect();
+    assert_eq!(1 + more.len(), methods.sum::<usize>(), "{more:?}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(
         std::fs::read_dir(home.path()).unwrap().count(),
