@@ -106,7 +106,7 @@ fn methods_run() {
     );
     assert_eq!(world.value("account/bo.balance", ""), "20");
     assert_eq!(
-        world.value("account/al.total", r#"{"others":["bo","cy"]}"#),
+        world.value("account/al.total", r#"{"others":["bo","dy"]}"#),
         "90"
     );
     assert_eq!(

@@ -300,16 +300,23 @@ fn what_stays_within_the_limits_works_whatever_ran_before() {
 fn contexts_of_many_modules_come_back_on_demand_in_bounded_memory() {
     anew(|| {
         let mut last = 0;
-        for at in 0..200 {
-            let text = format!(
+        let text = |at: usize| {
+            format!(
                 "import {{ entity }} from \"ordain\";\nexport const a = entity({{ n: {at} }}, {{ hit(cx) {{ return ++cx.state.n; }} }});"
-            );
-            assert_eq!(World::new(&text).value("a/x.hit", ""), (at + 1).to_string());
+            )
+        };
+        let mut first = World::new(&text(0));
+        for at in 0..200 {
+            let mut other = (at > 0).then(|| World::new(&text(at)));
+            let world = other.as_mut().unwrap_or(&mut first);
+            assert_eq!(world.value("a/x.hit", ""), (at + 1).to_string());
             let (contexts, bytes) = ordain_hosts::javascript::kept();
-            assert!(contexts <= 64, "{contexts} contexts");
+            assert_eq!(contexts, (at + 1).min(64), "those used last are kept");
             last = bytes;
         }
         assert!(last < 64 << 20, "{last} bytes");
+        assert_eq!(first.value("a/x.hit", ""), "2", "its context is made again");
+        assert_eq!(ordain_hosts::javascript::kept().0, 64);
         ordain_hosts::javascript::clear();
         assert_eq!(
             ordain_hosts::javascript::kept(),

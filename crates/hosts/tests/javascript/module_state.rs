@@ -497,8 +497,12 @@ fn a_fresh_context_gives_the_same_bytes() {
     let text = module(
         "const M = new Map([[1, [1]]]); const R = /a/y;",
         "const out: any[] = [Math.random(), cx.uuid(), Date.now(), new Error(\"x\").stack];
-    for (const f of [() => M.set(2, [2]), () => M.get(1)!.push(2), () => R.test(\"aa\"), () => { (globalThis as any).x = 1; }]) {
-      try { f(); out.push(\"done\"); } catch (e) { out.push(String(e)); }
+    const all: any = globalThis;
+    for (const f of [
+      () => M.set(out.length, [2]).size, () => M.get(1)!.push(2), () => [R.test(\"aa\"), R.lastIndex], () => (all.x = (all.x ?? 0) + 1),
+    ]) {
+      try { out.push(f()); } catch (e) { out.push(String(e)); }
+      out.push(M.size, M.get(1)!.length, R.lastIndex, all.x ?? null);
     }
     return out;",
     );
