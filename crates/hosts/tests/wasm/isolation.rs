@@ -1,8 +1,11 @@
 //! What one transaction leaves in a module's memory, no other sees; unless the module asked for it.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use ordain_engine::Modules as _;
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::{FaultKind, Outcome};
+use sha2::{Digest as _, Sha256};
 
 use super::component::{Kind, Wat};
 use super::hostile::CALL;
@@ -215,13 +218,16 @@ fn machine_code_is_kept_and_made_anew() {
         panic!("one module, one file");
     };
     let written = std::fs::read(file).expect("it is readable");
+    // What is written is another file, in the place of the one before.
+    let which = || std::fs::metadata(file).expect("it is there").ino();
+    let first = which();
     assert_eq!(run(), "1");
-    assert_eq!(
-        std::fs::read(file).expect("readable"),
-        written,
-        "read and not made again"
-    );
-    // Damaged, cut, foreign: each is made anew.
+    assert_eq!(which(), first, "read and not made again");
+    // Damaged, cut, foreign, of a runtime with other settings: each is made anew.
+    let code = wasmtime::Engine::default().precompile_component(&fixture("transfer"));
+    let code = code.expect("it compiles");
+    let other = [b"ORDWASM1", &Sha256::digest(&code)[..], &code].concat();
+    assert_eq!(other[..8], written[..8], "files begin so");
     let mut damaged = written.clone();
     damaged[written.len() / 2] ^= 1;
     for bad in [
@@ -229,9 +235,12 @@ fn machine_code_is_kept_and_made_anew() {
         written[..written.len() - 1].to_vec(),
         Vec::new(),
         b"code".to_vec(),
+        other,
     ] {
         std::fs::write(file, &bad).expect("writable");
+        let before = which();
         assert_eq!(run(), "1");
+        assert_ne!(which(), before, "made again");
         assert_eq!(std::fs::read(file).expect("readable"), written);
     }
     // A directory that cannot be is none.
