@@ -95,6 +95,25 @@ fn a_module_that_asks_for_it_keeps_its_instance() {
 }
 
 #[test]
+fn an_instance_that_is_kept_is_of_its_own_module() {
+    let host = WasmHost::new(None);
+    let other = Wat {
+        entity: "other",
+        ..counter(true)
+    };
+    let both = types(&host, counter(true).build())
+        .into_iter()
+        .chain(types(&host, other.build()));
+    let mut world = World::new(both);
+    let mut called = [0; 2];
+    for at in [0, 1, 1, 0, 1, 0, 0, 1] {
+        called[at] += 1;
+        let value = world.value(["thing/x", "other/x"][at], "run", "{}");
+        assert_eq!(value, format!("{0}{0}", called[at]), "{called:?}");
+    }
+}
+
+#[test]
 fn running_twice_finds_what_an_instance_keeps() {
     let host = WasmHost::new(None);
     let mut world = World::with(types(&host, counter(true).build()), true);
