@@ -150,7 +150,8 @@ fn check_change(before: &EntityManifest, after: &EntityManifest, how: How) -> Re
         if becomes_query && how != How::Rollback {
             let message = format!(
                 "`{ty}.{name}` is an update in the version in force and a query in this one, while \
-                 callers may rely on what it writes; give the query another name"
+                 callers may rely on what it writes; give the query another name, or go back by a rollback to a \
+                 version that had it"
             );
             return Err(Misfit::of("method_kind", message, ty, Some(name)));
         }

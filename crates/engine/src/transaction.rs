@@ -204,8 +204,9 @@ impl Tx {
         method: &Method,
         args: &[u8],
     ) -> Result<Json, Rejection> {
-        let Decoded { args, canonical } = self.decode(entity, method, args);
-        self.call_decoded(entity, method, args, &canonical)
+        let ready = self.decode(entity, method, args).args;
+        // As they were given: their own spelling may be another each time, of a map that has no order.
+        self.call_decoded(entity, method, ready, args)
     }
 
     /// The same with arguments that [`crate::Run::decode`] of that method gave, perhaps in another

@@ -42,6 +42,14 @@ pub enum Refused {
         /// The method.
         method: String,
     },
+    /// A query was asked to be sent.
+    #[error("`{entity}.{method}` is a query; ask it instead of sending it")]
+    NotAnUpdate {
+        /// The entity type.
+        entity: String,
+        /// The method.
+        method: String,
+    },
     /// Arguments that do not fit.
     #[error("{0}")]
     Argument(ArgumentError),
@@ -95,6 +103,14 @@ impl From<RequestError> for Refused {
 }
 
 impl Refused {
+    /// A query was asked to be sent.
+    pub fn not_an_update(call: &Call) -> Self {
+        Self::NotAnUpdate {
+            entity: call.entity.ty.to_string(),
+            method: call.method.to_string(),
+        }
+    }
+
     /// A query was asked to run an update.
     pub(crate) fn not_a_query(call: &Call) -> Self {
         Self::NotAQuery {
@@ -123,7 +139,10 @@ impl Past {
     pub fn of(call: Call, delay_ms: Option<u64>, refused: Refused) -> Result<Box<Self>, Refused> {
         let of_methods = matches!(
             refused,
-            Refused::UnknownEntity { .. } | Refused::UnknownMethod { .. } | Refused::Argument(_)
+            Refused::UnknownEntity { .. }
+                | Refused::UnknownMethod { .. }
+                | Refused::NotAnUpdate { .. }
+                | Refused::Argument(_)
         );
         match of_methods && call.idempotency_key.is_some() {
             true => Ok(Box::new(Self {

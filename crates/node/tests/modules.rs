@@ -19,7 +19,7 @@ use ordain_node::{
 use ordain_store::MemoryStore;
 use ordain_types::module::How;
 use ordain_types::{
-    EntityId, IdempotencyKey, Json, Method, MethodKind, ModuleName, Outcome, Request, Source,
+    EntityId, IdempotencyKey, Json, Method, MethodKind, ModuleName, Outcome, Request, Seq, Source,
     Timestamp, limits,
 };
 use serde_json::{Value, json};
@@ -453,6 +453,41 @@ fn a_retry_gets_the_first_answer_though_its_method_is_gone() {
         refused,
         CallError::Refused(Refused::UnknownMethod { .. })
     ));
+}
+
+/// A rollback may make a query of what was called, and of what was sent.
+#[test]
+fn a_retry_gets_the_first_answer_though_its_method_is_a_query() {
+    let world = TestNode::new(catalog());
+    let mut first = counter(1);
+    first["counter"]["methods"]["add"] = first["counter"]["methods"]["look"].clone();
+    version(&world, "m", &first);
+    version(&world, "m", &counter(1));
+    let entity: EntityId = "counter/a".parse().expect("an id");
+    let request = || {
+        let method = Method::new("add").expect("a name");
+        Request::<i64>::new(entity.clone(), method, MethodKind::Update, "{}".into())
+    };
+    let with = |key: &str, at_least| CallOptions {
+        idempotency_key: Some(IdempotencyKey::new(key).expect("a key")),
+        at_least,
+        ..CallOptions::default()
+    };
+    assert_eq!(world.call_with(request(), with("k", None)), Ok(1));
+    let sent = world.send_with(request(), 3_600_000, with("s", None));
+    let sent = sent.expect("it was taken");
+    assert_eq!(call(&world, "counter/a", "add"), Ok(2));
+    let back = world.rollback(&name("m"), None, &me());
+    back.expect("an update may become a query again");
+    assert_eq!(call(&world, "counter/a", "add"), Ok(2), "it only looks");
+    for at_least in [None, Some(Seq(1))] {
+        let again = world.call_with(request(), with("k", at_least));
+        assert_eq!(again, Ok(1), "it ran before");
+        let other = world.call_with(request(), with("other", at_least));
+        assert_eq!(other, Ok(2), "it did not, and looks");
+    }
+    let again = world.send_with(request(), 3_600_000, with("s", None));
+    assert_eq!(again, Ok(sent));
 }
 
 #[test]

@@ -95,7 +95,14 @@ pub(crate) fn admit(
         }
     };
     match (op, accepted.kind) {
-        (Op::Query, MethodKind::Update) | (Op::Send, MethodKind::Query) => {
+        // It may have been sent when it was an update.
+        (Op::Send, MethodKind::Query) => {
+            let refused = Refused::not_an_update(&accepted.call);
+            let past = Past::of(*accepted.call, Some(request.delay_ms), refused);
+            let past = past.map_err(|refused| refusal(refused, op))?;
+            Ok((ordain_node::Op::Answered(past), asked))
+        }
+        (Op::Query, MethodKind::Update) => {
             let call = &accepted.call;
             let (entity, method) = (call.entity.ty.as_str(), call.method.as_str());
             Err(Problem::wrong_method_kind(
@@ -165,6 +172,9 @@ pub(crate) fn refusal(refused: Refused, op: Op) -> Problem {
         }
         Refused::NotAQuery { entity, method } => {
             Problem::wrong_method_kind(&entity, &method, MethodKind::Update, op)
+        }
+        Refused::NotAnUpdate { entity, method } => {
+            Problem::wrong_method_kind(&entity, &method, MethodKind::Query, op)
         }
         Refused::Argument(error) => Problem::unfit_argument(error.field.as_deref(), error.message),
         Refused::ArgumentBytes { limit, .. } => {

@@ -22,6 +22,7 @@ const fn measure(name: &'static str, args: &'static str) -> Measure {
 #[rustfmt::skip]
 pub const MEASURES: &[Measure] = &[
     measure("map-1m", "limits --only map-1m"),
+    measure("memory-64m", "limits --only memory-64m"),
     measure("postgres", "limits --only postgres"),
     measure("transfer-1m", "transfer --accounts 1000000"),
     measure("transfer-1m-paced", "transfer --accounts 1000000 --rate 560000"),
@@ -82,6 +83,7 @@ pub const MEASURES: &[Measure] = &[
 
 /// What is measured beside what rows need: no figure of it is to be reached.
 pub const BESIDE: &[&str] = &[
+    "memory-64m",
     "smallbank-classic",
     "travel",
     "travel-reserve",

@@ -2,11 +2,13 @@
 //!
 //! - [`disk`]: syncs of its disk
 //! - [`map`]: transfers on a hash map in one thread
+//! - [`memory`]: reads of memory that wait for each other
 //! - the way to a server that does nothing and back ([`crate::echo`]), by the workloads' own driver
 //! - [`postgres`]: the peer
 
 mod disk;
 mod map;
+mod memory;
 mod postgres;
 
 use std::path::PathBuf;
@@ -42,6 +44,8 @@ enum Kind {
     Sync(usize),
     /// Transfers among so many accounts.
     Map(usize),
+    /// Reads of so many bytes of memory, each where the one before says.
+    Memory(usize),
     /// What a server that does nothing answers to these words of `bench`.
     Echo(&'static str),
     /// Transfers by the peer among so many accounts.
@@ -59,6 +63,7 @@ const LIMITS: &[Limit] = &[
     limit("sync-64k", "write and fdatasync of 64 KiB", Kind::Sync(64 << 10)),
     limit("map-10k", "transfers on a hash map of 10,000, one thread", Kind::Map(10_000)),
     limit("map-1m", "transfers on a hash map of 1,000,000, one thread", Kind::Map(1_000_000)),
+    limit("memory-64m", "reads of 64 MiB of memory, each where the one before says, one thread", Kind::Memory(64 << 20)),
     limit("http-echo", "HTTP echo, 64 connections", Kind::Echo("transfer --clients 64")),
     limit("http-echo-1", "HTTP echo, one connection", Kind::Echo("transfer --clients 1")),
     limit("query-echo", "HTTP echo of queries, 64 connections", Kind::Echo("transfer --queries --clients 64")),
@@ -164,6 +169,7 @@ async fn one(kind: Kind, words: &Words, handle: &Handle) -> anyhow::Result<Peer>
     let measured = match kind {
         Kind::Sync(bytes) => blocking(move || Ok(disk::sync(&dir, bytes, duration)?)).await,
         Kind::Map(accounts) => blocking(move || Ok(map::transfers(accounts, duration, seed))).await,
+        Kind::Memory(bytes) => blocking(move || Ok(memory::reads(bytes, duration, seed))).await,
         Kind::Echo(words) => echo(echo_words(words, duration, seed)?, handle).await,
         Kind::Postgres(accounts) => {
             return postgres::transfers(&dir, accounts, duration, seed).await;

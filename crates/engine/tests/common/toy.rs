@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ordain_engine::{
     Args, ArgumentError, Decoded, MethodDef, Modules, Run, State, StateType, Tx, TypeDef,
@@ -177,6 +178,10 @@ impl StateType for Numbers {
     }
 }
 
+/// How often arguments were spelled of a method that spells the same ones otherwise each time, as a map does that
+/// has no order.
+static SPELLED: AtomicU64 = AtomicU64::new(0);
+
 struct Does {
     hash: ModuleHash,
     does: String,
@@ -188,9 +193,13 @@ struct For(ModuleHash);
 
 impl Run for Does {
     fn decode(&self, json: &[u8]) -> Result<Decoded, ArgumentError> {
+        let canonical = match self.does.as_str() {
+            "spells" => format!("{{\"n\":{}}}", SPELLED.fetch_add(1, Ordering::Relaxed)).into(),
+            _ => Json::copy_from_slice(json),
+        };
         Ok(Decoded {
             args: Box::new(For(self.hash)),
-            canonical: Json::copy_from_slice(json),
+            canonical,
         })
     }
 

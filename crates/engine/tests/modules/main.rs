@@ -413,6 +413,9 @@ fn two_runs_are_compared() {
     let mut calm = World::with(options);
     calm.deployed("m", &careful("careful"));
     assert_eq!(calm.number("counter/a", "add"), 1);
+    // Spelled otherwise each time, they are the same arguments.
+    calm.deployed("m", &careful("spells"));
+    assert_eq!(calm.number("counter/a", "add"), 1);
 }
 
 #[test]

@@ -69,6 +69,7 @@ use fault::Thrown;
 use instance::NotStarted;
 use run::Which;
 use sources::NotCompiled;
+use syntax::Position;
 
 pub use cache::{clear, kept};
 
@@ -196,8 +197,13 @@ impl Module {
         }
         let made = Compiled::new(&self.source).map_err(|not| match not {
             NotCompiled::Source(error) => {
-                let message = format!("the module does not compile any more: {error}");
-                NotStarted::Thrown(Thrown::plain(message))
+                let message = format!("the module does not compile any more: {}", error.message);
+                let position = error.line.zip(error.column);
+                let position = position.map(|(line, column)| Position { line, column });
+                NotStarted::Thrown(Thrown {
+                    place: error.file.zip(position),
+                    ..Thrown::plain(message)
+                })
             }
             NotCompiled::Machine(why) => NotStarted::Machine(why),
         })?;

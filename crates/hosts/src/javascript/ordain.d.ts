@@ -107,7 +107,8 @@ declare module "ordain" {
     version?: number;
     /**
      * Makes a state of this version from one of another, when an entity is first touched. Without it, new
-     * names at the top level take their defaults.
+     * names at the top level take their defaults. It has neither time nor chance: `Date.now()`, `new Date()` and
+     * `Math.random()` throw in it.
      */
     migrate?(state: any, fromVersion: number): State;
   }

@@ -35,16 +35,29 @@ pub(super) fn end(tx: &mut Tx, error: &wasmtime::Error, refused: bool) -> ! {
 /// Ends the transaction. The message is for every caller, and the place in it for those who see traces alone.
 pub(super) fn raise(tx: &mut Tx, kind: FaultKind, message: &str, trace: &str) -> ! {
     match place_apart(message).filter(|_| kind == FaultKind::Panic) {
-        Some((place, message)) => tx.fault_traced(kind, message, format!("{place}\n{trace}")),
+        Some((place, message)) => {
+            let place = format!("    at {place}");
+            let lines = [&place, trace]
+                .into_iter()
+                .filter(|lines| !lines.is_empty());
+            let trace = lines.collect::<Vec<_>>().join("\n");
+            tx.fault_traced(kind, message, trace)
+        }
         None => tx.fault_traced(kind, message, trace),
     }
 }
 
-/// The line that Rust begins the message of a panic with, `panicked at src/lib.rs:3:5:`, and what the panic says.
+/// Where Rust says that it panicked, `panicked at src/lib.rs:3:5:`, and on the next line what it says, if it says
+/// anything.
 fn place_apart(message: &str) -> Option<(&str, &str)> {
-    let (first, said) = message.split_once('\n')?;
-    let is_place = first.starts_with("panicked at ") && first.ends_with(':');
-    is_place.then_some((first, said))
+    let (first, said) = message
+        .split_once(":\n")
+        .unwrap_or((message, "the method panicked"));
+    let place = first.strip_prefix("panicked at ")?;
+    let mut parts = place.rsplitn(3, ':');
+    let mut is_number = || parts.next().is_some_and(|part| part.parse::<u32>().is_ok());
+    let is_place = is_number() && is_number() && parts.next().is_some();
+    is_place.then_some((place, said))
 }
 
 /// Whether it is the machine that refused, or what this process has in common for all: another time it may not.

@@ -113,10 +113,10 @@ fn a_panic_has_its_place_in_the_trace() {
     };
     let says = "panicked at src/lib.rs:3:5:\nit is\non fire";
     let trace = check(0, FaultKind::Panic, says, "it is\non fire");
-    assert!(
-        trace.starts_with("panicked at src/lib.rs:3:5:\n"),
-        "{trace}"
-    );
+    assert!(trace.starts_with("    at src/lib.rs:3:5\n"), "{trace}");
+    let says = "panicked at src/lib.rs:3:5";
+    let silent = check(0, FaultKind::Panic, says, "the method panicked");
+    assert_eq!(silent, trace, "a panic without words has its place too");
     assert!(trace.contains("invoke"), "{trace}");
     for says in ["panicked at all", "panicked at all\ntimes", "no\nplace:"] {
         let trace = check(0, FaultKind::Panic, says, says);

@@ -49,7 +49,7 @@ fn what_cannot_be_migrated_says_why() {
     // Its place is for those who see traces.
     assert!(!panicked.message.contains(".rs:"), "{panicked}");
     assert!(
-        panicked.trace.starts_with("panicked at ") && panicked.trace.contains(".rs:"),
+        panicked.trace.starts_with("    at ") && panicked.trace.contains(".rs:"),
         "{}",
         panicked.trace
     );

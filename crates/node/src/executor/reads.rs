@@ -42,12 +42,44 @@ impl Executor {
 
     /// The first answer to a request that would be refused now; else that it is refused.
     pub(super) fn answered(&mut self, past: Past) -> Result<Reply, Halt> {
+        let first = self.first_answer(&past.call, past.delay_ms)?;
+        Ok(first.unwrap_or_else(|| Reply {
+            seq: self.engine.seq(),
+            body: Body::Refused(Box::new(past.refused)),
+        }))
+    }
+
+    /// What a request with an idempotency key was answered before, if it was.
+    pub(super) fn first_answer(
+        &mut self,
+        call: &Call,
+        delay_ms: Option<u64>,
+    ) -> Result<Option<Reply>, Halt> {
         let seq = self.engine.seq();
-        let (seq, body) = match self.engine.answered(&past.call, past.delay_ms)? {
-            Some(first) => batch::body(seq, first),
-            None => (seq, Body::Refused(Box::new(past.refused))),
-        };
-        Ok(Reply { seq, body })
+        let first = self.engine.answered(call, delay_ms)?;
+        Ok(first.map(|first| {
+            let (seq, body) = batch::body(seq, first);
+            Reply { seq, body }
+        }))
+    }
+
+    /// Calls what is a query by now. It may have run as an update, of the version before: a retry of that gets its
+    /// answer.
+    pub(super) fn called(
+        &mut self,
+        accepted: Accepted,
+        now: Timestamp,
+    ) -> Result<Result<Reply, Box<Call>>, Halt> {
+        if let Some(first) = self.first_answer(&accepted.call, None)? {
+            return Ok(Ok(first));
+        }
+        Ok(match self.query(accepted, now)? {
+            Ok(outcome) => Ok(Reply {
+                seq: self.engine.seq(),
+                body: Body::of(outcome),
+            }),
+            Err((call, _)) => Err(call),
+        })
     }
 
     /// Runs a query. If its method has become an update while it waited, nothing ran, and it comes back with why.

@@ -11,7 +11,7 @@ use crate::committer;
 use crate::ingress::{Item, Work};
 use crate::listener::Heard;
 use crate::node::Op;
-use crate::reply::{self, Body, Owed, Reply};
+use crate::reply::{self, Owed, Reply};
 
 impl Executor {
     /// Runs a batch and hands over its replies; the rest of it later, if there is no room for more.
@@ -125,12 +125,9 @@ impl Executor {
                 reply
             }
             Work::Read(Op::Answered(past)) => self.answered(*past)?,
-            Work::Read(Op::Call(accepted)) => match self.query(accepted, now)? {
-                Ok(outcome) => Reply {
-                    body: Body::of(outcome),
-                    seq: self.engine.seq(),
-                },
-                Err((call, _)) => {
+            Work::Read(Op::Call(accepted)) => match self.called(accepted, now)? {
+                Ok(reply) => reply,
+                Err(call) => {
                     self.wait_as_update(call, item.reply);
                     return Ok(None);
                 }

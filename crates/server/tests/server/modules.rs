@@ -150,6 +150,38 @@ async fn a_retry_gets_the_first_answer_though_its_method_is_gone() {
     }
 }
 
+/// A rollback makes a query of what was called, and of what was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_gets_the_first_answer_though_its_method_is_a_query() {
+    let world = start().await;
+    let mut client = world.client().await;
+    let mut looks = counter(1);
+    looks["counter"]["methods"]["add"] = looks["counter"]["methods"]["look"].clone();
+    deploy(&mut client, &looks).await;
+    deploy(&mut client, &counter(1)).await;
+    let mut ask = async |path: &str, key| {
+        client
+            .request("POST", path, &[("idempotency-key", key)], "{}")
+            .await
+    };
+    let (call, send) = (
+        "/v1/call/counter/a/add",
+        "/v1/send/counter/b/add?delay_ms=3600000",
+    );
+    let (called, sent) = (ask(call, "k1").await, ask(send, "k2").await);
+    assert_eq!((called.status, sent.status), (200, 202));
+    let mut operator = world.client().await;
+    let back = operator.post(&format!("{BANK}/rollback"), "").await;
+    assert_eq!(back.status, 200);
+    for (path, key, first) in [(call, "k1", called), (send, "k2", sent)] {
+        let again = ask(path, key).await;
+        assert_eq!((again.status, &again.body), (first.status, &first.body));
+        assert_eq!(again.header("ordain-repeated"), Some("true"));
+    }
+    let refused = ask(send, "never").await.problem();
+    assert_eq!(refused, (400, "wrong_method_kind".into()));
+}
+
 /// Passed over, a rollback that was tried again went back twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_modules_take_no_idempotency_key() {
