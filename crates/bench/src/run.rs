@@ -57,7 +57,7 @@ pub fn new_dir(dir: Option<&Path>, prefix: &str) -> anyhow::Result<(PathBuf, Opt
 }
 
 /// What the system calls a file system that is nowhere but in memory.
-const TMPFS: i64 = 0x0102_1994;
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
 /// Says so where a directory, or the one that it will be made in, has no disk: figures of what is durable mean
 /// nothing there.
@@ -72,7 +72,7 @@ pub fn warn_of_memory(dir: &Path) {
 }
 
 fn is_memory(dir: &Path) -> bool {
-    rustix::fs::statfs(dir).is_ok_and(|about| i64::from(about.f_type) == TMPFS)
+    rustix::fs::statfs(dir).is_ok_and(|about| about.f_type == TMPFS)
 }
 
 /// Returns when somebody wants this process to end.
