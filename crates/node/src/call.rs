@@ -185,12 +185,7 @@ impl Node {
             at_least,
         } = options;
         Ok(match self.let_in(parts, caller, idempotency_key, None)? {
-            // With a key it may be a retry of what was an update: that is looked for first.
-            Ok(accepted)
-                if accepted.kind == MethodKind::Query
-                    && at_least.is_some()
-                    && accepted.call.idempotency_key.is_none() =>
-            {
+            Ok(accepted) if accepted.kind == MethodKind::Query && at_least.is_some() => {
                 Op::Query { accepted, at_least }
             }
             Ok(accepted) => Op::Call(accepted),

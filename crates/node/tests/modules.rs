@@ -486,6 +486,10 @@ fn a_retry_gets_the_first_answer_though_its_method_is_a_query() {
         let other = world.call_with(request(), with("other", at_least));
         assert_eq!(other, Ok(2), "it did not, and looks");
     }
+    let late = Some(Seq(1 << 40));
+    assert_eq!(world.call_with(request(), with("k", late)), Ok(1));
+    let other = world.call_with(request(), with("other", late));
+    assert!(matches!(other, Err(CallError::SeqNotReached { .. })));
     let again = world.send_with(request(), 3_600_000, with("s", None));
     assert_eq!(again, Ok(sent));
 }

@@ -50,11 +50,7 @@ impl Executor {
     }
 
     /// What a request with an idempotency key was answered before, if it was.
-    pub(super) fn first_answer(
-        &mut self,
-        call: &Call,
-        delay_ms: Option<u64>,
-    ) -> Result<Option<Reply>, Halt> {
+    fn first_answer(&mut self, call: &Call, delay_ms: Option<u64>) -> Result<Option<Reply>, Halt> {
         let seq = self.engine.seq();
         let first = self.engine.answered(call, delay_ms)?;
         Ok(first.map(|first| {
@@ -63,23 +59,16 @@ impl Executor {
         }))
     }
 
-    /// Calls what is a query by now. It may have run as an update, of the version before: a retry of that gets its
-    /// answer.
-    pub(super) fn called(
-        &mut self,
-        accepted: Accepted,
-        now: Timestamp,
-    ) -> Result<Result<Reply, Box<Call>>, Halt> {
-        if let Some(first) = self.first_answer(&accepted.call, None)? {
-            return Ok(Ok(first));
+    /// The first answer to what is a query by now and ran as an update, of an earlier version of its module.
+    pub(super) fn repeated(&mut self, op: &Op) -> Result<Option<Reply>, Halt> {
+        match op {
+            Op::Call(accepted) | Op::Query { accepted, .. }
+                if accepted.call.idempotency_key.is_some() =>
+            {
+                self.first_answer(&accepted.call, None)
+            }
+            _ => Ok(None),
         }
-        Ok(match self.query(accepted, now)? {
-            Ok(outcome) => Ok(Reply {
-                seq: self.engine.seq(),
-                body: Body::of(outcome),
-            }),
-            Err((call, _)) => Err(call),
-        })
     }
 
     /// Runs a query. If its method has become an update while it waited, nothing ran, and it comes back with why.

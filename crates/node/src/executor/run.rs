@@ -11,7 +11,7 @@ use crate::committer;
 use crate::ingress::{Item, Work};
 use crate::listener::Heard;
 use crate::node::Op;
-use crate::reply::{self, Owed, Reply};
+use crate::reply::{self, Body, Owed, Reply};
 
 impl Executor {
     /// Runs a batch and hands over its replies; the rest of it later, if there is no room for more.
@@ -113,6 +113,11 @@ impl Executor {
     }
 
     fn run_item(&mut self, item: Item, now: Timestamp) -> Result<Option<(Owed, Reply)>, Halt> {
+        if let Work::Read(op) = &item.work
+            && let Some(first) = self.repeated(op)?
+        {
+            return Ok(Some((item.reply, first)));
+        }
         let reply = match item.work {
             Work::Update { command, args } => {
                 let executed = self.execute(&command, args)?;
@@ -125,9 +130,12 @@ impl Executor {
                 reply
             }
             Work::Read(Op::Answered(past)) => self.answered(*past)?,
-            Work::Read(Op::Call(accepted)) => match self.called(accepted, now)? {
-                Ok(reply) => reply,
-                Err(call) => {
+            Work::Read(Op::Call(accepted)) => match self.query(accepted, now)? {
+                Ok(outcome) => Reply {
+                    body: Body::of(outcome),
+                    seq: self.engine.seq(),
+                },
+                Err((call, _)) => {
                     self.wait_as_update(call, item.reply);
                     return Ok(None);
                 }
