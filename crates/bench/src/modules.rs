@@ -21,28 +21,9 @@ use crate::report::{Figure, Findings, Name};
 use crate::run::{blocking, new_dir, until_interrupted};
 use crate::words::What;
 
-/// What the interpreter does in a transfer, and nothing around it: its arguments and two states parsed,
+/// What the interpreter does in a transfer, so many `times`, and nothing around it: its arguments and two states parsed,
 /// changed and made JSON again.
-const PLAIN: &str = r#"
-import { entity } from "ordain";
-export const plain = entity({}, {
-  transfers(_, { times }: { times: number }) {
-    let bytes = 0;
-    for (let at = 0; at < times; at++) {
-      const { amount } = JSON.parse('{"to":"1234","amount":50}');
-      const from = JSON.parse('{"balance":1000000}');
-      const to = JSON.parse('{"balance":1000000}');
-      from.balance -= amount;
-      to.balance += amount;
-      bytes += JSON.stringify(from).length + JSON.stringify(to).length;
-    }
-    return bytes;
-  },
-});
-"#;
-/// The same in the interpreter as it is, without a host around it: no module, no limits, nothing of its library replaced.
-const BARE: &str = r#"
-(times) => {
+const TRANSFERS: &str = r#"
   let bytes = 0;
   for (let at = 0; at < times; at++) {
     const { amount } = JSON.parse('{"to":"1234","amount":50}');
@@ -53,7 +34,6 @@ const BARE: &str = r#"
     bytes += JSON.stringify(from).length + JSON.stringify(to).length;
   }
   return bytes;
-}
 "#;
 /// So many at once take far less than a call may.
 const PLAIN_TRANSFERS: u32 = 50_000;
@@ -269,12 +249,13 @@ fn many(place: &Place, words: &Words) -> anyhow::Result<Vec<Figure>> {
     Ok(figures.into_iter().flatten().collect())
 }
 
-/// What a transfer in TypeScript is held against.
+/// What a transfer in TypeScript is held against: the loop in the interpreter as it is, without a host around it: no
+/// module, no limits, nothing of its library replaced.
 fn bare(words: &Words) -> anyhow::Result<Option<Figure>> {
     let runtime = rquickjs::Runtime::new()?;
     let context = rquickjs::Context::full(&runtime)?;
     let per_second = context.with(|ctx| {
-        let transfers: rquickjs::Function = ctx.eval(BARE)?;
+        let transfers: rquickjs::Function = ctx.eval(format!("(times) => {{{TRANSFERS}}}"))?;
         let each = |_| {
             let began = Instant::now();
             let bytes: f64 = transfers.call((PLAIN_TRANSFERS,))?;
@@ -296,7 +277,11 @@ fn bare(words: &Words) -> anyhow::Result<Option<Figure>> {
 /// The same loop in a module: what the host's own JSON, limits and counting cost a module that has much of it.
 fn plain(place: &Place, words: &Words) -> anyhow::Result<Option<Figure>> {
     let node = place.open()?;
-    deploy(&node, "plain", "plain.ts", PLAIN.into())?;
+    let module = format!(
+        "import {{ entity }} from \"ordain\";\nexport const plain = entity({{}}, {{\n  \
+         transfers(_, {{ times }}: {{ times: number }}) {{{TRANSFERS}}},\n}});\n"
+    );
+    deploy(&node, "plain", "plain.ts", module.into())?;
     let mut per_second = Vec::new();
     for _ in 0..words.runs {
         let args = format!(r#"{{"times":{PLAIN_TRANSFERS}}}"#);

@@ -3,7 +3,6 @@
 //! replayed sooner.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -24,6 +23,7 @@ use crate::measure::Plan;
 use crate::report::{Figure, Findings, Name};
 use crate::run::{blocking, new_dir, new_seed, until_interrupted};
 use crate::server::Server;
+use crate::workload::told::Told;
 use crate::workload::transfer::Transfer;
 use crate::workload::{Loading, Source, Task, Workload};
 
@@ -98,10 +98,10 @@ async fn measure(what: &'static str, words: Words, settings: &[&str]) -> anyhow:
         let mut server = Server::start(&root, settings).await?;
         let workload = Counted {
             transfers: Transfer::keynote(words.accounts, Spread::Uniform),
-            acknowledged: Arc::default(),
+            told: Arc::default(),
         };
         let kill = kill(&mut server, &workload, &words, seed + run as u64).await?;
-        violations.extend(lost(&kill, workload.acknowledged.load(Ordering::Relaxed)));
+        violations.extend(lost(&kill, workload.told.counted()));
         kills.push(kill);
         let client = server.client().clone();
         violations.extend(with_door(&client, move |door| workload.check(door)).await?);
@@ -157,7 +157,7 @@ fn lost(kill: &Kill, acknowledged: u64) -> Option<String> {
 #[derive(Clone)]
 struct Counted {
     transfers: Transfer,
-    acknowledged: Arc<AtomicU64>,
+    told: Arc<Told>,
 }
 
 impl Workload for Counted {
@@ -176,7 +176,7 @@ impl Workload for Counted {
     fn source(&self, slot: usize, of: usize, seed: u64) -> Box<dyn Source> {
         Box::new(Counting {
             source: self.transfers.source(slot, of, seed),
-            acknowledged: self.acknowledged.clone(),
+            told: self.told.clone(),
         })
     }
 
@@ -188,7 +188,7 @@ impl Workload for Counted {
 /// What one slot asks, counted when it is acknowledged.
 struct Counting {
     source: Box<dyn Source>,
-    acknowledged: Arc<AtomicU64>,
+    told: Arc<Told>,
 }
 
 impl Source for Counting {
@@ -197,9 +197,7 @@ impl Source for Counting {
     }
 
     fn ended(&mut self, answer: &Answer) {
-        if matches!(answer, Answer::Value(_) | Answer::Rejected(_)) {
-            self.acknowledged.fetch_add(1, Ordering::Relaxed);
-        }
+        self.told.ended(answer);
         self.source.ended(answer);
     }
 }
@@ -325,12 +323,12 @@ mod tests {
     fn what_is_acknowledged_is_counted() {
         let workload = Counted {
             transfers: Transfer::keynote(10, Spread::Uniform),
-            acknowledged: Arc::default(),
+            told: Arc::default(),
         };
         let mut source = workload.source(0, 1, 7);
         source.ended(&Answer::Value("1".into()));
         source.ended(&Answer::None("lost".into()));
-        assert_eq!(workload.acknowledged.load(Ordering::Relaxed), 1);
+        assert_eq!(workload.told.counted(), 1);
     }
 
     #[test]

@@ -16,7 +16,9 @@ fn deposit() -> Request<Box<RawValue>> {
     json_request("account/a b", "deposit", r#"{"amount":5}"#)
 }
 
-fn problem(problem: &Problem) -> Option<http::Response<http_body_util::Full<bytes::Bytes>>> {
+type Answer = Option<http::Response<http_body_util::Full<bytes::Bytes>>>;
+
+fn problem(problem: &Problem) -> Answer {
     Some(reply(problem.status, None, problem.to_json()))
 }
 
@@ -197,27 +199,35 @@ async fn retries_end_and_the_error_says_what_to_do() {
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
 }
 
+/// What is told of a call whose first attempt is answered so, and those after it with a problem: that it was lost, what
+/// to do, and why.
+async fn lost_before(first: Answer, later: &Problem) -> String {
+    let answer = later.clone();
+    let (url, _) = serve(move |number, _| match number {
+        0 => first.clone(),
+        _ => problem(&answer),
+    })
+    .await;
+    let client = Client::builder(&url).retries(2).build().unwrap();
+    let error = client.call(deposit()).await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("same idempotency key"), "{said}");
+    assert!(said.contains(&later.detail), "{said} lacks {later}");
+    said
+}
+
+fn soon(mut problem: Problem) -> Problem {
+    problem.retry_after_ms = Some(1);
+    problem
+}
+
 /// That the last attempt came to nothing says nothing of the first.
 #[tokio::test]
 async fn a_call_that_may_have_run_is_lost_whatever_comes_after() {
-    let starting = || {
-        let mut starting = Problem::starting(None);
-        starting.retry_after_ms = Some(1);
-        starting
-    };
-    for later in [starting(), Problem::new(Code::Unauthenticated, "no token")] {
-        let answer = later.clone();
-        let (url, _) = serve(move |number, _| match number {
-            0 => None,
-            _ => problem(&answer),
-        })
-        .await;
-        let client = Client::builder(&url).retries(2).build().unwrap();
-        let error = client.call(deposit()).await.unwrap_err();
-        assert!(matches!(error, Error::Lost { .. }), "{error:?}");
-        let said = error.to_string();
-        assert!(said.contains("same idempotency key"), "{said}");
-        assert!(said.contains(&later.detail), "{said} lacks {later}");
+    let refused = Problem::new(Code::Unauthenticated, "no token");
+    for later in [soon(Problem::starting(None)), refused] {
+        lost_before(None, &later).await;
         // What only reads did nothing, however often it was asked for.
         let (url, _) = serve(move |number, _| match number {
             0 => None,
@@ -233,27 +243,12 @@ async fn a_call_that_may_have_run_is_lost_whatever_comes_after() {
 /// Of a disk that is full or has failed nobody knows whether the command is in the log.
 #[tokio::test]
 async fn an_answer_that_leaves_open_whether_the_call_ran_is_a_loss() {
-    let soon = |mut problem: Problem| {
-        problem.retry_after_ms = Some(1);
-        problem
-    };
     let refused = Problem::new(Code::Unauthenticated, "no token");
     for open in [Code::DiskFull, Code::DiskFailed, Code::Halted] {
         for later in [soon(Problem::starting(None)), refused.clone()] {
             let open = soon(Problem::new(open, "who knows"));
-            let answer = later.clone();
-            let (url, _) = serve(move |number, _| match number {
-                0 => problem(&open),
-                _ => problem(&answer),
-            })
-            .await;
-            let client = Client::builder(&url).retries(2).build().unwrap();
-            let error = client.call(deposit()).await.unwrap_err();
-            assert!(matches!(error, Error::Lost { .. }), "{error:?}");
-            let said = error.to_string();
-            assert!(said.contains("same idempotency key"), "{said}");
+            let said = lost_before(problem(&open), &later).await;
             assert!(said.contains("who knows"), "{said}");
-            assert!(said.contains(&later.detail), "{said} lacks {later}");
         }
     }
     // The last answer that leaves it open says so itself.

@@ -166,9 +166,7 @@ async fn an_overloaded_call_is_tried_again() {
     let (_streams, stream, mut peer) = open(StreamOptions::default()).await;
     let value = stream.start::<String>(call(1)).await.unwrap();
     let first = peer.read(1).await;
-    let mut message = Vec::new();
-    frame::write_problem(&mut message, first[0].id, None, &Problem::overloaded(1));
-    peer.write(message).await;
+    peer.refuse(&first[0], &Problem::overloaded(1)).await;
     let again: Vec<StreamCall> = peer.read(1).await;
     assert_eq!(again, first);
     peer.answer(&again).await;
@@ -256,9 +254,7 @@ async fn a_call_that_may_have_run_is_lost_though_it_is_refused_later() {
     let mut peer = streams.accept().await;
     let again = peer.read(1).await;
     let refused = Problem::new(Code::Forbidden, "not any more");
-    let mut message = Vec::new();
-    frame::write_problem(&mut message, again[0].id, None, &refused);
-    peer.write(message).await;
+    peer.refuse(&again[0], &refused).await;
     let error = value.await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error:?}");
     assert!(error.to_string().contains("not any more"), "{error}");
@@ -273,9 +269,7 @@ async fn an_answer_that_leaves_open_whether_the_call_ran_is_a_loss() {
     full.retry_after_ms = Some(1);
     for problem in [full, Problem::new(Code::Forbidden, "not any more")] {
         let asked = peer.read(1).await;
-        let mut message = Vec::new();
-        frame::write_problem(&mut message, asked[0].id, None, &problem);
-        peer.write(message).await;
+        peer.refuse(&asked[0], &problem).await;
     }
     let error = value.await.unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error:?}");

@@ -112,7 +112,7 @@ impl Refused {
     }
 
     /// A query was asked to run an update.
-    pub(crate) fn not_a_query(call: &Call) -> Self {
+    pub fn not_a_query(call: &Call) -> Self {
         Self::NotAQuery {
             entity: call.entity.ty.to_string(),
             method: call.method.to_string(),

@@ -102,16 +102,7 @@ pub(crate) fn admit(
             let past = past.map_err(|refused| refusal(refused, op))?;
             Ok((ordain_node::Op::Answered(past), asked))
         }
-        (Op::Query, MethodKind::Update) => {
-            let call = &accepted.call;
-            let (entity, method) = (call.entity.ty.as_str(), call.method.as_str());
-            Err(Problem::wrong_method_kind(
-                entity,
-                method,
-                accepted.kind,
-                op,
-            ))
-        }
+        (Op::Query, MethodKind::Update) => Err(refusal(Refused::not_a_query(&accepted.call), op)),
         (Op::Call, _) => Ok((ordain_node::Op::Call(accepted), asked)),
         (Op::Query, _) => {
             let at_least = (asked.min_seq > Seq::ZERO).then_some(asked.min_seq);
@@ -355,13 +346,7 @@ mod tests {
             entity: "account".to_owned(),
             method: "close".to_owned(),
         };
-        let asked = Asked {
-            op: Op::Query,
-            min_seq: Seq::ZERO,
-            idempotency_key: None,
-            traces: false,
-        };
-        let answer = asked.answer(Reply {
+        let answer = Asked::query().answer(Reply {
             seq: Seq(7),
             body: Body::Refused(Box::new(refused())),
         });

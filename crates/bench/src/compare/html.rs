@@ -79,9 +79,7 @@ fn plots(session: &Session, points: &[Point]) -> Vec<Plot> {
 fn shown(session: &Session, points: fn(&Sample) -> Vec<(f64, f64)>) -> Vec<Series> {
     let of = |(name, what): &(&str, &str)| {
         let samples = session.samples().filter(|(measure, _)| measure == name);
-        let sample = samples.last()?.1;
-        let sound = sample.failure.is_none();
-        let points = if sound { points(sample) } else { Vec::new() };
+        let points = points(samples.last()?.1);
         let name = (*what).to_owned();
         (!points.is_empty()).then_some(Series { name, points })
     };
@@ -139,8 +137,7 @@ fn along(sweep: &Sweep, points: &[Point]) -> Plot {
     let series = lines.filter_map(|(line, figure)| {
         let mine = points
             .iter()
-            .filter(|point| (point.sweep, point.line) == (sweep.name, line.name))
-            .filter(|point| point.sample.failure.is_none());
+            .filter(|point| (point.sweep, point.line) == (sweep.name, line.name));
         let at = mine.filter_map(|point| Some((point.x, *point.sample.figures.get(figure)?)));
         let points: Vec<_> = at.collect();
         let name = match figure {

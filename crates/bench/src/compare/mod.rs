@@ -165,13 +165,10 @@ impl Words {
 
     /// What these rows need; and if all rows were meant, what is measured beside them.
     fn measures(&self, rows: &[&Row]) -> Vec<&'static Measure> {
-        let all = self.only.is_empty();
-        let needed = needed(rows);
-        let wanted = |measure: &&Measure| {
-            let beside = all && BESIDE.contains(&measure.name);
-            beside || needed.iter().any(|needed| needed.name == measure.name)
-        };
-        MEASURES.iter().filter(wanted).collect()
+        match self.only.is_empty() {
+            true => needed(rows, BESIDE),
+            false => needed(rows, &[]),
+        }
     }
 
     fn how(&self) -> anyhow::Result<How> {
@@ -204,16 +201,17 @@ impl Words {
 fn list(rows: &[&Row], output: Output) -> Result<(), Failure> {
     for row in rows {
         output.line(format!("{}\t{}", row.name, row.what))?;
-        for measure in needed(&[row]) {
+        for measure in needed(&[row], &[]) {
             output.line(format!("\tbench {}", measure.args))?;
         }
     }
     Ok(())
 }
 
-/// The measurements that these rows need, each once, in the order in which they are made.
-fn needed(rows: &[&Row]) -> Vec<&'static Measure> {
-    let names: BTreeSet<_> = rows.iter().flat_map(|row| row.needs).collect();
+/// The measurements that these rows need and those beside them, each once, in the order in which they are made.
+fn needed(rows: &[&Row], beside: &[&str]) -> Vec<&'static Measure> {
+    let needs = rows.iter().flat_map(|row| row.needs);
+    let names: BTreeSet<_> = needs.chain(beside).collect();
     MEASURES
         .iter()
         .filter(|measure| names.contains(&measure.name))

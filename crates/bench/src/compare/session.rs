@@ -32,6 +32,12 @@ impl Sample {
                 ..Self::default()
             };
         }
+        let violations = said["violations"].as_array().into_iter().flatten();
+        let violated: Vec<_> = violations.map(Value::to_string).collect();
+        let violated = (!violated.is_empty()).then(|| format!("VIOLATED: {}", violated.join(", ")));
+        if let Some(why) = violated.or_else(|| trouble(said)) {
+            return Self::failed(why);
+        }
         let mut figures = BTreeMap::new();
         for (key, value) in said.as_object().into_iter().flatten() {
             figures.extend(value.as_f64().map(|value| (key.clone(), value)));
@@ -45,20 +51,17 @@ impl Sample {
                 figures.extend(value.map(|value| (format!("{prefix}{key}"), value)));
             }
         }
-        let violations = said["violations"].as_array().into_iter().flatten();
-        let violated: Vec<_> = violations.map(Value::to_string).collect();
-        let violated = (!violated.is_empty()).then(|| format!("VIOLATED: {}", violated.join(", ")));
         let list = |name: &str| serde_json::from_value(said[name].clone()).unwrap_or_default();
         Self {
             figures,
             ticks: list("ticks"),
             distribution: serde_json::from_value(said["distribution"].clone()).unwrap_or_default(),
             skipped: None,
-            failure: violated.or_else(|| trouble(said)),
+            failure: None,
         }
     }
 
-    /// One that could not be made.
+    /// One that could not be made, or came to nothing that counts: it has no figures, and nothing to be drawn.
     pub fn failed(why: String) -> Self {
         let failure = Some(why);
         Self {
@@ -123,11 +126,7 @@ impl Round {
 
     /// A figure of a measurement; none if it failed or does not have it.
     pub fn get(&self, measure: &str, key: &str) -> Option<f64> {
-        let sample = self.samples.get(measure)?;
-        match sample.failure {
-            None => sample.figures.get(key).copied(),
-            Some(_) => None,
-        }
+        self.samples.get(measure)?.figures.get(key).copied()
     }
 
     /// Its committed transactions a second; of a limit, how often it was done.

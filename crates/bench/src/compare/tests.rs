@@ -105,7 +105,10 @@ fn names_are_unique_and_every_measurement_is_for_something() {
         );
     }
     let rows: Vec<_> = ROWS.iter().collect();
-    let needed: Vec<_> = needed(&rows).iter().map(|measure| measure.name).collect();
+    let needed: Vec<_> = needed(&rows, &[])
+        .iter()
+        .map(|measure| measure.name)
+        .collect();
     for measure in MEASURES {
         let (needed, beside) = (
             needed.contains(&measure.name),
@@ -132,6 +135,18 @@ fn per_second(value: f64) -> Sample {
     Sample::of(&json!({ "figures": [{ "key": "per_second", "median": value }] }))
 }
 
+/// Of that row alone, made by this command.
+fn table(session: &Session, command: &str) -> Table {
+    let rows = [&ROW];
+    Table::new(
+        &rows,
+        &needed(&rows, &[]),
+        session,
+        &how(),
+        command.to_owned(),
+    )
+}
+
 /// The row as it is shown, of these rates.
 fn shown(rates: &[f64]) -> String {
     let session = session(
@@ -139,14 +154,7 @@ fn shown(rates: &[f64]) -> String {
             .iter()
             .map(|rate| vec![("transfer-10k", per_second(*rate))]),
     );
-    let table = Table::new(
-        &[&ROW],
-        &needed(&[&ROW]),
-        &session,
-        &how(),
-        "ordain".to_owned(),
-    )
-    .markdown();
+    let table = table(&session, "ordain").markdown();
     let row = table.lines().find(|line| line.starts_with("| transfers"));
     row.expect("a row").to_owned()
 }
@@ -167,14 +175,7 @@ fn what_fails_or_is_skipped_is_said_and_is_no_figure() {
         json!({ "figures": [{ "key": "per_second", "median": 1e9 }], "violations": ["money"] });
     let session = session([vec![("transfer-10k", Sample::of(&violated))]]);
     assert_eq!(session.failures(), 1);
-    let table = Table::new(
-        &[&ROW],
-        &needed(&[&ROW]),
-        &session,
-        &how(),
-        "ordain".to_owned(),
-    )
-    .markdown();
+    let table = table(&session, "ordain").markdown();
     assert!(
         table.contains("VIOLATED") && !table.contains("| yes"),
         "{table}"
@@ -216,13 +217,7 @@ fn a_bound_has_a_side() {
 
 #[test]
 fn a_page_keeps_what_is_around_its_figures() {
-    let table = Table::new(
-        &[&ROW],
-        &needed(&[&ROW]),
-        &session([]),
-        &how(),
-        "ordain bench compare".to_owned(),
-    );
+    let table = table(&session([]), "ordain bench compare");
     let page = "# Head\n<!-- figures -->\nold\n<!-- end of figures -->\ntail\n";
     let written = table.page_with(page);
     assert!(written.starts_with("# Head\n<!-- figures -->\n") && written.ends_with("-->\ntail\n"));
@@ -250,13 +245,7 @@ fn a_report_needs_nothing_from_elsewhere() {
             sample: Sample::of(&sample),
         })
         .into();
-    let table = Table::new(
-        &[&ROW],
-        &needed(&[&ROW]),
-        &session,
-        &how(),
-        "ordain <b>".to_owned(),
-    );
+    let table = table(&session, "ordain <b>");
     let page = html::page(&table, &session, &points);
     assert_eq!(
         page.matches("<svg").count(),

@@ -108,9 +108,7 @@ pub async fn transfers(
     }
     cluster.load(accounts).await?;
     // As long before as is measured: plans, pages written for the first time since a checkpoint, segments of the log.
-    cluster
-        .transfers(accounts, duration, seed + 1, false)
-        .await?;
+    cluster.pgbench(accounts, duration, seed + 1, false).await?;
     let measured = cluster.drive(accounts, duration, seed).await?;
     cluster.check(accounts).await?;
     Ok(Peer::Measured(measured))
@@ -231,7 +229,7 @@ impl Cluster {
     }
 
     /// Runs the script, and logs each transaction if that is wanted.
-    async fn transfers(
+    async fn pgbench(
         &self,
         accounts: usize,
         duration: Duration,
@@ -273,7 +271,7 @@ impl Cluster {
                 .and_then(|running| cpu_of_family(running.id()))
         };
         let before = spent();
-        let said = self.transfers(accounts, duration, seed, true).await?;
+        let said = self.pgbench(accounts, duration, seed, true).await?;
         let spent = spent()
             .zip(before)
             .map(|(after, before)| after.saturating_sub(before));

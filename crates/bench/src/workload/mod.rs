@@ -9,7 +9,7 @@ pub mod notes;
 mod rest;
 pub mod retwis;
 pub mod smallbank;
-mod told;
+pub mod told;
 pub mod transfer;
 pub mod travel;
 mod violations;

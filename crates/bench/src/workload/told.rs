@@ -21,9 +21,14 @@ impl Told {
         };
     }
 
+    /// How many were acknowledged with a value.
+    pub fn counted(&self) -> u64 {
+        self.counted.load(Ordering::Relaxed)
+    }
+
     /// What is wrong if there are so many `things`.
     pub fn violation(&self, things: &str, total: u64) -> Option<String> {
-        let counted = self.counted.load(Ordering::Relaxed);
+        let counted = self.counted();
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         // What was not answered may have happened.
         let held = (counted..=counted + unanswered).contains(&total);

@@ -175,10 +175,10 @@ fn took(server: &Server, shared: &Shared, message: Message) -> Option<Error> {
             let taken = shared.answer(&bytes, Instant::now());
             taken.err().map(|strange| server.lost(strange.to_string()))
         }
-        Message::Close(Some(frame)) => {
-            Some(server.lost(format!("the server closed the connection: {frame}")))
+        Message::Close(frame) => {
+            let why = frame.map_or_else(String::new, |frame| format!(": {frame}"));
+            Some(server.lost(format!("the server closed the connection{why}")))
         }
-        Message::Close(None) => Some(server.lost("the server closed the connection".to_owned())),
         // Pings are answered below us.
         _ => None,
     }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use ordain_api::Problem;
 use ordain_api::frame::{self, CallFrame, Frames};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -149,6 +150,13 @@ impl Peer {
             }
         }
         self.waiting.drain(..count).collect()
+    }
+
+    /// Answers a call with a problem.
+    pub async fn refuse(&mut self, call: &StreamCall, problem: &Problem) {
+        let mut message = Vec::new();
+        frame::write_problem(&mut message, call.id, None, problem);
+        self.write(message).await;
     }
 
     /// Answers each call with its key as the value and its id as the seq, in one message.

@@ -101,6 +101,16 @@ async fn a_long_batch_is_answered_in_order_while_it_is_sent() {
     }
 }
 
+/// The line of that number is answered, at once: deposits of 1 are counted. The first brings the head.
+async fn answered(client: &mut Client, round: usize) {
+    if round == 1 {
+        assert_eq!(client.head().await.status, 200);
+    }
+    let chunk = client.chunk().await.expect("an answer");
+    let answer = &lines(std::str::from_utf8(&chunk).expect("text"))[0];
+    assert_eq!(answer["value"], round);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_come_before_the_batch_has_ended() {
     let world = World::start().await;
@@ -114,12 +124,7 @@ async fn answers_come_before_the_batch_has_ended() {
                 .send(format!("{:x}\r\n{piece}\r\n", piece.len()))
                 .await;
         }
-        if round == 1 {
-            assert_eq!(client.head().await.status, 200);
-        }
-        let chunk = client.chunk().await.expect("an answer");
-        let answer = &lines(std::str::from_utf8(&chunk).expect("text"))[0];
-        assert_eq!(answer["value"], round);
+        answered(&mut client, round).await;
     }
     client.send("0\r\n\r\n").await;
     assert_eq!(client.chunk().await, None);
@@ -141,12 +146,7 @@ async fn a_client_that_waits_to_be_asked_for_its_lines_is_asked() {
     for round in 1..=2 {
         let line = deposit(round, "al");
         client.send(format!("{:x}\r\n{line}\r\n", line.len())).await;
-        if round == 1 {
-            assert_eq!(client.head().await.status, 200);
-        }
-        let chunk = client.chunk().await.expect("an answer");
-        let answer = &lines(std::str::from_utf8(&chunk).expect("text"))[0];
-        assert_eq!(answer["value"], round);
+        answered(&mut client, round).await;
     }
     client.send("0\r\n\r\n").await;
     assert_eq!(client.chunk().await, None);
