@@ -11,6 +11,9 @@ use wasmparser::{
     CompositeInnerType, Encoding, FromReader, Instance, Parser, Payload, RecGroup, SectionLimited,
 };
 
+/// Begins the names of what the runtime adds to a component's exports before it compiles it.
+pub(crate) const OWN_EXPORTS: &str = "ordain-reset-";
+
 /// What a component is made of.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Anatomy {
@@ -101,9 +104,15 @@ impl Body {
                 },
                 ComponentAlias::CoreInstanceExport { .. } => Ok(()),
             }),
-            Payload::ComponentExportSection(exports) => {
-                each(exports, |export| check_kind(export.kind))
-            }
+            Payload::ComponentExportSection(exports) => each(exports, |export| {
+                if export.name.name.starts_with(OWN_EXPORTS) {
+                    return Err(format!(
+                        "the module exports `{}`, and names that begin with `{OWN_EXPORTS}` are the runtime's own",
+                        export.name.name
+                    ));
+                }
+                check_kind(export.kind)
+            }),
             Payload::ComponentCanonicalSection(functions) => {
                 each(functions, |function| match function {
                     CanonicalFunction::Lift { .. } | CanonicalFunction::Lower { .. } => Ok(()),
@@ -266,6 +275,20 @@ mod tests {
     fn a_toolchains_component_starts_for_little() {
         let fuel = read(TRANSFER).map(|anatomy| anatomy.start_fuel);
         assert!(matches!(fuel, Ok(1..200_000)), "{fuel:?}");
+    }
+
+    #[test]
+    fn exports_with_names_of_the_runtime_are_refused() {
+        let name = b"ordain-reset-memory";
+        let mut export = vec![1, 0, name.len() as u8]; // one, by a name without a version
+        export.extend(name);
+        export.extend([1, 0, 0]); // the first function, without a type
+        let section = [&[11, export.len() as u8], &export[..]].concat();
+        let error = read(&[TRANSFER, &section].concat()).unwrap_err();
+        assert!(
+            error.starts_with("the module exports `ordain-reset-memory`, and names"),
+            "{error}"
+        );
     }
 
     #[test]

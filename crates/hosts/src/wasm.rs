@@ -12,7 +12,7 @@
 //!   instance    one instance with its memory, and the call it is in
 //!   running     what one transaction has of instances, memory and work
 //!   warm        instances that wait for the next transaction
-//!   stock       new instances, made ahead by a thread of their own
+//!   reset       an instance becomes again what it was when it was new
 //!   functions   what a module imports
 //!   migrate     states of other versions
 //!   json        texts from a module, checked
@@ -32,8 +32,8 @@ mod instance;
 mod json;
 mod method;
 mod migrate;
+mod reset;
 mod running;
-mod stock;
 mod trap;
 mod warm;
 mod world;

@@ -181,6 +181,7 @@ const UNSAFE: &[&str] = &[
     "crates/hosts/src/javascript/raw/mod.rs",
     "crates/hosts/src/lent.rs",
     "crates/hosts/src/wasm/codes/disk.rs",
+    "crates/hosts/src/wasm/reset/pages.rs",
     "crates/ordain/src/guest/memory.rs",
 ];
 

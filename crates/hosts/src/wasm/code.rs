@@ -1,14 +1,14 @@
 //! A compiled module: machine code with its imports in place, and what the module says it brings.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ordain_types::limits::WASM_FUEL_MAX;
 use ordain_types::module::Manifest;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::instance::{Data, Instance};
-use super::stock::Stock;
+use super::reset::Resets;
 use super::warm::Warm;
 use super::world::ENTITIES;
 use super::{describe, imports, trap};
@@ -26,7 +26,6 @@ pub(super) struct Code {
     /// One instance may serve many transactions.
     pub reuse: bool,
     pub warm: Arc<Warm>,
-    pub stock: Arc<Stock>,
 }
 
 /// What instances are made of.
@@ -36,8 +35,8 @@ pub(super) struct Pattern {
     pub exports: Exports,
     /// Fuel of the start of an instance, beside what its start functions take.
     pub start_fuel: u64,
-    /// None is made ahead: it is too large, starts too slowly, or not at all.
-    pub large: AtomicBool,
+    /// How its instances are set back; none if they cannot be.
+    pub resets: Option<Resets>,
 }
 
 /// Where its functions are.
@@ -57,7 +56,6 @@ impl Code {
         anatomy: &Anatomy,
         linker: &Linker<Data>,
         warm: &Arc<Warm>,
-        stock: &Arc<Stock>,
     ) -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         imports::check(linker.engine(), component)?;
@@ -72,7 +70,7 @@ impl Code {
             pre,
             exports,
             start_fuel: anatomy.start_fuel,
-            large: AtomicBool::new(false),
+            resets: Resets::of(component),
         };
         let mut code = Self {
             pattern: Arc::new(pattern),
@@ -83,7 +81,6 @@ impl Code {
             },
             reuse: false,
             warm: warm.clone(),
-            stock: stock.clone(),
         };
         let described = code.describe()?;
         code.reuse = described.reuse;
@@ -117,7 +114,6 @@ impl Code {
 impl Drop for Code {
     fn drop(&mut self) {
         self.warm.forget(self.pattern.id);
-        self.stock.forget(self.pattern.id);
     }
 }
 

@@ -16,6 +16,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::code::Code;
+use super::reset::equip;
 use crate::anatomy::{self, Anatomy};
 use disk::Disk;
 
@@ -88,7 +89,12 @@ impl Codes {
 /// The parser has assertions that a component can break, as by types that refer to each other too deep. Nothing of
 /// what it was making is left then.
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, String> {
-    match catch_unwind(AssertUnwindSafe(|| Component::from_binary(engine, bytes))) {
+    let make = || {
+        // Of one that is in error, what is wrong is said with the places in the file as it was given.
+        let equipped = equip(bytes).and_then(|bytes| Component::from_binary(engine, &bytes).ok());
+        equipped.map_or_else(|| Component::from_binary(engine, bytes), Ok)
+    };
+    match catch_unwind(AssertUnwindSafe(make)) {
         Ok(made) => made.map_err(|error| format!("the module does not compile: {error:#}")),
         Err(_) => {
             Err("the module does not compile: it breaks an assertion of the compiler".to_owned())

@@ -15,7 +15,6 @@ use super::code::Code;
 use super::codes::Codes;
 use super::instance::Data;
 use super::method::{Target, WasmMethod};
-use super::stock::Stock;
 use super::warm::Warm;
 use super::{config, functions};
 use crate::json_state::JsonType;
@@ -34,7 +33,6 @@ struct Runtime {
     linker: Linker<Data>,
     codes: Codes,
     warm: Arc<Warm>,
-    stock: Arc<Stock>,
     describing: Mutex<()>,
 }
 
@@ -55,10 +53,10 @@ impl WasmHost {
         runtime.as_ref().map_err(Clone::clone)
     }
 
-    /// New instances that were made ahead and wait, once all that calls need have been made.
-    pub fn ready(&self) -> usize {
+    /// Instances that wait for the next transaction.
+    pub fn waiting(&self) -> usize {
         match self.runtime.get() {
-            Some(Ok(runtime)) => runtime.stock.ready(),
+            Some(Ok(runtime)) => runtime.warm.len(),
             _ => 0,
         }
     }
@@ -67,7 +65,6 @@ impl WasmHost {
     pub fn clear(&self) {
         if let Some(Ok(runtime)) = self.runtime.get() {
             runtime.warm.clear();
-            runtime.stock.clear();
         }
     }
 
@@ -78,13 +75,12 @@ impl WasmHost {
             linker,
             codes,
             warm,
-            stock,
             describing,
         } = self.runtime()?;
         codes.get(engine, &file.bytes, |component, anatomy| {
             // One at a time: the pool has room for few beside those that transactions use.
             let _describing = describing.lock().unwrap_or_else(PoisonError::into_inner);
-            Code::new(component, anatomy, linker, warm, stock)
+            Code::new(component, anatomy, linker, warm)
         })
     }
 }
@@ -99,7 +95,6 @@ impl Runtime {
             engine,
             linker,
             warm: Arc::default(),
-            stock: Arc::new(Stock::open()),
             describing: Mutex::default(),
         })
     }

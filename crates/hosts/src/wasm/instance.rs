@@ -15,6 +15,7 @@ use wasmtime::{ResourceLimiter, Store, Trap};
 
 use super::code::{CodeId, Pattern};
 use super::method::Target;
+use super::reset::Reset;
 use super::trap;
 use super::world::{Manifest, Rejection};
 
@@ -31,6 +32,10 @@ pub(super) struct Instance {
     store: Store<Data>,
     component: Component,
     invoke: Invoke,
+    /// How it is set back; none if it cannot be.
+    reset: Option<Reset>,
+    /// Bytes of its memory and tables as it was new.
+    new_bytes: usize,
 }
 
 /// What the functions that a module imports find beside its memory.
@@ -89,13 +94,21 @@ impl Instance {
             Ok((component, invoke))
         });
         match started {
-            Ok((component, invoke)) => Ok(Self {
-                code: pattern.id,
-                start_fuel: fuel - store.get_fuel().expect("fuel is counted"),
-                store,
-                component,
-                invoke,
-            }),
+            Ok((component, invoke)) => {
+                let reset = pattern.resets.as_ref();
+                // What cannot be set back is not, and no call sees that.
+                let reset =
+                    reset.and_then(|resets| Reset::of(resets, &component, &mut store).ok()?);
+                Ok(Self {
+                    code: pattern.id,
+                    start_fuel: fuel - store.get_fuel().expect("fuel is counted"),
+                    new_bytes: store.data().limits.bytes,
+                    store,
+                    component,
+                    invoke,
+                    reset,
+                })
+            }
             Err(error) => Err(DoesNotStart {
                 error,
                 refused: store.data().limits.refused,
@@ -136,6 +149,14 @@ impl Instance {
     /// Bytes of its memory and tables.
     pub fn bytes(&self) -> usize {
         self.store.data().limits.bytes
+    }
+
+    /// Makes it what it was when it was new; false if it cannot be, and is to be let go.
+    pub fn reset(&mut self, pattern: &Pattern) -> bool {
+        let (Some(reset), Some(resets)) = (&self.reset, &pattern.resets) else {
+            return false;
+        };
+        self.store.data().limits.bytes == self.new_bytes && reset.apply(resets, &mut self.store)
     }
 
     /// Counts its memory as that of another transaction.

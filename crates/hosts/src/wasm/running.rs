@@ -10,9 +10,8 @@ use ordain_types::limits::{
     WASM_BYTES_PER_FUEL, WASM_FUEL_MAX, WASM_FUEL_PER_JSON_BYTE, WASM_IDLE_MAX,
 };
 
-use super::code::Code;
+use super::code::{Code, Pattern};
 use super::instance::{Instance, Left, Memory};
-use super::stock::Stock;
 use super::trap;
 use super::warm::Warm;
 
@@ -48,8 +47,10 @@ struct Free {
 enum After {
     /// To the next one, since its module asked for that.
     Warm(Arc<Warm>),
-    /// To be taken apart.
-    Used(Arc<Stock>),
+    /// The same, once it is as new.
+    Reset(Arc<Warm>, Arc<Pattern>),
+    /// Nowhere.
+    Gone,
 }
 
 impl Default for Running {
@@ -64,10 +65,15 @@ impl Default for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        for Free { instance, after } in self.idle.drain(..) {
+        for Free {
+            mut instance,
+            after,
+        } in self.idle.drain(..)
+        {
             match after {
                 After::Warm(warm) => warm.put(instance),
-                After::Used(stock) => stock.give_back(instance),
+                After::Reset(warm, pattern) if instance.reset(&pattern) => warm.put(instance),
+                After::Reset(..) | After::Gone => {}
             }
         }
     }
@@ -91,17 +97,21 @@ pub(super) fn take(tx: &mut Tx, code: &Code) -> Instance {
         instance.joins(&memory);
         return instance;
     }
-    let make = || {
-        code.stock
-            .take(&code.pattern, running.fuel, &running.memory)
-    };
+    if !code.reuse
+        && let Some(mut instance) = code.warm.take(code.pattern.id)
+        && let Some(left) = running.fuel.checked_sub(instance.start_fuel)
+        && instance.joins_within(&running.memory)
+    {
+        running.fuel = left; // as if it had started for this transaction
+        return instance;
+    }
+    let make = || Instance::new(&code.pattern, running.fuel, &running.memory);
     let mut made = make();
     if made
         .as_ref()
         .is_err_and(|unstarted| trap::is_want(&unstarted.error))
     {
         code.warm.clear(); // what only waits makes room
-        code.stock.clear();
         made = make();
     }
     match made {
@@ -158,9 +168,10 @@ fn pay(tx: &mut Tx, fuel: u64) {
 
 /// Takes an instance back whose call came to its end.
 pub(super) fn give_back(tx: &mut Tx, code: &Code, instance: Instance) {
-    let after = match code.reuse && !tx.careful() {
-        true => After::Warm(code.warm.clone()),
-        false => After::Used(code.stock.clone()),
+    let after = match (code.reuse, tx.careful()) {
+        (true, false) => After::Warm(code.warm.clone()),
+        (true, true) => After::Gone, // among those that wait none is new
+        (false, _) => After::Reset(code.warm.clone(), code.pattern.clone()),
     };
     let idle = &mut tx.beside::<Running>().idle;
     if idle.len() == WASM_IDLE_MAX {

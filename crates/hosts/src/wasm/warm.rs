@@ -1,14 +1,20 @@
-//! Instances that wait for the next transaction, of modules that asked for it. Bounded in number and
-//! bytes: the one that waited longest goes first.
+//! Instances that wait for the next transaction: as new, or of modules that asked to keep theirs. Bounded in number
+//! and bytes: the one that waited longest goes first.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+
+use ordain_types::limits::{CALL_DEPTH_MAX, WASM_IDLE_MAX, WASM_INSTANCES_MAX};
 
 use super::code::CodeId;
 use super::instance::Instance;
 
 /// Instances kept, of all modules.
 pub(super) const WARM_MAX: usize = 64;
+// Room for what a transaction has at its deepest, for all that wait, and for one that describes its module: the pool
+// never refuses an instance.
+const _: () = assert!(CALL_DEPTH_MAX + WASM_IDLE_MAX + WARM_MAX + 1 < WASM_INSTANCES_MAX);
+
 /// Bytes of their memory.
 const WARM_BYTES_MAX: usize = 256 << 20;
 /// Bytes of the memory of one, beyond which it is not kept: a large call must not be paid for ever.
@@ -55,6 +61,11 @@ impl Warm {
             gone.push(first);
         }
         drop(waiting); // taking an instance apart takes its time
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.lock().instances.len()
     }
 
     /// Lets go of all.

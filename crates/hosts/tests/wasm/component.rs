@@ -13,6 +13,8 @@ pub struct Wat {
     pub reuse: bool,
     pub version: u32,
     pub migrates: bool,
+    /// Pages of its memory.
+    pub pages: u32,
     /// Imports, by their WebAssembly text.
     pub imports: String,
     /// Functions and globals.
@@ -40,6 +42,7 @@ impl Default for Wat {
             reuse: false,
             version: 1,
             migrates: false,
+            pages: 2,
             imports: String::new(),
             items: String::new(),
             invoke: "(call $ok (i32.const 16) (i32.const 4))".to_owned(), // null
@@ -61,6 +64,7 @@ impl Wat {
             None => format!("i32.const {manifest}"),
         };
         let Self {
+            pages,
             imports,
             items,
             invoke,
@@ -70,7 +74,7 @@ impl Wat {
         let text = format!(
             r#"(module $hostile
   {imports}
-  (memory (export "memory") 2)
+  (memory (export "memory") {pages})
   (data (i32.const 16) "null")
   (data (i32.const {MANIFEST}) "{data}")
   (global $next (mut i32) (i32.const 32768))

@@ -13,7 +13,8 @@ mod guest;
 mod hostile;
 mod isolation;
 mod refused;
-mod stock;
+mod reset;
+mod starts;
 mod versions;
 #[cfg(target_os = "linux")]
 mod want;

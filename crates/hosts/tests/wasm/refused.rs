@@ -5,7 +5,7 @@ use ordain_hosts::wasm::WasmHost;
 use ordain_types::module::hash;
 
 use super::component::{Kind, Wat, component_of};
-use super::stock::{chain, with_instances};
+use super::starts::{chain, with_instances};
 use super::world::{World, compile, fixture};
 
 #[track_caller]

@@ -25,7 +25,7 @@ use wasmtime::component::Component;
 use super::Digest;
 
 /// What a file begins with; the digest of the rest follows.
-const MAGIC: &[u8; 8] = b"ORDWASM1";
+const MAGIC: &[u8; 8] = b"ORDWASM2";
 const HEAD: usize = MAGIC.len() + 32;
 
 /// Bytes of all files, beyond which those go that were used longest ago.

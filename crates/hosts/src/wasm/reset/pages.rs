@@ -1,0 +1,162 @@
+//! Which pages of this process's memory were ever written, by what the system knows. Linux tells since 6.7; where
+//! no one tells, nothing is set back.
+
+#![expect(
+    unsafe_code,
+    reason = "one call of the system that fills an array, and memory that is written by its address"
+)]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a file of the system about this process: what it says decides what is written again, and no outcome"
+)]
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
+use wasmtime::Store;
+
+use super::super::instance::Data;
+
+/// Pages written, beyond which it is cheaper to begin anew.
+const WRITTEN_MAX: u64 = 256;
+/// The same of regions without a gap.
+const REGIONS_MAX: usize = 64;
+
+/// The system's knowledge of pages.
+pub(super) struct Pages(File);
+
+impl Pages {
+    /// None where the system does not tell.
+    pub fn open() -> Option<Self> {
+        let pages = Self(File::open("/proc/self/pagemap").ok()?);
+        pages.written(&(0..0), &mut [Region::default()]).ok()?;
+        Some(pages)
+    }
+
+    /// Pages that were written since they were mapped, and are neither a file's nor the one that is all zeros; gives
+    /// how many regions they are. More than there should be are an error.
+    fn written(&self, range: &Range<usize>, found: &mut [Region]) -> io::Result<usize> {
+        let scan = Scan {
+            size: size_of::<Scan>() as u64,
+            flags: 0,
+            start: range.start as u64,
+            end: range.end as u64,
+            walk_end: 0,
+            vec: found.as_mut_ptr().expose_provenance() as u64,
+            vec_len: found.len() as u64,
+            max_pages: WRITTEN_MAX,
+            inverted: FILE | ZERO,
+            mask: FILE | ZERO,
+            any_of: PRESENT | SWAPPED,
+            returned: 0,
+        };
+        // SAFETY: wants the type and number of the call, which are those of `linux/fs.h`; and that what it points to
+        // can be written, which is `found`, alive and of this length, and touched by no one meanwhile.
+        let (count, end) = unsafe { ioctl(&self.0, scan)? };
+        match end < range.end as u64 {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(count),
+        }
+    }
+}
+
+/// The memory of an instance, by its address.
+pub(super) struct Memory(Range<usize>);
+
+impl Memory {
+    /// The one that these bytes are all of.
+    pub fn of(bytes: &[u8]) -> Self {
+        let at = bytes.as_ptr().expose_provenance();
+        Self(at..at + bytes.len())
+    }
+
+    /// Has `write` give each written page the bytes it should have. The store is that of the instance, in which nothing
+    /// runs then.
+    ///
+    /// # Errors
+    /// If the system does not tell which they are, or they are too many; some may have been written then.
+    pub fn rewrite(
+        &self,
+        pages: &Pages,
+        _: &mut Store<Data>,
+        mut write: impl FnMut(usize, &mut [u8]),
+    ) -> io::Result<()> {
+        let mut found = [Region::default(); REGIONS_MAX];
+        let count = pages.written(&self.0, &mut found)?;
+        for region in &found[..count] {
+            let (start, end) = (region.start as usize, region.end as usize);
+            let at = std::ptr::with_exposed_provenance_mut::<u8>(start);
+            // SAFETY: wants memory that is mapped to be written, and used by no one else. The system gives regions
+            // within the range it was asked about; that is a linear memory, which stays where it is and never shrinks
+            // while its store lives; and the store is borrowed here, alone: no code of the module runs, and no one has
+            // a reference into its memory.
+            let bytes = unsafe { std::slice::from_raw_parts_mut(at, end - start) };
+            write(start - self.0.start, bytes);
+        }
+        Ok(())
+    }
+}
+
+/// What can be known of a page: `PAGE_IS_FILE` and so on.
+const FILE: u64 = 1 << 2;
+const PRESENT: u64 = 1 << 3;
+const SWAPPED: u64 = 1 << 4; // or on its way from one place to another
+const ZERO: u64 = 1 << 5;
+
+/// `struct page_region`.
+#[derive(Debug, Default, Clone, Copy)]
+#[repr(C)]
+struct Region {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+/// `struct pm_scan_arg`.
+#[repr(C)]
+struct Scan {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    vec: u64,
+    vec_len: u64,
+    max_pages: u64,
+    /// Of which the contrary is meant.
+    inverted: u64,
+    /// All of which have to hold.
+    mask: u64,
+    /// One of which has to.
+    any_of: u64,
+    returned: u64,
+}
+
+// SAFETY: `opcode` is that of `PAGEMAP_SCAN`, whose argument is a `struct pm_scan_arg` that it reads and writes; its
+// result is how many regions it has filled.
+unsafe impl Ioctl for Scan {
+    type Output = (usize, u64);
+
+    const IS_MUTATING: bool = true;
+
+    fn opcode(&self) -> Opcode {
+        opcode::read_write::<Self>(b'f', 16)
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        (&raw mut *self).cast()
+    }
+
+    unsafe fn output_from_ptr(
+        out: IoctlOutput,
+        scan: *mut c_void,
+    ) -> rustix::io::Result<Self::Output> {
+        // SAFETY: the pointer is that of `as_ptr`.
+        let end = unsafe { (*scan.cast::<Self>()).walk_end };
+        Ok((out as usize, end))
+    }
+}
