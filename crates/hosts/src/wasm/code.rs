@@ -8,7 +8,7 @@ use ordain_types::module::Manifest;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::instance::{Data, Instance};
-use super::reset::Resets;
+use super::reset::{Pages, Plan};
 use super::warm::Warm;
 use super::world::ENTITIES;
 use super::{describe, imports, trap};
@@ -36,7 +36,7 @@ pub(super) struct Pattern {
     /// Fuel of the start of an instance, beside what its start functions take.
     pub start_fuel: u64,
     /// How its instances are set back; none if they cannot be.
-    pub resets: Option<Resets>,
+    pub plan: Option<Plan>,
 }
 
 /// Where its functions are.
@@ -56,6 +56,7 @@ impl Code {
         anatomy: &Anatomy,
         linker: &Linker<Data>,
         warm: &Arc<Warm>,
+        pages: Option<&Arc<Pages>>,
     ) -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         imports::check(linker.engine(), component)?;
@@ -70,7 +71,7 @@ impl Code {
             pre,
             exports,
             start_fuel: anatomy.start_fuel,
-            resets: Resets::of(component),
+            plan: Plan::of(component, pages),
         };
         let mut code = Self {
             pattern: Arc::new(pattern),

@@ -10,10 +10,9 @@ use wasmtime::{
     PoolingAllocationConfig, RegallocAlgorithm, Strategy,
 };
 
-/// Bytes of a memory that are set back by writing rather than by asking the system: the pages that a
-/// small module touches.
-const KEPT_MEMORY_BYTES: usize = 256 << 10;
-/// The same of a table.
+/// Bytes of a table that are set back by writing rather than by asking the system: those of a small module. None of
+/// a memory: of most modules the instances are set back, not made again, and its pages are then those that the module
+/// wrote, and not all that were.
 const KEPT_TABLE_BYTES: usize = 16 << 10;
 
 /// The runtime.
@@ -21,13 +20,11 @@ const KEPT_TABLE_BYTES: usize = 16 << 10;
 /// # Errors
 /// If the system has no address space for the pool, or the machine is not supported.
 pub(super) fn engine() -> Result<Engine, String> {
-    let build = |pagemap| Engine::new(&config(pagemap)?);
-    // Not every kernel tells which pages were written; the pool then sets back all that it keeps.
-    let built = build(Enabled::Auto);
+    let built = config().and_then(|config| Engine::new(&config));
     built.map_err(|error| format!("the WebAssembly runtime does not start: {error:#}"))
 }
 
-fn config(pagemap: Enabled) -> wasmtime::Result<Config> {
+fn config() -> wasmtime::Result<Config> {
     let mut config = Config::new();
     // Machine code that does not depend on which features this processor has: where a stack overflows
     // is the same on each of its kind.
@@ -49,7 +46,7 @@ fn config(pagemap: Enabled) -> wasmtime::Result<Config> {
         .max_wasm_stack(WASM_STACK_BYTES_MAX)
         .generate_address_map(false)
         .native_unwind_info(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(pagemap)));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     Ok(config)
 }
 
@@ -84,7 +81,7 @@ fn operators() -> OperatorCost {
     }
 }
 
-fn pool(pagemap: Enabled) -> PoolingAllocationConfig {
+fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let instances = WASM_INSTANCES_MAX as u32;
     pool.total_component_instances(instances)
@@ -96,9 +93,10 @@ fn pool(pagemap: Enabled) -> PoolingAllocationConfig {
         .max_tables_per_component(WASM_MODULES_PER_COMPONENT_MAX as u32)
         .max_memory_size(WASM_MEMORY_BYTES_MAX)
         .table_elements(WASM_TABLE_ELEMENTS_MAX)
-        .linear_memory_keep_resident(KEPT_MEMORY_BYTES)
         .table_keep_resident(KEPT_TABLE_BYTES)
-        .pagemap_scan(pagemap);
+        // What the system tells of pages is not asked for here: the runtime takes one that is swapped out for one that
+        // was not written (bytecodealliance/wasmtime#14357). Instances are set back elsewhere.
+        .pagemap_scan(Enabled::No);
     pool
 }
 

@@ -107,8 +107,13 @@ fn charge(store: &mut Store<'_>, bytes: usize) -> wasmtime::Result<()> {
     pay(store, price_of_text(bytes))
 }
 
-/// A copy of a text of the module, within its limit. All of it was looked at, so all of it is paid.
-fn copy(store: &mut Store<'_>, text: &WasmStr, limit: usize) -> wasmtime::Result<String> {
+/// What is made of a text of the module, within its limit. All of it was looked at, so all of it is paid.
+fn read<T>(
+    store: &mut Store<'_>,
+    text: &WasmStr,
+    limit: usize,
+    make: impl FnOnce(&str) -> T,
+) -> wasmtime::Result<T> {
     let text = text.to_str(&*store)?;
     let bytes = text.len();
     // One byte more than the limit is enough to break it.
@@ -116,10 +121,15 @@ fn copy(store: &mut Store<'_>, text: &WasmStr, limit: usize) -> wasmtime::Result
         true => text.ceil_char_boundary(limit + 1),
         false => bytes,
     };
-    let text = text[..end].to_owned();
+    let made = make(&text[..end]);
     charge(store, bytes)?;
     pay(store, (bytes - end) as u64)?; // no one needs to give it
-    Ok(text)
+    Ok(made)
+}
+
+/// A copy of one.
+fn copy(store: &mut Store<'_>, text: &WasmStr, limit: usize) -> wasmtime::Result<String> {
+    read(store, text, limit, str::to_owned)
 }
 
 /// The same of a text that is read as JSON.
@@ -134,8 +144,8 @@ fn state_get(mut store: Store<'_>) -> wasmtime::Result<Option<String>> {
         let target = data.target.clone().expect("a method runs");
         migrate::present(tx, &target, data.held.as_ref())
     })?;
-    charge(&mut store, json.as_ref().map_or(0, Json::len))?;
-    Ok(json.as_ref().map(text))
+    charge(&mut store, json.as_ref().map_or(0, String::len))?;
+    Ok(json)
 }
 
 fn state_set(mut store: Store<'_>, json: &WasmStr) -> wasmtime::Result<()> {
@@ -245,14 +255,14 @@ fn named<R>(
     (ty, key, method, args): &Call,
     run: impl FnOnce(&mut Tx, Named) -> R,
 ) -> wasmtime::Result<R> {
-    let ty = copy(store, ty, limits::NAME_BYTES_MAX)?;
-    let key = copy(store, key, limits::KEY_BYTES_MAX)?;
-    let method = copy(store, method, limits::NAME_BYTES_MAX)?;
+    let ty = read(store, ty, limits::NAME_BYTES_MAX, EntityType::new)?;
+    let key = read(store, key, limits::KEY_BYTES_MAX, Key::new)?;
+    let method = read(store, method, limits::NAME_BYTES_MAX, Method::new)?;
     let args = copy_json(store, args, limits::ARGUMENT_BYTES_MAX)?;
     within(store, |tx, _| {
-        let ty = or_fault(tx, EntityType::new(&ty), FaultKind::UnknownEntity);
-        let key = or_fault(tx, Key::new(&key), FaultKind::BadKey);
-        let method = or_fault(tx, Method::new(&method), FaultKind::UnknownMethod);
+        let ty = or_fault(tx, ty, FaultKind::UnknownEntity);
+        let key = or_fault(tx, key, FaultKind::BadKey);
+        let method = or_fault(tx, method, FaultKind::UnknownMethod);
         let entity = EntityId { ty, key };
         run(
             tx,

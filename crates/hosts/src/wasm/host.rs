@@ -15,6 +15,7 @@ use super::code::Code;
 use super::codes::Codes;
 use super::instance::Data;
 use super::method::{Target, WasmMethod};
+use super::reset::Pages;
 use super::warm::Warm;
 use super::{config, functions};
 use crate::json_state::JsonType;
@@ -33,6 +34,8 @@ struct Runtime {
     linker: Linker<Data>,
     codes: Codes,
     warm: Arc<Warm>,
+    /// None where the system does not tell of pages: then no instance waits but those that are kept.
+    pages: Option<Arc<Pages>>,
     describing: Mutex<()>,
 }
 
@@ -75,12 +78,13 @@ impl WasmHost {
             linker,
             codes,
             warm,
+            pages,
             describing,
         } = self.runtime()?;
         codes.get(engine, &file.bytes, |component, anatomy| {
             // One at a time: the pool has room for few beside those that transactions use.
             let _describing = describing.lock().unwrap_or_else(PoisonError::into_inner);
-            Code::new(component, anatomy, linker, warm)
+            Code::new(component, anatomy, linker, warm, pages.as_ref())
         })
     }
 }
@@ -95,6 +99,7 @@ impl Runtime {
             engine,
             linker,
             warm: Arc::default(),
+            pages: Pages::open().map(Arc::new),
             describing: Mutex::default(),
         })
     }

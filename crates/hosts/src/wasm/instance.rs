@@ -15,7 +15,7 @@ use wasmtime::{ResourceLimiter, Store, Trap};
 
 use super::code::{CodeId, Pattern};
 use super::method::Target;
-use super::reset::Reset;
+use super::reset::{Plan, Reset};
 use super::trap;
 use super::world::{Manifest, Rejection};
 
@@ -95,13 +95,15 @@ impl Instance {
         });
         match started {
             Ok((component, invoke)) => {
-                let reset = pattern.resets.as_ref();
-                // What cannot be set back is not, and no call sees that.
-                let reset =
-                    reset.and_then(|resets| Reset::of(resets, &component, &mut store).ok()?);
+                let start_fuel = fuel - store.get_fuel().expect("fuel is counted");
+                let learn = |plan: &Plan| plan.learn(&component, &mut store);
+                let Ok(reset) = pattern.plan.as_ref().map_or(Ok(None), learn) else {
+                    drop(store); // it is not as new, and its memory is given back
+                    return Self::new(pattern, fuel, memory);
+                };
                 Ok(Self {
                     code: pattern.id,
-                    start_fuel: fuel - store.get_fuel().expect("fuel is counted"),
+                    start_fuel,
                     new_bytes: store.data().limits.bytes,
                     store,
                     component,
@@ -153,10 +155,10 @@ impl Instance {
 
     /// Makes it what it was when it was new; false if it cannot be, and is to be let go.
     pub fn reset(&mut self, pattern: &Pattern) -> bool {
-        let (Some(reset), Some(resets)) = (&self.reset, &pattern.resets) else {
+        let (Some(reset), Some(plan)) = (&self.reset, &pattern.plan) else {
             return false;
         };
-        self.store.data().limits.bytes == self.new_bytes && reset.apply(resets, &mut self.store)
+        self.store.data().limits.bytes == self.new_bytes && plan.apply(reset, &mut self.store)
     }
 
     /// Counts its memory as that of another transaction.
@@ -246,7 +248,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    fn new(memory: Arc<Memory>) -> Self {
+    pub fn new(memory: Arc<Memory>) -> Self {
         Self {
             bytes: 0,
             memory,

@@ -14,16 +14,16 @@ use crate::lent::lend_nothing;
 
 /// The state of the method's entity in the module's own version; none if it was never written. What was
 /// migrated is written with the first change.
-pub(super) fn present(tx: &mut Tx, target: &Target, held: Option<&Held>) -> Option<Json> {
+pub(super) fn present(tx: &mut Tx, target: &Target, held: Option<&Held>) -> Option<String> {
     let state: &dyn Any = match held {
         Some(held) => &*held.state,
         None => tx.state(),
     };
     let state: &JsonState = state.downcast_ref().expect(json_state::ITS_OWN);
-    let (json, version) = (state.json.clone()?, state.version);
+    let (json, version) = (state.json.as_ref()?, state.version);
     let keep_as_it_is = version < target.version && !target.migrates;
     if version == target.version || keep_as_it_is {
-        return Some(json);
+        return Some(world::text(json));
     }
     if !target.migrates {
         let (entity, own) = (tx.entity(), target.version);
@@ -32,6 +32,7 @@ pub(super) fn present(tx: &mut Tx, target: &Target, held: Option<&Held>) -> Opti
         );
         tx.fault(FaultKind::StoredValue, message)
     }
+    let json = json.clone();
     Some(migrate(tx, target, &json, version))
 }
 
@@ -42,7 +43,7 @@ pub(super) fn put(held: &mut Box<dyn ordain_engine::State>, json: &Json, version
     (state.json, state.version) = (Some(json.clone()), version);
 }
 
-fn migrate(tx: &mut Tx, target: &Target, json: &Json, from: u32) -> Json {
+fn migrate(tx: &mut Tx, target: &Target, json: &Json, from: u32) -> String {
     let code = &target.code;
     running::pay_for_text(tx, json.len());
     let mut instance = running::take(tx, code);
@@ -63,5 +64,5 @@ fn migrate(tx: &mut Tx, target: &Target, json: &Json, from: u32) -> Json {
     running::pay_for_json(tx, migrated.len());
     let what = format!("the migrated state of {}", tx.entity());
     check_value(tx, &migrated, &what);
-    migrated.into()
+    migrated
 }

@@ -5,47 +5,110 @@
 //! memory, mutable globals, tables, and which segments are left. Components whose code changes more than memory and
 //! globals are not set back ([`equip`]); globals get their first values by a function added to the component; of
 //! memory, each page that was ever written gets the bytes of a new one ([`pages`]); and an instance whose memory grew,
-//! or whose call did not come to its end, is let go. `hosts/tests/wasm/reset.rs` looks at all of it.
+//! or whose call did not come to its end, is let go. Nor can one that is able to be set back be told from one that is
+//! not: that depends on the machine. `hosts/tests/wasm/reset.rs` looks at all of it.
 
 mod equip;
 mod module;
 mod pages;
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use ordain_types::limits::{WASM_CROSSING_BYTES_MAX, WASM_MEMORY_BYTES_MAX};
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc, WasmList};
 
-pub(super) use equip::equip;
-use pages::{Memory, Pages};
+pub(super) use equip::{VERSION, equip};
+use pages::Memory;
+pub(super) use pages::Pages;
 
 use super::instance::Data;
 
 /// Fuel that the added functions never use up; no transaction pays for them.
 const FUEL: u64 = u64::MAX >> 1;
 
-/// Bytes of the written part of a new memory, beyond which there is no copy of it to set others back by.
-const IMAGE_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a new memory from the first to the last that is not zero, beyond which there is no copy to set back by.
+const IMAGE_BYTES_MAX: usize = 4 << 20;
 
 /// How instances of one component are set back.
-pub(super) struct Resets {
+pub(super) struct Plan {
+    pages: Arc<Pages>,
     memory: ComponentExportIndex,
-    first: ComponentExportIndex,
     globals: Vec<ComponentExportIndex>,
     image: OnceLock<Option<Image>>,
+    given_up: AtomicBool,
 }
 
-impl Resets {
+impl Plan {
     /// None if the component has not the functions for it.
-    pub fn of(component: &Component) -> Option<Self> {
+    pub fn of(component: &Component, pages: Option<&Arc<Pages>>) -> Option<Self> {
         let export = |name: &str| component.get_export_index(None, name);
         let globals = (0..).map_while(|index| export(&equip::globals(index)));
         Some(Self {
+            pages: pages?.clone(),
             memory: export(equip::MEMORY)?,
-            first: export(equip::FIRST)?,
             globals: globals.collect(),
             image: OnceLock::new(),
+            given_up: AtomicBool::new(false),
         })
+    }
+
+    /// Learns of a new instance how to set it back, and leaves it as new; none if it cannot be.
+    ///
+    /// # Errors
+    /// If it may not be as new, and is to be let go. The next one is not tried.
+    pub fn learn(
+        &self,
+        instance: &Instance,
+        store: &mut Store<Data>,
+    ) -> wasmtime::Result<Option<Reset>> {
+        if self.given_up.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let fuel = store.get_fuel()?;
+        store.set_fuel(FUEL)?;
+        store.set_hostcall_fuel(WASM_MEMORY_BYTES_MAX); // for a list of all
+        let learned = self.look(instance, store);
+        if learned.is_err() {
+            self.given_up.store(true, Ordering::Relaxed);
+        }
+        store.set_hostcall_fuel(WASM_CROSSING_BYTES_MAX);
+        store.set_fuel(fuel)?;
+        learned
+    }
+
+    fn look(
+        &self,
+        instance: &Instance,
+        store: &mut Store<Data>,
+    ) -> wasmtime::Result<Option<Reset>> {
+        let all = instance.get_typed_func::<(), (WasmList<u8>,)>(&mut *store, self.memory)?;
+        let (all,) = all.call(&mut *store, ())?;
+        let bytes = all.as_le_slice(&*store);
+        let image = self.image.get_or_init(|| Image::of(bytes));
+        let memory = Memory::of(bytes);
+        let globals = self.globals.iter();
+        let globals = globals.map(|index| instance.get_typed_func(&mut *store, *index));
+        let globals = globals.collect::<Result<_, _>>()?;
+        let reset = Reset { memory, globals };
+        Ok(image.is_some().then_some(reset))
+    }
+
+    /// Sets the instance back; false if that did not succeed, and it is to be let go.
+    pub fn apply(&self, reset: &Reset, store: &mut Store<Data>) -> bool {
+        let mut globals = || -> wasmtime::Result<()> {
+            store.set_fuel(FUEL)?;
+            let mut functions = reset.globals.iter();
+            functions.try_for_each(|function| function.call(&mut *store, ()))
+        };
+        let Some(Some(image)) = self.image.get() else {
+            return false;
+        };
+        globals().is_ok()
+            && reset
+                .memory
+                .rewrite(&self.pages, store, |place| image.write(place))
     }
 }
 
@@ -55,56 +118,6 @@ pub(super) struct Reset {
     globals: Vec<TypedFunc<(), ()>>,
 }
 
-impl Reset {
-    /// Learns it of a new instance, which it leaves as new; none if it cannot be set back.
-    pub fn of(
-        resets: &Resets,
-        instance: &Instance,
-        store: &mut Store<Data>,
-    ) -> wasmtime::Result<Option<Self>> {
-        if pages().is_none() {
-            return Ok(None);
-        }
-        let fuel = store.get_fuel()?;
-        store.set_fuel(FUEL)?;
-        let first = instance.get_typed_func::<(), (u64,)>(&mut *store, resets.first)?;
-        let (first,) = first.call(&mut *store, ())?;
-        let all = instance.get_typed_func::<(), (WasmList<u8>,)>(&mut *store, resets.memory)?;
-        let (all,) = all.call(&mut *store, ())?;
-        let bytes = all.as_le_slice(&*store);
-        let image = resets.image.get_or_init(|| Image::of(bytes, first));
-        let reset = Self {
-            memory: Memory::of(bytes),
-            globals: resets
-                .globals
-                .iter()
-                .map(|index| instance.get_typed_func(&mut *store, *index))
-                .collect::<Result<_, _>>()?,
-        };
-        store.set_fuel(fuel)?;
-        let usable = image.is_some() && reset.memory(resets, store);
-        Ok(usable.then_some(reset))
-    }
-
-    /// Sets the instance back; false if that did not succeed, and it is of no use any more.
-    pub fn apply(&self, resets: &Resets, store: &mut Store<Data>) -> bool {
-        let mut globals = || -> wasmtime::Result<()> {
-            store.set_fuel(FUEL)?;
-            let mut functions = self.globals.iter();
-            functions.try_for_each(|function| function.call(&mut *store, ()))
-        };
-        globals().is_ok() && self.memory(resets, store)
-    }
-
-    fn memory(&self, resets: &Resets, store: &mut Store<Data>) -> bool {
-        let (Some(pages), Some(Some(image))) = (pages(), resets.image.get()) else {
-            return false;
-        };
-        let write = |at, bytes: &mut [u8]| image.write(at, bytes);
-        self.memory.rewrite(pages, store, write).is_ok()
-    }
-}
-
 /// The memory of a new instance: zeros but for a part.
 struct Image {
     start: usize,
@@ -112,23 +125,26 @@ struct Image {
 }
 
 impl Image {
-    /// Of a memory that is as new but for its first eight bytes, which were these. None if too much would be kept.
-    fn of(memory: &[u8], first: u64) -> Option<Self> {
-        let mut bytes = memory.to_vec();
-        let first = first.to_le_bytes();
-        bytes[..first.len()].copy_from_slice(&first);
+    /// None if too much of it would be kept.
+    fn of(memory: &[u8]) -> Option<Self> {
         let is_used = |byte: &u8| *byte != 0;
-        let start = bytes.iter().position(is_used).unwrap_or(0);
-        let end = bytes.iter().rposition(is_used).map_or(0, |last| last + 1);
-        let bytes: Box<[u8]> = bytes[start..end].into();
-        (bytes.len() <= IMAGE_BYTES_MAX).then_some(Self { start, bytes })
+        let start = memory.iter().position(is_used).unwrap_or(0);
+        let end = memory.iter().rposition(is_used).map_or(0, |last| last + 1);
+        let bytes = &memory[start..end];
+        (bytes.len() <= IMAGE_BYTES_MAX).then(|| Self {
+            start,
+            bytes: bytes.into(),
+        })
     }
 
-    /// Makes `bytes` what is at `at` and behind it.
-    fn write(&self, at: usize, bytes: &mut [u8]) {
+    /// Makes the bytes at a place what they were.
+    fn write(&self, pages::Place { at, bytes, zero }: pages::Place<'_>) {
         let end = at + bytes.len();
         let from = self.start.clamp(at, end);
         let to = (self.start + self.bytes.len()).clamp(from, end);
+        if zero && from == to {
+            return;
+        }
         bytes[..from - at].fill(0);
         if from < to {
             let image = &self.bytes[from - self.start..to - self.start];
@@ -138,7 +154,97 @@ impl Image {
     }
 }
 
-fn pages() -> Option<&'static Pages> {
-    static PAGES: OnceLock<Option<Pages>> = OnceLock::new();
-    PAGES.get_or_init(Pages::open).as_ref()
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::Linker;
+
+    use super::*;
+    use crate::wasm::config;
+    use crate::wasm::instance::{Limits, Memory as Counted};
+
+    /// A component of one module with a memory and a global, made twice; one that uses the memory of the first and
+    /// the globals of both; and one without anything. Each `count` counts all of them up, and gives their sum.
+    const SEVERAL: &str = r#"(component
+      (core module $kept
+        (memory (export "memory") 1)
+        (global (export "count") (mut i32) (i32.const 100)))
+      (core module $also (global (export "count") (mut i32) (i32.const 10)) (global (mut i64) (i64.const 1)))
+      (core module $none)
+      (core module $main
+        (import "kept" "memory" (memory 1))
+        (import "kept" "count" (global $first (mut i32)))
+        (import "one" "count" (global $second (mut i32)))
+        (import "two" "count" (global $third (mut i32)))
+        (global $own (mut i32) (i32.const 1))
+        (data (i32.const 5000) "\07")
+        (func (export "count") (result i32)
+          (global.set $first (i32.add (global.get $first) (i32.const 1)))
+          (global.set $second (i32.add (global.get $second) (i32.const 1)))
+          (global.set $third (i32.add (global.get $third) (i32.const 1)))
+          (global.set $own (i32.add (global.get $own) (i32.const 1)))
+          (i32.store8 (i32.const 5000) (i32.add (i32.load8_u (i32.const 5000)) (i32.const 1)))
+          (i32.store8 (i32.const 3) (i32.add (i32.load8_u (i32.const 3)) (i32.const 1)))
+          (i32.add (i32.add (i32.add (global.get $first) (global.get $second))
+            (i32.add (global.get $third) (global.get $own)))
+            (i32.add (i32.load8_u (i32.const 5000)) (i32.load8_u (i32.const 3))))))
+      (core instance $k (instantiate $kept))
+      (core instance $n (instantiate $none))
+      (core instance $one (instantiate $also))
+      (core instance $two (instantiate $also))
+      (core instance $main (instantiate $main
+        (with "kept" (instance $k)) (with "one" (instance $one)) (with "two" (instance $two))))
+      (func (export "count") (result u32) (canon lift (core func $main "count"))))"#;
+
+    #[test]
+    fn globals_of_all_modules_and_a_memory_of_another_are_set_back() {
+        let Some(pages) = Pages::open().map(Arc::new) else {
+            return; // `hosts/tests/wasm/reset.rs` says whether it should be there
+        };
+        let engine = config::engine().expect("it starts");
+        let bytes = wat::parse_str(SEVERAL).expect("a component");
+        let component = Component::new(&engine, equip(&bytes).expect("it can be set back"));
+        let component = component.expect("it compiles");
+        let plan = Plan::of(&component, Some(&pages)).expect("it is equipped");
+        assert_eq!(plan.globals.len(), 4);
+        let data = Data {
+            limits: Limits::new(Arc::<Counted>::default()),
+            target: None,
+            held: None,
+            unwinding: None,
+        };
+        let mut store = Store::new(&engine, data);
+        store.set_fuel(1_000_000).expect("fuel is counted");
+        let instance = Linker::new(&engine).instantiate(&mut store, &component);
+        let instance = instance.expect("it starts");
+        let reset = plan.learn(&instance, &mut store).expect("it is as new");
+        let reset = reset.expect("it can be set back");
+        let fuel = store.get_fuel().expect("fuel is counted");
+        assert!(fuel <= 1_000_000, "{fuel}");
+        let count = instance.get_typed_func::<(), (u32,)>(&mut store, "count");
+        let count = count.expect("it is exported");
+        for _ in 0..3 {
+            for expected in [134, 140, 146] {
+                assert_eq!(count.call(&mut store, ()).expect("it counts"), (expected,));
+            }
+            assert!(plan.apply(&reset, &mut store));
+        }
+    }
+
+    #[test]
+    fn an_image_is_written_where_it_is() {
+        let mut memory = vec![0; 20];
+        memory[5] = 5;
+        memory[9] = 9;
+        let image = Image::of(&memory).expect("it is small");
+        assert_eq!((image.start, &image.bytes[..]), (5, &memory[5..10]));
+        for at in 0..20 {
+            for end in at..=20 {
+                for (mut bytes, zero) in [(vec![1; end - at], false), (vec![0; end - at], true)] {
+                    let bytes = &mut bytes[..];
+                    image.write(pages::Place { at, bytes, zero });
+                    assert_eq!(bytes, &memory[at..end], "{at} {end} {zero}");
+                }
+            }
+        }
+    }
 }

@@ -2,12 +2,12 @@
 //! and bytes: the one that waited longest goes first.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ordain_types::limits::{CALL_DEPTH_MAX, WASM_IDLE_MAX, WASM_INSTANCES_MAX};
 
 use super::code::CodeId;
-use super::instance::Instance;
+use super::instance::{Instance, Memory};
 
 /// Instances kept, of all modules.
 pub(super) const WARM_MAX: usize = 64;
@@ -28,6 +28,8 @@ pub(super) struct Warm(Mutex<Waiting>);
 struct Waiting {
     instances: VecDeque<Instance>,
     bytes: usize,
+    /// What they count as the memory of.
+    no_transaction: Arc<Memory>,
 }
 
 impl Warm {
@@ -47,9 +49,9 @@ impl Warm {
         if bytes > WARM_INSTANCE_BYTES_MAX {
             return;
         }
-        instance.joins(&Default::default()); // it is no transaction's
         let mut gone = Vec::new();
         let mut waiting = self.lock();
+        instance.joins(&waiting.no_transaction);
         waiting.bytes += bytes;
         waiting.instances.push_back(instance);
         while waiting.instances.len() > WARM_MAX || waiting.bytes > WARM_BYTES_MAX {

@@ -254,7 +254,7 @@ fn machine_code_is_kept_and_made_anew() {
     // Damaged, cut, foreign, of a runtime with other settings: each is made anew.
     let code = wasmtime::Engine::default().precompile_component(&fixture("transfer"));
     let code = code.expect("it compiles");
-    let other = [b"ORDWASM2", &Sha256::digest(&code)[..], &code].concat();
+    let other = [b"ORDWASM1", &Sha256::digest(&code)[..], &code].concat();
     assert_eq!(other[..8], written[..8], "files begin so");
     let mut damaged = written.clone();
     damaged[written.len() / 2] ^= 1;

@@ -17,8 +17,19 @@ pub fn sets_back() -> bool {
     let waiting = host.waiting();
     if waiting == 0 {
         eprintln!("this system does not tell which pages were written");
+        assert!(!is_to_tell(), "and it should");
     }
     waiting > 0
+}
+
+/// Whether it is a Linux that tells: 6.7, or later.
+fn is_to_tell() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>());
+    let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+        return false;
+    };
+    (major, minor) >= (6, 7)
 }
 
 /// Globals of every type, data in the middle and at the end of memory, and a table.
@@ -129,10 +140,12 @@ fn one_that_was_set_back_cannot_be_told_from_a_new_one() {
 
 #[test]
 fn one_whose_memory_grew_or_that_broke_is_let_go() {
+    let sets_back = sets_back();
     let host = WasmHost::new(None);
     let mut world = World::new(types(&host, changeable().build()));
     let new = look(&mut world);
     for _ in 0..3 {
+        assert_eq!(host.waiting(), usize::from(sets_back));
         world.value("thing/x", "more", "{}");
         assert_eq!(host.waiting(), 0);
         assert_eq!(look(&mut world), new);
@@ -152,36 +165,104 @@ fn one_that_wrote_very_much_is_let_go() {
     };
     let mut world = World::new(types(&host, large.build()));
     let new = look(&mut world);
+    world.value("thing/x", "some", "{}");
+    assert_eq!(host.waiting(), usize::from(sets_back()));
     world.value("thing/x", "all", "{}");
     assert_eq!(host.waiting(), 0);
     assert_eq!(look(&mut world), new);
 }
 
+/// More than may cross at once, and all that there may be.
+#[test]
+fn those_with_large_memories_are_set_back() {
+    let sets_back = sets_back();
+    for pages in [128, 129, 500, 1024] {
+        let host = WasmHost::new(None);
+        let large = Wat {
+            pages,
+            ..changeable()
+        };
+        let mut world = World::new(types(&host, large.build()));
+        let kept = pages <= 512; // what waits has a limit
+        for _ in 0..3 {
+            world.value("thing/x", "some", "{}");
+            let waits = usize::from(sets_back && kept);
+            assert_eq!(host.waiting(), waits, "{pages}");
+        }
+    }
+}
+
+/// One that is refused its fuel or memory is no different.
+#[test]
+fn a_large_one_is_refused_its_fuel() {
+    let endless = Wat {
+        pages: 200,
+        invoke: "(loop $again (br $again)) unreachable".to_owned(),
+        ..Wat::default()
+    };
+    let mut world = World::of(endless.build());
+    world.fault("thing/x", "run", "{}", FaultKind::Instructions);
+}
+
+/// So many parts of a new memory are written that it cannot be set back; it is as the file says all the same.
+#[test]
+fn those_that_cannot_be_set_back_are_as_the_file_says() {
+    let part = |at: u32| {
+        let at = 65536 + 8192 * at;
+        format!(r#"(data (i32.add (i32.const 0) (i32.const {at})) "x")"#)
+    };
+    let parts = Wat {
+        pages: 40,
+        items: (0..70).map(part).collect(),
+        invoke: "(if (i64.ne (i64.load (i32.const 0)) (i64.const 0)) (then unreachable))
+            (i64.store (i32.const 0) (i64.const 7))
+            (call $ok (i32.const 16) (i32.const 4))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    let far_apart = Wat {
+        pages: 200,
+        items: r#"(data (i32.const 8) "x") (data (i32.const 13000000) "x")"#.to_owned(),
+        ..parts.clone()
+    };
+    for (what, module) in [("parts", parts), ("far apart", far_apart)] {
+        let host = WasmHost::new(None);
+        let mut world = World::new(types(&host, module.build()));
+        for _ in 0..3 {
+            assert_eq!(world.value("thing/x", "run", "{}"), "null", "{what}");
+            assert_eq!(host.waiting(), 0, "{what}");
+        }
+    }
+}
+
 /// Each page for itself, so that there are many regions.
 #[test]
 fn scattered_pages_are_all_found() {
-    let host = WasmHost::new(None);
-    let scattered = |every: u32| Wat {
-        pages: 40,
+    let sets_back = sets_back();
+    let scattered = |pages: u32, every: u32| Wat {
+        pages,
         invoke: format!(
             "(local $at i32)
             (if (i32.ne (local.get $method_len) (i32.const 4)) (then
               (loop $next
                 (i32.store8 (local.get $at) (i32.const 9))
                 (local.set $at (i32.add (local.get $at) (i32.const {})))
-                (br_if $next (i32.lt_u (local.get $at) (i32.const 2621440))))
+                (br_if $next (i32.lt_u (local.get $at) (i32.mul (memory.size) (i32.const 65536)))))
               (return (call $null))))
             (call $show (call $memory))",
             every * 4096
         ),
         ..changeable()
     };
-    for every in [2, 20, 64] {
-        let mut world = World::new(types(&host, scattered(every).build()));
+    for (pages, every, waits) in [(3, 2, true), (3, 5, true), (40, 2, false), (40, 16, true)] {
+        let host = WasmHost::new(None);
+        let mut world = World::new(types(&host, scattered(pages, every).build()));
         let new = look(&mut world);
         for _ in 0..3 {
-            world.value("thing/x", "all", "{}");
-            assert_eq!(look(&mut world), new, "{every}");
+            world.value("thing/x", "globals", "{}");
+            let expected = usize::from(waits && sets_back);
+            assert_eq!(host.waiting(), expected, "{pages} {every}");
+            assert_eq!(look(&mut world), new, "{pages} {every}");
         }
     }
 }

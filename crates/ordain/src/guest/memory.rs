@@ -1,7 +1,8 @@
 //! The module's allocator. An instance usually lives for one call and takes a few kilobytes: those come from
 //! room that its memory has from the start, one block after the other, and only what does not fit goes to
 //! Rust's allocator. That one asks the host for more memory before it gives any, which takes the host
-//! longer than a small method runs.
+//! longer than a small method runs. Once no block of the room is left, as between the calls of an instance that is
+//! kept, it is given from its start again.
 
 #![expect(
     unsafe_code,
@@ -18,6 +19,7 @@ const BYTES: usize = 64 << 10;
 static ROOM: Room = Room {
     bytes: UnsafeCell::new([0; BYTES / 16]),
     taken: Cell::new(0),
+    live: Cell::new(0),
 };
 
 const _: () = assert!(align_of::<u128>() == 16);
@@ -27,6 +29,8 @@ struct Room {
     bytes: UnsafeCell<[u128; BYTES / 16]>,
     /// Bytes given away, from the start on.
     taken: Cell<usize>,
+    /// Blocks given away and not freed.
+    live: Cell<usize>,
 }
 
 // SAFETY: a module has one thread.
@@ -45,8 +49,9 @@ impl Room {
 }
 
 // SAFETY: a block from the room lies within it, is aligned (the room to 16 bytes, and more goes to the
-// other allocator) and overlaps no other: `taken` is behind every block that was given, and goes back only
-// over the last one, when it is freed. Whatever is not in the room came from `System`.
+// other allocator) and overlaps no other: `taken` is behind every block that was given and not freed, and goes back
+// only over the last one, when it is freed, or to the start, when none is left. Whatever is not in the room came from
+// `System`.
 unsafe impl GlobalAlloc for Room {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let at = self.taken.get().next_multiple_of(layout.align());
@@ -56,16 +61,22 @@ unsafe impl GlobalAlloc for Room {
             return unsafe { System.alloc(layout) };
         }
         self.taken.set(end);
+        self.live.set(self.live.get() + 1);
         // SAFETY: `at` is within the room.
         unsafe { self.start().add(at) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        match self.place(block) {
+        let Some(at) = self.place(block) else {
             // SAFETY: it is not from the room.
-            None => unsafe { System.dealloc(block, layout) },
-            Some(at) if at + layout.size() == self.taken.get() => self.taken.set(at),
-            Some(_) => {}
+            return unsafe { System.dealloc(block, layout) };
+        };
+        let live = self.live.get() - 1;
+        self.live.set(live);
+        if live == 0 {
+            self.taken.set(0);
+        } else if at + layout.size() == self.taken.get() {
+            self.taken.set(at);
         }
     }
 

@@ -23,9 +23,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::Digest;
+use crate::wasm::reset::VERSION;
 
 /// What a file begins with; the digest of the rest follows.
-const MAGIC: &[u8; 8] = b"ORDWASM2";
+const MAGIC: &[u8; 8] = b"ORDWASM1";
 const HEAD: usize = MAGIC.len() + 32;
 
 /// Bytes of all files, beyond which those go that were used longest ago.
@@ -34,7 +35,7 @@ const BYTES_MAX: u64 = 4 << 30;
 /// A directory of machine code.
 pub(super) struct Disk {
     dir: PathBuf,
-    /// The runtime's version and settings: others have other files.
+    /// The runtime's version and settings, and what is added to modules: others have other files.
     runtime: String,
 }
 
@@ -42,6 +43,7 @@ impl Disk {
     pub fn new(dir: PathBuf, engine: &Engine) -> Self {
         let mut sum = Sum(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut sum);
+        VERSION.hash(&mut sum);
         Self {
             dir,
             runtime: hex(&sum.0.finalize()[..8]),

@@ -12,16 +12,16 @@ use wasm_encoder::{
 use wasmparser::{BinaryReaderError, Instance, Parser, Payload, Validator};
 
 use super::module::{self, Added};
-use crate::anatomy::OWN_EXPORTS;
 
-/// Gives the bytes of the memory, all of them, once it has written its first eight.
-pub(super) const MEMORY: &str = "ordain-reset-memory";
-/// Gives the first eight bytes of the memory.
-pub(super) const FIRST: &str = "ordain-reset-first";
+/// Counts what is added: machine code of another version is another.
+pub const VERSION: u32 = 1;
+
+/// The name of the function that gives the bytes of the memory, all of them.
+pub(super) const MEMORY: &str = module::MEMORY;
 
 /// The name of the `index`th function that gives globals their first values.
 pub(super) fn globals(index: usize) -> String {
-    format!("{OWN_EXPORTS}globals{index}")
+    format!("{}{index}", module::GLOBALS)
 }
 
 /// The component with these functions; none if its instances cannot be set back. What does not parse is none: the
@@ -107,20 +107,20 @@ fn exports(out: &mut Component, instances: &[Option<Added>], counts: &Counts) ->
             name,
         });
     };
-    alias(memory, ExportKind::Memory, module::MEMORY);
-    alias(memory, ExportKind::Func, module::WHERE);
-    alias(memory, ExportKind::Func, module::FIRST);
-    let mut names = vec![MEMORY.to_owned(), FIRST.to_owned()];
-    for (_, instance) in having(|added| added.globals) {
+    alias(memory, ExportKind::Memory, module::BYTES);
+    alias(memory, ExportKind::Func, module::AFTER);
+    alias(memory, ExportKind::Func, module::MEMORY);
+    let mut names = vec![MEMORY.to_owned()];
+    for (index, (_, instance)) in having(|added| added.globals).enumerate() {
         alias(instance, ExportKind::Func, module::GLOBALS);
-        names.push(globals(names.len() - 2));
+        names.push(globals(index));
     }
+    let after = counts.functions;
 
     let mut types = ComponentTypeSection::new();
     types.defined_type().list(PrimitiveValType::U8);
     let bytes = ComponentValType::Type(counts.types);
-    let number = ComponentValType::Primitive(PrimitiveValType::U64);
-    for result in [Some(bytes), Some(number), None] {
+    for result in [Some(bytes), None] {
         let none: [(&str, ComponentValType); 0] = [];
         types.function().params(none).result(result);
     }
@@ -128,11 +128,12 @@ fn exports(out: &mut Component, instances: &[Option<Added>], counts: &Counts) ->
     let mut lifted = CanonicalFunctionSection::new();
     let mut exported = ComponentExportSection::new();
     for (name, at) in names.iter().zip(0..) {
-        let ty = counts.types + 1 + at.min(2);
         let memory = CanonicalOption::Memory(counts.memories);
-        let options = [memory].into_iter().filter(|_| at == 0);
-        let options: Vec<_> = options.collect();
-        lifted.lift(counts.functions + at, ty, options);
+        let (ty, options) = match at {
+            0 => (1, vec![memory, CanonicalOption::PostReturn(after)]),
+            _ => (2, Vec::new()),
+        };
+        lifted.lift(after + 1 + at, counts.types + ty, options);
         let function = counts.component_functions + at;
         exported.export(name.as_str(), ComponentExportKind::Func, function, None);
     }

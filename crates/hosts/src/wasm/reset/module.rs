@@ -6,14 +6,14 @@ use wasmparser::{
     TypeRef,
 };
 
-/// What is exported: the memory, the functions over it, and the one for the globals.
-pub(super) const MEMORY: &str = "ordain-reset:memory";
-pub(super) const WHERE: &str = "ordain-reset:where";
-pub(super) const FIRST: &str = "ordain-reset:first";
-pub(super) const GLOBALS: &str = "ordain-reset:globals";
+use crate::anatomy::OWN_EXPORTS;
 
-/// Begins all of them.
-const OWN: &str = "ordain-reset:";
+/// What is exported: the memory itself, the function that gives all of its bytes and the one to be called after it,
+/// and the one for the globals.
+pub(super) const BYTES: &str = "ordain-reset-bytes";
+pub(super) const MEMORY: &str = "ordain-reset-memory";
+pub(super) const AFTER: &str = "ordain-reset-after";
+pub(super) const GLOBALS: &str = "ordain-reset-globals";
 
 /// What was added to a module.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ pub(super) fn equip(module: &[u8]) -> Result<Option<Equipped>, BinaryReaderError
 struct Found<'m> {
     types: u32,
     functions: u32,
-    imported_globals: u32,
+    all_globals: u32,
     /// Mutable ones of its own, with the values they begin with.
     globals: Vec<(u32, ConstExpr<'m>)>,
     /// It has a memory of its own, of a page at least.
@@ -64,7 +64,7 @@ impl<'m> Found<'m> {
                     for import in imports.into_imports() {
                         match import?.ty {
                             TypeRef::Func(_) | TypeRef::FuncExact(_) => found.functions += 1,
-                            TypeRef::Global(_) => found.imported_globals += 1,
+                            TypeRef::Global(_) => found.all_globals += 1,
                             _ => {}
                         }
                     }
@@ -82,11 +82,12 @@ impl<'m> Found<'m> {
                     pages.next().is_none()
                 }
                 Payload::GlobalSection(globals) => {
-                    for (global, index) in globals.into_iter().zip(found.imported_globals..) {
+                    for global in globals {
                         let global = global?;
                         if global.ty.mutable {
-                            found.globals.push((index, global.init_expr));
+                            found.globals.push((found.all_globals, global.init_expr));
                         }
+                        found.all_globals += 1;
                     }
                     true
                 }
@@ -116,11 +117,8 @@ impl<'m> Found<'m> {
     fn additions(&self) -> Additions {
         let mut add = Additions::default();
         let mut next = (self.types, self.functions);
-        let mut function = |name, result: &[u8], body: &[u8]| {
-            add.item(SectionId::Type, |item| {
-                item.extend([0x60, 0x00, result.len() as u8]);
-                item.extend(result);
-            });
+        let mut function = |name, ty: &[u8], body: &[u8]| {
+            add.item(SectionId::Type, |item| item.extend(ty));
             add.item(SectionId::Function, |item| next.0.encode(item));
             add.item(SectionId::Export, |item| {
                 export(item, name, ExportKind::Func, next.1);
@@ -132,18 +130,51 @@ impl<'m> Found<'m> {
             next = (next.0 + 1, next.1 + 1);
         };
         if self.memory {
-            function(WHERE, &[I32], &body_of_where());
-            function(FIRST, &[I64], &body_of_first());
+            function(MEMORY, &[0x60, 0, 1, I32], &self.body_of_memory());
+            function(AFTER, &[0x60, 1, I32, 0], &self.body_of_after());
         }
         if !self.globals.is_empty() {
-            function(GLOBALS, &[], &self.body_of_globals());
+            function(GLOBALS, &[0x60, 0, 0], &self.body_of_globals());
         }
         if self.memory {
+            add.item(SectionId::Global, |item| {
+                item.extend([I64, 1]); // mutable
+                Instruction::I64Const(0).encode(item);
+                item.push(END);
+            });
             add.item(SectionId::Export, |item| {
-                export(item, MEMORY, ExportKind::Memory, 0);
+                export(item, BYTES, ExportKind::Memory, 0);
             });
         }
         add
+    }
+
+    /// Writes a list of all bytes at 0, where the result is read, for a list has no room but in memory. What was there
+    /// is kept in a global that is added.
+    fn body_of_memory(&self) -> Vec<u8> {
+        instructions(&[
+            Instruction::I32Const(0),
+            Instruction::I64Load(at_word(0)),
+            Instruction::GlobalSet(self.all_globals),
+            Instruction::I32Const(0),
+            Instruction::I32Const(0),
+            Instruction::I32Store(at_word(0)),
+            Instruction::I32Const(0),
+            Instruction::MemorySize(0),
+            Instruction::I32Const(16),
+            Instruction::I32Shl,
+            Instruction::I32Store(at_word(4)),
+            Instruction::I32Const(0),
+        ])
+    }
+
+    /// Writes what was there again.
+    fn body_of_after(&self) -> Vec<u8> {
+        instructions(&[
+            Instruction::I32Const(0),
+            Instruction::GlobalGet(self.all_globals),
+            Instruction::I64Store(at_word(0)),
+        ])
     }
 
     /// What is an expression for the first value is one in a function.
@@ -170,31 +201,12 @@ fn export(item: &mut Vec<u8>, name: &str, kind: ExportKind, index: u32) {
     index.encode(item);
 }
 
-fn word(offset: u64) -> MemArg {
+fn at_word(offset: u64) -> MemArg {
     MemArg {
         offset,
         align: 2,
         memory_index: 0,
     }
-}
-
-/// Writes a list of all bytes at 0, where the result is read: a list has no room but in memory.
-fn body_of_where() -> Vec<u8> {
-    instructions(&[
-        Instruction::I32Const(0),
-        Instruction::I32Const(0),
-        Instruction::I32Store(word(0)),
-        Instruction::I32Const(0),
-        Instruction::MemorySize(0),
-        Instruction::I32Const(16),
-        Instruction::I32Shl,
-        Instruction::I32Store(word(4)),
-        Instruction::I32Const(0),
-    ])
-}
-
-fn body_of_first() -> Vec<u8> {
-    instructions(&[Instruction::I32Const(0), Instruction::I64Load(word(0))])
 }
 
 fn instructions(all: &[Instruction<'_>]) -> Vec<u8> {
@@ -207,7 +219,7 @@ fn instructions(all: &[Instruction<'_>]) -> Vec<u8> {
 /// Whether a name would be there twice.
 fn has_own(exports: SectionLimited<'_, Export<'_>>) -> Result<bool, BinaryReaderError> {
     for export in exports {
-        if export?.name.starts_with(OWN) {
+        if export?.name.starts_with(OWN_EXPORTS) {
             return Ok(true);
         }
     }
@@ -232,9 +244,10 @@ fn changes_more(body: &FunctionBody<'_>) -> Result<bool, BinaryReaderError> {
 }
 
 /// Sections that get items more, in the order in which they are in a module.
-const ADDED_TO: [SectionId; 4] = [
+const ADDED_TO: [SectionId; 5] = [
     SectionId::Type,
     SectionId::Function,
+    SectionId::Global,
     SectionId::Export,
     SectionId::Code,
 ];

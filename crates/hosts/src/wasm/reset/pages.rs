@@ -7,13 +7,11 @@
 )]
 #![expect(
     clippy::disallowed_types,
-    clippy::disallowed_methods,
     reason = "a file of the system about this process: what it says decides what is written again, and no outcome"
 )]
 
 use std::ffi::c_void;
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
@@ -21,25 +19,23 @@ use wasmtime::Store;
 
 use super::super::instance::Data;
 
-/// Pages written, beyond which it is cheaper to begin anew.
-const WRITTEN_MAX: u64 = 256;
-/// The same of regions without a gap.
-const REGIONS_MAX: usize = 64;
+/// Pages written, beyond which it is cheaper to begin anew. They stay written, so each time after costs the same.
+const WRITTEN_MAX: usize = 64;
 
-/// The system's knowledge of pages.
-pub(super) struct Pages(File);
+/// The system's knowledge of the pages of the process that opened it.
+pub(in super::super) struct Pages(File);
 
 impl Pages {
     /// None where the system does not tell.
     pub fn open() -> Option<Self> {
         let pages = Self(File::open("/proc/self/pagemap").ok()?);
-        pages.written(&(0..0), &mut [Region::default()]).ok()?;
+        pages.written(&(0..0), &mut [Region::default()])?;
         Some(pages)
     }
 
-    /// Pages that were written since they were mapped, and are neither a file's nor the one that is all zeros; gives
-    /// how many regions they are. More than there should be are an error.
-    fn written(&self, range: &Range<usize>, found: &mut [Region]) -> io::Result<usize> {
+    /// Pages that were written since they were mapped, a file's own left out; gives how many regions they are. None if
+    /// the system does not tell, or they are too many.
+    fn written(&self, range: &Range<usize>, found: &mut [Region]) -> Option<usize> {
         let scan = Scan {
             size: size_of::<Scan>() as u64,
             flags: 0,
@@ -48,20 +44,26 @@ impl Pages {
             walk_end: 0,
             vec: found.as_mut_ptr().expose_provenance() as u64,
             vec_len: found.len() as u64,
-            max_pages: WRITTEN_MAX,
-            inverted: FILE | ZERO,
-            mask: FILE | ZERO,
+            max_pages: WRITTEN_MAX as u64,
+            inverted: FILE,
+            mask: FILE,
             any_of: PRESENT | SWAPPED,
-            returned: 0,
+            returned: ZERO,
         };
         // SAFETY: wants the type and number of the call, which are those of `linux/fs.h`; and that what it points to
         // can be written, which is `found`, alive and of this length, and touched by no one meanwhile.
-        let (count, end) = unsafe { ioctl(&self.0, scan)? };
-        match end < range.end as u64 {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(count),
-        }
+        let (count, end) = unsafe { ioctl(&self.0, scan) }.ok()?;
+        (end >= range.end as u64).then_some(count)
     }
+}
+
+/// A part of a memory that was written.
+pub(super) struct Place<'m> {
+    /// Where in the memory.
+    pub at: usize,
+    pub bytes: &'m mut [u8],
+    /// The system knows that all of it is zero now: it was only read, or was found to be.
+    pub zero: bool,
 }
 
 /// The memory of an instance, by its address.
@@ -74,30 +76,33 @@ impl Memory {
         Self(at..at + bytes.len())
     }
 
-    /// Has `write` give each written page the bytes it should have. The store is that of the instance, in which nothing
-    /// runs then.
-    ///
-    /// # Errors
-    /// If the system does not tell which they are, or they are too many; some may have been written then.
+    /// Has `write` give each part that was written the bytes it should have. The store is that of the instance, in which
+    /// nothing runs then. False if the system does not tell which parts they are, or they are too many.
     pub fn rewrite(
         &self,
         pages: &Pages,
         _: &mut Store<Data>,
-        mut write: impl FnMut(usize, &mut [u8]),
-    ) -> io::Result<()> {
-        let mut found = [Region::default(); REGIONS_MAX];
-        let count = pages.written(&self.0, &mut found)?;
+        mut write: impl FnMut(Place<'_>),
+    ) -> bool {
+        let mut found = [Region::default(); WRITTEN_MAX];
+        let Some(count) = pages.written(&self.0, &mut found) else {
+            return false;
+        };
         for region in &found[..count] {
             let (start, end) = (region.start as usize, region.end as usize);
             let at = std::ptr::with_exposed_provenance_mut::<u8>(start);
             // SAFETY: wants memory that is mapped to be written, and used by no one else. The system gives regions
-            // within the range it was asked about; that is a linear memory, which stays where it is and never shrinks
-            // while its store lives; and the store is borrowed here, alone: no code of the module runs, and no one has
-            // a reference into its memory.
+            // within the range it was asked about; that is a linear memory, which the runtime itself writes by an
+            // address it has exposed, which stays where it is and never shrinks while its store lives; and the store is
+            // borrowed here, alone: no code of the module runs, and no one has a reference into its memory.
             let bytes = unsafe { std::slice::from_raw_parts_mut(at, end - start) };
-            write(start - self.0.start, bytes);
+            write(Place {
+                at: start - self.0.start,
+                bytes,
+                zero: region.categories & ZERO != 0,
+            });
         }
-        Ok(())
+        true
     }
 }
 
@@ -105,7 +110,7 @@ impl Memory {
 const FILE: u64 = 1 << 2;
 const PRESENT: u64 = 1 << 3;
 const SWAPPED: u64 = 1 << 4; // or on its way from one place to another
-const ZERO: u64 = 1 << 5;
+const ZERO: u64 = 1 << 5; // the one page of zeros that all share
 
 /// `struct page_region`.
 #[derive(Debug, Default, Clone, Copy)]
