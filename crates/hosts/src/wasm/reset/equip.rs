@@ -53,7 +53,9 @@ fn equipped(component: &[u8]) -> Result<Option<Vec<u8>>, BinaryReaderError> {
         let Some((id, range)) = payload.as_section().filter(|_| depth == 1) else {
             continue;
         };
-        let mut data = &component[range];
+        let Some(mut data) = component.get(range) else {
+            return Ok(None); // cut off, where the parser does not mind
+        };
         let added;
         match &payload {
             Payload::ModuleSection { .. } => {
@@ -161,14 +163,15 @@ mod tests {
 
     #[test]
     fn whatever_is_damaged_is_left_or_stays_valid() {
-        for at in (0..TRANSFER.len()).step_by(1_009) {
+        for at in (0..TRANSFER.len()).step_by(499) {
             let mut damaged = TRANSFER.to_vec();
-            damaged[at] ^= 0x15;
-            if let Some(equipped) = equip(&damaged) {
-                let valid = Validator::new().validate_all(&equipped);
-                valid.unwrap_or_else(|error| panic!("{at}: {error}"));
+            damaged[at] ^= 1 << (at % 8);
+            for bytes in [&damaged[..], &TRANSFER[..at]] {
+                if let Some(equipped) = equip(bytes) {
+                    let valid = Validator::new().validate_all(&equipped);
+                    valid.unwrap_or_else(|error| panic!("{at}: {error}"));
+                }
             }
-            assert_eq!(equip(&TRANSFER[..at]), None, "{at}");
         }
     }
 }

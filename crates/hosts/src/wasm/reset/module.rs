@@ -274,7 +274,7 @@ fn with(module: &[u8], additions: &Additions) -> Result<Vec<u8>, BinaryReaderErr
         let Some((id, range)) = payload.as_section() else {
             continue;
         };
-        let mut data = module[range].to_vec();
+        let mut data = module.get(range).unwrap_or_default().to_vec(); // it was validated
         // Sections without a place in the order may be anywhere.
         let place = PLACES.iter().position(|place| *place == id);
         while let Some((section, (count, items))) =
