@@ -21,7 +21,7 @@
 /// # fn main() {}
 /// ```
 ///
-/// `export!(entities![Counter], reuse = true)` lets one instance serve many transactions, which is much
+/// `export!(entities![Counter], reuse = true)` lets one instance serve many transactions, which is
 /// faster. The entities must then keep nothing in statics: what one transaction leaves there another
 /// would see.
 #[macro_export]

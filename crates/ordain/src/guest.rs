@@ -9,7 +9,7 @@
 //!   entity      what `#[entity]` implements; the list of a module's entity types
 //!   method      a method by its name: JSON arguments in, JSON value out
 //!   export      what the module answers: describe, invoke, migrate
-//!   memory      its allocator, made for instances that live for one call
+//!   memory      its allocator, made for instances as new
 //! ```
 
 mod entity;

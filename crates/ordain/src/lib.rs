@@ -88,6 +88,10 @@ mod export;
 mod fields;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+/// The allocator of modules, which is tested here.
+#[cfg(all(test, not(target_arch = "wasm32")))]
+#[path = "guest/memory.rs"]
+mod memory;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod reject;

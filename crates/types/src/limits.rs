@@ -139,7 +139,6 @@ const _: () = assert!(NAME_BYTES_MAX + 1 + KEY_BYTES_MAX <= CALLER_BYTES_MAX);
 const _: () = assert!(ARGUMENT_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(SENDS_MAX <= SENDS_PENDING_MAX);
 const _: () = assert!(EXPIRIES_PER_COMMAND > 2);
-const _: () = assert!(CALL_DEPTH_MAX + WASM_IDLE_MAX < WASM_INSTANCES_MAX);
 const _: () = assert!(WASM_CROSSING_BYTES_MAX >= 4 * VALUE_BYTES_MAX);
 const _: () = assert!(WASM_CROSSING_BYTES_MAX >= 4 * ARGUMENT_BYTES_MAX);
 // A transaction may write all that it may as JSON, and has fuel left.

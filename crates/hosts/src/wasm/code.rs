@@ -85,6 +85,10 @@ impl Code {
         };
         let described = code.describe()?;
         code.reuse = described.reuse;
+        if code.reuse {
+            let pattern = Arc::get_mut(&mut code.pattern);
+            pattern.expect("no instance is left").plan = None;
+        }
         code.manifest = describe::manifest(described)?;
         Ok(code)
     }

@@ -11,8 +11,7 @@ use wasmtime::{
 };
 
 /// Bytes of a table that are set back by writing rather than by asking the system: those of a small module. None of
-/// a memory: of most modules the instances are set back, not made again, and its pages are then those that the module
-/// wrote, and not all that were.
+/// a memory: what the pool keeps of it would count as used by the next instance, which is set back page by page.
 const KEPT_TABLE_BYTES: usize = 16 << 10;
 
 /// The runtime.

@@ -17,6 +17,7 @@ use super::code::{CodeId, Pattern};
 use super::method::Target;
 use super::reset::{Plan, Reset};
 use super::trap;
+use super::warm::WARM_INSTANCE_BYTES_MAX;
 use super::world::{Manifest, Rejection};
 
 /// A method's call: entity type, method and arguments in, value or rejection out.
@@ -96,15 +97,18 @@ impl Instance {
         match started {
             Ok((component, invoke)) => {
                 let start_fuel = fuel - store.get_fuel().expect("fuel is counted");
+                let new_bytes = store.data().limits.bytes;
+                let plan = pattern.plan.as_ref();
+                let plan = plan.filter(|_| new_bytes <= WARM_INSTANCE_BYTES_MAX);
                 let learn = |plan: &Plan| plan.learn(&component, &mut store);
-                let Ok(reset) = pattern.plan.as_ref().map_or(Ok(None), learn) else {
+                let Ok(reset) = plan.map_or(Ok(None), learn) else {
                     drop(store); // it is not as new, and its memory is given back
                     return Self::new(pattern, fuel, memory);
                 };
                 Ok(Self {
                     code: pattern.id,
                     start_fuel,
-                    new_bytes: store.data().limits.bytes,
+                    new_bytes,
                     store,
                     component,
                     invoke,

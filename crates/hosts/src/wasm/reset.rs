@@ -12,10 +12,8 @@ mod equip;
 mod module;
 mod pages;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use ordain_types::limits::{WASM_CROSSING_BYTES_MAX, WASM_MEMORY_BYTES_MAX};
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc, WasmList};
 
@@ -24,6 +22,7 @@ use pages::Memory;
 pub(super) use pages::Pages;
 
 use super::instance::Data;
+use super::warm::WARM_INSTANCE_BYTES_MAX;
 
 /// Fuel that the added functions never use up; no transaction pays for them.
 const FUEL: u64 = u64::MAX >> 1;
@@ -36,8 +35,8 @@ pub(super) struct Plan {
     pages: Arc<Pages>,
     memory: ComponentExportIndex,
     globals: Vec<ComponentExportIndex>,
+    /// None: they cannot be set back after all.
     image: OnceLock<Option<Image>>,
-    given_up: AtomicBool,
 }
 
 impl Plan {
@@ -50,31 +49,31 @@ impl Plan {
             memory: export(equip::MEMORY)?,
             globals: globals.collect(),
             image: OnceLock::new(),
-            given_up: AtomicBool::new(false),
         })
     }
 
     /// Learns of a new instance how to set it back, and leaves it as new; none if it cannot be.
     ///
     /// # Errors
-    /// If it may not be as new, and is to be let go. The next one is not tried.
+    /// If it may not be as new, and is to be let go. The next one is not asked.
     pub fn learn(
         &self,
         instance: &Instance,
         store: &mut Store<Data>,
     ) -> wasmtime::Result<Option<Reset>> {
-        if self.given_up.load(Ordering::Relaxed) {
+        if let Some(None) = self.image.get() {
             return Ok(None);
         }
-        let fuel = store.get_fuel()?;
-        store.set_fuel(FUEL)?;
-        store.set_hostcall_fuel(WASM_MEMORY_BYTES_MAX); // for a list of all
+        let fuel = store.get_fuel().expect("fuel is counted");
+        let at_once = store.hostcall_fuel();
+        store.set_fuel(FUEL).expect("fuel is counted");
+        store.set_hostcall_fuel(WARM_INSTANCE_BYTES_MAX); // for a list of all
         let learned = self.look(instance, store);
         if learned.is_err() {
-            self.given_up.store(true, Ordering::Relaxed);
+            let _ = self.image.set(None); // another thread came to the same
         }
-        store.set_hostcall_fuel(WASM_CROSSING_BYTES_MAX);
-        store.set_fuel(fuel)?;
+        store.set_hostcall_fuel(at_once);
+        store.set_fuel(fuel).expect("fuel is counted");
         learned
     }
 
@@ -83,16 +82,15 @@ impl Plan {
         instance: &Instance,
         store: &mut Store<Data>,
     ) -> wasmtime::Result<Option<Reset>> {
+        let globals = self.globals.iter();
+        let globals = globals.map(|index| instance.get_typed_func(&mut *store, *index));
+        let globals = globals.collect::<Result<_, _>>()?;
         let all = instance.get_typed_func::<(), (WasmList<u8>,)>(&mut *store, self.memory)?;
         let (all,) = all.call(&mut *store, ())?;
         let bytes = all.as_le_slice(&*store);
         let image = self.image.get_or_init(|| Image::of(bytes));
         let memory = Memory::of(bytes);
-        let globals = self.globals.iter();
-        let globals = globals.map(|index| instance.get_typed_func(&mut *store, *index));
-        let globals = globals.collect::<Result<_, _>>()?;
-        let reset = Reset { memory, globals };
-        Ok(image.is_some().then_some(reset))
+        Ok(image.is_some().then_some(Reset { memory, globals }))
     }
 
     /// Sets the instance back; false if that did not succeed, and it is to be let go.
@@ -156,6 +154,8 @@ impl Image {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+    use wasmtime::Engine;
     use wasmtime::component::Linker;
 
     use super::*;
@@ -195,6 +195,58 @@ mod tests {
         (with "kept" (instance $k)) (with "one" (instance $one)) (with "two" (instance $two))))
       (func (export "count") (result u32) (canon lift (core func $main "count"))))"#;
 
+    const ENOUGH: u64 = 1_000_000;
+
+    fn start(engine: &Engine, component: &Component) -> (Store<Data>, Instance) {
+        let data = Data {
+            limits: Limits::new(Arc::<Counted>::default()),
+            target: None,
+            held: None,
+            unwinding: None,
+        };
+        let mut store = Store::new(engine, data);
+        store.set_fuel(ENOUGH).expect("fuel is counted");
+        store.set_hostcall_fuel(ENOUGH as usize);
+        let instance = Linker::new(engine).instantiate(&mut store, component);
+        (store, instance.expect("it starts"))
+    }
+
+    /// No component that is compiled here has such functions: those of its own are refused, and ours do not trap.
+    #[test]
+    fn one_that_cannot_be_asked_is_let_go_and_no_other_is_asked() {
+        let Some(pages) = Pages::open().map(Arc::new) else {
+            return;
+        };
+        let engine = config::engine().expect("it starts");
+        let traps = r#"(component
+          (core module $m (memory (export "m") 1) (func (export "f") (result i32) unreachable))
+          (core instance $i (instantiate $m))
+          (alias core export $i "m" (core memory $memory))
+          (func (export "ordain-reset-memory") (result (list u8))
+            (canon lift (core func $i "f") (memory $memory))))"#;
+        let component = Component::new(&engine, wat::parse_str(traps).expect("a component"));
+        let component = component.expect("it compiles");
+        let plan = Plan::of(&component, Some(&pages)).expect("it has the function");
+        let (mut store, instance) = start(&engine, &component);
+        assert!(plan.learn(&instance, &mut store).is_err());
+        let (mut store, instance) = start(&engine, &component);
+        assert!(matches!(plan.learn(&instance, &mut store), Ok(None)));
+    }
+
+    /// Machine code is kept by it.
+    #[test]
+    fn what_is_added_has_its_version() {
+        let bytes = wat::parse_str(SEVERAL).expect("a component");
+        let added = Sha256::digest(equip(&bytes).expect("it can be set back"));
+        let known = (1, [34, 66, 23, 66]);
+        let message = "another version, if it is not the text format's encoder that has changed";
+        assert_eq!(
+            (VERSION, added[..4].try_into().expect("four")),
+            known,
+            "{message}"
+        );
+    }
+
     #[test]
     fn globals_of_all_modules_and_a_memory_of_another_are_set_back() {
         let Some(pages) = Pages::open().map(Arc::new) else {
@@ -206,20 +258,12 @@ mod tests {
         let component = component.expect("it compiles");
         let plan = Plan::of(&component, Some(&pages)).expect("it is equipped");
         assert_eq!(plan.globals.len(), 4);
-        let data = Data {
-            limits: Limits::new(Arc::<Counted>::default()),
-            target: None,
-            held: None,
-            unwinding: None,
-        };
-        let mut store = Store::new(&engine, data);
-        store.set_fuel(1_000_000).expect("fuel is counted");
-        let instance = Linker::new(&engine).instantiate(&mut store, &component);
-        let instance = instance.expect("it starts");
+        let (mut store, instance) = start(&engine, &component);
+        let fuel = store.get_fuel().expect("fuel is counted");
         let reset = plan.learn(&instance, &mut store).expect("it is as new");
         let reset = reset.expect("it can be set back");
-        let fuel = store.get_fuel().expect("fuel is counted");
-        assert!(fuel <= 1_000_000, "{fuel}");
+        let left = store.get_fuel().expect("fuel is counted");
+        assert_eq!((left, store.hostcall_fuel()), (fuel, ENOUGH as usize));
         let count = instance.get_typed_func::<(), (u32,)>(&mut store, "count");
         let count = count.expect("it is exported");
         for _ in 0..3 {

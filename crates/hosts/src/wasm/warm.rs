@@ -18,7 +18,7 @@ const _: () = assert!(CALL_DEPTH_MAX + WASM_IDLE_MAX + WARM_MAX + 1 < WASM_INSTA
 /// Bytes of their memory.
 const WARM_BYTES_MAX: usize = 256 << 20;
 /// Bytes of the memory of one, beyond which it is not kept: a large call must not be paid for ever.
-const WARM_INSTANCE_BYTES_MAX: usize = 32 << 20;
+pub(super) const WARM_INSTANCE_BYTES_MAX: usize = 32 << 20;
 
 /// Instances that wait.
 #[derive(Default)]

@@ -135,6 +135,7 @@ impl From<ordain_types::Rejection> for Rejection {
 
 /// JSON as text. What is no UTF-8 never came to be an argument, a value or a state.
 pub(super) fn text(json: &Json) -> String {
+    // Quicker than to look for what is no text at once.
     match std::str::from_utf8(json) {
         Ok(text) => text.to_owned(),
         Err(_) => String::from_utf8_lossy(json).into_owned(),

@@ -36,7 +36,7 @@ fn every_transaction_has_a_fresh_memory() {
 }
 
 /// Methods of one module, which differs from others by its number: `dirty` fills its memory, `look` traps if it finds
-/// anything in memory that it never wrote. More than is set back by writing zeros.
+/// anything in memory that it never wrote.
 fn dirty_and_look(number: usize) -> Wat {
     Wat {
         methods: vec![("dirty", Kind::Update), ("look", Kind::Update)],

@@ -108,6 +108,65 @@ fn each_memory_counts() {
     assert_eq!(same_every_time(chain(start, grow), FaultKind::Memory), 15);
 }
 
+/// Sixteen megabytes from the start, in instances that wait for the next transaction.
+#[test]
+fn each_memory_that_waited_counts() {
+    let large = Wat {
+        pages: 256,
+        ..links("", "")
+    };
+    assert_eq!(same_every_time(large.build(), FaultKind::Memory), 15);
+}
+
+/// Goes round as often as its arguments say, which are `{"n":` and digits.
+fn rounds() -> Vec<u8> {
+    let wat = Wat {
+        invoke: "(local $left i64) (local $at i32)
+            (local.set $at (i32.add (local.get $arguments) (i32.const 5)))
+            (loop $digit
+              (local.set $left (i64.add (i64.mul (local.get $left) (i64.const 10))
+                (i64.sub (i64.load8_u (local.get $at)) (i64.const 48))))
+              (local.set $at (i32.add (local.get $at) (i32.const 1)))
+              (br_if $digit (i32.ne (i32.load8_u (local.get $at)) (i32.const 125))))
+            (loop $again
+              (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+              (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))
+            (call $ok (i32.const 16) (i32.const 4))"
+            .to_owned(),
+        ..Wat::default()
+    };
+    wat.build()
+}
+
+/// The most rounds that are not too many.
+fn most_rounds(world: &mut World, before: impl Fn(&mut World)) -> u64 {
+    let (mut most, mut too_many) = (1_u64, 1 << 28);
+    while too_many - most > 1 {
+        let middle = most.midpoint(too_many);
+        before(world);
+        match world.run("thing/x", "run", &format!(r#"{{"n":{middle}}}"#)) {
+            Outcome::Value(_) => most = middle,
+            Outcome::Fault(fault) if fault.kind == FaultKind::Instructions => too_many = middle,
+            outcome => panic!("{middle}: {outcome:?}"),
+        }
+    }
+    most
+}
+
+/// Whoever gets an instance that waited can do as much in it, to the last round, as in a new one.
+#[test]
+fn one_that_waited_has_as_much_fuel_as_a_new_one() {
+    let sets_back = sets_back();
+    let host = WasmHost::new(None);
+    let mut world = World::new(types(&host, rounds()));
+    let new = most_rounds(&mut world, |_| host.clear());
+    let waited = most_rounds(&mut world, |world| {
+        world.value("thing/x", "run", r#"{"n":1}"#);
+        assert_eq!(host.waiting(), usize::from(sets_back));
+    });
+    assert_eq!(new, waited);
+}
+
 #[test]
 fn each_table_counts() {
     // Thirty megabytes of tables in each instance.

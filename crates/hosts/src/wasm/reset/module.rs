@@ -1,4 +1,4 @@
-//! The same of one core module within the component.
+//! What is added to one core module of a component: functions that set its globals back and give its memory's bytes.
 
 use wasm_encoder::{Encode as _, ExportKind, Instruction, MemArg, Module, RawSection, SectionId};
 use wasmparser::{
@@ -274,7 +274,7 @@ fn with(module: &[u8], additions: &Additions) -> Result<Vec<u8>, BinaryReaderErr
         let Some((id, range)) = payload.as_section() else {
             continue;
         };
-        let mut data = module.get(range).unwrap_or_default().to_vec(); // it was validated
+        let mut data = module[range].to_vec();
         // Sections without a place in the order may be anywhere.
         let place = PLACES.iter().position(|place| *place == id);
         while let Some((section, (count, items))) =

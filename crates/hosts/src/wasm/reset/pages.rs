@@ -1,5 +1,8 @@
-//! Which pages of this process's memory were ever written, by what the system knows. Linux tells since 6.7; where
-//! no one tells, nothing is set back.
+//! Which pages of this process's memory were ever used, by what the system knows. Linux tells since 6.7; where no one
+//! tells, nothing is set back.
+//!
+//! Too much may be said to be used, and never too little: a page that is no file's own and is there, or is swapped out,
+//! may have other bytes than at first; even the page of zeros may have come into the place of one with others.
 
 #![expect(
     unsafe_code,
@@ -19,8 +22,8 @@ use wasmtime::Store;
 
 use super::super::instance::Data;
 
-/// Pages written, beyond which it is cheaper to begin anew. They stay written, so each time after costs the same.
-const WRITTEN_MAX: usize = 64;
+/// Pages used, beyond which it is cheaper to begin anew. They stay used, so each time after costs the same.
+const USED_MAX: usize = 64;
 
 /// The system's knowledge of the pages of the process that opened it.
 pub(in super::super) struct Pages(File);
@@ -29,13 +32,13 @@ impl Pages {
     /// None where the system does not tell.
     pub fn open() -> Option<Self> {
         let pages = Self(File::open("/proc/self/pagemap").ok()?);
-        pages.written(&(0..0), &mut [Region::default()])?;
+        pages.used(&(0..0), &mut [Region::default()])?;
         Some(pages)
     }
 
-    /// Pages that were written since they were mapped, a file's own left out; gives how many regions they are. None if
+    /// Pages that were written since they were mapped, or read where nothing was; gives how many regions they are. None if
     /// the system does not tell, or they are too many.
-    fn written(&self, range: &Range<usize>, found: &mut [Region]) -> Option<usize> {
+    fn used(&self, range: &Range<usize>, found: &mut [Region]) -> Option<usize> {
         let scan = Scan {
             size: size_of::<Scan>() as u64,
             flags: 0,
@@ -44,7 +47,7 @@ impl Pages {
             walk_end: 0,
             vec: found.as_mut_ptr().expose_provenance() as u64,
             vec_len: found.len() as u64,
-            max_pages: WRITTEN_MAX as u64,
+            max_pages: USED_MAX as u64,
             inverted: FILE,
             mask: FILE,
             any_of: PRESENT | SWAPPED,
@@ -57,7 +60,7 @@ impl Pages {
     }
 }
 
-/// A part of a memory that was written.
+/// A part of a memory that was used.
 pub(super) struct Place<'m> {
     /// Where in the memory.
     pub at: usize,
@@ -76,7 +79,7 @@ impl Memory {
         Self(at..at + bytes.len())
     }
 
-    /// Has `write` give each part that was written the bytes it should have. The store is that of the instance, in which
+    /// Has `write` give each part that was used the bytes it should have. The store is that of the instance, in which
     /// nothing runs then. False if the system does not tell which parts they are, or they are too many.
     pub fn rewrite(
         &self,
@@ -84,8 +87,8 @@ impl Memory {
         _: &mut Store<Data>,
         mut write: impl FnMut(Place<'_>),
     ) -> bool {
-        let mut found = [Region::default(); WRITTEN_MAX];
-        let Some(count) = pages.written(&self.0, &mut found) else {
+        let mut found = [Region::default(); USED_MAX];
+        let Some(count) = pages.used(&self.0, &mut found) else {
             return false;
         };
         for region in &found[..count] {
