@@ -10,20 +10,23 @@ use wasmtime::{
     PoolingAllocationConfig, RegallocAlgorithm, Strategy,
 };
 
-/// Bytes of a table that are set back by writing rather than by asking the system: those of a small module. None of
-/// a memory: what the pool keeps of it would count as used by the next instance, which is set back page by page.
+/// Bytes of a memory that the pool sets back by writing rather than by asking the system, where no instance is set
+/// back: all that a small module has, for asking takes longer. Where some are, none: what the pool keeps counts as
+/// used by the next instance, all of whose pages would be written again each time.
+const KEPT_MEMORY_BYTES: usize = 1 << 20;
+/// The same of a table, wherever: those of a small module.
 const KEPT_TABLE_BYTES: usize = 16 << 10;
 
-/// The runtime.
+/// The runtime, where instances are set back or are not.
 ///
 /// # Errors
 /// If the system has no address space for the pool, or the machine is not supported.
-pub(super) fn engine() -> Result<Engine, String> {
-    let built = config().and_then(|config| Engine::new(&config));
+pub(super) fn engine(sets_back: bool) -> Result<Engine, String> {
+    let built = config(sets_back).and_then(|config| Engine::new(&config));
     built.map_err(|error| format!("the WebAssembly runtime does not start: {error:#}"))
 }
 
-fn config() -> wasmtime::Result<Config> {
+fn config(sets_back: bool) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     // Machine code that does not depend on which features this processor has: where a stack overflows
     // is the same on each of its kind.
@@ -45,7 +48,7 @@ fn config() -> wasmtime::Result<Config> {
         .max_wasm_stack(WASM_STACK_BYTES_MAX)
         .generate_address_map(false)
         .native_unwind_info(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sets_back)));
     Ok(config)
 }
 
@@ -80,7 +83,7 @@ fn operators() -> OperatorCost {
     }
 }
 
-fn pool() -> PoolingAllocationConfig {
+fn pool(sets_back: bool) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     let instances = WASM_INSTANCES_MAX as u32;
     pool.total_component_instances(instances)
@@ -92,6 +95,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_tables_per_component(WASM_MODULES_PER_COMPONENT_MAX as u32)
         .max_memory_size(WASM_MEMORY_BYTES_MAX)
         .table_elements(WASM_TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(if sets_back { 0 } else { KEPT_MEMORY_BYTES })
         .table_keep_resident(KEPT_TABLE_BYTES)
         // What the system tells of pages is not asked for here: the runtime takes one that is swapped out for one that
         // was not written (bytecodealliance/wasmtime#14357). Instances are set back elsewhere.

@@ -91,7 +91,8 @@ impl WasmHost {
 
 impl Runtime {
     fn new(cache_dir: Option<PathBuf>) -> Result<Self, String> {
-        let engine = config::engine()?;
+        let pages = Pages::open().map(Arc::new);
+        let engine = config::engine(pages.is_some())?;
         let mut linker = Linker::new(&engine);
         functions::link(&mut linker).map_err(|error| format!("{error:#}"))?;
         Ok(Self {
@@ -99,7 +100,7 @@ impl Runtime {
             engine,
             linker,
             warm: Arc::default(),
-            pages: Pages::open().map(Arc::new),
+            pages,
             describing: Mutex::default(),
         })
     }

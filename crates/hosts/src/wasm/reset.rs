@@ -217,7 +217,7 @@ mod tests {
         let Some(pages) = Pages::open().map(Arc::new) else {
             return;
         };
-        let engine = config::engine().expect("it starts");
+        let engine = config::engine(true).expect("it starts");
         let traps = r#"(component
           (core module $m (memory (export "m") 1) (func (export "f") (result i32) unreachable))
           (core instance $i (instantiate $m))
@@ -252,7 +252,7 @@ mod tests {
         let Some(pages) = Pages::open().map(Arc::new) else {
             return; // `hosts/tests/wasm/reset.rs` says whether it should be there
         };
-        let engine = config::engine().expect("it starts");
+        let engine = config::engine(true).expect("it starts");
         let bytes = wat::parse_str(SEVERAL).expect("a component");
         let component = Component::new(&engine, equip(&bytes).expect("it can be set back"));
         let component = component.expect("it compiles");
