@@ -199,6 +199,14 @@ async fn retries_end_and_the_error_says_what_to_do() {
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
 }
 
+/// What is told of a call that is lost, after three attempts at this server at most.
+async fn lost_with(url: &str) -> String {
+    let client = Client::builder(url).retries(2).build().unwrap();
+    let error = client.call(deposit()).await.unwrap_err();
+    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+    error.to_string()
+}
+
 /// What is told of a call whose first attempt is answered so, and those after it with a problem: that it was lost, what
 /// to do, and why.
 async fn lost_before(first: Answer, later: &Problem) -> String {
@@ -208,10 +216,7 @@ async fn lost_before(first: Answer, later: &Problem) -> String {
         _ => problem(&answer),
     })
     .await;
-    let client = Client::builder(&url).retries(2).build().unwrap();
-    let error = client.call(deposit()).await.unwrap_err();
-    assert!(matches!(error, Error::Lost { .. }), "{error:?}");
-    let said = error.to_string();
+    let said = lost_with(&url).await;
     assert!(said.contains("same idempotency key"), "{said}");
     assert!(said.contains(&later.detail), "{said} lacks {later}");
     said
@@ -268,10 +273,7 @@ async fn a_call_that_may_have_run_is_lost_though_a_stranger_answers_later() {
             _ => Some(reply(status, None, "<html>")),
         })
         .await;
-        let client = Client::builder(&url).retries(2).build().unwrap();
-        let error = client.call(deposit()).await.unwrap_err();
-        assert!(matches!(error, Error::Lost { .. }), "{status}: {error:?}");
-        let said = error.to_string();
+        let said = lost_with(&url).await;
         assert!(said.contains("not answer like an Ordain server"), "{said}");
         assert_eq!(
             log.lock().unwrap().len(),

@@ -18,7 +18,7 @@ use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc, WasmList};
 
 pub(super) use equip::{VERSION, equip};
-use pages::Memory;
+use pages::Mapped;
 pub(super) use pages::Pages;
 
 use super::instance::Data;
@@ -46,7 +46,7 @@ impl Plan {
         let globals = (0..).map_while(|index| export(&equip::globals(index)));
         Some(Self {
             pages: pages?.clone(),
-            memory: export(equip::MEMORY)?,
+            memory: export(module::MEMORY)?,
             globals: globals.collect(),
             image: OnceLock::new(),
         })
@@ -89,7 +89,7 @@ impl Plan {
         let (all,) = all.call(&mut *store, ())?;
         let bytes = all.as_le_slice(&*store);
         let image = self.image.get_or_init(|| Image::of(bytes));
-        let memory = Memory::of(bytes);
+        let memory = Mapped::of(bytes);
         Ok(image.is_some().then_some(Reset { memory, globals }))
     }
 
@@ -112,7 +112,7 @@ impl Plan {
 
 /// How one instance is set back.
 pub(super) struct Reset {
-    memory: Memory,
+    memory: Mapped,
     globals: Vec<TypedFunc<(), ()>>,
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
     use crate::wasm::config;
-    use crate::wasm::instance::{Limits, Memory as Counted};
+    use crate::wasm::instance::{Limits, Memory};
 
     /// A component of one module with a memory and a global, made twice; one that uses the memory of the first and
     /// the globals of both; and one without anything. Each `count` counts all of them up, and gives their sum.
@@ -199,7 +199,7 @@ mod tests {
 
     fn start(engine: &Engine, component: &Component) -> (Store<Data>, Instance) {
         let data = Data {
-            limits: Limits::new(Arc::<Counted>::default()),
+            limits: Limits::new(Arc::<Memory>::default()),
             target: None,
             held: None,
             unwinding: None,

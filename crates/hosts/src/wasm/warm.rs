@@ -10,15 +10,15 @@ use super::code::CodeId;
 use super::instance::{Instance, Memory};
 
 /// Instances kept, of all modules.
-pub(super) const WARM_MAX: usize = 64;
-// Room for what a transaction has at its deepest, for all that wait, and for one that describes its module: the pool
-// never refuses an instance.
-const _: () = assert!(CALL_DEPTH_MAX + WASM_IDLE_MAX + WARM_MAX + 1 < WASM_INSTANCES_MAX);
-
+const WARM_MAX: usize = 64;
 /// Bytes of their memory.
 const WARM_BYTES_MAX: usize = 256 << 20;
 /// Bytes of the memory of one, beyond which it is not kept: a large call must not be paid for ever.
 pub(super) const WARM_INSTANCE_BYTES_MAX: usize = 32 << 20;
+
+// Room for what a transaction has at its deepest, for all that wait, and for one that describes its module: the pool
+// never refuses an instance.
+const _: () = assert!(CALL_DEPTH_MAX + WASM_IDLE_MAX + WARM_MAX + 1 < WASM_INSTANCES_MAX);
 
 /// Instances that wait.
 #[derive(Default)]

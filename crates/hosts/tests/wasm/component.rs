@@ -52,6 +52,11 @@ impl Default for Wat {
     }
 }
 
+/// Goes round as often as the local `$left` says.
+pub const ROUNDS: &str = "(loop $again
+      (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+      (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))";
+
 /// Where the manifest lies; below is room for tests, above 32 KiB what the runtime asks room for.
 const MANIFEST: u32 = 4096;
 

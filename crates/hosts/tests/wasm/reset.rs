@@ -239,14 +239,8 @@ fn those_that_cannot_be_set_back_are_as_the_file_says() {
         items: r#"(data (i32.const 8) "x") (data (i32.const 13000000) "x")"#.to_owned(),
         ..parts.clone()
     };
-    for (what, module) in [("parts", parts), ("far apart", far_apart)] {
-        let host = WasmHost::new(None);
-        let mut world = World::new(types(&host, module.build()));
-        for _ in 0..3 {
-            assert_eq!(world.value("thing/x", "run", "{}"), "null", "{what}");
-            assert_eq!(host.waiting(), 0, "{what}");
-        }
-    }
+    are_new_each_time("parts", &parts);
+    are_new_each_time("far apart", &far_apart);
 }
 
 /// Each page for itself, so that there are many regions.
@@ -301,15 +295,21 @@ fn each_of_a_transactions_instances_is_set_back() {
     assert_eq!(host.waiting(), 7);
 }
 
-/// A component whose instances keep what cannot be set back.
+/// A component whose code changes what cannot be set back.
 #[track_caller]
 fn is_new_each_time(what: &str, items: &str, invoke: &str) {
-    let host = WasmHost::new(None);
     let module = Wat {
         items: items.to_owned(),
         invoke: format!("{invoke} (call $ok (i32.const 16) (i32.const 4))"),
         ..Wat::default()
     };
+    are_new_each_time(what, &module);
+}
+
+/// Its instances serve one transaction each, and find themselves as the file says.
+#[track_caller]
+fn are_new_each_time(what: &str, module: &Wat) {
+    let host = WasmHost::new(None);
     let mut world = World::new(types(&host, module.build()));
     for _ in 0..5 {
         assert_eq!(world.value("thing/x", "run", "{}"), "null", "{what}");

@@ -4,7 +4,7 @@
 use ordain_hosts::wasm::WasmHost;
 use ordain_types::{FaultKind, Outcome};
 
-use super::component::{Kind, Wat};
+use super::component::{Kind, ROUNDS, Wat};
 use super::reset::sets_back;
 use super::world::{World, types};
 
@@ -69,14 +69,13 @@ fn same_every_time(module: Vec<u8>, kind: FaultKind) -> usize {
 }
 
 /// So much that a transaction has not the fuel for all 26.
-const LONG_START: &str = "(local.set $left (i64.const 1600000))
-    (loop $again
-      (local.set $left (i64.sub (local.get $left) (i64.const 1)))
-      (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))";
+fn long_start() -> String {
+    format!("(local.set $left (i64.const 1600000)) {ROUNDS}")
+}
 
 #[test]
 fn each_start_is_paid_with_fuel() {
-    let held = same_every_time(chain(LONG_START, ""), FaultKind::Instructions);
+    let held = same_every_time(chain(&long_start(), ""), FaultKind::Instructions);
     assert!((5..25).contains(&held), "{held}");
 }
 
@@ -85,7 +84,7 @@ fn each_start_is_paid_with_fuel() {
 fn a_start_is_paid_with_fuel_by_who_gets_an_instance_that_was_kept() {
     let reuse = Wat {
         reuse: true,
-        ..links(LONG_START, "")
+        ..links(&long_start(), "")
     };
     let host = WasmHost::new(None);
     let mut world = World::new(types(&host, reuse.build()));
@@ -121,18 +120,16 @@ fn each_memory_that_waited_counts() {
 /// Goes round as often as its arguments say, which are `{"n":` and digits.
 fn rounds() -> Vec<u8> {
     let wat = Wat {
-        invoke: "(local $left i64) (local $at i32)
+        invoke: format!(
+            "(local $left i64) (local $at i32)
             (local.set $at (i32.add (local.get $arguments) (i32.const 5)))
             (loop $digit
               (local.set $left (i64.add (i64.mul (local.get $left) (i64.const 10))
                 (i64.sub (i64.load8_u (local.get $at)) (i64.const 48))))
               (local.set $at (i32.add (local.get $at) (i32.const 1)))
               (br_if $digit (i32.ne (i32.load8_u (local.get $at)) (i32.const 125))))
-            (loop $again
-              (local.set $left (i64.sub (local.get $left) (i64.const 1)))
-              (br_if $again (i64.gt_s (local.get $left) (i64.const 0))))
-            (call $ok (i32.const 16) (i32.const 4))"
-            .to_owned(),
+            {ROUNDS} (call $ok (i32.const 16) (i32.const 4))"
+        ),
         ..Wat::default()
     };
     wat.build()

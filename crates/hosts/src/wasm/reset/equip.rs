@@ -2,7 +2,7 @@
 //! that tells where its memory is, and one that is called after it. None of them runs within a call.
 //!
 //! Only what changes nothing else is taken: a component whose code changes tables or drops segments, or that has a
-//! start function, is left as it is, and each call has a new instance.
+//! start function, is left as it is, and each transaction has new instances.
 
 use wasm_encoder::{
     Alias, CanonicalFunctionSection, CanonicalOption, Component, ComponentAliasSection,
@@ -15,9 +15,6 @@ use super::module::{self, Added};
 
 /// Counts what is added: machine code of another version is another.
 pub const VERSION: u32 = 1;
-
-/// The name of the function that gives the bytes of the memory, all of them.
-pub(super) const MEMORY: &str = module::MEMORY;
 
 /// The name of the `index`th function that gives globals their first values.
 pub(super) fn globals(index: usize) -> String {
@@ -112,7 +109,7 @@ fn exports(out: &mut Component, instances: &[Option<Added>], counts: &Counts) ->
     alias(memory, ExportKind::Memory, module::BYTES);
     alias(memory, ExportKind::Func, module::AFTER);
     alias(memory, ExportKind::Func, module::MEMORY);
-    let mut names = vec![MEMORY.to_owned()];
+    let mut names = vec![module::MEMORY.to_owned()];
     for (index, (_, instance)) in having(|added| added.globals).enumerate() {
         alias(instance, ExportKind::Func, module::GLOBALS);
         names.push(globals(index));

@@ -58,8 +58,12 @@ impl<'m> Found<'m> {
     fn look(module: &'m [u8]) -> Result<Option<Self>, BinaryReaderError> {
         let mut found = Self::default();
         for payload in Parser::new(0).parse_all(module) {
-            let goes = match payload? {
-                Payload::TypeSection(groups) => found.count_types(groups)?,
+            match payload? {
+                Payload::TypeSection(groups) => {
+                    for group in groups {
+                        found.types += group?.types().len() as u32;
+                    }
+                }
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         match import?.ty {
@@ -68,18 +72,13 @@ impl<'m> Found<'m> {
                             _ => {}
                         }
                     }
-                    true
                 }
-                Payload::FunctionSection(functions) => {
-                    found.functions += functions.count();
-                    true
-                }
+                Payload::FunctionSection(functions) => found.functions += functions.count(),
+                Payload::MemorySection(memories) if memories.count() > 1 => return Ok(None),
                 Payload::MemorySection(memories) => {
-                    let mut pages = memories.into_iter();
-                    if let Some(memory) = pages.next() {
+                    for memory in memories {
                         found.memory = memory?.initial > 0;
                     }
-                    pages.next().is_none()
                 }
                 Payload::GlobalSection(globals) => {
                     for global in globals {
@@ -89,28 +88,14 @@ impl<'m> Found<'m> {
                         }
                         found.all_globals += 1;
                     }
-                    true
                 }
-                Payload::ExportSection(exports) => !has_own(exports)?,
-                Payload::StartSection { .. } => false,
-                Payload::CodeSectionEntry(body) => !changes_more(&body)?,
-                _ => true,
-            };
-            if !goes {
-                return Ok(None);
+                Payload::ExportSection(exports) if has_own(exports.clone())? => return Ok(None),
+                Payload::StartSection { .. } => return Ok(None),
+                Payload::CodeSectionEntry(body) if changes_more(&body)? => return Ok(None),
+                _ => {}
             }
         }
         Ok(Some(found))
-    }
-
-    fn count_types(
-        &mut self,
-        groups: SectionLimited<'_, wasmparser::RecGroup>,
-    ) -> Result<bool, BinaryReaderError> {
-        for group in groups {
-            self.types += group?.types().len() as u32;
-        }
-        Ok(true)
     }
 
     /// The items to be added to the sections of the module.

@@ -70,9 +70,9 @@ pub(super) struct Place<'m> {
 }
 
 /// The memory of an instance, by its address.
-pub(super) struct Memory(Range<usize>);
+pub(super) struct Mapped(Range<usize>);
 
-impl Memory {
+impl Mapped {
     /// The one that these bytes are all of.
     pub fn of(bytes: &[u8]) -> Self {
         let at = bytes.as_ptr().expose_provenance();
